@@ -1,0 +1,1 @@
+"""Delivery: who got which message, for how long it is hidden from the others, and what comes back."""

@@ -1,0 +1,228 @@
+"""The leader's choice: which messages the next receive of a group hands out.
+
+Choosing reads the consume queues (and, with a filter, the stored tags), but changes no state. What was chosen
+is *reserved* until the command that says so is applied or refused, so that two polls never choose the same
+message. Only a leader has a picker; a new leader starts with an empty one, since the commands in the log are
+all that counts.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from mq.broker.batch import decode_tags
+from mq.broker.commands import DeadPlace, QueuePick
+from mq.broker.delivery.table import QueueProgress
+from mq.broker.filters.tag import MIXED_TAGS, tag_code
+from mq.broker.machine import BrokerMachine
+from mq.broker.state import Group
+from mq.broker.store.consume_queue import ConsumeQueue, QueueEntry
+from mq.core.entry import Entry, RecordPlace
+from mq.core.ids import CommitLogPosition, QueueOffset
+from mq.core.limits import IN_FLIGHT_PER_QUEUE_MAX
+from mq.core.ports import Read, Steps
+
+__all__ = ["Choice", "Picker", "RecordReader"]
+
+_ENTRIES_PER_LOOK = 64
+_SCAN_MAX = 2048
+"""Messages of one queue that a filter may leave out in one look; the next look goes on from there."""
+
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReader:
+    """How to read one record of the log: the read to ask for, and how to verify and decode its bytes.
+
+    first_position: where the log begins; what lies before it was taken by retention.
+    """
+
+    read: Callable[[RecordPlace], Read]
+    decode: Callable[[RecordPlace, bytes], Entry]
+    first_position: Callable[[], int]
+
+
+@dataclass(slots=True)
+class Choice:
+    """What a look at the queues came to.
+
+    picks: for the command; entries: the consume-queue entry that covers each picked (queue id, offset).
+    count: messages picked. has_more: another look may find more at once.
+    """
+
+    picks: tuple[QueuePick, ...] = ()
+    entries: dict[tuple[int, int], QueueEntry] = field(default_factory=dict)
+    count: int = 0
+    has_more: bool = False
+
+
+@dataclass(slots=True)
+class _Reservation:
+    """Of one (group, topic, queue): the next offset as if all pending picks were applied, and what they hold."""
+
+    next_offset: int
+    again: set[int]
+    pending: int = 0
+
+
+class Picker:
+    """Chooses messages for receives, remembering what is on its way into the log."""
+
+    def __init__(self, machine: BrokerMachine, reader: RecordReader) -> None:
+        self._machine = machine
+        self._reader = reader
+        self._reserved: dict[Key, _Reservation] = {}
+        self._turn: dict[tuple[str, str], int] = {}
+
+    def choose(
+        self, group: Group, topic: str, *, count_max: int, tags: frozenset[str] | None, now_ms: int, attempt_id: str = "",
+        queue_ids: tuple[int, ...] | None = None,
+    ) -> Steps[Choice]:  # fmt: skip
+        """Look for up to `count_max` messages in all queues of a topic (or in `queue_ids`), in turn.
+
+        tags: those wanted, None for all. now_ms: log time. attempt_id: of a FIFO caller.
+        The result must be handed to `reserve` before anything else is chosen.
+        """
+        queues = self._machine.topic(topic).queues
+        turn = self._turn.get((group.name, topic), 0)
+        self._turn[group.name, topic] = turn + 1
+        choice, picks = Choice(), []
+        order = queue_ids if queue_ids is not None else [(turn + i) % len(queues) for i in range(len(queues))]
+        for queue_id in order:
+            if choice.count >= count_max:
+                break
+            progress = group.table(topic).queue(queue_id)
+            queue = queues[queue_id]
+            if group.is_fifo:
+                pick = yield from self._choose_in_order(group, topic, queue, progress, choice, count_max, tags, now_ms, attempt_id)
+            else:
+                pick = yield from self._choose_any(group, topic, queue, progress, choice, count_max, tags, now_ms)
+            if pick is not None:
+                picks.append(pick)
+        choice.picks = tuple(picks)
+        return choice
+
+    def reserve(self, group: str, topic: str, picks: tuple[QueuePick, ...]) -> None:
+        """Keep what was picked from other looks until `release`."""
+        for pick in picks:
+            held = self._reserved.setdefault((group, topic, pick.queue_id), _Reservation(pick.from_offset, set()))
+            held.next_offset = pick.next_offset
+            held.again.update(pick.again, (d.offset for d in pick.dead))
+            held.pending += 1
+
+    def release(self, group: str, topic: str, picks: tuple[QueuePick, ...]) -> None:
+        """The command with these picks was applied, or will never be."""
+        for pick in picks:
+            key = (group, topic, pick.queue_id)
+            held = self._reserved.get(key)
+            if held is None:
+                continue
+            held.pending -= 1
+            held.again.difference_update(pick.again, (d.offset for d in pick.dead))
+            if held.pending == 0:
+                del self._reserved[key]
+
+    # --- one queue
+
+    def _choose_any(
+        self, group: Group, topic: str, queue: ConsumeQueue, progress: QueueProgress, choice: Choice, count_max: int,
+        tags: frozenset[str] | None, now_ms: int,
+    ) -> Steps[QueuePick | None]:  # fmt: skip
+        held = self._reserved.get((group.name, topic, queue.queue_id))
+        expired = [o for o in progress.expired(now_ms) if held is None or o not in held.again]
+        again, dead = yield from self._take_again(group, queue, progress, expired, choice, count_max)
+        from_offset = held.next_offset if held is not None else progress.next_offset
+        # Retention may have passed a group that reads here for the first time.
+        first = max(from_offset, queue.min_offset)
+        after, skipped = first, list[int]()
+        if len(progress.in_flight) < IN_FLIGHT_PER_QUEUE_MAX:
+            after, skipped = yield from self._take_new(queue, first, choice, count_max, tags)
+        if after == first and not again and not dead:
+            return None
+        return QueuePick(queue.queue_id, from_offset, first, after, tuple(skipped), tuple(again), tuple(dead))
+
+    def _choose_in_order(
+        self, group: Group, topic: str, queue: ConsumeQueue, progress: QueueProgress, choice: Choice, count_max: int,
+        tags: frozenset[str] | None, now_ms: int, attempt_id: str,
+    ) -> Steps[QueuePick | None]:  # fmt: skip
+        """A queue of an ordered group is closed while anything received from it is hidden and not acknowledged.
+
+        RocketMQ: ConsumerOrderInfoManager; the whole queue is closed there, too.
+        """
+        if (group.name, topic, queue.queue_id) in self._reserved:
+            return None
+        flights = progress.in_flight
+        if not flights:
+            return (yield from self._choose_any(group, topic, queue, progress, choice, count_max, tags, now_ms))
+        is_repeat = bool(attempt_id) and progress.attempt_id == attempt_id
+        if not is_repeat and any(flight.deadline_ms > now_ms for flight in flights.values()):
+            return None
+        again, dead = yield from self._take_again(
+            group, queue, progress, sorted(flights), choice, count_max, may_die=not is_repeat
+        )
+        offset = progress.next_offset
+        return QueuePick(queue.queue_id, offset, offset, offset, (), tuple(again), tuple(dead), is_repeat)
+
+    def _take_again(
+        self, group: Group, queue: ConsumeQueue, progress: QueueProgress, offsets: list[int], choice: Choice, count_max: int,
+        *, may_die: bool = True,
+    ) -> Steps[tuple[list[int], list[DeadPlace]]]:  # fmt: skip
+        again: list[int] = []
+        dead: list[DeadPlace] = []
+        for offset in offsets:
+            if choice.count >= count_max:
+                choice.has_more = True
+                break
+            found = yield from queue.entries(QueueOffset(offset), 1)
+            if not found or found[0].base_offset > offset or found[0].position < self._reader.first_position():
+                continue
+            entry = found[0]
+            if may_die and progress.in_flight[offset].attempt >= group.max_attempts:
+                first = entry.first + offset - entry.base_offset
+                dead.append(DeadPlace(offset, entry.position, entry.size_bytes, entry.log_index, first, entry.tag_code))
+                continue
+            again.append(offset)
+            choice.entries[queue.queue_id, offset] = entry
+            choice.count += 1
+        return again, dead
+
+    def _take_new(
+        self, queue: ConsumeQueue, start: int, choice: Choice, count_max: int, tags: frozenset[str] | None
+    ) -> Steps[tuple[int, list[int]]]:
+        """From `start` on: (the next offset afterwards, offsets that the filter left out)."""
+        offset, skipped = start, []
+        while choice.count < count_max and offset < queue.max_offset:
+            if len(skipped) >= _SCAN_MAX:
+                choice.has_more = True
+                break
+            wanted = min(_ENTRIES_PER_LOOK, count_max - choice.count) if tags is None else _ENTRIES_PER_LOOK
+            for entry in (yield from queue.entries(QueueOffset(offset), wanted)):
+                if entry.position < self._reader.first_position():
+                    matches: list[bool] | None = [False] * entry.count
+                else:
+                    matches = None if tags is None else (yield from self._matches(entry, tags))
+                end = entry.base_offset + entry.count
+                while offset < end and choice.count < count_max:
+                    if matches is None or matches[offset - entry.base_offset]:
+                        choice.entries[queue.queue_id, offset] = entry
+                        choice.count += 1
+                    else:
+                        skipped.append(offset)
+                    offset += 1
+        return offset, skipped
+
+    def _matches(self, entry: QueueEntry, tags: frozenset[str]) -> Steps[list[bool]]:
+        """For each message of an entry whether its tag is wanted.
+
+        The code in the consume queue rules most out without a look at the log; a hit is compared exactly,
+        since different tags may share a code.
+        """
+        if entry.tag_code != MIXED_TAGS and entry.tag_code not in {tag_code(tag) for tag in tags}:
+            return [False] * entry.count
+        place = RecordPlace(CommitLogPosition(entry.position), entry.size_bytes)
+        data = yield self._reader.read(place)
+        found = decode_tags(self._reader.decode(place, data).payload)
+        stored: Iterator[str] = (
+            found if isinstance(found, str) else found[entry.first + i] for i in range(entry.count)
+        )
+        return [tag in tags for tag in stored]

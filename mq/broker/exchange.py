@@ -1,0 +1,91 @@
+"""What goes into a broker and comes out of it, as plain data: the words between its edge and its inside."""
+
+from dataclasses import dataclass
+
+__all__ = ["BatchSlice", "BrokerState", "ClientInfo", "DeliveredMessage", "Outgoing", "QueueOfGroup"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One checked message on its way into the log. stored: the bytes that will be handed to consumers.
+
+    due_ms: wall time for delayed messages, else 0. message_group: unit of FIFO order, "" for none.
+    """
+
+    stored: bytes
+    message_id: str
+    tag: str
+    kind: int
+    due_ms: int
+    message_group: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredMessage:
+    """One message as it goes to a consumer. stored: its bytes in the log.
+
+    origin: (topic, message id) that a dead letter comes from, else None.
+    """
+
+    stored: bytes
+    topic: str
+    queue_id: int
+    offset: int
+    attempt: int
+    handle: str
+    invisible_ms: int
+    store_ms: int
+    message_kind: int
+    origin: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOfGroup:
+    """A group's progress in one queue. lag: messages that are not done, those in flight included."""
+
+    topic: str
+    queue_id: int
+    consumer_offset: int
+    max_offset: int
+    lag: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSlice:
+    """Messages of one stored batch. payload: end to end; sizes: bytes of each."""
+
+    queue_id: int
+    base_offset: int
+    store_ms: int
+    payload: bytes
+    sizes: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerState:
+    """The node at a glance."""
+
+    name: str
+    node_id: int
+    role: str
+    version: str
+    first_index: int
+    last_index: int
+    durable_end: int
+    applied_index: int
+    segments: int
+    uptime_ms: int
+    replication: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientInfo:
+    """A client heard of lately. client_type: RocketMQ's number; silent_ms: how long ago."""
+
+    client_id: str
+    client_type: int
+    language: str
+    version: str
+    address: str
+    silent_ms: int

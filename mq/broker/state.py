@@ -1,0 +1,142 @@
+"""What the broker knows: topics, groups, and what is stored but not visible yet.
+
+State holds positions in the commit log, never message bodies. It changes only by applying commands
+(`mq.broker.machine`), and can be written to and read from plain values for snapshots.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from mq.broker.delivery.table import DeliveryTable
+from mq.broker.store.consume_queue import ConsumeQueue, QueueState
+from mq.core.limits import DEDUPLICATION_WINDOW
+from mq.core.message import MessageKind, Permission
+
+__all__ = ["DEAD_LETTER_PREFIX", "MAX_ATTEMPTS", "Group", "Hidden", "SentIds", "Topic", "dead_letter_topic"]
+
+DEAD_LETTER_PREFIX = "%DLQ%"
+MAX_ATTEMPTS = 17
+"""Deliveries in all, for a group that was made on first use. RocketMQ: retryMaxTimes 16, plus the first one."""
+
+
+def dead_letter_topic(group: str) -> str:
+    """The topic that holds a group's dead letters."""
+    return DEAD_LETTER_PREFIX + group
+
+
+class SentIds:
+    """The last message ids sent to a topic, with the queue and offset that each got.
+
+    A send repeated after a lost reply carries the same id and must not be stored twice.
+    """
+
+    __slots__ = ("_order", "_places", "_size_max")
+
+    def __init__(self, size_max: int = DEDUPLICATION_WINDOW) -> None:
+        self._places: dict[str, int] = {}
+        self._order: deque[str] = deque()
+        self._size_max = size_max
+
+    def find(self, message_id: str) -> tuple[int, int] | None:
+        """(queue id, offset) of an id in the window."""
+        packed = self._places.get(message_id)
+        return None if packed is None else (packed & 0xFFFF, packed >> 16)
+
+    def are_fresh(self, message_ids: tuple[str, ...]) -> bool:
+        """Whether none of the ids is known and none comes twice."""
+        return self._places.keys().isdisjoint(message_ids) and len(set(message_ids)) == len(message_ids)
+
+    def add(self, message_ids: tuple[str, ...], queue_id: int, base_offset: int) -> None:
+        """Remember fresh ids with consecutive offsets; the oldest beyond the window are forgotten."""
+        first = base_offset << 16 | queue_id
+        self._places.update(zip(message_ids, range(first, first + (len(message_ids) << 16), 1 << 16), strict=True))
+        self._order.extend(message_ids)
+        for _ in range(len(self._order) - self._size_max):
+            del self._places[self._order.popleft()]
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def to_plain(self) -> list[Any]:
+        """Ids in their order, and their packed places."""
+        return [list(self._order), [self._places[i] for i in self._order]]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> "SentIds":
+        """The window of a snapshot."""
+        window = cls()
+        window._order = deque(plain[0])
+        window._places = dict(zip(plain[0], plain[1], strict=True))
+        return window
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A stored message that consumers do not see yet: delayed, or half of a transaction.
+
+    due_ms: wall time at which a delayed message becomes visible; 0 for half messages.
+    """
+
+    topic: str
+    queue_id: int
+    position: int
+    size_bytes: int
+    log_index: int
+    tag_code: int
+    due_ms: int
+
+
+@dataclass(slots=True)
+class Topic:
+    """One topic. made_at: log index of the command that made it."""
+
+    name: str
+    kind: MessageKind
+    permission: Permission
+    made_at: int
+    queues: list[ConsumeQueue] = field(default_factory=list)
+    sent_ids: SentIds = field(default_factory=SentIds)
+
+    def grow(self, queues: int) -> None:
+        """Add queues until there are so many."""
+        self.queues.extend(ConsumeQueue(self.name, queue_id) for queue_id in range(len(self.queues), queues))
+
+    def to_plain(self) -> list[Any]:
+        """The topic as plain values; its consume queues' files hold the rest."""
+        queues = [q.state().to_plain() for q in self.queues]
+        return [self.name, int(self.kind), int(self.permission), self.made_at, queues, self.sent_ids.to_plain()]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> "Topic":
+        """The topic of a snapshot."""
+        name, kind, permission, made_at, queues, sent_ids = plain
+        restored = [ConsumeQueue.restore(name, i, QueueState.from_plain(state)) for i, state in enumerate(queues)]
+        return cls(name, MessageKind(kind), Permission(permission), made_at, restored, SentIds.from_plain(sent_ids))
+
+
+@dataclass(slots=True)
+class Group:
+    """One consumer group: its settings, and its progress in each topic."""
+
+    name: str
+    is_fifo: bool = False
+    max_attempts: int = MAX_ATTEMPTS
+    tables: dict[str, DeliveryTable] = field(default_factory=dict)
+
+    def table(self, topic: str) -> DeliveryTable:
+        """The group's progress in a topic; at the beginning when it never read there."""
+        table = self.tables.get(topic)
+        if table is None:
+            table = self.tables[topic] = DeliveryTable()
+        return table
+
+    def to_plain(self) -> list[Any]:
+        """The group as plain values."""
+        return [self.name, self.is_fifo, self.max_attempts, {t: table.to_plain() for t, table in self.tables.items()}]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> "Group":
+        """The group of a snapshot."""
+        name, is_fifo, max_attempts, tables = plain
+        return cls(name, is_fifo, max_attempts, {t: DeliveryTable.from_plain(p) for t, p in tables.items()})

@@ -1,0 +1,119 @@
+"""Topics, groups, stored messages and the broker itself, asked for by name: our own service, as blocking calls."""
+
+from typing import Any
+
+from mq.client.errors import check_code
+from mq.client.views import (
+    BrokerView,
+    GroupDescription,
+    GroupView,
+    LagView,
+    MessagePage,
+    MessageView,
+    ProgressView,
+    QueueView,
+    TopicDescription,
+    TopicView,
+)
+from mq.core.message import MessageKind, Permission
+from mq.proto import broker_v1_pb2 as pb
+from mq.rpc.calling import Connection
+from mq.rpc.views import to_broker, to_client, to_group, to_progress, to_stored, to_topic
+
+__all__ = ["AdminClient"]
+
+
+class AdminClient:
+    """Each method is one call. Raises: RefusedError, and what `Connection.call` raises."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def _call(self, name: str, request: Any) -> Any:
+        # Each of these calls leads to the same end when it is done twice.
+        response = self._connection.call(name, request, is_idempotent=True)
+        check_code(response.code, response.message)
+        return response
+
+    # --- topics
+
+    def create_topic(
+        self, name: str, *, kind: MessageKind = MessageKind.NORMAL, queues: int = 0, permission: Permission = Permission.READ_WRITE
+    ) -> TopicView:
+        """Define a topic, or widen it. queues: 0 for the broker's default. One that is so already is fine."""
+        request = pb.CreateTopicRequest(name=name, type=int(kind), queues=queues, permission=int(permission))  # type: ignore[arg-type]
+        return to_topic(self._call("CreateTopic", request).topic)
+
+    def delete_topic(self, name: str) -> None:
+        """Forget a topic and its messages."""
+        self._call("DeleteTopic", pb.DeleteTopicRequest(name=name))
+
+    def topics(self) -> list[TopicView]:
+        """All topics."""
+        return [to_topic(topic) for topic in self._call("ListTopics", pb.ListTopicsRequest()).topics]
+
+    def describe_topic(self, name: str) -> TopicDescription:
+        """One topic, its queues, and how far each group is behind."""
+        found = self._call("DescribeTopic", pb.DescribeTopicRequest(name=name))
+        return TopicDescription(
+            to_topic(found.topic),
+            tuple(QueueView(q.queue_id, q.min_offset, q.max_offset) for q in found.queues),
+            tuple(LagView(g.group, g.lag, g.in_flight) for g in found.groups),
+        )
+
+    # --- groups
+
+    def create_group(self, name: str, *, is_fifo: bool = False, max_attempts: int = 0) -> GroupView:
+        """Define a consumer group, or change its settings. max_attempts: 0 for the broker's default."""
+        request = pb.CreateGroupRequest(name=name, is_fifo=is_fifo, max_attempts=max_attempts)
+        return to_group(self._call("CreateGroup", request).group)
+
+    def delete_group(self, name: str) -> None:
+        """Forget a group and its progress."""
+        self._call("DeleteGroup", pb.DeleteGroupRequest(name=name))
+
+    def groups(self) -> list[GroupView]:
+        """All groups."""
+        return [to_group(group) for group in self._call("ListGroups", pb.ListGroupsRequest()).groups]
+
+    def describe_group(self, name: str) -> GroupDescription:
+        """One group, its progress, and its clients."""
+        found = self._call("DescribeGroup", pb.DescribeGroupRequest(name=name))
+        return GroupDescription(to_group(found.group), tuple(map(to_progress, found.queues)), tuple(map(to_client, found.clients)))
+
+    def reset_group(self, name: str, *, topic: str = "", to: str | int) -> list[ProgressView]:
+        """Set where a group goes on. to: "earliest", "latest", or a queue offset. topic: "" for all that it has read."""
+        request = pb.ResetGroupRequest(group=name, topic=topic)
+        if isinstance(to, int):
+            request.offset = to
+        else:
+            request.end = {"earliest": pb.EARLIEST, "latest": pb.LATEST}[to]
+        return [to_progress(row) for row in self._call("ResetGroup", request).queues]
+
+    # --- stored messages
+
+    def peek(self, topic: str, queue_id: int, offset: int, count: int, *, text: str = "") -> MessagePage:
+        """Messages of a queue from an offset on; no group is affected. text: only messages that contain it."""
+        request = pb.PeekMessagesRequest(topic=topic, queue_id=queue_id, offset=offset, count=count, text=text)
+        found = self._call("PeekMessages", request)
+        messages = tuple(to_stored(stored, topic) for stored in found.messages)
+        return MessagePage(messages, found.next_offset, found.min_offset, found.max_offset)
+
+    def get_message(self, topic: str, queue_id: int, offset: int) -> MessageView:
+        """One message by its place."""
+        return to_stored(self._call("GetMessage", pb.GetMessageRequest(topic=topic, queue_id=queue_id, offset=offset)).stored, topic)
+
+    def query_messages(self, topic: str, *, message_id: str = "", key: str = "", count: int = 0) -> list[MessageView]:
+        """Messages by their id or by a key; one of the two. count: at most, 0 for the broker's default."""
+        request = pb.QueryMessagesRequest(topic=topic, count=count)
+        if message_id:
+            request.message_id = message_id
+        else:
+            request.key = key
+        return [to_stored(stored, topic) for stored in self._call("QueryMessages", request).messages]
+
+    # --- the broker
+
+    def describe_broker(self) -> BrokerView:
+        """The broker at a glance."""
+        return to_broker(self._call("DescribeBroker", pb.DescribeBrokerRequest()))

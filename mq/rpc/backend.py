@@ -1,0 +1,97 @@
+"""What the handlers need of the broker behind them: three protocols, filled by `mq.server`."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from mq.broker.exchange import BatchSlice, BrokerState, ClientInfo, DeliveredMessage, Outgoing, QueueOfGroup
+from mq.broker.batch import StoredMessage
+from mq.broker.outcomes import Sent
+from mq.broker.state import Group, Topic
+from mq.core.errors import RefusedError
+
+__all__ = ["AdminPort", "ClientsPort", "DeliveryPort", "SendingPort"]
+
+
+class SendingPort(Protocol):
+    """Producers."""
+
+    async def send(self, topic_name: str, messages: list[Outgoing]) -> list[tuple[int, int]]:
+        """Store messages; (queue id, offset) of each."""
+
+    async def send_batch(
+        self, topic_name: str, queue_id: int, kind: int, ids: tuple[str, ...], tags: tuple[str, ...] | str, messages: tuple[bytes, ...]
+    ) -> Sent:
+        """Store one batch in one queue."""
+
+    async def end_transaction(self, topic: str, transaction_id: str, *, is_commit: bool) -> None:
+        """Commit or roll back."""
+
+
+class DeliveryPort(Protocol):
+    """Consumers."""
+
+    async def receive(
+        self, group_name: str, topic: str, *, count_max: int, tags: frozenset[str] | None, invisible_ms: int | None, wait_ms: int,
+        client: str, attempt_id: str = "",
+    ) -> list[DeliveredMessage]:  # fmt: skip
+        """Messages, as soon as there is one."""
+
+    async def ensure_group(self, name: str) -> Group:
+        """The group, made on first use."""
+
+    async def ack(self, group: str, topic: str, entries: list[tuple[str, str]]) -> list[RefusedError | None]:
+        """Acknowledge (message id, receipt handle) pairs."""
+
+    async def change_invisible(self, group: str, topic: str, text: str, invisible_ms: int) -> str:
+        """Hide for a new span; the new handle."""
+
+    async def forward_to_dead_letters(self, group: str, topic: str, text: str) -> None:
+        """Give a delivery up."""
+
+    async def release_client(self, client: str, groups: Iterable[str]) -> None:
+        """A client said goodbye."""
+
+    def give_back_messages(self, group: str, topic: str, messages: Iterable[DeliveredMessage]) -> None:
+        """These never reached their consumer."""
+
+
+class ClientsPort(Protocol):
+    """Who is there."""
+
+    def heard(self, client_id: str, *, group: str = "", client_type: int = 0, language: str = "", version: str = "", address: str = "") -> None:
+        """A sign of life."""
+
+    def gone(self, client_id: str) -> None:
+        """A goodbye."""
+
+    def groups_of(self, client_id: str) -> frozenset[str]:
+        """The groups that the client was heard of with."""
+
+
+class AdminPort(Protocol):
+    """Definitions and look-ups."""
+
+    async def create_topic(self, name: str, kind: int, queues: int, permission: int) -> Topic: ...
+    async def delete_topic(self, name: str) -> None: ...
+    def topics(self) -> list[Topic]: ...
+    def topic(self, name: str) -> Topic: ...
+    async def create_group(self, name: str, *, is_fifo: bool, max_attempts: int) -> Group: ...
+    async def delete_group(self, name: str) -> None: ...
+    def groups(self) -> list[Group]: ...
+    def group(self, name: str) -> Group: ...
+    def clients_of(self, group: str) -> list[ClientInfo]: ...
+    def progress(self, group_name: str, only_topic: str = "") -> list[QueueOfGroup]: ...
+    async def reset(
+        self, group_name: str, topic: str, *, end: str = "", offset: int | None = None, time_ms: int | None = None
+    ) -> list[QueueOfGroup]: ...
+    async def move_offset(self, group: str, topic: str, queue_id: int, offset: int) -> None: ...
+    def consumer_offset(self, group: str, topic: str, queue_id: int) -> int | None: ...
+    async def offset_at(self, topic: str, queue_id: int, time_ms: int) -> int: ...
+    def queue_ends(self, topic: str, queue_id: int) -> tuple[int, int]: ...
+    async def peek(
+        self, topic: str, queue_id: int, offset: int, count: int, tags: frozenset[str] | None = None
+    ) -> tuple[list[tuple[int, StoredMessage]], int]: ...
+    async def find(self, topic: str, message_id: str, count: int) -> list[tuple[int, int, StoredMessage]]: ...
+    async def batches(self, topic: str, queue_id: int, offset: int, bytes_max: int) -> tuple[list[BatchSlice], int]: ...
+    async def wait_for_more(self, topic: str, offset: int, queue_id: int, timeout_s: float) -> None: ...
+    def state(self) -> BrokerState: ...

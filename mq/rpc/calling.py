@@ -1,0 +1,186 @@
+"""How our own client reaches a broker: endpoints, headers, time limits, and errors as the retry rule needs them."""
+
+import itertools
+import os
+import re
+import secrets
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+
+from mq import __version__
+from mq.client.errors import BrokerFailedError, ConnectionLostError, NoAnswerError, UnreachableError, is_worth_repeating
+from mq.core.address import Address, is_ip, parse_address, show_address
+from mq.core.errors import Code, IllegalArgumentError, MqError, RefusedError
+from mq.core.limits import FRAME_BYTES_MAX
+from mq.rpc import methods
+
+__all__ = ["CHANNEL_OPTIONS", "Connection", "client_headers", "error_of_rpc", "new_client_id", "parse_endpoints", "targets_of"]
+
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", FRAME_BYTES_MAX),
+    ("grpc.max_send_message_length", FRAME_BYTES_MAX),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.min_reconnect_backoff_ms", 5000),  # also how long one attempt to connect may take
+)
+_PAUSES_S = (0.1, 0.3)
+_NOT_CONNECTED = ("failed to connect", "DNS resolution failed", "name resolution", "Name or service not known")
+_REASON = re.compile(r"(Connection refused|No route to host|Network is unreachable|timed out|Timeout|DNS resolution failed[^;]*)")
+_client_numbers = itertools.count(1)
+
+
+def parse_endpoints(text: str) -> tuple[Address, ...]:
+    """Addresses of `HOST:PORT[,HOST:PORT...]`; `;` separates too. Raises: IllegalArgumentError."""
+    addresses = tuple(parse_address(part, "endpoint") for part in re.split("[,;]", text) if part.strip())
+    if not addresses:
+        raise IllegalArgumentError("endpoint: there is none; it is HOST:PORT[,HOST:PORT...]")
+    return addresses
+
+
+def targets_of(addresses: Sequence[Address]) -> tuple[str, ...]:
+    """The addresses as gRPC targets, to be tried in turn: IP addresses of one version share a target."""
+    groups: dict[str, list[str]] = {}
+    for address in addresses:
+        scheme = "ipv4:" if is_ip(address[0], 4) else "ipv6:" if is_ip(address[0], 6) else f"dns:///{show_address(address)}"
+        groups.setdefault(scheme, []).append(show_address(address))
+    return tuple(scheme if scheme.startswith("dns") else scheme + ",".join(shown) for scheme, shown in groups.items())
+
+
+def new_client_id() -> str:
+    """An id in the form of RocketMQ's clients: host @ process @ number @ random. RocketMQ: ClientId."""
+    return f"{socket.gethostname()[:100]}@{os.getpid()}@{next(_client_numbers)}@{secrets.token_hex(6)}"
+
+
+def client_headers(client_id: str) -> tuple[tuple[str, str], ...]:
+    """The metadata of each call. RocketMQ: Signature."""
+    return (
+        ("x-mq-client-id", client_id),
+        ("x-mq-language", "PYTHON"),
+        ("x-mq-client-version", __version__),
+        ("x-mq-protocol", "GRPC_V2"),
+        ("x-mq-date-time", datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")),
+        ("x-mq-request-id", secrets.token_hex(16)),
+    )
+
+
+def error_of_rpc(error: grpc.RpcError, where: str, timeout_s: float | None) -> MqError:
+    """A failed call as an error of ours. where: the endpoints, for people."""
+    code, details = error.code(), error.details() or ""  # type: ignore[attr-defined]
+    match code:
+        case grpc.StatusCode.UNAVAILABLE if any(text in details for text in _NOT_CONNECTED):
+            reason = _REASON.search(details)
+            return UnreachableError(f"cannot reach {where}: {reason[0].strip() if reason else 'no connection'}")
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
+            return ConnectionLostError(f"the connection to {where} broke during the call; whether it was carried out is unknown")
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return NoAnswerError(f"{where} did not answer within {timeout_s or 0:g} s; whether the call was carried out is unknown")
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return RefusedError(Code.NOT_IMPLEMENTED, f"{where} does not know this call: {details or 'is it a RaftMQ broker?'}")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return RefusedError(Code.PAYLOAD_TOO_LARGE, f"too much for one call: {details}")
+        case grpc.StatusCode.INVALID_ARGUMENT:
+            return RefusedError(Code.BAD_REQUEST, details)
+    return BrokerFailedError(Code.INTERNAL_SERVER_ERROR, f"{where}: {code.name}: {details}")
+
+
+class Connection:
+    """Blocking calls to one of several endpoints: the first that can be reached, until it cannot.
+
+    endpoints: as for `parse_endpoints`. timeout_s: for one call with all its attempts. Close it, or use `with`.
+    """
+
+    def __init__(self, endpoints: str, *, timeout_s: float = 10.0, client_id: str | None = None) -> None:
+        self.timeout_s = timeout_s
+        self.client_id = client_id or new_client_id()
+        addresses = parse_endpoints(endpoints)
+        self.where = ", ".join(map(show_address, addresses))
+        self._channels = [grpc.insecure_channel(target, options=CHANNEL_OPTIONS) for target in targets_of(addresses)]
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        for channel in self._channels:
+            channel.close()
+
+    def call(self, name: str, request: Any, *, is_idempotent: bool, timeout_s: float | None = None) -> Any:
+        """One unary call by its RPC's name; returns the response whatever its status says.
+
+        is_idempotent: whether it may be repeated when its outcome is unknown. Raises: MqError.
+        """
+        limit_s = self.timeout_s if timeout_s is None else timeout_s
+        end = time.monotonic() + limit_s
+        for pause_s in (*_PAUSES_S, None):
+            try:
+                return self._try_each(name, request, end, limit_s)
+            except MqError as error:
+                left_s = end - time.monotonic()
+                if pause_s is None or left_s <= pause_s or not is_worth_repeating(error, is_idempotent=is_idempotent):
+                    raise
+            time.sleep(pause_s)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _try_each(self, name: str, request: Any, end: float, limit_s: float) -> Any:
+        unreachable: MqError | None = None
+        for channel in self._channels[:]:
+            try:
+                response = methods.unary(channel, name)(
+                    request, timeout=max(0.001, end - time.monotonic()), metadata=client_headers(self.client_id)
+                )
+            except grpc.RpcError as error:
+                failure = error_of_rpc(error, self.where, limit_s)
+                if not isinstance(failure, UnreachableError):
+                    raise failure from None
+                unreachable = failure
+            else:
+                self._prefer(channel)
+                return response
+        assert unreachable is not None
+        raise unreachable
+
+    def _prefer(self, channel: grpc.Channel) -> None:
+        if self._channels[0] is not channel:
+            self._channels.remove(channel)
+            self._channels.insert(0, channel)
+
+    def stream(self, name: str, request: Any, *, timeout_s: float) -> Iterator[Any]:
+        """The responses of a server stream on the endpoint that answered last. Raises: MqError, while iterating."""
+        call = methods.server_stream(self._channels[0], name)(request, timeout=timeout_s, metadata=client_headers(self.client_id))
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise error_of_rpc(error, self.where, timeout_s) from None
+        finally:
+            call.cancel()
+
+    def is_serving(self, *, timeout_s: float | None = None) -> bool:
+        """What the gRPC health service says. Raises: MqError."""
+        from grpc_health.v1 import health_pb2  # noqa: PLC0415 - of no use to other calls
+
+        limit_s = self.timeout_s if timeout_s is None else timeout_s
+        for number, channel in enumerate(self._channels[:]):
+            check = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            )
+            try:
+                answer = check(health_pb2.HealthCheckRequest(), timeout=limit_s)
+            except grpc.RpcError as error:
+                failure = error_of_rpc(error, self.where, limit_s)
+                if not isinstance(failure, UnreachableError) or number == len(self._channels) - 1:
+                    raise failure from None
+                continue
+            self._prefer(channel)
+            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        raise AssertionError("there is at least one channel")

@@ -1,0 +1,72 @@
+"""What all handlers share: errors become answers, and tables become gRPC handlers.
+
+Nothing that a client sends may end in a traceback: an error of ours becomes its status, any other one is
+logged in a line and answered with 50001.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from mq.core.errors import MqError
+from mq.rpc.methods import Cardinality, Method
+from mq.rpc.status import code_for, text_for
+
+__all__ = ["Context", "Handler", "generic_handler", "headers_of", "log_failure"]
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Handler = Callable[[Any, Context], Any]
+_log = logging.getLogger(__name__)
+
+
+def headers_of(context: Context) -> dict[str, str]:
+    """The request's metadata. Binary headers are left out."""
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+def log_failure(name: str, error: BaseException) -> None:
+    """One line for an error that no client is to blame for."""
+    if not isinstance(error, MqError):
+        _log.error("%s failed unexpectedly: %s: %s", name, type(error).__name__, error, exc_info=_log.isEnabledFor(logging.DEBUG))
+    elif error.fault.name != "CALLER":
+        _log.warning("%s failed: %s", name, error)
+
+
+def generic_handler(
+    service: str, methods: Mapping[str, Method], handlers: Mapping[str, Handler], refuse: Callable[[str, int, str], Message]
+) -> grpc.GenericRpcHandler:
+    """A gRPC handler for a whole service.
+
+    handlers: by RPC name; unary ones and those of server streams get the request's bytes. refuse(name, code, text)
+    makes the response message that reports an error.
+    """
+    table = {}
+    for name, method in methods.items():
+        handler = handlers[name]
+        match method.cardinality:
+            case Cardinality.UNARY:
+                table[name] = grpc.unary_unary_rpc_method_handler(_guarded(name, handler, refuse))
+            case Cardinality.SERVER_STREAM:
+                table[name] = grpc.unary_stream_rpc_method_handler(handler)
+            case Cardinality.BOTH_STREAMS:
+                table[name] = grpc.stream_stream_rpc_method_handler(handler)
+    return grpc.method_handlers_generic_handler(service, table)
+
+
+def _guarded(name: str, handler: Handler, refuse: Callable[[str, int, str], Message]) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    async def call(raw: bytes, context: Context) -> bytes:
+        try:
+            answer: bytes = await handler(raw, context)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            log_failure(name, error)
+            return refuse(name, code_for(error), text_for(error)).SerializeToString()
+        return answer
+
+    return call

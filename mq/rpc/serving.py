@@ -1,0 +1,66 @@
+"""The gRPC server: both services and gRPC's own health service on one port."""
+
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+
+from mq.core.errors import MqError
+from mq.core.limits import FRAME_BYTES_MAX
+from mq.rpc.extension import ExtensionHandlers
+from mq.rpc.handling import generic_handler
+from mq.rpc.messaging import MessagingHandlers
+from mq.rpc.methods import BROKER, BROKER_SERVICE, MESSAGING, MESSAGING_SERVICE
+
+__all__ = ["GrpcServer", "PortError"]
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", FRAME_BYTES_MAX),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),
+    # Java pings every 300 s without calls, others more often; none of that is an attack.
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 1000),
+)
+
+
+class PortError(MqError):
+    """The address cannot be listened on."""
+
+
+class GrpcServer:
+    """Listens for clients. `port` is the real one, also when 0 was asked for."""
+
+    def __init__(self, messaging: MessagingHandlers, extension: ExtensionHandlers) -> None:
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._health = health_aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)  # type: ignore[no-untyped-call]
+        self._server.add_generic_rpc_handlers(
+            (
+                generic_handler(MESSAGING_SERVICE, MESSAGING, messaging.by_name, messaging.refuse),
+                generic_handler(BROKER_SERVICE, BROKER, extension.by_name, extension.refuse),
+            )
+        )
+        self.port = 0
+
+    def bind(self, host: str, port: int) -> int:
+        """Take the port; returns it. Raises: PortError."""
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise PortError(f"listen: cannot listen on {address}; is another broker running there?") from error
+        if self.port == 0:
+            raise PortError(f"listen: cannot listen on {address}; is another broker running there?")
+        return self.port
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        await self._server.start()
+        for service in ("", MESSAGING_SERVICE, BROKER_SERVICE):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)  # type: ignore[no-untyped-call]
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new calls, let the running ones end within `grace_s`."""
+        await self._health.enter_graceful_shutdown()  # type: ignore[no-untyped-call]
+        await self._server.stop(grace_s)

@@ -1,0 +1,1 @@
+"""The processes: the loop around the cores, the real disk, configuration and metrics."""

@@ -1,0 +1,85 @@
+"""A serving broker: a node, its producers' and consumers' side, and the gRPC server in front."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from mq.core.errors import MqError
+from mq.rpc.batches import BatchHandlers
+from mq.rpc.extension import ExtensionHandlers
+from mq.rpc.messaging import MessagingHandlers
+from mq.rpc.routes import RouteBook
+from mq.rpc.serving import GrpcServer
+from mq.server.admin import Administrator
+from mq.server.clients import Clients
+from mq.server.config import BrokerConfig
+from mq.server.delivering import Deliverer
+from mq.server.disk import FileDisk
+from mq.server.node import BrokerNode
+from mq.server.retention import Retention
+from mq.server.sending import Sender
+
+__all__ = ["Broker"]
+
+_GRACE_S = 2.0
+_log = logging.getLogger(__name__)
+
+
+class Broker:
+    """Everything of one broker process, but the process itself; must be made inside a running event loop."""
+
+    def __init__(self, config: BrokerConfig) -> None:
+        self.config = config
+        self.failed: asyncio.Future[MqError] = asyncio.get_running_loop().create_future()
+        self.clients = Clients(lambda: time.monotonic_ns() // 1_000_000)
+        self.node = BrokerNode(
+            FileDisk(Path(config.data)), segment_bytes=config.segment_bytes, snapshot_every_bytes=config.snapshot_every_bytes
+        )
+        self.node.on_failed = self._on_failed
+        self.sender = Sender(self.node, auto_create_topics=config.auto_create_topics)
+        self.deliverer = Deliverer(self.node, self.clients)
+        self.admin = Administrator(self.node, self.clients, self.deliverer, name=config.name, node_id=config.node)
+        self.retention = Retention(self.node, bytes_max=config.retention_bytes, age_ms_max=config.retention_ms)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: GrpcServer | None = None
+
+    def _on_failed(self, error: MqError) -> None:
+        if not self.failed.done():
+            self.failed.set_result(error)
+
+    async def start(self) -> int:
+        """Listen; returns the port. Raises: MqError."""
+        host, port = self.config.listen_address
+        routes = RouteBook(self.config.name, self.config.advertised(port))
+        messaging = MessagingHandlers(self.sender, self.deliverer, self.clients, self.admin, routes)
+        self._server = GrpcServer(messaging, ExtensionHandlers(self.admin, BatchHandlers(self.sender, self.admin)))
+        port = self._server.bind(host, port)
+        await self._server.start()
+        for work in (
+            self.deliverer.renew_forever(),
+            self.sender.release_timers_forever(),
+            self.retention.work_forever(),
+            self.admin.lookup.index_forever(),
+        ):
+            self._tasks.append(asyncio.create_task(self._guarded(work)))
+        return port
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except MqError as error:
+            if self.node.failure is None:
+                _log.error("background work ended: %s", error)
+
+    async def stop(self) -> None:
+        """Finish what was taken, sync, and let go of the folder."""
+        self.deliverer.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server is not None:
+            await self._server.stop(_GRACE_S)
+        await self.node.close()

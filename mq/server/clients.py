@@ -1,0 +1,80 @@
+"""Which clients are there: who was heard of, when, and what they said of themselves.
+
+Nothing depends on it but renewals and what a person is shown: every call works for a client never heard of.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from mq.core.limits import CLIENT_LIFETIME_MS
+
+__all__ = ["Client", "Clients"]
+
+_CLIENTS_MAX = 50_000
+
+
+@dataclass(slots=True)
+class Client:
+    """One client id. client_type: RocketMQ's number. last_heard_ms: on the monotonic clock."""
+
+    client_id: str
+    client_type: int = 0
+    language: str = ""
+    version: str = ""
+    address: str = ""
+    last_heard_ms: int = 0
+    groups: set[str] = field(default_factory=set)
+
+
+class Clients:
+    """The clients heard of lately; silent ones are forgotten after `CLIENT_LIFETIME_MS`."""
+
+    def __init__(self, monotonic_ms: Callable[[], int]) -> None:
+        self._monotonic_ms = monotonic_ms
+        self._clients: dict[str, Client] = {}
+
+    def heard(self, client_id: str, *, group: str = "", client_type: int = 0, language: str = "", version: str = "", address: str = "") -> None:
+        """A sign of life."""
+        client = self._clients.get(client_id)
+        if client is None:
+            if len(self._clients) >= _CLIENTS_MAX:
+                self.forget_silent()
+                if len(self._clients) >= _CLIENTS_MAX:
+                    return
+            client = self._clients[client_id] = Client(client_id)
+        client.last_heard_ms = self._monotonic_ms()
+        client.client_type = client_type or client.client_type
+        client.language = language or client.language
+        client.version = version or client.version
+        client.address = address or client.address
+        if group:
+            client.groups.add(group)
+
+    def silent_ms(self, client_id: str) -> int | None:
+        """How long ago the client was heard of; None when never."""
+        client = self._clients.get(client_id)
+        return None if client is None else self._monotonic_ms() - client.last_heard_ms
+
+    def gone(self, client_id: str) -> None:
+        """The client said goodbye."""
+        self._clients.pop(client_id, None)
+
+    def forget_silent(self) -> list[Client]:
+        """Drop clients not heard of for too long; returns them."""
+        limit_ms = self._monotonic_ms() - CLIENT_LIFETIME_MS
+        silent = [c for c in self._clients.values() if c.last_heard_ms < limit_ms]
+        for client in silent:
+            del self._clients[client.client_id]
+        return silent
+
+    def groups_of(self, client_id: str) -> frozenset[str]:
+        """The groups that the client was heard of with."""
+        client = self._clients.get(client_id)
+        return frozenset(client.groups) if client else frozenset()
+
+    def of_group(self, group: str) -> Iterator[Client]:
+        """The clients of one consumer group."""
+        return (c for c in self._clients.values() if group in c.groups)
+
+    def __len__(self) -> int:
+        return len(self._clients)

@@ -1,0 +1,242 @@
+"""The configuration of a broker process.
+
+Sources in rising order: the defaults, a YAML file, the environment (`MQ_BROKER_<FIELD>`), the flags of
+`mq broker`. Everything is checked before anything starts; each error names the field, the limit, and where the
+value came from.
+"""
+
+import difflib
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mq.core.address import Address, check_advertised, parse_address
+from mq.core.errors import IllegalArgumentError
+from mq.core.limits import TOPIC_NAME
+from mq.core.quantity import parse_duration_ms, parse_size_bytes
+from mq.server.logs import LOG_LEVELS
+
+__all__ = ["DEFAULT_METRICS_LISTEN", "ENVIRONMENT_PREFIX", "BrokerConfig", "load_config"]
+
+ENVIRONMENT_PREFIX = "MQ_BROKER_"
+DEFAULT_METRICS_LISTEN = "127.0.0.1:5557"
+"""Where `mq broker` serves metrics unless it is told otherwise."""
+
+_NAME_CHARS_MAX = 64
+_NODE_MAX = 255
+_SEGMENT_BYTES_MIN, _SEGMENT_BYTES_MAX = 64 << 10, 1 << 30
+_SNAPSHOT_EVERY_BYTES_MIN, _SNAPSHOT_EVERY_BYTES_MAX = 64 << 10, 1 << 40
+_RETENTION_MAX = 1 << 62
+
+# A Kubernetes service called mq-broker puts these into every container beside it.
+_SERVICE_LINK = re.compile(r"SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_.*)?")
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerConfig:
+    """What one broker process is told. Raises: IllegalArgumentError naming field and limit."""
+
+    data: Path
+    """Folder of everything that is stored; one process at a time. A slow disk here is a slow broker: each
+    acknowledgement waits for its sync."""
+
+    listen: str = "127.0.0.1:8081"
+    """HOST:PORT or [IPv6]:PORT for clients. 0.0.0.0 takes clients of other machines, with no access control yet; port 0
+    takes any free one."""
+
+    advertise: tuple[str, ...] = ()
+    """HOST:PORT as clients reach this broker, told to them in routes: one host name, or IP addresses of one version.
+    Empty: `listen`, and for 0.0.0.0 this machine's first address. A wrong one lets clients connect and then fail."""
+
+    name: str = "broker-a"
+    """Name of the broker group, in routes and metrics. At most 64 of the characters of a topic name."""
+
+    node: int = 1
+    """This node's number within its broker group, from 1 to 255."""
+
+    segment_bytes: int = 64 << 20
+    """Size of one file of the commit log, 64 KiB to 1 GiB. Smaller: retention frees space in finer steps, but more
+    files and more snapshots. Larger: fewer, but space comes back late and a whole segment is reserved at a time."""
+
+    snapshot_every_bytes: int = 64 << 20
+    """A snapshot of the state after so many bytes of commit log, 64 KiB to 1 TiB. Smaller: a restart replays less, but
+    more is written. Larger: the other way round (replay handles very roughly 20 MiB/s)."""
+
+    retention_bytes: int = 0
+    """Whole segments are dropped, oldest first, while the log is larger than this; 0 keeps all. Smaller: less disk, but
+    slow consumers lose what they have not read."""
+
+    retention_ms: int = 0
+    """Segments are dropped when all in them is older than this; 0 keeps all. Smaller: as for `retention_bytes`."""
+
+    auto_create_topics: bool = False
+    """Whether a send to an unknown topic makes it, with 8 queues. Convenient, but each typing error becomes a topic."""
+
+    metrics_listen: str = ""
+    """HOST:PORT of /metrics, /healthz and /readyz; empty: none. Other machines can read them when it is 0.0.0.0."""
+
+    log_level: str = "info"
+    """debug, info, warning or error. debug adds tracebacks, and costs speed."""
+
+    def __post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+                raise IllegalArgumentError(f"{name}: {value!r} is not of type {kind.__name__}")
+        if self.data.exists() and not self.data.is_dir():
+            raise IllegalArgumentError(f"data: {self.data} is not a folder")
+        parse_address(self.listen, "listen", is_zero_port_allowed=True)
+        check_advertised([parse_address(one, "advertise") for one in self.advertise])
+        if not self.name or len(self.name) > _NAME_CHARS_MAX or not TOPIC_NAME.fullmatch(self.name):
+            raise IllegalArgumentError(f"name: {self.name[:80]!r} must have 1 to {_NAME_CHARS_MAX} characters of {TOPIC_NAME.pattern}")
+        self._check_range("node", 1, _NODE_MAX)
+        self._check_range("segment_bytes", _SEGMENT_BYTES_MIN, _SEGMENT_BYTES_MAX)
+        self._check_range("snapshot_every_bytes", _SNAPSHOT_EVERY_BYTES_MIN, _SNAPSHOT_EVERY_BYTES_MAX)
+        self._check_range("retention_bytes", 0, _RETENTION_MAX)
+        self._check_range("retention_ms", 0, _RETENTION_MAX)
+        if self.metrics_listen:
+            parse_address(self.metrics_listen, "metrics_listen", is_zero_port_allowed=True)
+        if self.log_level.lower() not in LOG_LEVELS:
+            raise IllegalArgumentError(f"log_level: {self.log_level!r} is not one of {', '.join(LOG_LEVELS)}")
+
+    def _check_range(self, name: str, low: int, high: int) -> None:
+        value = getattr(self, name)
+        if not low <= value <= high:
+            raise IllegalArgumentError(f"{name}: {value} is outside of {low} to {high}")
+
+    @property
+    def listen_address(self) -> Address:
+        """(host, port) to listen on."""
+        return parse_address(self.listen, "listen", is_zero_port_allowed=True)
+
+    def advertised(self, port: int) -> list[Address]:
+        """What routes tell clients. port: the one that is really listened on."""
+        if self.advertise:
+            return [parse_address(one, "advertise") for one in self.advertise]
+        return [(_own_address(self.listen_address[0]), port)]
+
+
+def _own_address(listen_host: str) -> str:
+    """How clients reach a listener: its own host, or for one on all addresses the first that leads outside."""
+    if listen_host not in ("0.0.0.0", "::"):
+        return listen_host
+    family, outside = (socket.AF_INET6, "2001:db8::1") if ":" in listen_host else (socket.AF_INET, "192.0.2.1")
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            # Sends nothing: it only asks which of our addresses would be used.
+            probe.connect((outside, 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return socket.gethostname()
+
+
+def _bool(text: str, field: str) -> bool:
+    if text.lower() in (*_TRUE, *_FALSE):
+        return text.lower() in _TRUE
+    raise IllegalArgumentError(f"{field}: {text!r} is not true or false")
+
+
+def _int(text: str, field: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise IllegalArgumentError(f"{field}: {text!r} is not a whole number") from None
+
+
+def _milliseconds(text: str, field: str) -> int:
+    return int(text) if text.strip().isdecimal() else parse_duration_ms(text, field)
+
+
+_KINDS: dict[str, type] = {
+    field.name: {Path: Path, str: str, int: int, bool: bool}.get(field.type, tuple)  # type: ignore[arg-type]
+    for field in fields(BrokerConfig)
+}
+_FROM_TEXT: dict[str, Callable[[str, str], object]] = {
+    "data": lambda text, _field: Path(text).expanduser(),
+    "advertise": lambda text, _field: tuple(part.strip() for part in text.split(",") if part.strip()),
+    "node": _int,
+    "segment_bytes": parse_size_bytes,
+    "snapshot_every_bytes": parse_size_bytes,
+    "retention_bytes": parse_size_bytes,
+    "retention_ms": _milliseconds,
+    "auto_create_topics": _bool,
+}
+
+
+def load_config(
+    file: Path | None = None, environment: Mapping[str, str] | None = None, flags: Mapping[str, object] | None = None
+) -> BrokerConfig:
+    """The configuration from all its sources.
+
+    file: YAML, one value for each field. environment: all of it; names that do not begin with MQ_BROKER_ are passed
+    over. flags: by field name; None means that the flag was not given. Sizes may be texts such as `64MiB`, durations
+    such as `5s`. Raises: IllegalArgumentError.
+    """
+    values: dict[str, object] = {"metrics_listen": DEFAULT_METRICS_LISTEN}
+    sources: dict[str, str] = {}
+
+    def take(found: Mapping[str, object], source: Callable[[str], str]) -> None:
+        for name, value in found.items():
+            sources[name] = source(name)
+            try:
+                values[name] = _value(name, value)
+            except IllegalArgumentError as error:
+                raise IllegalArgumentError(f"{error} ({sources[name]})") from None
+
+    if file is not None:
+        take(_from_file(file), lambda name: f"`{name}` in {file}")
+    take(_from_environment(environment or {}), lambda name: f"environment {ENVIRONMENT_PREFIX}{name.upper()}")
+    take({name: value for name, value in (flags or {}).items() if value is not None}, _flag)
+    if "data" not in values:
+        raise IllegalArgumentError(f"data: a folder is needed: --data DIR, {ENVIRONMENT_PREFIX}DATA, or `data` in the file")
+    try:
+        return BrokerConfig(**values)  # type: ignore[arg-type]
+    except IllegalArgumentError as error:
+        source = sources.get(str(error).partition(":")[0])
+        raise IllegalArgumentError(f"{error} ({source})" if source else str(error)) from None
+
+
+def _flag(name: str) -> str:
+    return {"metrics_listen": "--metrics"}.get(name, f"--{name.replace('_', '-')}")
+
+
+def _value(name: str, value: object) -> object:
+    """A value of any source in the field's own type, as far as it can be had; `BrokerConfig` checks the rest."""
+    if name not in _KINDS:
+        near = difflib.get_close_matches(name, _KINDS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_KINDS)}"
+        raise IllegalArgumentError(f"{name}: there is no such field; {hint}")
+    if isinstance(value, list) and _KINDS[name] is tuple:
+        return tuple(str(item) for item in value)
+    if isinstance(value, str) and name in _FROM_TEXT:
+        return _FROM_TEXT[name](value, name)
+    return value
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    import yaml  # noqa: PLC0415 - most starts need none
+
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise IllegalArgumentError(f"config: {file} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise IllegalArgumentError(f"config: {file} is not YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise IllegalArgumentError(f"config: {file} must hold fields with values, such as `listen: 127.0.0.1:8081`")
+    return {str(name): "" if value is None else value for name, value in content.items()}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for name, value in environment.items():
+        field = name.removeprefix(ENVIRONMENT_PREFIX)
+        if field != name and not _SERVICE_LINK.fullmatch(field):
+            found[field.lower()] = value
+    return found

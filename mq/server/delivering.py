@@ -1,0 +1,321 @@
+"""Handing messages out and taking them back: receive with long polling, ack, change, renewal.
+
+RocketMQ: ReceiveMessage, AckMessage, ChangeInvisibleDuration, NotifyClientTermination.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from mq.broker import commands as c
+from mq.broker.batch import delivery_slice
+from mq.broker.delivery.picker import Choice, Picker, RecordReader
+from mq.broker.delivery.receipt import ReceiptHandle
+from mq.broker.delivery.table import Delivered, Received
+from mq.broker.exchange import DeliveredMessage
+from mq.broker.outcomes import Acked, Changed, Outcome, Released, Sent
+from mq.broker.state import MAX_ATTEMPTS, Group, dead_letter_topic
+from mq.core.entry import RecordPlace
+from mq.core.errors import Code, NotServingError, RefusedError
+from mq.core.ids import CommitLogPosition
+from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS
+from mq.server.clients import Clients
+from mq.server.node import BrokerNode
+from mq.server.waiting import WaitingRoom
+
+__all__ = ["Deliverer"]
+
+_SKIPS_WORTH_A_COMMAND = 256
+_RENEW_EVERY_MS = 5_000
+_RENEW_WHEN_LEFT_MS = 30_000
+_ALIVE_MS = 30_000
+_log = logging.getLogger(__name__)
+
+
+class Deliverer:
+    """The consumers' side of a serving node."""
+
+    def __init__(self, node: BrokerNode, clients: Clients) -> None:
+        self._node, self._machine, self._clients = node, node.machine, clients
+        self._loop = asyncio.get_running_loop()
+        self.picker = Picker(node.machine, RecordReader(node.log.read, node.log.decode, lambda: node.log.first_position))
+        self.room = WaitingRoom(self._loop)
+        self._renewing: dict[tuple[str, str], int] = {}
+        self._is_stopping = False
+        node.on_applied.append(self._on_applied)
+        self._find_renewing()
+
+    # --- receive
+
+    async def receive(
+        self, group_name: str, topic: str, *, count_max: int, tags: frozenset[str] | None, invisible_ms: int | None, wait_ms: int,
+        client: str, attempt_id: str = "",
+    ) -> list[DeliveredMessage]:  # fmt: skip
+        """Up to `count_max` messages, as soon as there is one; none after `wait_ms`.
+
+        invisible_ms: how long they stay hidden; None = until acknowledged, as long as the client lives (`auto_renew`).
+        When the caller is cancelled, what was picked for it is given back at once.
+        """
+        group = await self.ensure_group(group_name)
+        if not self._machine.topic(topic).permission.is_readable:
+            raise RefusedError(Code.FORBIDDEN, f"topic {topic} is not readable: it has no readable queue")
+        count_max = min(count_max, RECEIVE_BATCH_MAX)
+        end_s = self._loop.time() + wait_ms / 1000
+        while count_max > 0:
+            choice = await self._node.reader.run(
+                lambda: self.picker.choose(
+                    group, topic, count_max=count_max, tags=tags, now_ms=self._node.log_ms(), attempt_id=attempt_id
+                )
+            )
+            if self._is_worth_a_command(choice):
+                messages = await self._hand_out(group, topic, choice, invisible_ms, client, attempt_id)
+                if messages:
+                    return messages
+                if choice.has_more:
+                    continue
+            left_s = end_s - self._loop.time()
+            if left_s <= 0 or self._is_stopping:
+                break
+            await self.room.wait(topic, group_name, self._until_ready_s(group, topic, left_s))
+        return []
+
+    @staticmethod
+    def _is_worth_a_command(choice: Choice) -> bool:
+        """An empty poll is no command; what a filter left out is noted only when it is a lot."""
+        return choice.count > 0 or any(p.dead or len(p.skipped) >= _SKIPS_WORTH_A_COMMAND for p in choice.picks)
+
+    def _until_ready_s(self, group: Group, topic: str, limit_s: float) -> float:
+        """How long until something in flight runs out, at most `limit_s`."""
+        deadlines = [d for _, p in group.table(topic).queues() if (d := p.next_deadline_ms()) is not None]
+        if not deadlines:
+            return limit_s
+        # One millisecond more: a deadline is reached when log time is not below it.
+        return min(limit_s, max(0.001, (min(deadlines) - self._node.log_ms() + 1) / 1000))
+
+    async def _hand_out(
+        self, group: Group, topic: str, choice: Choice, invisible_ms: int | None, client: str, attempt_id: str
+    ) -> list[DeliveredMessage]:
+        log_ms, wall_ms = self._node.stamps()
+        span_ms = RENEW_INVISIBLE_MS if invisible_ms is None else invisible_ms
+        command = c.ReceiveMessages(
+            log_ms, wall_ms, group.name, topic, client, attempt_id, invisible_ms is None, log_ms + span_ms, choice.picks
+        )
+        self.picker.reserve(group.name, topic, choice.picks)
+        try:
+            future = self._node.propose(command)
+        except NotServingError:
+            self.picker.release(group.name, topic, choice.picks)
+            raise
+        future.add_done_callback(lambda _: self.picker.release(group.name, topic, choice.picks))
+        try:
+            received = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(lambda done: self._give_back_picked(group.name, topic, done))
+            raise
+        if isinstance(received, RefusedError):
+            raise received
+        assert isinstance(received, Received)
+        if invisible_ms is None and received.delivered:
+            self._renewing.setdefault((client, group.name), log_ms + span_ms)
+        try:
+            return await self._load(group.name, topic, choice, received.delivered, span_ms)
+        except asyncio.CancelledError:
+            self.give_back(group.name, topic, received.delivered)
+            raise
+
+    async def _load(
+        self, group: str, topic: str, choice: Choice, delivered: Iterable[Delivered], invisible_ms: int
+    ) -> list[DeliveredMessage]:
+        messages = []
+        for queue_id, offset, attempt, stamp, deadline_ms in delivered:
+            entry = choice.entries[queue_id, offset]
+            payload = await self._node.reader.payload(RecordPlace(CommitLogPosition(entry.position), entry.size_bytes))
+            found = delivery_slice(payload, entry.first + offset - entry.base_offset)
+            handle = ReceiptHandle(stamp, deadline_ms, queue_id, offset, attempt, group, topic).to_text()
+            origin = None if found.topic == topic else (found.topic, found.message_id)
+            messages.append(
+                DeliveredMessage(
+                    found.stored, topic, queue_id, offset, attempt, handle, invisible_ms, found.wall_ms, found.message_kind, origin
+                )
+            )
+        return messages
+
+    def _give_back_picked(self, group: str, topic: str, done: "asyncio.Future[Outcome]") -> None:
+        if not done.cancelled() and done.exception() is None and isinstance(received := done.result(), Received):
+            self.give_back(group, topic, received.delivered)
+
+    def give_back(self, group: str, topic: str, delivered: Iterable[Delivered]) -> None:
+        """Messages that never reached their consumer become visible at once."""
+        for one in delivered:
+            log_ms, wall_ms = self._node.stamps()
+            try:
+                future = self._node.propose(
+                    c.ChangeInvisible(log_ms, wall_ms, group, topic, one.queue_id, one.offset, one.stamp, log_ms)
+                )
+            except NotServingError:
+                return
+            future.add_done_callback(_ignore)
+
+    def give_back_messages(self, group: str, topic: str, messages: Iterable[DeliveredMessage]) -> None:
+        """Like `give_back`, for messages that were made ready to go out."""
+        handles = [ReceiptHandle.from_text(m.handle, group=group, topic=topic) for m in messages]
+        self.give_back(group, topic, [Delivered(h.queue_id, h.offset, h.attempt, h.stamp, h.deadline_ms) for h in handles])
+
+    async def ensure_group(self, name: str) -> Group:
+        """The group; made with defaults on first use."""
+        group = self._machine.groups.get(name)
+        if group is None:
+            await self._node.carry_out(c.CreateGroup(*self._node.stamps(), name, False, MAX_ATTEMPTS))  # noqa: FBT003
+            group = self._machine.group(name)
+        return group
+
+    # --- ack and change
+
+    async def ack(self, group: str, topic: str, entries: list[tuple[str, str]]) -> list[RefusedError | None]:
+        """Acknowledge deliveries. entries: (message id, receipt handle). For each None = done, or why not."""
+        results: list[RefusedError | None] = [None] * len(entries)
+        deliveries, numbers = [], []
+        now_ms = self._node.log_ms()
+        for number, (_message_id, text) in enumerate(entries):
+            try:
+                handle = ReceiptHandle.from_text(text, group=group, topic=topic)
+                if self._is_current(handle, now_ms):
+                    deliveries.append((handle.queue_id, handle.offset, handle.stamp))
+                    numbers.append(number)
+            except RefusedError as refusal:
+                results[number] = refusal
+        if deliveries:
+            outcome = await self._node.carry_out(c.AckMessages(*self._node.stamps(), group, topic, tuple(deliveries)))
+            assert isinstance(outcome, Acked)
+            for number, done in zip(numbers, outcome.done, strict=True):
+                if not done:
+                    results[number] = _expired()
+        return results
+
+    def _is_current(self, handle: ReceiptHandle, now_ms: int) -> bool:
+        """True when the delivery can be acknowledged, False when the message is done already and in time.
+
+        Raises: RefusedError (INVALID_RECEIPT_HANDLE) when the handle was replaced or ran out.
+        """
+        group = self._machine.groups.get(handle.group)
+        table = group.tables.get(handle.topic) if group else None
+        if table is not None:
+            if table.valid(handle.queue_id, handle.offset, handle.stamp, now_ms) is not None:
+                return True
+            if handle.deadline_ms > now_ms and table.is_done(handle.queue_id, handle.offset):
+                return False
+        raise _expired()
+
+    async def change_invisible(self, group: str, topic: str, text: str, invisible_ms: int) -> str:
+        """Hide a received message for a new span, counted from now; returns the new handle, the old one is spent.
+
+        Raises: RefusedError (INVALID_RECEIPT_HANDLE).
+        """
+        handle = ReceiptHandle.from_text(text, group=group, topic=topic)
+        if not self._is_current(handle, self._node.log_ms()):
+            raise RefusedError(Code.INVALID_RECEIPT_HANDLE, "the message is acknowledged already")
+        log_ms, wall_ms = self._node.stamps()
+        outcome = await self._node.carry_out(
+            c.ChangeInvisible(log_ms, wall_ms, group, topic, handle.queue_id, handle.offset, handle.stamp, log_ms + invisible_ms)
+        )
+        assert isinstance(outcome, Changed)
+        if outcome.flight is None:
+            raise _expired()
+        return handle._replace(stamp=outcome.flight.stamp, deadline_ms=outcome.flight.deadline_ms).to_text()
+
+    async def forward_to_dead_letters(self, group: str, topic: str, text: str) -> None:
+        """Move a delivery to the group's dead-letter queue; no error when it is dead or acknowledged already."""
+        handle = ReceiptHandle.from_text(text, group=group, topic=topic)
+        if not self._is_current(handle, self._node.log_ms()):
+            return
+        queue = self._machine.queue(topic, handle.queue_id)
+        entry = (await self._node.reader.run(lambda: queue.entries(handle.offset, 1)))[0]
+        place = c.DeadPlace(
+            handle.offset, entry.position, entry.size_bytes, entry.log_index, entry.first + handle.offset - entry.base_offset, entry.tag_code
+        )
+        await self._node.carry_out(c.DeadLetter(*self._node.stamps(), group, topic, handle.queue_id, handle.stamp, place))
+
+    async def release_client(self, client: str, groups: Iterable[str]) -> None:
+        """A client said goodbye: what it holds with `auto_renew` is given back."""
+        for group in groups:
+            self._renewing.pop((client, group), None)
+            if group in self._machine.groups:
+                log_ms, wall_ms = self._node.stamps()
+                await self._node.carry_out(c.ReleaseClient(log_ms, wall_ms, client, group, log_ms, everything=False))
+
+    # --- renewal
+
+    def _find_renewing(self) -> None:
+        """After a start: who held messages with `auto_renew` gets one interval to be heard of."""
+        for group in self._machine.groups.values():
+            for table in group.tables.values():
+                for _, progress in table.queues():
+                    for flight in progress.in_flight.values():
+                        if flight.renews:
+                            self._renewing.setdefault((flight.client, group.name), flight.deadline_ms)
+
+    async def renew_forever(self) -> None:
+        """Move the deadlines of living clients' messages before they run out."""
+        while True:
+            await asyncio.sleep(_RENEW_EVERY_MS / 1000)
+            log_ms, wall_ms = self._node.stamps()
+            for (client, group), deadline_ms in list(self._renewing.items()):
+                if deadline_ms - log_ms > _RENEW_WHEN_LEFT_MS:
+                    continue
+                silent_ms = self._clients.silent_ms(client)
+                if silent_ms is None or silent_ms > _ALIVE_MS or group not in self._machine.groups:
+                    if deadline_ms <= log_ms:
+                        del self._renewing[client, group]
+                    continue
+                new_ms = log_ms + RENEW_INVISIBLE_MS
+                try:
+                    outcome = await self._node.carry_out(c.RenewClient(log_ms, wall_ms, client, group, new_ms))
+                except NotServingError:
+                    return
+                if getattr(outcome, "count", 0):
+                    self._renewing[client, group] = new_ms
+                else:
+                    self._renewing.pop((client, group), None)
+
+    # --- waking
+
+    def _on_applied(self, command: c.Command, outcome: Outcome) -> None:
+        if isinstance(outcome, Sent):
+            if outcome.is_visible:
+                self.room.messages_came(outcome.topic, len(outcome.places) - outcome.duplicates)
+        elif isinstance(outcome, Released):
+            for topic in outcome.topics:
+                self.room.messages_came(topic, RECEIVE_BATCH_MAX)
+        elif isinstance(command, c.ReceiveMessages | c.ChangeInvisible):
+            self._loop.call_later(
+                max(0, command.deadline_ms - command.log_ms + 1) / 1000, self.room.wake, command.topic, command.group, RECEIVE_BATCH_MAX
+            )
+            if isinstance(outcome, Received) and outcome.dead:
+                self.room.messages_came(dead_letter_topic(command.group), len(outcome.dead))
+        elif isinstance(command, c.DeadLetter):
+            self.room.messages_came(dead_letter_topic(command.group), 1)
+            self.room.wake(command.topic, command.group, 1)
+        elif isinstance(command, c.ReleaseClient | c.DeleteGroup):
+            name = command.group if isinstance(command, c.ReleaseClient) else command.name
+            for topic in list(self._machine.topics):
+                self.room.wake(topic, name, RECEIVE_BATCH_MAX)
+        elif isinstance(command, c.AckMessages | c.MoveOffset):
+            group = self._machine.groups.get(command.group)
+            if isinstance(command, c.MoveOffset) or (group is not None and group.is_fifo):
+                self.room.wake(command.topic, command.group, RECEIVE_BATCH_MAX)
+
+    def stop(self) -> None:
+        """End all polls with nothing."""
+        self._is_stopping = True
+        self.room.wake_all()
+
+
+def _expired() -> RefusedError:
+    return RefusedError(Code.INVALID_RECEIPT_HANDLE, "receipt handle is expired: the message was, or will be, given to someone else")
+
+
+def _ignore(future: "asyncio.Future[Outcome]") -> None:
+    if not future.cancelled() and future.exception() is not None:
+        _log.debug("giving a message back failed: %s", future.exception())
+
+

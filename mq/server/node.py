@@ -1,0 +1,226 @@
+"""One broker node: the loop around log, replication and state machine.
+
+Commands of many callers go into the log together: while one group is being written and synced, the next one
+gathers. The order is always the same: write and sync, then apply, then answer.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from mq.broker.batch import AppendMessages
+from mq.broker.commands import Command, encode_command
+from mq.broker.log_clock import LogClock
+from mq.broker.outcomes import Outcome
+from mq.broker.replication.solo import Proposed, Solo
+from mq.broker.store.snapshot import Snapshot, encode_snapshot, snapshot_file, snapshots_to_keep
+from mq.core.errors import DiskFullError, MqError, NotServingError, OutcomeUnknownError, RefusedError
+from mq.core.ports import Operation, Remove, Replace, Write
+from mq.server.disk import FileDisk
+from mq.server.lane import StorageLane
+from mq.server.opening import open_store
+from mq.server.reading import LogReader
+
+__all__ = ["BrokerNode"]
+
+_GROUP_BYTES_MAX = 8 << 20
+_GROUP_COMMANDS_MAX = 4096
+_log = logging.getLogger(__name__)
+
+_Waiting = tuple[Command, bytes, "asyncio.Future[Outcome]"]
+
+
+class BrokerNode:
+    """Log, state and storage lane of one data folder; must be made inside a running event loop.
+
+    on_applied: called with (command, outcome) after each applied command, in log order.
+    on_failed: called once when the disk failed; the node takes nothing any more.
+    """
+
+    def __init__(self, disk: FileDisk, *, segment_bytes: int, snapshot_every_bytes: int = 64 << 20) -> None:
+        self.disk = disk
+        self.opened = open_store(disk, segment_bytes=segment_bytes)
+        self.log, self.machine = self.opened.log, self.opened.machine
+        self.replication = Solo(self.log)
+        self.reader = LogReader(self.log, disk)
+        self.clock = LogClock()
+        self.clock.note(self.machine.log_ms, _monotonic_ms())
+        self.on_applied: list[Callable[[Command, Outcome], None]] = []
+        self.on_failed: Callable[[MqError], None] = lambda _error: None
+        self.failure: MqError | None = None
+        self.groups_written = 0
+        self.bytes_written = 0
+        self.last_snapshot_index = self.opened.snapshot_index
+        self._loop = asyncio.get_running_loop()
+        self._lane = StorageLane(disk, self._loop)
+        self._gathering: deque[_Waiting] = deque()
+        self._is_writing = False
+        self._is_closing = False
+        self._snapshot_every_bytes = snapshot_every_bytes
+        self._bytes_since_snapshot = 0
+        self._snapshot_running = False
+
+    # --- time
+
+    def log_ms(self) -> int:
+        """Log time now, in ms."""
+        return self.clock.now_ms(_monotonic_ms())
+
+    @staticmethod
+    def wall_ms() -> int:
+        """Unix time now, in ms."""
+        return time.time_ns() // 1_000_000
+
+    def stamps(self) -> tuple[int, int]:
+        """(log_ms, wall_ms) for a new command; neither goes back."""
+        return self.log_ms(), max(self.wall_ms(), self.machine.wall_ms)
+
+    # --- the write path
+
+    def propose(self, command: Command) -> "asyncio.Future[Outcome]":
+        """Put a command into the log; the future ends when it is durable and applied.
+
+        The outcome may be a RefusedError (returned). Raises, in the future: OutcomeUnknownError, DiskFullError.
+        Raises: NotServingError when nothing was and will be done.
+        """
+        if self.failure is not None or self._is_closing:
+            raise NotServingError(f"the broker takes no commands: {self.failure or 'it is stopping'}")
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        self._gathering.append((command, encode_command(command), future))
+        if not self._is_writing:
+            # Not at once: whoever else is ready in this turn of the loop shares the group.
+            self._is_writing = True
+            self._loop.call_soon(self._write_next)
+        return future
+
+    async def carry_out(self, command: Command) -> Outcome:
+        """Like `propose`, waits for the end. Raises what it raises, and a refusal as RefusedError."""
+        outcome = await self.propose(command)
+        if isinstance(outcome, RefusedError):
+            raise outcome
+        return outcome
+
+    def _write_next(self) -> None:
+        if not self._gathering or self.failure is not None:
+            self._is_writing = False
+            return
+        self._is_writing = True
+        group: list[_Waiting] = []
+        size = 0
+        while self._gathering and len(group) < _GROUP_COMMANDS_MAX and (not group or size + len(self._gathering[0][1]) <= _GROUP_BYTES_MAX):
+            waiting = self._gathering.popleft()
+            size += len(waiting[1])
+            group.append(waiting)
+        proposed = self.replication.propose([payload for _, payload, _ in group])
+        self.groups_written += 1
+        self.bytes_written += size
+        self._bytes_since_snapshot += size + 64 * len(group)
+        self._lane.submit(proposed.appended.plan, partial(self._on_written, proposed, group))
+
+    def _on_written(self, proposed: Proposed, group: list[_Waiting], error: MqError | None) -> None:
+        if error is not None:
+            self._on_write_failed(proposed, group, error)
+            return
+        committed = self.replication.saved(proposed.appended.sequence)
+        is_new_segment = len(proposed.appended.plan) > 2 and self.machine.applied_index > 0
+        if is_new_segment:
+            # The state as of a segment's end: from here the queues of all later segments can be rebuilt.
+            self._take_snapshot(proposed.appended.plan)
+        self._write_next()
+        now_ms = _monotonic_ms()
+        for (command, payload, future), (index, place) in zip(group, committed, strict=True):
+            outcome = self.machine.apply(index, command, place)
+            self.clock.note(command.log_ms, now_ms)
+            if type(command) is AppendMessages:
+                self.reader.remember(place.position, payload)
+            for listener in self.on_applied:
+                listener(command, outcome)
+            if not future.done():
+                future.set_result(outcome)
+        self._after_apply()
+
+    def _on_write_failed(self, proposed: Proposed, group: list[_Waiting], error: MqError) -> None:
+        if isinstance(error, DiskFullError):
+            # Nothing of the group was begun: these calls fail for certain, the node goes on.
+            self.replication.refused(proposed.appended.sequence)
+            for _, _, future in group:
+                _fail(future, error)
+            self._write_next()
+            return
+        self._is_writing = False
+        self.failure = error
+        _log.error("the disk failed, the broker stops: %s", error)
+        for _, _, future in group:
+            _fail(future, OutcomeUnknownError(f"the disk failed while this was being written: {error}"))
+        while self._gathering:
+            _fail(self._gathering.popleft()[2], NotServingError(f"the disk failed: {error}"))
+        self.on_failed(error)
+
+    # --- upkeep
+
+    def _after_apply(self) -> None:
+        if self.machine.dropped_queues or self.machine.cleanups:
+            self._remove_superfluous()
+        if self._bytes_since_snapshot >= self._snapshot_every_bytes:
+            self._take_snapshot(())
+        if not self._gathering and not self._is_writing:
+            note = self.log.note_durable()
+            if note:
+                self._lane.submit(note)
+
+    def _remove_superfluous(self) -> None:
+        plan: list[Operation] = list(self.machine.cleanups)
+        self.machine.cleanups.clear()
+        if self.machine.dropped_queues:
+            files = self.disk.files()
+            kept = {(q.topic, q.queue_id) for t in self.machine.topics.values() for q in t.queues}
+            for queue in self.machine.dropped_queues:
+                if (queue.topic, queue.queue_id) not in kept:
+                    plan.extend(queue.delete(files))
+            self.machine.dropped_queues.clear()
+        self._lane.submit(tuple(plan))
+
+    def flush_queues(self, *, sync: bool = False) -> list[Operation]:
+        """Operations that bring the consume queues' newest entries into their files."""
+        return [op for topic in self.machine.topics.values() for queue in topic.queues for op in queue.flush(sync=sync)]
+
+    def _take_snapshot(self, after: tuple[Operation, ...]) -> None:
+        """Write the state down, behind what the consume queues' files need for it."""
+        del after
+        self._bytes_since_snapshot = 0
+        index = self.machine.applied_index
+        if index == self.last_snapshot_index:
+            return
+        snapshot = Snapshot(index, self.log.term_at_or_zero(index), self.log.checkpoint().to_bytes(), self.machine.to_bytes())
+        plan = [*self.flush_queues(sync=True), Replace(snapshot_file(index), encode_snapshot(snapshot))]
+        self._lane.submit(tuple(plan), partial(self._on_snapshot, index))
+
+    def _on_snapshot(self, index: int, error: MqError | None) -> None:
+        if error is not None:
+            _log.warning("a snapshot could not be written: %s", error)
+            return
+        self.last_snapshot_index = index
+
+    async def close(self) -> None:
+        """Finish what was taken, write a snapshot, and let go of the folder."""
+        self._is_closing = True
+        while self._is_writing and self.failure is None:
+            await asyncio.sleep(0.001)
+        if self.failure is None:
+            self._take_snapshot(())
+            note = self.log.note_durable()
+            self._lane.submit(note)
+        await asyncio.to_thread(self._lane.close)
+        self.disk.close()
+
+
+def _fail(future: "asyncio.Future[Outcome]", error: MqError) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

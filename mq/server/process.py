@@ -1,0 +1,72 @@
+"""The broker process: start, wait for a signal, finish, sync, exit 0."""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+
+from mq.core.errors import MqError
+from mq.server.broker import Broker
+from mq.server.config import BrokerConfig
+from mq.server.logs import set_up_logs
+from mq.server.metrics import MetricsServer
+
+__all__ = ["run_broker"]
+
+_log = logging.getLogger("mq.broker")
+
+
+def run_broker(config: BrokerConfig) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit status: 0 after a clean stop, 1 when the disk failed or nothing could start."""
+    set_up_logs(config.log_level)
+    # A thread that comes back from the disk should not wait 5 ms for its turn.
+    sys.setswitchinterval(0.0005)
+    try:
+        import uvloop  # noqa: PLC0415 - optional
+
+        run = uvloop.run
+    except ImportError:
+        run = asyncio.run
+    try:
+        return run(_serve(config))
+    except MqError as error:
+        _log.error("the broker cannot start: %s", error)
+        return 1
+
+
+async def _serve(config: BrokerConfig) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    broker = Broker(config)
+    opened = broker.node.opened
+    _log.info(
+        "opened %s in %.2f s: log index %d to %d, snapshot at %d, %d entries replayed, %d bytes of the log scanned",
+        config.data, opened.seconds, opened.log.first_index, opened.log.last_index, opened.snapshot_index, opened.replayed,
+        opened.recovery.scanned_bytes,
+    )  # fmt: skip
+    metrics = MetricsServer(config.metrics_listen, broker) if config.metrics_listen else None
+    try:
+        port = await broker.start()
+        if metrics is not None:
+            metrics.start()
+    except MqError:
+        await broker.stop()
+        raise
+    # What was made while starting lives for ever: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    _log.info("broker %s serves on %s (port %d)", config.name, config.listen, port)
+    done, _ = await asyncio.wait({asyncio.ensure_future(stop.wait()), asyncio.ensure_future(broker.failed)}, return_when=asyncio.FIRST_COMPLETED)
+    failed = broker.failed.done()
+    _log.info("stopping%s", " because the disk failed" if failed else "")
+    if metrics is not None:
+        metrics.stop()
+    await broker.stop()
+    _log.info("stopped")
+    return 1 if failed else 0

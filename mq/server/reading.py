@@ -1,0 +1,93 @@
+"""Reading back what is stored, without holding up the event loop.
+
+Bytes that the operating system has in memory are read at once; others in a thread. A core that reads in steps
+is run in one go: if it meets cold bytes, they are fetched and it is run again from its start, so that nothing
+can change between its first look and its last.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from mq.broker.store.commit_log import CommitLog
+from mq.core.entry import Entry, RecordPlace
+from mq.core.ports import Read, Steps
+from mq.server.disk import FileDisk, WouldBlockError
+
+__all__ = ["LogReader"]
+
+_T = TypeVar("_T")
+_CACHE_BYTES_MAX = 32 << 20
+
+
+class LogReader:
+    """Records by place, through a small cache of what was written or read last."""
+
+    def __init__(self, log: CommitLog, disk: FileDisk) -> None:
+        self._log, self._disk = log, disk
+        self._cache: OrderedDict[int, bytes] = OrderedDict()
+        self._cached_bytes = 0
+        self.cold_reads = 0
+
+    def remember(self, position: int, payload: bytes) -> None:
+        """Keep a record's payload; the ones not used for longest go."""
+        if position in self._cache:
+            return
+        self._cache[position] = payload
+        self._cached_bytes += len(payload)
+        while self._cached_bytes > _CACHE_BYTES_MAX:
+            self._cached_bytes -= len(self._cache.popitem(last=False)[1])
+
+    async def payload(self, place: RecordPlace) -> bytes:
+        """The payload of one record. Raises: DamageError, DiskError."""
+        cached = self._cache.get(place.position)
+        if cached is not None:
+            return cached
+        read = self._log.read(place)
+        try:
+            data = self._disk.read_now(read)
+        except WouldBlockError:
+            data = await self._fetch(read)
+        payload = self._log.decode(place, data).payload
+        self.remember(place.position, payload)
+        return payload
+
+    async def run(self, steps: Callable[[], Steps[_T]]) -> _T:
+        """Run a reading core. Raises what it raises."""
+        fetched: dict[Read, bytes] = {}
+        while True:
+            try:
+                return self._run_now(steps(), fetched)
+            except _ColdError as cold:
+                fetched[cold.read] = await self._fetch(cold.read)
+
+    async def _fetch(self, read: Read) -> bytes:
+        """Read in a thread; afterwards the operating system has these bytes in memory."""
+        self.cold_reads += 1
+        return await asyncio.to_thread(self._disk.read, read)
+
+    def _run_now(self, steps: Steps[_T], fetched: dict[Read, bytes]) -> _T:
+        try:
+            wanted = next(steps)
+            while True:
+                data = fetched.get(wanted)
+                if data is None:
+                    try:
+                        data = self._disk.read_now(wanted)
+                    except WouldBlockError:
+                        steps.close()
+                        raise _ColdError(wanted) from None
+                wanted = steps.send(data)
+        except StopIteration as done:
+            return cast(_T, done.value)
+
+    def decode(self, place: RecordPlace, data: bytes) -> Entry:
+        """Verify and decode a record read elsewhere."""
+        return self._log.decode(place, data)
+
+
+class _ColdError(Exception):
+    def __init__(self, read: Read) -> None:
+        super().__init__()
+        self.read = read

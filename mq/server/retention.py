@@ -1,0 +1,78 @@
+"""Retention: forgetting the oldest segments, as a command, so that every replica forgets the same."""
+
+import asyncio
+import logging
+
+from mq.broker import commands as c
+from mq.broker.store.commit_log import SegmentView
+from mq.core.errors import RefusedError
+from mq.server.node import BrokerNode
+
+__all__ = ["Retention"]
+
+_EVERY_S = 5.0
+_log = logging.getLogger(__name__)
+
+
+class Retention:
+    """Keeps the log below `bytes_max` bytes and `age_ms_max` of age (0: no limit), by whole sealed segments.
+
+    A segment that a delayed or half message still needs is kept, and so is one that no snapshot covers yet.
+    """
+
+    def __init__(self, node: BrokerNode, *, bytes_max: int, age_ms_max: int) -> None:
+        self._node, self._bytes_max, self._age_ms_max = node, bytes_max, age_ms_max
+
+    async def work_forever(self) -> None:
+        """Look every few seconds."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            await self.work()
+
+    async def work(self) -> int:
+        """Drop what may go; returns the first index kept, or 0 when nothing was dropped."""
+        segments = self._node.log.segments()
+        keep = await self._first_kept(segments)
+        if keep == 0:
+            return 0
+        first = segments[keep].first_index
+        floors = await self._floors(await self._store_ms(segments[keep]))
+        outcome = await self._node.propose(c.DropBefore(*self._node.stamps(), first, tuple(floors)))
+        if isinstance(outcome, RefusedError):
+            raise outcome
+        self._node.drop_log_before(first)
+        _log.info("retention: dropped %d segment(s), the log begins at index %d", keep, first)
+        return first
+
+    async def _first_kept(self, segments: tuple[SegmentView, ...]) -> int:
+        """Number of the first segment to keep."""
+        hidden = self._node.machine.oldest_hidden()
+        total = sum(s.size_bytes for s in segments)
+        now_ms, keep = self._node.wall_ms(), 0
+        while keep + 1 < len(segments):
+            segment, following = segments[keep], segments[keep + 1]
+            too_big = self._bytes_max > 0 and total > self._bytes_max
+            too_old = self._age_ms_max > 0 and await self._store_ms(following) < now_ms - self._age_ms_max
+            covered = following.first_index <= self._node.last_snapshot_index + 1
+            needed = hidden is not None and hidden < following.base_position
+            if not (too_big or too_old) or not covered or needed or following.first_index > following.last_index:
+                break
+            total -= segment.size_bytes
+            keep += 1
+        return keep
+
+    async def _store_ms(self, segment: SegmentView) -> int:
+        """Wall time of the first command in a segment."""
+        log = self._node.log
+        stored = await self._node.reader.run(lambda: log.entries(segment.first_index, segment.first_index, 1))
+        return c.decode_command(stored[0].entry.payload).wall_ms if stored else self._node.wall_ms()
+
+    async def _floors(self, store_ms: int) -> list[tuple[str, int, int]]:
+        """For each queue that loses something the offset that it begins at afterwards."""
+        floors = []
+        for topic in self._node.machine.topics.values():
+            for queue in topic.queues:
+                floor = await self._node.reader.run(lambda queue=queue: queue.offset_at(store_ms))  # type: ignore[misc]
+                if floor > queue.min_offset:
+                    floors.append((topic.name, queue.queue_id, int(floor)))
+        return floors

@@ -1,0 +1,119 @@
+"""Taking messages in. RocketMQ: SendMessage; and our own batches of many messages."""
+
+import asyncio
+import zlib
+from itertools import count
+
+from mq.broker import commands as c
+from mq.broker.batch import AppendMessages
+from mq.broker.exchange import Outgoing
+from mq.broker.outcomes import Sent
+from mq.broker.state import DEAD_LETTER_PREFIX, Topic
+from mq.core.errors import Code, RefusedError
+from mq.core.message import MessageKind, Permission
+from mq.server.node import BrokerNode
+
+__all__ = ["Sender"]
+
+
+class Sender:
+    """The producers' side of a serving node."""
+
+    def __init__(self, node: BrokerNode, *, auto_create_topics: bool = False) -> None:
+        self._node, self._machine = node, node.machine
+        self._auto_create_topics = auto_create_topics
+        self._turn = count()
+
+    async def writable_topic(self, name: str, kind: int) -> Topic:
+        """The topic, if it takes messages of this kind. Raises: RefusedError."""
+        topic = self._machine.topics.get(name)
+        if topic is None and self._auto_create_topics and not name.startswith("%"):
+            await self._node.carry_out(c.CreateTopic(*self._node.stamps(), name, kind, 8, Permission.READ_WRITE))
+        topic = self._machine.topic(name)
+        if not topic.permission.is_writable:
+            why = "dead letters come from the broker alone" if name.startswith(DEAD_LETTER_PREFIX) else "its permission forbids it"
+            raise RefusedError(Code.FORBIDDEN, f"topic {name} is not writable: {why}")
+        if kind != topic.kind:
+            shown = MessageKind(kind).name if kind in MessageKind.__members__.values() else f"number {kind}"
+            raise RefusedError(
+                Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, f"topic {name} takes {topic.kind.name} messages, this one is of type {shown}"
+            )
+        return topic
+
+    async def send(self, topic_name: str, messages: list[Outgoing]) -> list[tuple[int, int]]:
+        """Store messages of one topic; returns (queue id, offset) of each once they are durable and applied.
+
+        A message id that the topic has seen lately is not stored again and gets its first place.
+        Raises: RefusedError, and what `BrokerNode.propose` raises.
+        """
+        kind = messages[0].kind
+        topic = await self.writable_topic(topic_name, kind)
+        if any(m.kind != kind for m in messages):
+            raise RefusedError(Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, "the messages of one request are of different types")
+        if len(messages) == 1:
+            return list((await self._store(topic, self._queue_for(topic, messages[0]), messages)).places)
+        if kind in (MessageKind.NORMAL, MessageKind.FIFO):
+            by_queue: dict[int, list[int]] = {}
+            queue_id = next(self._turn) % len(topic.queues)
+            for number, message in enumerate(messages):
+                by_queue.setdefault(self._queue_for(topic, message) if message.message_group else queue_id, []).append(number)
+            parts = list(by_queue.items())
+        else:
+            parts = [(self._queue_for(topic, m), [number]) for number, m in enumerate(messages)]
+        sent = await asyncio.gather(*(self._store(topic, queue_id, [messages[i] for i in part]) for queue_id, part in parts))
+        places: list[tuple[int, int]] = [(0, 0)] * len(messages)
+        for (_, part), one in zip(parts, sent, strict=True):
+            for number, place in zip(part, one.places, strict=True):
+                places[number] = place
+        return places
+
+    def _queue_for(self, topic: Topic, message: Outgoing) -> int:
+        """FIFO: from the message group itself, as each client language would choose another; else in turn."""
+        if message.message_group:
+            return zlib.crc32(message.message_group.encode()) % len(topic.queues)
+        return next(self._turn) % len(topic.queues)
+
+    async def _store(self, topic: Topic, queue_id: int, messages: list[Outgoing]) -> Sent:
+        log_ms, wall_ms = self._node.stamps()
+        first = messages[0]
+        if len(messages) == 1:
+            batch = AppendMessages(
+                log_ms, wall_ms, topic.name, queue_id, first.kind, first.due_ms, (first.message_id,), first.tag, (first.stored,)
+            )
+        else:
+            tags: tuple[str, ...] | str = tuple(m.tag for m in messages)
+            tags = tags[0] if len(set(tags)) == 1 else tags
+            batch = AppendMessages(
+                log_ms, wall_ms, topic.name, queue_id, first.kind, 0, tuple(m.message_id for m in messages), tags,
+                tuple(m.stored for m in messages),
+            )  # fmt: skip
+        outcome = await self._node.carry_out(batch)
+        assert isinstance(outcome, Sent)
+        return outcome
+
+    async def send_batch(
+        self, topic_name: str, queue_id: int, kind: int, ids: tuple[str, ...], tags: tuple[str, ...] | str, messages: tuple[bytes, ...]
+    ) -> Sent:
+        """Store one batch in one queue (-1: the next in turn). Raises: RefusedError."""
+        topic = await self.writable_topic(topic_name, kind)
+        if queue_id >= len(topic.queues) or queue_id < -1:
+            raise RefusedError(Code.BAD_REQUEST, f"queue_id {queue_id} does not exist: topic {topic_name} has {len(topic.queues)} queues")
+        chosen = queue_id if queue_id >= 0 else next(self._turn) % len(topic.queues)
+        log_ms, wall_ms = self._node.stamps()
+        outcome = await self._node.carry_out(AppendMessages(log_ms, wall_ms, topic_name, chosen, kind, 0, ids, tags, messages))
+        assert isinstance(outcome, Sent)
+        return outcome
+
+    async def end_transaction(self, topic: str, transaction_id: str, *, is_commit: bool) -> None:
+        """Commit or roll back. Raises: RefusedError (INVALID_TRANSACTION_ID)."""
+        await self._node.carry_out(c.EndTransaction(*self._node.stamps(), topic, transaction_id, is_commit))
+
+    async def release_timers_forever(self) -> None:
+        """Make delayed messages visible when they are due."""
+        while True:
+            due = [self._machine.timers[0][0]] if self._machine.timers else []
+            wait_ms = min([*due, self._node.wall_ms() + 200]) - self._node.wall_ms()
+            if wait_ms > 0:
+                await asyncio.sleep(wait_ms / 1000)
+                continue
+            await self._node.carry_out(c.ReleaseTimers(*self._node.stamps()))

@@ -1,0 +1,1 @@
+"""What stands behind `run.py`. The standard library only: it runs before anything is installed."""

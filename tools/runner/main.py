@@ -1,0 +1,83 @@
+"""The commands of `run.py`."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tools.runner import checks, doctor, tiers
+from tools.runner.environment import PURPOSES, Environment
+from tools.runner.places import ROOT
+from tools.runner.say import SetupError, say
+
+__all__ = ["LATER", "main"]
+
+LATER = {
+    "sim": "The seeds of the simulator come with the Raft stage (stage 3).",
+    "lab": "The labs come with the course material of stage 1; `course.toml` lists them.",
+    "course": "The course (cluster, console and notebooks in one) comes with the course material of stage 1.",
+}
+"""Commands that are promised and not there yet, and when they come."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="run.py", description="RaftMQ: one entry to everything. It sets itself up on first use.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser("demo", help="see a broker killed in mid-stream and nothing lost (about a minute)", add_help=False)
+    test = commands.add_parser("test", help="run the tests", usage="run.py test [--quick | --night] [PYTEST ARGUMENT ...]")
+    tier = test.add_mutually_exclusive_group()
+    tier.add_argument("--quick", action="store_true", help="only what takes under a minute")
+    tier.add_argument("--night", action="store_true", help="everything, with the long soaks")
+    commands.add_parser("check", help="linters, types, import rules, generated files, house rules")
+    commands.add_parser("doctor", help="what this machine has, what is missing, and what mends it")
+    setup = commands.add_parser("setup", help="only make the environment")
+    setup.add_argument("purpose", nargs="?", choices=PURPOSES, default=PURPOSES[-1])
+    for name in LATER:
+        commands.add_parser(name, help="(a later stage)", add_help=False)
+    return parser
+
+
+def _become(python: Path, arguments: list[str]) -> int:
+    """Hand this process over to the environment's Python, so that signals and the exit status are its own."""
+    command = [str(python), *arguments]
+    if os.name == "nt":  # there, exec returns to the prompt at once
+        return subprocess.run(command, check=False).returncode
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+def _run(command: str, options: argparse.Namespace, rest: list[str]) -> int:
+    environment = Environment()
+    if command == "demo":
+        return _become(environment.ensure("demo"), ["-m", "mq.cli.demo", *rest])
+    if command == "test":
+        tier = "quick" if options.quick else "night" if options.night else "default"
+        return tiers.run(environment.ensure("test"), tier, rest)
+    if command == "check":
+        return checks.run(environment.ensure("test"))
+    if command == "doctor":
+        return doctor.run(environment)
+    environment.ensure(options.purpose)
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit status: the command's own, or 2 when the command is unknown or this machine lacks something."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if options.command in LATER:
+        say(LATER[options.command])
+        return 2
+    if rest and options.command not in ("demo", "test"):
+        parser.error(f"{options.command} does not know {' '.join(rest)}")
+    # The tests, the tools and the demo name their files from the root.
+    os.chdir(ROOT)
+    try:
+        return _run(options.command, options, rest)
+    except SetupError as error:
+        say(f"\n{error}")
+        return 2
+    except KeyboardInterrupt:
+        return 130
