@@ -29,10 +29,14 @@ def serving(folder: Path, *, with_topic: bool = True) -> Iterator[Peer]:
     What it logs goes to `broker.log` beside its data.
     """
     port = free_port()
+    # As a user's, whatever the variables of this shell; its metrics on any free port, for other brokers may run here.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MQ_BROKER_")}
+    environment["MQ_BROKER_METRICS_LISTEN"] = "127.0.0.1:0"
     with (folder / "broker.log").open("a") as log:
         begin = time.perf_counter()
         process = spawn(
             [*COMMAND, "--data", str(folder / "data"), "--listen", f"127.0.0.1:{port}"],
+            env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
         )

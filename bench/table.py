@@ -67,7 +67,7 @@ class Row:
 
 def shown(number: float) -> str:
     """A number with as many digits as it deserves."""
-    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:,.3g}"
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{round(number, 3):,.3g}"
 
 
 def _spread(numbers: Sequence[float]) -> str:

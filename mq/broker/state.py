@@ -131,6 +131,10 @@ class Group:
             table = self.tables[topic] = DeliveryTable()
         return table
 
+    def look(self, topic: str) -> DeliveryTable:
+        """Like `table`, for reading only: looking must not change the state, which replicas share."""
+        return self.tables.get(topic) or DeliveryTable()
+
     def to_plain(self) -> list[Any]:
         """The group as plain values."""
         return [self.name, self.is_fifo, self.max_attempts, {t: table.to_plain() for t, table in self.tables.items()}]

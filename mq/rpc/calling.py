@@ -6,7 +6,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,11 +27,14 @@ CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.min_reconnect_backoff_ms", 5000),  # also how long one attempt to connect may take
 )
 _PAUSES_S = (0.1, 0.3)
 _NOT_CONNECTED = ("failed to connect", "DNS resolution failed", "name resolution", "Name or service not known")
 _REASON = re.compile(r"(Connection refused|No route to host|Network is unreachable|timed out|Timeout|DNS resolution failed[^;]*)")
+_SERVING = b"\x08\x01"
 _client_numbers = itertools.count(1)
 
 
@@ -71,7 +74,7 @@ def client_headers(client_id: str) -> tuple[tuple[str, str], ...]:
 
 def error_of_rpc(error: grpc.RpcError, where: str, timeout_s: float | None) -> MqError:
     """A failed call as an error of ours. where: the endpoints, for people."""
-    code, details = error.code(), error.details() or ""  # type: ignore[attr-defined]
+    code, details = error.code(), error.details() or ""
     match code:
         case grpc.StatusCode.UNAVAILABLE if any(text in details for text in _NOT_CONNECTED):
             reason = _REASON.search(details)
@@ -122,7 +125,7 @@ class Connection:
         end = time.monotonic() + limit_s
         for pause_s in (*_PAUSES_S, None):
             try:
-                return self._try_each(name, request, end, limit_s)
+                return self._try_each(lambda channel: methods.unary(channel, name), request, end, limit_s)
             except MqError as error:
                 left_s = end - time.monotonic()
                 if pause_s is None or left_s <= pause_s or not is_worth_repeating(error, is_idempotent=is_idempotent):
@@ -130,13 +133,12 @@ class Connection:
             time.sleep(pause_s)
         raise AssertionError("the last attempt returns or raises")
 
-    def _try_each(self, name: str, request: Any, end: float, limit_s: float) -> Any:
+    def _try_each(self, callable_of: Callable[[grpc.Channel], Callable[..., Any]], request: Any, end: float, limit_s: float) -> Any:
         unreachable: MqError | None = None
         for channel in self._channels[:]:
             try:
-                response = methods.unary(channel, name)(
-                    request, timeout=max(0.001, end - time.monotonic()), metadata=client_headers(self.client_id)
-                )
+                left_s = max(0.001, end - time.monotonic())
+                response = callable_of(channel)(request, timeout=left_s, metadata=client_headers(self.client_id))
             except grpc.RpcError as error:
                 failure = error_of_rpc(error, self.where, limit_s)
                 if not isinstance(failure, UnreachableError):
@@ -154,33 +156,30 @@ class Connection:
             self._channels.insert(0, channel)
 
     def stream(self, name: str, request: Any, *, timeout_s: float) -> Iterator[Any]:
-        """The responses of a server stream on the endpoint that answered last. Raises: MqError, while iterating."""
-        call = methods.server_stream(self._channels[0], name)(request, timeout=timeout_s, metadata=client_headers(self.client_id))
-        try:
-            yield from call
-        except grpc.RpcError as error:
-            raise error_of_rpc(error, self.where, timeout_s) from None
-        finally:
-            call.cancel()
-
-    def is_serving(self, *, timeout_s: float | None = None) -> bool:
-        """What the gRPC health service says. Raises: MqError."""
-        from grpc_health.v1 import health_pb2  # noqa: PLC0415 - of no use to other calls
-
-        limit_s = self.timeout_s if timeout_s is None else timeout_s
-        for number, channel in enumerate(self._channels[:]):
-            check = channel.unary_unary(
-                "/grpc.health.v1.Health/Check",
-                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-                response_deserializer=health_pb2.HealthCheckResponse.FromString,
-            )
+        """The responses of a server stream. Raises: MqError, while iterating; after the first response nothing is repeated."""
+        for number, channel in enumerate(self._channels[:], 1):
+            call = methods.server_stream(channel, name)(request, timeout=timeout_s, metadata=client_headers(self.client_id))
+            has_begun = False
             try:
-                answer = check(health_pb2.HealthCheckRequest(), timeout=limit_s)
+                for response in call:
+                    has_begun = True
+                    yield response
             except grpc.RpcError as error:
-                failure = error_of_rpc(error, self.where, limit_s)
-                if not isinstance(failure, UnreachableError) or number == len(self._channels) - 1:
+                failure = error_of_rpc(error, self.where, timeout_s)
+                if has_begun or number == len(self._channels) or not isinstance(failure, UnreachableError):
                     raise failure from None
                 continue
+            finally:
+                call.cancel()
             self._prefer(channel)
-            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-        raise AssertionError("there is at least one channel")
+            return
+
+    def is_serving(self) -> bool:
+        """What gRPC's health service says of the whole server. Raises: MqError."""
+        answer = self._try_each(_health_check, b"", time.monotonic() + self.timeout_s, self.timeout_s)
+        return bool(answer == _SERVING)
+
+
+def _health_check(channel: grpc.Channel) -> Callable[..., bytes]:
+    # Request and answer are so small that they need no description: `status` is field 1, and 1 is SERVING.
+    return channel.unary_unary("/grpc.health.v1.Health/Check")

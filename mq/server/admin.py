@@ -93,7 +93,7 @@ class Administrator:
             if topic is None or only_topic not in ("", name):
                 continue
             for queue in topic.queues:
-                progress = group.table(name).queue(queue.queue_id)
+                progress = group.look(name).look(queue.queue_id)
                 in_flight = len(progress.in_flight)
                 lag = queue.max_offset - max(progress.next_offset, queue.min_offset) + in_flight
                 rows.append(QueueOfGroup(name, queue.queue_id, progress.consumer_offset, queue.max_offset, lag, in_flight))
@@ -123,7 +123,7 @@ class Administrator:
         """The lowest offset that is not done; None when the group never read this topic. RocketMQ: GetOffset."""
         self._machine.queue(topic, queue_id)
         table = self._machine.group(group).tables.get(topic)
-        return None if table is None else table.queue(queue_id).consumer_offset
+        return None if table is None else table.look(queue_id).consumer_offset
 
     async def offset_at(self, topic: str, queue_id: int, time_ms: int) -> int:
         """The first offset stored at or after a wall time; the queue's end when there is none."""

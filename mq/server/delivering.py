@@ -86,7 +86,7 @@ class Deliverer:
 
     def _until_ready_s(self, group: Group, topic: str, limit_s: float) -> float:
         """How long until something in flight runs out, at most `limit_s`."""
-        deadlines = [d for _, p in group.table(topic).queues() if (d := p.next_deadline_ms()) is not None]
+        deadlines = [d for _, p in group.look(topic).queues() if (d := p.next_deadline_ms()) is not None]
         if not deadlines:
             return limit_s
         # One millisecond more: a deadline is reached when log time is not below it.

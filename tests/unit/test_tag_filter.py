@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mq.broker.filters.tag import parse_tags, tag_code
+from mq.broker.filters.tag import MIXED_TAGS, parse_tags, tag_code
 from mq.core.errors import Code, RefusedError
 from mq.core.limits import FILTER_EXPRESSION_BYTES_MAX
 
@@ -79,6 +79,11 @@ def test_a_tag_whose_checksum_is_zero_gets_code_one() -> None:
     assert tag_code("aco56PH") == 1
 
 
+def test_no_tag_has_the_code_that_means_mixed_tags() -> None:
+    assert zlib.crc32(b"azoOjvA") == MIXED_TAGS
+    assert tag_code("azoOjvA") == MIXED_TAGS - 1
+
+
 @given(TAGS)
 def test_a_tag_code_is_never_zero_and_fits_32_bits(tag: str) -> None:
-    assert 0 < tag_code(tag) < 1 << 32
+    assert 0 < tag_code(tag) < MIXED_TAGS < 1 << 32

@@ -101,12 +101,20 @@ class Environment:
             (self.venv / STAMP).unlink()
         if not self._try_uv(purpose):
             self._make_folder(is_whole=stamp is not None and stamp.get("folder") == str(self.root))
-            self._install(purpose)
+            try:
+                self._install(purpose)
+            except SetupError:
+                # pip tidies up after its own failures: what is there is good to go on with.
+                self._write_stamp({"folder": str(self.root)})
+                raise
         self._check()
-        fresh = self.venv / f"{STAMP}.new"
-        fresh.write_text(json.dumps(self.wanted(purpose)), encoding="utf-8")
-        fresh.replace(self.venv / STAMP)
+        self._write_stamp(self.wanted(purpose))
         say(f"Ready after {time.monotonic() - begun:.0f} s.")
+
+    def _write_stamp(self, stamp: dict[str, str]) -> None:
+        fresh = self.venv / f"{STAMP}.new"
+        fresh.write_text(json.dumps(stamp), encoding="utf-8")
+        fresh.replace(self.venv / STAMP)
 
     def _try_uv(self, purpose: str) -> bool:
         """Let uv do it all, where it is there and would find the same packages as pip."""

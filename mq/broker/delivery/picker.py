@@ -91,7 +91,7 @@ class Picker:
         for queue_id in order:
             if choice.count >= count_max:
                 break
-            progress = group.table(topic).queue(queue_id)
+            progress = group.look(topic).look(queue_id)
             queue = queues[queue_id]
             if group.is_fifo:
                 pick = yield from self._choose_in_order(group, topic, queue, progress, choice, count_max, tags, now_ms, attempt_id)

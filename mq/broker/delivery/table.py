@@ -116,6 +116,10 @@ class DeliveryTable:
             progress = self._queues[queue_id] = QueueProgress()
         return progress
 
+    def look(self, queue_id: int) -> QueueProgress:
+        """Like `queue`, for reading only: looking must not change the state, which replicas share."""
+        return self._queues.get(queue_id) or QueueProgress()
+
     def queues(self) -> Iterator[tuple[int, QueueProgress]]:
         """The queues that the group has touched."""
         return iter(self._queues.items())

@@ -220,8 +220,9 @@ def test_a_dead_letter_names_its_origin() -> None:
 
 
 def test_a_pulled_message_has_neither_handle_nor_invisible_duration() -> None:
-    sent = pb.Message(body=b"x", system_properties=pb.SystemProperties(receipt_handle="forged")).SerializeToString()
-    system = delivered(sent, invisible_ms=None, handle="").system_properties
+    sent = pb.Message(body=b"x", system_properties=pb.SystemProperties(receipt_handle="forged"))
+    sent.system_properties.invisible_duration.seconds = 5
+    system = delivered(sent.SerializeToString(), invisible_ms=None, handle="").system_properties
     assert not system.HasField("receipt_handle")
     assert not system.HasField("invisible_duration")
 

@@ -1,0 +1,60 @@
+"""`mq broker`."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mq.cli.options import any_case
+
+__all__ = ["broker_command"]
+
+
+def _later(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """For options that belong to the promised command line, but work only from a later stage on."""
+    stages = {"peers": "stage 3 (Raft)", "registry": "stage 2 (registry)", "parts": "the labs"}
+    if value is not None and not context.resilient_parsing:
+        raise click.BadParameter(f"comes with {stages[str(parameter.name)]}; a broker stands alone so far", context, parameter)
+
+
+def _replication(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    stages = {"master_slave": "stage 2 (registry)", "raft": "stage 3 (Raft)"}
+    if value in stages:
+        raise click.BadParameter(f"{value} comes with {stages[value]}; solo works", context, parameter)
+    return value
+
+
+@click.command("broker")
+@click.option("--data", metavar="DIR", help="Folder of all that is stored; made if it is not there. Needed.")
+@click.option("--listen", metavar="HOST:PORT", help="Where clients connect.  [default: 127.0.0.1:8081]")
+@click.option("--advertise", metavar="HOST:PORT[,...]", help="What clients are told to connect to.  [default: as --listen]")
+@click.option("--name", help="Name of the broker group.  [default: broker-a]")
+@click.option("--node", type=int, help="Number of this node in its group.  [default: 1]")
+@click.option("--peers", metavar="1=H:P,...", callback=_later, expose_value=False, help="(Comes with stage 3.)")
+@click.option(
+    "--replication", type=any_case("solo", "master_slave", "raft"), default="solo", show_default=True, callback=_replication,
+    expose_value=False, help="How the log is copied.",
+)  # fmt: skip
+@click.option("--registry", metavar="H:P,...", callback=_later, expose_value=False, help="(Comes with stage 2.)")
+@click.option("--parts", metavar="FOLDER", callback=_later, expose_value=False, help="(Comes with the labs.)")
+@click.option("--segment-bytes", metavar="SIZE", help="Size of one file of the commit log.  [default: 64MiB]")
+@click.option("--snapshot-every-bytes", metavar="SIZE", help="A snapshot after so much of the log.  [default: 64MiB]")
+@click.option("--retention-bytes", metavar="SIZE", help="Drop the oldest segments beyond this size; 0 keeps all.  [default: 0]")
+@click.option("--retention-ms", metavar="DURATION", help="Drop segments older than this; 0 keeps all.  [default: 0]")
+@click.option("--auto-create-topics/--no-auto-create-topics", default=None, help="Whether a send makes an unknown topic.  [default: no]")
+@click.option("--metrics", "metrics_listen", metavar="HOST:PORT", help='Metrics and health over HTTP; "" for none.  [default: 127.0.0.1:5557]')
+@click.option("--log-level", type=any_case("debug", "info", "warning", "error"), help="[default: info]")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="YAML with the same fields, such as `listen:`.")
+def broker_command(config_file: Path | None, **flags: Any) -> int:
+    """Run a broker until Ctrl-C or SIGTERM.
+
+    Each setting can also stand in the file of --config (by its field name, such as segment_bytes) or in the environment
+    (such as MQ_BROKER_SEGMENT_BYTES); flags win over the environment, and that over the file.
+    """
+    from mq.server.config import load_config  # noqa: PLC0415 - the server is large
+
+    config = load_config(config_file, os.environ, flags)
+    from mq.server.process import run_broker  # noqa: PLC0415 - a wrong setting is found before all of it is loaded
+
+    return run_broker(config)

@@ -1,0 +1,42 @@
+"""From errors to messages and exit codes. No traceback reaches a user, unless MQ_DEBUG is set."""
+
+import os
+import sys
+import traceback
+
+from mq.client.errors import ConnectionLostError, NoAnswerError, UnreachableError
+from mq.core.errors import IllegalArgumentError, MqError, RefusedError
+
+__all__ = ["BROKEN_PIPE", "INTERRUPTED", "REFUSED", "TIMED_OUT", "UNREACHABLE", "USAGE", "exit_code_of", "report"]
+
+REFUSED, USAGE, UNREACHABLE, TIMED_OUT = 1, 2, 3, 4
+INTERRUPTED, BROKEN_PIPE = 130, 141
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code that an error ends the command with."""
+    match error:
+        case IllegalArgumentError():
+            return USAGE
+        case UnreachableError() | ConnectionLostError():
+            return UNREACHABLE
+        case NoAnswerError():
+            return TIMED_OUT
+    return REFUSED
+
+
+def report(error: Exception) -> int:
+    """Say on standard error what went wrong; returns the exit code."""
+    if os.environ.get("MQ_DEBUG"):
+        traceback.print_exception(error)
+    match error:
+        case RefusedError() if not isinstance(error, IllegalArgumentError):
+            text = f"{error} ({error.code.value} {error.code.name})"
+        case MqError():
+            text = str(error) or type(error).__name__
+        case OSError():
+            text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+        case _:
+            text = f"internal error: {type(error).__name__}: {error} (MQ_DEBUG=1 shows where)"
+    print(f"mq: {text}", file=sys.stderr)
+    return exit_code_of(error)

@@ -1,0 +1,88 @@
+"""`mq topic`."""
+
+import click
+
+from mq.cli.options import Session, any_case, client_command
+from mq.cli.output import note, print_json, print_table
+
+__all__ = ["topic_command"]
+
+_COLUMNS = ("name", "type", "queues", "permission")
+
+
+@click.group("topic")
+def topic_command() -> None:
+    """Create, list, describe and delete topics."""
+
+
+@topic_command.command("create")
+@client_command
+@click.argument("name")
+@click.option("--type", "kind", type=any_case("normal", "fifo", "delay", "transaction"), default="normal", show_default=True, help="What it accepts.")
+@click.option("--queues", type=click.IntRange(min=1), default=8, show_default=True, help="An existing topic can only get more.")
+@click.option(
+    "--permission", type=any_case("read_write", "read", "write", "none"), default="read_write", show_default=True, help="For all clients."
+)
+def _create(session: Session, name: str, kind: str, queues: int, permission: str) -> None:
+    """Create topic NAME. One that is so already is fine."""
+    from mq.core.message import MessageKind, Permission  # noqa: PLC0415
+    from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
+
+    with session.connect() as connection:
+        topic = AdminClient(connection).create_topic(
+            name, kind=MessageKind[kind.upper()], queues=queues, permission=Permission[permission.upper()]
+        )
+    if session.is_json:
+        print_json(topic)
+    else:
+        print_table(_COLUMNS, [(topic.name, topic.type, topic.queues, topic.permission)])
+
+
+@topic_command.command("list")
+@client_command
+def _list(session: Session) -> None:
+    """List all topics."""
+    from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
+
+    with session.connect() as connection:
+        topics = AdminClient(connection).topics()
+    if session.is_json:
+        print_json(topics)
+    else:
+        print_table(_COLUMNS, [(t.name, t.type, t.queues, t.permission) for t in topics])
+
+
+@topic_command.command("describe")
+@client_command
+@click.argument("name")
+def _describe(session: Session, name: str) -> None:
+    """Show topic NAME: its queues, and how far its groups are behind."""
+    from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
+
+    with session.connect() as connection:
+        found = AdminClient(connection).describe_topic(name)
+    if session.is_json:
+        print_json(found)
+        return
+    print_table(_COLUMNS, [(found.topic.name, found.topic.type, found.topic.queues, found.topic.permission)])
+    print()
+    rows = [(q.queue_id, q.min_offset, q.max_offset, q.max_offset - q.min_offset) for q in found.queues]
+    print_table(("queue", "min offset", "max offset", "messages"), rows)
+    if found.groups:
+        print()
+        print_table(("group", "lag", "in flight"), [(g.group, g.lag, g.in_flight) for g in found.groups])
+
+
+@topic_command.command("delete")
+@client_command
+@click.argument("name")
+def _delete(session: Session, name: str) -> None:
+    """Delete topic NAME and its messages."""
+    from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
+
+    with session.connect() as connection:
+        AdminClient(connection).delete_topic(name)
+    if session.is_json:
+        print_json({"deleted": name})
+    else:
+        note(f"topic {name} is deleted")
