@@ -6,9 +6,9 @@ activated. This file stays within what Python 3.9 understands, so that an old Py
 missing; the rest is in `tools/runner`.
 """
 
-import os
 import subprocess
 import sys
+from pathlib import Path
 
 VERSION_MIN = (3, 11)
 NEWER = ("3.11", "3.12", "3.13", "3.14", "3.15")
@@ -30,17 +30,17 @@ def newer_python() -> str:
 
 def too_old(arguments: "list[str]") -> int:
     """Say which Python is needed and how to get it; go on with a newer one where there is one."""
-    mine = "{}.{}.{}".format(*sys.version_info[:3])
+    mine = ".".join(map(str, sys.version_info[:3]))
     name = newer_python()
     if name:
-        print("This is Python {}; RaftMQ needs 3.11 or newer. Going on with {}.".format(mine, name), file=sys.stderr)
-        return subprocess.run([name, os.path.abspath(__file__), *arguments], check=False).returncode
+        print(f"This is Python {mine}; RaftMQ needs 3.11 or newer. Going on with {name}.", file=sys.stderr)
+        return subprocess.run([name, str(Path(__file__).resolve()), *arguments], check=False).returncode
     print(
-        "RaftMQ needs Python 3.11 or newer; this is Python {} ({}).\n"
+        f"RaftMQ needs Python 3.11 or newer; this is Python {mine} ({sys.executable}).\n"
         "  Debian 12, Ubuntu 24.04 or newer:  apt-get install python3 python3-venv\n"
         "  macOS:                             brew install python@3.12\n"
         "  Windows:                           winget install Python.Python.3.12\n"
-        "Then call it by its name, for example: python3.12 run.py demo".format(mine, sys.executable),
+        "Then call it by its name, for example: python3.12 run.py demo",
         file=sys.stderr,
     )
     return 2

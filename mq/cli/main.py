@@ -1,6 +1,5 @@
 """The entry of `mq`: finds the command, runs it, and turns whatever happens into an exit code."""
 
-import difflib
 import importlib
 import os
 import sys
@@ -30,6 +29,9 @@ _COMMANDS = {
     "log": _Lazy("mq.cli.log", "Read the commit log of a stopped broker."),
 }
 _LATER = {"registry": 2, "cluster": 2, "raft": 3, "chaos": 3, "lab": 1}
+
+_COMPLETION = "_MQ_COMPLETE"
+"""Set by a shell that asks for the completion of a command line (see click's documentation)."""
 
 _EPILOG = """\b
 Exit codes:
@@ -64,6 +66,8 @@ class _LazyGroup(click.Group):
         if name not in _COMMANDS and not name.startswith("-"):
             if name in _LATER:
                 ctx.fail(f"`mq {name}` comes with stage {_LATER[name]}.")
+            import difflib  # noqa: PLC0415 - for typing errors only
+
             near = difflib.get_close_matches(name, _COMMANDS, n=1)
             ctx.fail(f"there is no command {name!r}" + (f", did you mean {near[0]!r}?" if near else "."))
         return super().resolve_command(ctx, args)
@@ -89,12 +93,15 @@ def _mq() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code that `mq --help` explains."""
+    if _COMPLETION in os.environ:
+        _mq.main(prog_name="mq", complete_var=_COMPLETION)
     try:
-        result = _mq.main(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="mq", standalone_mode=False)
+        # Not click's own main(): it would answer Ctrl-C with an empty line and a closed pipe with exit code 1.
+        with _mq.make_context("mq", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            result = _mq.invoke(context)
         sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -6,9 +6,10 @@ broker understands and which are a good deal faster.
 
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,9 @@ from mq.cli.output import note, print_json, print_table
 from mq.cli.progress import progress
 
 if TYPE_CHECKING:
+    import asyncio
+
+    from mq.client.encoding import MessageEncoder
     from mq.client.views import BatchResult
 
 __all__ = ["send_command"]
@@ -28,12 +32,12 @@ _READ_BYTES = 1 << 16
 _LISTED_MAX = 1000
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class _Order:
-    """What to send. count: None for one message, or all lines."""
+    """What to send. count: None for one message, or for all lines."""
 
     topic: str
-    body: str
+    body: str | None
     count: int | None
     keys: tuple[str, ...]
     tag: str
@@ -43,32 +47,42 @@ class _Order:
 
     @property
     def is_input(self) -> bool:
+        """Whether the bodies are the lines of standard input."""
         return self.body == "-"
 
     @property
-    def is_plain(self) -> bool:
-        return not self.group_key and self.delay_ms is None
+    def is_batched(self) -> bool:
+        """Whether it goes in batches: only messages without order and delay do."""
+        is_many = self.is_input or (self.count or 1) >= _BATCH_FROM
+        return is_many and not self.group_key and self.delay_ms is None
 
     def bodies(self) -> Iterator[bytes]:
-        """All bodies, but for those of standard input."""
+        """All bodies, those of standard input not among them."""
         if self.count is None:
-            yield self.body.encode()
-        else:
-            for number in range(1, self.count + 1):
-                yield f"{self.body} {number}".encode()
+            yield (self.body or "").encode()
+            return
+        text = "message" if self.body is None else self.body
+        for number in range(1, self.count + 1):
+            yield f"{text} {number}".encode()
 
 
 @dataclass
 class _Report:
-    """What was stored. messages: (message id, offset) of the first ones."""
+    """What was stored. listed: message id and offset of the first ones. advance: moves the progress bar."""
 
+    advance: Callable[[int], None]
     sent: int = 0
     duplicates: int = 0
-    messages: list[dict[str, object]] = field(default_factory=list)
+    listed: list[dict[str, object]] = field(default_factory=list)
 
-    def add(self, message_id: str, offset: int) -> None:
-        if len(self.messages) < _LISTED_MAX:
-            self.messages.append({"message_id": message_id, "offset": offset})
+    def add(self, ids: Sequence[str], base_offset: int, duplicates: int = 0) -> None:
+        """Messages that are stored at offsets in a row; with duplicates among them their offsets are not known."""
+        self.sent += len(ids) - duplicates
+        self.duplicates += duplicates
+        room = _LISTED_MAX - len(self.listed)
+        for number, message_id in enumerate(ids[:room]):
+            self.listed.append({"message_id": message_id, "offset": None if duplicates else base_offset + number})
+        self.advance(len(ids))
 
 
 def _properties(_context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -85,54 +99,145 @@ def _properties(_context: click.Context, parameter: click.Parameter, values: tup
 @client_command
 @click.argument("topic")
 @click.argument("body", required=False)
-@click.option("--count", type=click.IntRange(min=1), metavar="N", help="So many messages, BODY with a number each; or so many lines.")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="So many messages, BODY and a number each; or so many lines.")
 @click.option("--key", "keys", multiple=True, help="A key to look it up by; may be repeated.")
 @click.option("--tag", default="", help="A tag that consumers can filter by.")
 @click.option("--property", "properties", multiple=True, metavar="NAME=VALUE", callback=_properties, help="A user property; may be repeated.")
-@click.option("--group-key", default="", metavar="KEY", help="Message group: such messages stay in order (topics of type fifo).")
-@click.option("--delay", "delay_ms", type=DURATION, metavar="DURATION", help="Deliver only after this span, such as 5s (topics of type delay).")
-def send_command(
-    session: Session, topic: str, body: str | None, count: int | None, keys: tuple[str, ...], tag: str,
-    properties: dict[str, str], group_key: str, delay_ms: int | None,
-) -> int:  # fmt: skip
-    """Send BODY to TOPIC, or with - each line of standard input as a message.
+@click.option("--group-key", default="", metavar="KEY", help="Message group: its messages stay in order (topics of type fifo).")
+@click.option("--delay", "delay_ms", type=DURATION, metavar="DURATION", help="Deliver after this span, such as 5s (topics of type delay).")
+def send_command(session: Session, **options: Any) -> int:
+    """Send BODY to TOPIC; with - as BODY each line of standard input.
 
     JSON: "messages" lists the first 1000.
     """
-    if body is None and count is None:
+    order = _Order(**options)
+    if order.body is None and order.count is None:
         raise click.UsageError("give a BODY, or - for the lines of standard input, or --count N")
-    if group_key and delay_ms is not None:
-        raise click.UsageError("--group-key and --delay exclude each other: a topic is either of type fifo or of type delay")
-    order = _Order(topic, body or "message", count, keys, tag, properties, group_key, delay_ms)
-    if order.is_input and not order.is_plain:
-        raise click.UsageError("--group-key and --delay do not go together with - yet")
-    report, began = _Report(), time.monotonic()
-    is_batched = order.is_plain and (order.is_input or (count or 1) >= _BATCH_FROM)
-    try:
-        with progress(f"sending to {topic}", order.count if not order.is_input else None) as advance:
-            report_step = _Stepper(report, advance)
-            if is_batched:
-                import asyncio  # noqa: PLC0415 - not for single messages
+    if order.body == "":
+        raise click.UsageError("BODY is empty; a message has at least one byte")
+    if order.group_key and order.delay_ms is not None:
+        raise click.UsageError("--group-key and --delay exclude each other: a topic is of type fifo or of type delay")
+    began = time.monotonic()
+    with progress(f"sending to {order.topic}", None if order.is_input else order.count or 1) as advance:
+        report = _Report(advance)
+        try:
+            if order.is_batched:
+                import asyncio  # noqa: PLC0415 - slow to load, and a single message does without
 
-                asyncio.run(_send_batches(session, order, report_step))
+                asyncio.run(_send_batches(session, order, report))
             else:
-                _send_one_by_one(session, order, report_step)
-    finally:
-        if sys.exc_info()[0] is not None and report.sent:
-            note(f"mq: {report.sent} message(s) are stored")
-    _print(session, order, report, time.monotonic() - began)
+                _send_one_by_one(session, order, report)
+        except BaseException:
+            if report.sent:
+                note(f"mq: before that, {report.sent} message(s) were stored")
+            raise
+    _print(session, order.topic, report, time.monotonic() - began)
     return 0 if report.sent + report.duplicates else 1
 
 
-@dataclass
-class _Stepper:
-    """Counts into a report and moves the progress bar."""
+def _print(session: Session, topic: str, report: _Report, seconds: float) -> None:
+    if session.is_json:
+        summary = {"topic": topic, "sent": report.sent, "duplicates": report.duplicates, "seconds": round(seconds, 3)}
+        print_json({**summary, "messages": report.listed})
+    elif report.sent + report.duplicates < _BATCH_FROM:
+        print_table(("message id", "offset"), [(m["message_id"], m["offset"]) for m in report.listed])
+    else:
+        rate = round(report.sent / seconds) if seconds else 0
+        print_table(("topic", "sent", "duplicates", "seconds", "per second"), [(topic, report.sent, report.duplicates, round(seconds, 3), rate)])
 
-    report: _Report
-    advance: "object"
 
-    def __call__(self, sent: int, duplicates: int = 0) -> None:
-        self.report.sent += sent
-        self.report.duplicates += duplicates
-        assert callable(self.advance)
-        self.advance(sent + duplicates)
+def _send_one_by_one(session: Session, order: _Order, report: _Report) -> None:
+    from mq.rpc.message_client import MessageClient  # noqa: PLC0415
+
+    lines = islice(_lines_now(), order.count) if order.is_input else order.bodies()
+    with session.connect() as connection:
+        client = MessageClient(connection)
+        for body in lines:
+            delivery_ms = None if order.delay_ms is None else time.time_ns() // 1_000_000 + order.delay_ms
+            sent = client.send(
+                order.topic, body, tag=order.tag, keys=order.keys, properties=order.properties, message_group=order.group_key,
+                delivery_ms=delivery_ms,
+            )  # fmt: skip
+            report.add([sent.message_id], sent.offset)
+
+
+async def _send_batches(session: Session, order: _Order, report: _Report) -> None:
+    from mq.client.encoding import MessageEncoder  # noqa: PLC0415
+    from mq.rpc.batch_client import BatchProducer  # noqa: PLC0415
+    from mq.rpc.message_client import new_message_ids  # noqa: PLC0415
+
+    ids_source, encoder = new_message_ids(), MessageEncoder(tag=order.tag, properties=order.properties)
+    failures: list[BaseException] = []
+    async with BatchProducer(session.endpoint, timeout_s=session.timeout_s) as producer:
+        async for bodies in _groups_of_lines(order.count) if order.is_input else _groups(order.bodies()):
+            ids = ids_source.take(len(bodies))
+            result = await producer.send(order.topic, _encode(encoder, ids, bodies, order.keys))
+            result.add_done_callback(_counter(report, ids, failures))
+            if failures:
+                break
+    # Callbacks run in the loop's next turn.
+    import asyncio  # noqa: PLC0415
+
+    await asyncio.sleep(0)
+    if failures:
+        raise failures[0]
+
+
+def _encode(encoder: "MessageEncoder", ids: list[str], bodies: list[bytes], keys: tuple[str, ...]) -> list[bytes]:
+    born_ms = time.time_ns() // 1_000_000
+    if not keys:
+        return encoder.encode_batch(ids, bodies, born_ms=born_ms)
+    return [encoder.encode(message_id, body, born_ms=born_ms, keys=keys) for message_id, body in zip(ids, bodies, strict=True)]
+
+
+def _counter(report: _Report, ids: list[str], failures: list[BaseException]) -> "Callable[[asyncio.Future[BatchResult]], None]":
+    def count(future: "asyncio.Future[BatchResult]") -> None:
+        error = future.exception()
+        if error is not None:
+            failures.append(error)
+        else:
+            report.add(ids, future.result().base_offset, future.result().duplicates)
+
+    return count
+
+
+async def _groups(bodies: Iterator[bytes]) -> AsyncIterator[list[bytes]]:
+    group: list[bytes] = []
+    size = 0
+    for body in bodies:
+        group.append(body)
+        size += len(body)
+        if len(group) == _BATCH_MESSAGES or size >= _BATCH_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+async def _groups_of_lines(count: int | None) -> AsyncIterator[list[bytes]]:
+    """The lines of standard input, in groups of what is there: a slow source is sent on line by line."""
+    import asyncio  # noqa: PLC0415
+
+    chunks = _line_chunks()
+    left = sys.maxsize if count is None else count
+    while left > 0 and (lines := await asyncio.to_thread(next, chunks, None)) is not None:
+        lines = lines[:left]
+        left -= len(lines)
+        async for group in _groups(iter(lines)):
+            yield group
+
+
+def _lines_now() -> Iterator[bytes]:
+    for lines in _line_chunks():
+        yield from lines
+
+
+def _line_chunks() -> Iterator[list[bytes]]:
+    """Whole lines as they arrive, without their ends; empty ones are left out, as no message is empty."""
+    rest = b""
+    while chunk := sys.stdin.buffer.read1(_READ_BYTES):  # type: ignore[union-attr]
+        *lines, rest = (rest + chunk).split(b"\n")
+        if found := [line for line in (line.removesuffix(b"\r") for line in lines) if line]:
+            yield found
+    if rest:
+        yield [rest]

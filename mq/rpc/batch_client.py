@@ -8,7 +8,7 @@ is stored once.
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,8 +93,7 @@ class BatchProducer:
         for task in (self._sweep, self._work):
             task.cancel()
         await asyncio.gather(self._sweep, self._work, return_exceptions=True)
-        for batch in list(self._waiting.values()):
-            self._end(batch, NoAnswerError("the producer was closed before the broker answered"))
+        self._end_all(NoAnswerError("the producer was closed before the broker answered"))
         await self._channels.current.close()
 
     async def send(self, topic: str, messages: Sequence[bytes], *, queue_id: int = -1) -> "asyncio.Future[BatchResult]":
@@ -134,6 +133,10 @@ class BatchProducer:
         else:
             batch.done.set_result(result)
 
+    def _end_all(self, error: MqError) -> None:
+        for batch in list(self._waiting.values()):
+            self._end(batch, error)
+
     async def _expire_forever(self) -> None:
         while True:
             await asyncio.sleep(min(0.25, self._timeout_s / 4))
@@ -155,8 +158,7 @@ class BatchProducer:
             except grpc.aio.AioRpcError as failure:
                 error = error_of_rpc(failure, self._channels.where, None)
                 if not is_worth_repeating(error, is_idempotent=True):
-                    for batch in list(self._waiting.values()):
-                        self._end(batch, error)
+                    self._end_all(error)
                 self._last_error = error
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
@@ -187,6 +189,9 @@ class BatchProducer:
     def _on_answer(self, answer: pb.BatchSent) -> None:
         batch = self._waiting.get(answer.sequence)
         if batch is None:
+            if answer.sequence == 0 and answer.code != _OK:
+                # A frame that the broker could not read; which one it was is not known.
+                self._end_all(error_of_code(answer.code, answer.message))
             return
         if answer.code == _OK:
             self._end(batch, BatchResult(answer.queue_id, answer.base_offset, answer.count, answer.duplicates))
@@ -216,7 +221,7 @@ class BatchFetcher:
 
     async def fetch(
         self, topic: str, queue_id: int, *, offset: int | None = None, group: str = "", bytes_max: int = 0, follow: bool = False
-    ) -> AsyncIterator[FetchedBatch]:
+    ) -> AsyncGenerator[FetchedBatch, None]:
         """Batches from `offset` on, each message once; without one from the group's consumer offset, or the queue's start.
 
         bytes_max: of one frame, 0 for the broker's default. follow: wait at the queue's end instead of stopping there.

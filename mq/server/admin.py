@@ -158,6 +158,10 @@ class Administrator:
                 at += 1
         return found, at
 
+    async def find(self, topic: str, message_id: str, count: int) -> list[tuple[int, int, StoredMessage]]:
+        """(queue id, offset, message) of visible messages with this id."""
+        return await self.lookup.find(topic, message_id, count)
+
     async def batches(self, topic: str, queue_id: int, offset: int, bytes_max: int) -> tuple[list[BatchSlice], int]:
         """Stored batches from an offset on, about `bytes_max` bytes of them, and the offset behind the last."""
         queue = self._machine.queue(topic, queue_id)

@@ -16,9 +16,10 @@ from mq.broker.commands import Command, encode_command
 from mq.broker.log_clock import LogClock
 from mq.broker.outcomes import Outcome
 from mq.broker.replication.solo import Proposed, Solo
-from mq.broker.store.snapshot import Snapshot, encode_snapshot, snapshot_file, snapshots_to_keep
+from mq.broker.store.snapshot import Snapshot, encode_snapshot, snapshot_file, snapshots_in, superfluous_snapshots
 from mq.core.errors import DiskFullError, MqError, NotServingError, OutcomeUnknownError, RefusedError
-from mq.core.ports import Operation, Remove, Replace, Write
+from mq.core.ids import LogIndex, Term
+from mq.core.ports import Operation, Plan, Remove, Replace
 from mq.server.disk import FileDisk
 from mq.server.lane import StorageLane
 from mq.server.opening import open_store
@@ -28,6 +29,12 @@ __all__ = ["BrokerNode"]
 
 _GROUP_BYTES_MAX = 8 << 20
 _GROUP_COMMANDS_MAX = 4096
+_RATE_WINDOW_S, _BUSY_ARRIVALS = 0.02, 16
+"""So many commands within so long make the node busy."""
+_BUSY_LINGER_S, _BUSY_GROUP = 0.004, 32
+"""Then a group waits so long for company, unless so many are there already."""
+_FLUSH_ENTRIES = 2048
+"""Consume-queue entries that gather in memory before they are written out, unsynced."""
 _log = logging.getLogger(__name__)
 
 _Waiting = tuple[Command, bytes, "asyncio.Future[Outcome]"]
@@ -59,9 +66,12 @@ class BrokerNode:
         self._gathering: deque[_Waiting] = deque()
         self._is_writing = False
         self._is_closing = False
+        self._is_busy = False
+        self._arrivals, self._rate_since_s = 0, 0.0
         self._snapshot_every_bytes = snapshot_every_bytes
         self._bytes_since_snapshot = 0
-        self._snapshot_running = False
+        self._snapshots_running: set[int] = set()
+        self._snapshot_indexes = [index for index, _ in snapshots_in(disk.files())]
 
     # --- time
 
@@ -90,10 +100,10 @@ class BrokerNode:
             raise NotServingError(f"the broker takes no commands: {self.failure or 'it is stopping'}")
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._gathering.append((command, encode_command(command), future))
+        self._arrivals += 1
         if not self._is_writing:
-            # Not at once: whoever else is ready in this turn of the loop shares the group.
             self._is_writing = True
-            self._loop.call_soon(self._write_next)
+            self._write_soon()
         return future
 
     async def carry_out(self, command: Command) -> Outcome:
@@ -102,6 +112,21 @@ class BrokerNode:
         if isinstance(outcome, RefusedError):
             raise outcome
         return outcome
+
+    def _write_soon(self) -> None:
+        """Begin a group: at once for a lone caller, a little later when so many come that they can share one sync.
+
+        A sync and the change of threads cost as much as a whole call; under load one must serve many.
+        """
+        now_s = self._loop.time()
+        if now_s - self._rate_since_s > _RATE_WINDOW_S:
+            self._is_busy = self._arrivals >= _BUSY_ARRIVALS * max(1.0, (now_s - self._rate_since_s) / _RATE_WINDOW_S)
+            self._arrivals, self._rate_since_s = 0, now_s
+        if self._is_busy and len(self._gathering) < _BUSY_GROUP:
+            self._loop.call_later(_BUSY_LINGER_S, self._write_next)
+        else:
+            # Not at once: whoever else is ready in this turn of the loop shares the group.
+            self._loop.call_soon(self._write_next)
 
     def _write_next(self) -> None:
         if not self._gathering or self.failure is not None:
@@ -125,11 +150,13 @@ class BrokerNode:
             self._on_write_failed(proposed, group, error)
             return
         committed = self.replication.saved(proposed.appended.sequence)
-        is_new_segment = len(proposed.appended.plan) > 2 and self.machine.applied_index > 0
-        if is_new_segment:
-            # The state as of a segment's end: from here the queues of all later segments can be rebuilt.
-            self._take_snapshot(proposed.appended.plan)
-        self._write_next()
+        if len(proposed.appended.plan) > 2 and self.machine.applied_index > 0:
+            # A new segment: the state as of its beginning can rebuild everything behind it.
+            self._take_snapshot()
+        if self._gathering:
+            self._write_soon()
+        else:
+            self._is_writing = False
         now_ms = _monotonic_ms()
         for (command, payload, future), (index, place) in zip(group, committed, strict=True):
             outcome = self.machine.apply(index, command, place)
@@ -159,13 +186,19 @@ class BrokerNode:
             _fail(self._gathering.popleft()[2], NotServingError(f"the disk failed: {error}"))
         self.on_failed(error)
 
+    async def carry_out_plan(self, plan: Plan) -> None:
+        """Operations on files beside the log, in the order of everything else. Raises: DiskError."""
+        await self._lane.carry_out(plan)
+
     # --- upkeep
 
     def _after_apply(self) -> None:
         if self.machine.dropped_queues or self.machine.cleanups:
             self._remove_superfluous()
         if self._bytes_since_snapshot >= self._snapshot_every_bytes:
-            self._take_snapshot(())
+            self._take_snapshot()
+        else:
+            self._flush_queues(sync=False)
         if not self._gathering and not self._is_writing:
             note = self.log.note_durable()
             if note:
@@ -183,26 +216,52 @@ class BrokerNode:
             self.machine.dropped_queues.clear()
         self._lane.submit(tuple(plan))
 
-    def flush_queues(self, *, sync: bool = False) -> list[Operation]:
-        """Operations that bring the consume queues' newest entries into their files."""
-        return [op for topic in self.machine.topics.values() for queue in topic.queues for op in queue.flush(sync=sync)]
+    def _flush_queues(self, *, sync: bool) -> None:
+        """Bring the consume queues' newest entries into their files."""
+        plan: list[Operation] = []
+        counts = []
+        for topic in self.machine.topics.values():
+            for queue in topic.queues:
+                if sync or queue.entry_count - queue.flushed_count >= _FLUSH_ENTRIES:
+                    plan.extend(queue.flush(sync=sync))
+                    counts.append((queue, queue.entry_count))
 
-    def _take_snapshot(self, after: tuple[Operation, ...]) -> None:
+        def done(error: MqError | None) -> None:
+            if error is None:
+                for queue, entry_count in counts:
+                    queue.flushed(entry_count)
+
+        if plan:
+            self._lane.submit(tuple(plan), done)
+
+    def _take_snapshot(self) -> None:
         """Write the state down, behind what the consume queues' files need for it."""
-        del after
         self._bytes_since_snapshot = 0
         index = self.machine.applied_index
-        if index == self.last_snapshot_index:
+        if index == self.last_snapshot_index or index in self._snapshots_running:
             return
-        snapshot = Snapshot(index, self.log.term_at_or_zero(index), self.log.checkpoint().to_bytes(), self.machine.to_bytes())
-        plan = [*self.flush_queues(sync=True), Replace(snapshot_file(index), encode_snapshot(snapshot))]
-        self._lane.submit(tuple(plan), partial(self._on_snapshot, index))
+        self._snapshots_running.add(index)
+        self._flush_queues(sync=True)
+        snapshot = Snapshot(index, self.log.term_at(LogIndex(index)) or Term(0), self.log.checkpoint().to_bytes(), self.machine.to_bytes())
+        self._lane.submit((Replace(snapshot_file(index), encode_snapshot(snapshot)),), partial(self._on_snapshot, index))
 
     def _on_snapshot(self, index: int, error: MqError | None) -> None:
+        self._snapshots_running.discard(index)
         if error is not None:
             _log.warning("a snapshot could not be written: %s", error)
             return
         self.last_snapshot_index = index
+        names = {snapshot_file(i): 0 for i in (*self._snapshot_indexes, index)}
+        superfluous = superfluous_snapshots(snapshots_in(names), self.log.first_index)
+        self._snapshot_indexes = [i for i, file in snapshots_in(names) if file not in superfluous]
+        if superfluous and not self._is_closing:
+            self._lane.submit(tuple(Remove(file) for file in superfluous))
+
+    def drop_log_before(self, index: int) -> None:
+        """Remove the log's segments below an index (retention: the state does not need them any more)."""
+        plan = self.log.drop_before(LogIndex(index))
+        if plan:
+            self._lane.submit(plan)
 
     async def close(self) -> None:
         """Finish what was taken, write a snapshot, and let go of the folder."""
@@ -210,9 +269,8 @@ class BrokerNode:
         while self._is_writing and self.failure is None:
             await asyncio.sleep(0.001)
         if self.failure is None:
-            self._take_snapshot(())
-            note = self.log.note_durable()
-            self._lane.submit(note)
+            self._take_snapshot()
+            self._lane.submit(self.log.note_durable())
         await asyncio.to_thread(self._lane.close)
         self.disk.close()
 

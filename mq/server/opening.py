@@ -68,7 +68,9 @@ def replay(disk: FileDisk, log: CommitLog, machine: BrokerMachine) -> int:
                 machine.apply(entry.index, decode_command(entry.payload), place)
             else:
                 machine.skip(entry.index)
-        perform(disk, tuple(op for topic in machine.topics.values() for queue in topic.queues for op in queue.flush()))
+        for queue in (queue for topic in machine.topics.values() for queue in topic.queues):
+            perform(disk, queue.flush())
+            queue.flushed(queue.entry_count)
     return machine.applied_index - before
 
 

@@ -69,7 +69,8 @@ def _environment(environment: Environment) -> Finding:
 def _packages() -> Finding:
     settings = pip_settings(os.environ)
     parts = [f"{key}={redacted(value)}" for key, value in settings.items()]
-    parts += [f"{key}={redacted(os.environ[key])}" for key in ("HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE") if os.environ.get(key)]
+    variables = (key for key in ("HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE") if os.environ.get(key))
+    parts += [f"{key}={redacted(os.environ[key])}" for key in variables]
     tool = "uv" if uv_command(os.environ) else "pip"
     return Finding(Grade.OK, "packages", f"with {tool}, from {'; '.join(parts) if parts else 'the public index'}")
 
@@ -100,7 +101,7 @@ def _fsync() -> Finding:
         return Finding(Grade.MISSING, "fsync", f"cannot write here: {error}", "work in a folder of your own")
     text = f"median {median:.2f} ms, worst {worst:.2f} ms; every acknowledged message waits for one"
     if median > _FSYNC_MS_SLOW:
-        return Finding(Grade.NOTE, "fsync", f"{text}: slow", "put the checkout on a local disk, not on a network or container volume")
+        return Finding(Grade.NOTE, "fsync", f"{text}: slow", "put the checkout on a local disk")
     if median < _FSYNC_MS_UNREAL:
         return Finding(Grade.NOTE, "fsync", f"{text}: this disk only says so (memory?); do not measure here")
     return Finding(Grade.OK, "fsync", text)
@@ -136,11 +137,13 @@ def _docker() -> Finding:
     if not shutil.which("docker"):
         return Finding(Grade.OK, "Docker", f"not installed ({later})")
     try:
-        done = subprocess.run(["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True, timeout=10, check=False)
+        command = ["docker", "version", "--format", "{{.Server.Version}}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return Finding(Grade.NOTE, "Docker", f"installed, but does not answer ({later})", "start its daemon")
     if done.returncode:
-        return Finding(Grade.NOTE, "Docker", f"installed, but its daemon does not answer ({later})", "start the daemon, or join the group docker")
+        text = f"installed, but its daemon does not answer ({later})"
+        return Finding(Grade.NOTE, "Docker", text, "start the daemon, or join the group docker")
     return Finding(Grade.OK, "Docker", f"{done.stdout.strip()} ({later})")
 
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -61,9 +62,11 @@ class Environment:
 
     def wanted(self, purpose: str) -> dict[str, str]:
         """What the stamp must say for this purpose; any other content means that something has changed."""
-        digest = hashlib.sha256()
-        for file in (requirements_file(purpose, self.root), self.root / "pyproject.toml"):
-            digest.update(file.read_bytes().replace(b"\r\n", b"\n"))
+        project = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8"))
+        # How the checkout is installed; the settings of linters and tests change nothing of that.
+        packaging = {key: project.get(key) for key in ("build-system", "project")}
+        digest = hashlib.sha256(json.dumps(packaging, sort_keys=True).encode())
+        digest.update(requirements_file(purpose, self.root).read_bytes().replace(b"\r\n", b"\n"))
         # Scripts and the in-place installation name the folder, so a moved checkout needs a new environment.
         return {"purpose": purpose, "inputs": digest.hexdigest(), "folder": str(self.root)}
 
@@ -143,7 +146,8 @@ class Environment:
         command = [_base_python(), "-m", "venv", str(self.venv)]
         made = subprocess.run(command, env=pip_environment(os.environ), capture_output=True, text=True, check=False)
         if made.returncode:
-            raise SetupError(f"{made.stdout}{made.stderr}\nThe environment could not be made. {explain(made.stdout + made.stderr)}")
+            output = made.stdout + made.stderr
+            raise SetupError(f"{output}\nThe environment could not be made. {explain(output)}")
 
     def _install(self, purpose: str) -> None:
         requirements = requirements_file(purpose, self.root)
@@ -157,9 +161,10 @@ class Environment:
         say(f"  installing {label}" + (f" ({total})" if total > 1 else ""))
         command = [str(self.python), "-m", "pip", "install", "--no-user", "--progress-bar", "off", *arguments]
         lines: list[str] = []
+        environment = pip_environment(os.environ)
         with subprocess.Popen(
-            command, env=pip_environment(os.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        ) as process:  # fmt: skip
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as process:
             for line in process.stdout or ():
                 lines.append(line.rstrip())
                 if line.startswith(("Collecting ", "Requirement already satisfied: ")):

@@ -15,8 +15,11 @@ from pathlib import Path
 __all__ = ["pip_environment", "pip_settings", "redacted", "uv_command"]
 
 _DECIDING = frozenset(
-    {"cert", "client-cert", "extra-index-url", "find-links", "index-url", "no-index", "proxy", "trusted-host", "only-binary", "no-binary"}
-)
+    {
+        "cert", "client-cert", "extra-index-url", "find-links", "index-url", "no-binary", "no-index", "only-binary", "proxy",
+        "trusted-host",
+    }
+)  # fmt: skip
 """Options of pip that say where packages come from, or whether they can be reached."""
 _MISLEADING = ("PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "PIP_ROOT", "PIP_TARGET", "PIP_USER", "PYTHONHOME", "PYTHONPATH")
 """What would make pip install elsewhere than in our environment."""
@@ -29,7 +32,8 @@ def _configuration_files(environment: Mapping[str, str]) -> list[Path]:
     home = Path.home()
     files = [Path("/etc") / name, Path("/etc/xdg/pip") / name, home / ".pip" / name, home / ".config" / "pip" / name]
     files += [home / "Library" / "Application Support" / "pip" / name, Path("/Library/Application Support/pip") / name]
-    files += [Path(environment[key]) / "pip" / name for key in ("XDG_CONFIG_HOME", "APPDATA", "PROGRAMDATA") if environment.get(key)]
+    roots = (environment.get(key) for key in ("XDG_CONFIG_HOME", "APPDATA", "PROGRAMDATA"))
+    files += [Path(root) / "pip" / name for root in roots if root]
     files.append(Path(sys.base_prefix) / name)
     if chosen := environment.get("PIP_CONFIG_FILE"):
         # pip's own rule: the null device switches all files off.

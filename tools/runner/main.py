@@ -22,7 +22,7 @@ LATER = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="run.py", description="RaftMQ: one entry to everything. It sets itself up on first use.")
+    parser = argparse.ArgumentParser(prog="run.py", description="RaftMQ: one entry to everything. Sets itself up on first use.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("demo", help="see a broker killed in mid-stream and nothing lost (about a minute)", add_help=False)
     test = commands.add_parser("test", help="run the tests", usage="run.py test [--quick | --night] [PYTEST ARGUMENT ...]")
@@ -41,11 +41,11 @@ def _parser() -> argparse.ArgumentParser:
 def _become(python: Path, arguments: list[str]) -> int:
     """Hand this process over to the environment's Python, so that signals and the exit status are its own."""
     command = [str(python), *arguments]
-    if os.name == "nt":  # there, exec returns to the prompt at once
-        return subprocess.run(command, check=False).returncode
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+    if os.name != "nt":  # there, exec returns to the prompt at once
+        os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+    return subprocess.run(command, check=False).returncode
 
 
 def _run(command: str, options: argparse.Namespace, rest: list[str]) -> int:

@@ -78,7 +78,6 @@ def port_is_free(port: int) -> bool:
 
 def index_answer(url: str) -> str | None:
     """None when the package index answers, else why not. Proxies and SSL_CERT_FILE are honoured."""
-    request = urllib.request.Request(f"{url.rstrip('/')}/pip/", method="HEAD")  # noqa: S310 - the user's own setting
     context = None
     authority = os.environ.get("PIP_CERT") or os.environ.get("REQUESTS_CA_BUNDLE")
     if authority and Path(authority).is_file():
@@ -86,6 +85,7 @@ def index_answer(url: str) -> str | None:
 
         context = ssl.create_default_context(cafile=authority)
     try:
+        request = urllib.request.Request(f"{url.rstrip('/')}/pip/", method="HEAD")  # noqa: S310 - the user's own setting
         urllib.request.urlopen(request, timeout=_INDEX_TIMEOUT_S, context=context).close()  # noqa: S310
     except urllib.error.HTTPError as error:
         return f"HTTP status {error.code}" if error.code >= 500 else None

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from tools.runner.places import ROOT
@@ -102,7 +103,7 @@ def closing_line(results: Sequence[Result], seconds: float) -> str:
         if result.status not in (0, _NO_TESTS) and not result.failed:
             total["error"] += 1
     words = [f"{total[outcome]} {_plural(outcome, total[outcome])}" for outcome in _ORDER if total[outcome]]
-    took = f"{seconds:.2f}s" + (f" ({int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{int(seconds) % 60:02})" if seconds >= 60 else "")
+    took = f"{seconds:.2f}s" if seconds < 60 else f"{seconds:.2f}s ({timedelta(seconds=int(seconds))})"
     return f" {', '.join(words) or 'no tests ran'} in {took} ".center(80, "=")
 
 

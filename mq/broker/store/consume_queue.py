@@ -1,0 +1,254 @@
+"""The consume queue: which batch of the commit log holds which messages of one queue.
+
+It holds no bodies. Each stored batch is one fixed-size entry (48 bytes, with a checksum of its own), in files
+of `entries_per_file` entries: `queues/<topic>/<queue id>/<number of its first entry>.cq`. What was appended last
+is kept in memory as the same bytes, so that readers who keep up never touch a file. The files are derived from
+the log: they are synced before a snapshot that relies on them, and rebuilt when they are missing.
+
+RocketMQ: ConsumeQueue (20-byte units, one a message).
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from mq.core.errors import DamageError, StateError
+from mq.core.ids import QueueOffset
+from mq.core.ports import Operation, Plan, Read, Remove, Steps, Sync, Write
+
+__all__ = ["ENTRY_BYTES", "ConsumeQueue", "QueueEntry", "QueueState", "queue_folder"]
+
+_FIELDS = Struct("<QQQQIHHI")
+_CHECKSUM = Struct("<I")
+ENTRY_BYTES = _FIELDS.size + _CHECKSUM.size
+_COUNT_MAX = 0xFFFF
+_TAIL_MIN = 1024
+"""Entries kept in memory, at least; at most twice as many, and what is not in files yet."""
+_PAGE = 64
+"""Entries fetched by one read."""
+
+
+class QueueEntry(NamedTuple):
+    """One batch, or a part of one, in the queue.
+
+    base_offset: queue offset of its first message. position, size_bytes: of the record in the commit log.
+    store_ms: wall time. count: messages. first: number within the stored batch of the message at `base_offset`.
+    tag_code: see `mq.broker.filters.tag`; opaque here.
+    """
+
+    base_offset: int
+    position: int
+    log_index: int
+    store_ms: int
+    size_bytes: int
+    count: int
+    first: int
+    tag_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """What a snapshot keeps of a queue. Entry numbers count from the queue's beginning for ever."""
+
+    min_offset: int
+    max_offset: int
+    first_entry: int
+    entry_count: int
+    last_store_ms: int
+
+    def to_plain(self) -> list[Any]:
+        """As plain values."""
+        return [self.min_offset, self.max_offset, self.first_entry, self.entry_count, self.last_store_ms]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> "QueueState":
+        """From plain values."""
+        return cls(*plain)
+
+
+def queue_folder(topic: str, queue_id: int) -> str:
+    """The folder of a queue's files. Upper-case letters and special characters are escaped, so that no file system confuses two topics."""
+    escaped = "".join(ch if ch.islower() or ch.isdigit() or ch in "-_" else f"={ord(ch):x}=" for ch in topic)
+    return f"queues/{escaped}/{queue_id}"
+
+
+class ConsumeQueue:
+    """Invariants: offsets are dense; store times do not fall; entries `flushed_count` and above are in memory."""
+
+    def __init__(self, topic: str, queue_id: int, *, entries_per_file: int = 65536) -> None:
+        self.topic, self.queue_id = topic, queue_id
+        self.min_offset, self.max_offset = QueueOffset(0), QueueOffset(0)
+        self.first_entry = self.entry_count = self.flushed_count = 0
+        self._entries_per_file = entries_per_file
+        self._last_store_ms = 0
+        self._tail = bytearray()
+        self._tail_first = 0
+        self._tail_offsets = array("Q")
+
+    # --- writing
+
+    def append(self, entry: QueueEntry) -> None:
+        """Add the next entry. Raises: StateError when it does not begin where the queue ends."""
+        base_offset, position, log_index, store_ms, size_bytes, count, first, tag_code = entry
+        if base_offset != self.max_offset or not 0 < count <= _COUNT_MAX:
+            raise StateError(f"{self}: an entry of {count} messages at offset {base_offset} cannot follow offset {self.max_offset}")
+        self._last_store_ms = store_ms = max(store_ms, self._last_store_ms)
+        packed = _FIELDS.pack(base_offset, position, log_index, store_ms, size_bytes, count, first, tag_code)
+        self._tail += packed
+        self._tail += _CHECKSUM.pack(crc32(packed))
+        self._tail_offsets.append(base_offset)
+        self.max_offset = QueueOffset(base_offset + count)
+        self.entry_count += 1
+
+    def flush(self, *, sync: bool = False) -> Plan:
+        """What brings the entries from `flushed_count` on into files; call `flushed` when it is carried out."""
+        plan: list[Operation] = []
+        number = self.flushed_count
+        while number < self.entry_count:
+            file, at = self._place(number)
+            upto = min(self.entry_count, number - at // ENTRY_BYTES + self._entries_per_file)
+            begin = (number - self._tail_first) * ENTRY_BYTES
+            plan.append(Write(file, at, bytes(self._tail[begin : begin + (upto - number) * ENTRY_BYTES])))
+            number = upto
+        if sync and self.entry_count > self.first_entry:
+            touched = [operation.file for operation in plan] or [self._place(self.entry_count - 1)[0]]
+            plan.extend(Sync(file) for file in touched)
+        return tuple(plan)
+
+    def flushed(self, entry_count: int) -> None:
+        """The entries below this number are in files now; all but the newest leave the memory."""
+        self.flushed_count = max(self.flushed_count, min(entry_count, self.entry_count))
+        gone = min(len(self._tail_offsets) - _TAIL_MIN, self.flushed_count - self._tail_first)
+        if gone >= _TAIL_MIN:
+            del self._tail[: gone * ENTRY_BYTES]
+            del self._tail_offsets[:gone]
+            self._tail_first += gone
+
+    def drop_before(self, offset: QueueOffset) -> Plan:
+        """Retention: the queue begins at `offset` (brought into its range). Files that hold only older entries go."""
+        self.min_offset = max(self.min_offset, min(offset, self.max_offset))
+        if not self._tail_offsets:
+            return ()
+        # Which file is surely below `min_offset` is known without reading only for what is in memory: the
+        # oldest file goes once the tail, or the file behind it, begins at or below the queue's first offset.
+        plan: list[Operation] = []
+        kept = self._tail_first + max(0, bisect_right(self._tail_offsets, self.min_offset) - 1)
+        if self._tail_offsets[0] <= self.min_offset:
+            while self.first_entry // self._entries_per_file < kept // self._entries_per_file:
+                plan.append(Remove(self._place(self.first_entry)[0]))
+                self.first_entry = (self.first_entry // self._entries_per_file + 1) * self._entries_per_file
+        return tuple(plan)
+
+    def delete(self, files: Mapping[str, int]) -> Plan:
+        """Remove all files of the queue. files: of the data folder."""
+        folder = queue_folder(self.topic, self.queue_id) + "/"
+        return tuple(Remove(file) for file in files if file.startswith(folder))
+
+    # --- reading
+
+    def entries(self, offset: QueueOffset, entries_max: int) -> Steps[tuple[QueueEntry, ...]]:
+        """Up to `entries_max` entries, from the one that holds `offset` on; none at the queue's end.
+
+        An offset below `min_offset` means `min_offset`. Raises: DamageError.
+        """
+        offset = max(offset, self.min_offset)
+        if offset >= self.max_offset:
+            return ()
+        if self._tail_offsets and offset >= self._tail_offsets[0]:
+            number = self._tail_first + bisect_right(self._tail_offsets, offset) - 1
+        else:
+            number = yield from self._find(lambda entry: entry.base_offset <= offset)
+        return (yield from self._run(number, min(number + entries_max, self.entry_count)))
+
+    def offset_at(self, store_ms: int) -> Steps[QueueOffset]:
+        """The first offset stored at or after a wall time; `max_offset` when there is none. Raises: DamageError."""
+        if store_ms > self._last_store_ms or self.entry_count == self.first_entry:
+            return self.max_offset
+        number = yield from self._find(lambda entry: entry.store_ms < store_ms)
+        (entry,) = yield from self._run(number, number + 1)
+        found = entry.base_offset if entry.store_ms >= store_ms else entry.base_offset + entry.count
+        return max(QueueOffset(found), self.min_offset)
+
+    def _find(self, is_before: Callable[[QueueEntry], bool]) -> Steps[int]:
+        """Number of the last entry for which `is_before` holds, else of the first entry: binary search."""
+        low, high = self.first_entry, self.entry_count
+        while high - low > 1:
+            middle = (low + high) // 2
+            (entry,) = yield from self._run(middle, middle + 1)
+            low, high = (middle, high) if is_before(entry) else (low, middle)
+        return low
+
+    def _run(self, first: int, upto: int) -> Steps[tuple[QueueEntry, ...]]:
+        """Entries by number."""
+        found: list[QueueEntry] = []
+        while first < upto:
+            if first >= self._tail_first:
+                for number in range(first, upto):
+                    found.append(QueueEntry._make(_FIELDS.unpack_from(self._tail, (number - self._tail_first) * ENTRY_BYTES)))
+                break
+            file, at = self._place(first)
+            count = min(upto, self._tail_first, first + _PAGE, first - at // ENTRY_BYTES + self._entries_per_file) - first
+            data = yield Read(file, at, count * ENTRY_BYTES)
+            for i in range(count):
+                entry = self._verified(file, at + i * ENTRY_BYTES, data[i * ENTRY_BYTES : (i + 1) * ENTRY_BYTES])
+                if found and entry.base_offset != found[-1].base_offset + found[-1].count:
+                    raise DamageError(file, at + i * ENTRY_BYTES, f"the entry begins at offset {entry.base_offset}, not where the one before it ends")
+                found.append(entry)
+            first += count
+        return tuple(found)
+
+    def _verified(self, file: str, at: int, data: bytes) -> QueueEntry:
+        if len(data) < ENTRY_BYTES:
+            raise DamageError(file, at, f"the consume queue is cut short: {len(data)} of {ENTRY_BYTES} bytes of an entry are there")
+        if crc32(data[: _FIELDS.size]) != _CHECKSUM.unpack_from(data, _FIELDS.size)[0]:
+            raise DamageError(file, at, "the checksum of a consume-queue entry is wrong")
+        return QueueEntry._make(_FIELDS.unpack_from(data))
+
+    def _place(self, number: int) -> tuple[str, int]:
+        """File and byte of an entry by its number."""
+        first = number - number % self._entries_per_file
+        return f"{queue_folder(self.topic, self.queue_id)}/{first:020d}.cq", (number - first) * ENTRY_BYTES
+
+    # --- snapshots
+
+    def state(self) -> QueueState:
+        """What a snapshot keeps; the entries themselves must be flushed and synced first."""
+        return QueueState(self.min_offset, self.max_offset, self.first_entry, self.entry_count, self._last_store_ms)
+
+    @classmethod
+    def restore(cls, topic: str, queue_id: int, state: QueueState, *, entries_per_file: int = 65536) -> "ConsumeQueue":
+        """The queue of a snapshot. What files hold beyond it is stale and will be written again."""
+        queue = cls(topic, queue_id, entries_per_file=entries_per_file)
+        queue.min_offset, queue.max_offset = QueueOffset(state.min_offset), QueueOffset(state.max_offset)
+        queue.first_entry, queue.entry_count = state.first_entry, state.entry_count
+        queue.flushed_count = queue._tail_first = state.entry_count
+        queue._last_store_ms = state.last_store_ms
+        return queue
+
+    def missing(self, files: Mapping[str, int]) -> str | None:
+        """After `restore`: a file that is needed and not there or too short; None when all are there."""
+        number = self.first_entry
+        while number < self.entry_count:
+            file, _ = self._place(number)
+            upto = min(self.entry_count, number - number % self._entries_per_file + self._entries_per_file)
+            last_file, last_at = self._place(upto - 1)
+            if files.get(last_file, 0) < last_at + ENTRY_BYTES:
+                return file
+            number = upto
+        return None
+
+    def check(self) -> None:
+        """Raises: StateError when an invariant is broken."""
+        if not self.first_entry <= self.flushed_count <= self.entry_count or self._tail_first > self.flushed_count:
+            raise StateError(f"{self}: entry numbers out of order")
+        if len(self._tail) != len(self._tail_offsets) * ENTRY_BYTES or self._tail_first + len(self._tail_offsets) != self.entry_count:
+            raise StateError(f"{self}: the entries in memory are not the newest")
+        if not 0 <= self.min_offset <= self.max_offset:
+            raise StateError(f"{self}: offsets out of order")
+
+    def __repr__(self) -> str:
+        return f"<ConsumeQueue {self.topic}/{self.queue_id}: offsets {self.min_offset} to {self.max_offset}, {self.entry_count} entries>"

@@ -1,0 +1,90 @@
+"""The file of a state snapshot: where the log was, and the state as of there.
+
+`snapshots/<20-digit applied index>.snap`, little-endian:
+
+    magic "MQSN", checksum u32 of all that follows, version u8, 3 zero bytes, index u64, term u64,
+    checkpoint bytes u32, body bytes u64 | checkpoint | body
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from struct import Struct
+from zlib import crc32
+
+from mq.core.errors import DamageError, FormatError
+
+__all__ = ["Snapshot", "decode_snapshot", "encode_snapshot", "snapshot_file", "snapshots_in", "superfluous_snapshots"]
+
+_MAGIC = b"MQSN"
+_VERSION = 1
+_HEAD = Struct("<4sI")
+_FIELDS = Struct("<B3xQQIQ")
+_FOLDER, _SUFFIX = "snapshots/", ".snap"
+_NEWEST_KEPT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """State as of an applied index. checkpoint: of the log, from which recovery reads on; body: of the machine."""
+
+    index: int
+    term: int
+    checkpoint: bytes
+    body: bytes
+
+
+def snapshot_file(index: int) -> str:
+    """The file of the snapshot at an index."""
+    return f"{_FOLDER}{index:020d}{_SUFFIX}"
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """The whole content of the file."""
+    rest = b"".join(
+        (
+            _FIELDS.pack(_VERSION, snapshot.index, snapshot.term, len(snapshot.checkpoint), len(snapshot.body)),
+            snapshot.checkpoint,
+            snapshot.body,
+        )
+    )
+    return _HEAD.pack(_MAGIC, crc32(rest)) + rest
+
+
+def decode_snapshot(file: str, data: bytes) -> Snapshot:
+    """The snapshot in a file. Raises: DamageError, FormatError."""
+    if len(data) < _HEAD.size + _FIELDS.size:
+        raise DamageError(file, len(data), "the snapshot is cut short")
+    magic, checksum = _HEAD.unpack_from(data)
+    if magic != _MAGIC:
+        raise DamageError(file, 0, "this is no snapshot")
+    version, index, term, checkpoint_bytes, body_bytes = _FIELDS.unpack_from(data, _HEAD.size)
+    if crc32(memoryview(data)[_HEAD.size :]) != checksum:
+        raise DamageError(file, _HEAD.size, "the snapshot's checksum is wrong")
+    if version != _VERSION:
+        raise FormatError(f"{file}: snapshot format version {version} is not known to this program (it knows {_VERSION})")
+    begin = _HEAD.size + _FIELDS.size
+    if len(data) != begin + checkpoint_bytes + body_bytes or snapshot_file(index) != file:
+        raise DamageError(file, _HEAD.size, "the snapshot's sizes or index do not fit the file")
+    return Snapshot(index, term, data[begin : begin + checkpoint_bytes], data[begin + checkpoint_bytes :])
+
+
+def snapshots_in(files: Mapping[str, int]) -> list[tuple[int, str]]:
+    """(index, file) of each snapshot, the newest first."""
+    found = []
+    for file in files:
+        name = file.removeprefix(_FOLDER).removesuffix(_SUFFIX)
+        if len(name) == 20 and name.isascii() and name.isdigit() and snapshot_file(int(name)) == file:
+            found.append((int(name), file))
+    return sorted(found, reverse=True)
+
+
+def superfluous_snapshots(snapshots: Iterable[tuple[int, str]], first_index: int) -> list[str]:
+    """Files that nobody needs any more.
+
+    Kept are the newest two, and the newest one that all retained entries follow (its index is below
+    `first_index`, the first entry of the log): with it a replica that lost everything but the log can be rebuilt.
+    """
+    newest_first = sorted(snapshots, reverse=True)
+    kept = {file for _, file in newest_first[:_NEWEST_KEPT]}
+    kept.update([file for index, file in newest_first if index < first_index][:1])
+    return [file for _, file in newest_first if file not in kept]

@@ -1,0 +1,3 @@
+"""stub"""
+import click
+doctor_command = click.Command("doctor")

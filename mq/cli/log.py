@@ -1,0 +1,3 @@
+"""stub"""
+import click
+log_command = click.Command("log")

@@ -1,0 +1,26 @@
+"""What all tests share: how thorough hypothesis is in each tier, and marks that follow from a test's folder."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+_TESTS = Path(__file__).resolve().parent
+_MARK_OF_FOLDER = {"sim": "sim", "cluster": "cluster", "interop": "interop", "lessons": "lesson", "labs": "lab"}
+
+# Every run of a commit tries the same examples, so a failure is never "that time only"; the night looks further.
+# The machine is shared, so an example's time says nothing.
+hypothesis.settings.register_profile("default", derandomize=True, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("default"), max_examples=30)
+hypothesis.settings.register_profile("night", deadline=None, print_blob=True, max_examples=2000)
+hypothesis.settings.load_profile(os.environ.get("RAFTMQ_TIER", "default"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test in tests/interop is an interop test; nobody has to remember to say so."""
+    for item in items:
+        if item.path.is_relative_to(_TESTS):
+            mark = _MARK_OF_FOLDER.get(item.path.relative_to(_TESTS).parts[0])
+            if mark is not None:
+                item.add_marker(mark)

@@ -1,0 +1,244 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import grpc
+import pytest
+
+from mq.cli.main import main
+from mq.client.encoding import MessageEncoder
+from tests.unit.cli.conftest import Ran
+from tests.unit.cli.fake_broker import FakeBroker
+
+Mq = Callable[..., Ran]
+EVERY_CLIENT_COMMAND = [
+    ("topic", "list"),
+    ("topic", "create", "a"),
+    ("topic", "describe", "a"),
+    ("topic", "delete", "a"),
+    ("group", "list"),
+    ("group", "create", "a"),
+    ("group", "describe", "a"),
+    ("group", "delete", "a"),
+    ("group", "reset", "a", "--to", "earliest"),
+    ("send", "a", "b"),
+    ("send", "a", "--count", "200", "--timeout", "1"),
+    ("consume", "a", "--group", "b"),
+    ("message", "get", "a", "0", "0"),
+    ("message", "query", "a", "--id", "b"),
+    ("message", "peek", "a"),
+    ("health",),
+    ("bench", "--seconds", "1"),
+]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("command", EVERY_CLIENT_COMMAND, ids=" ".join)
+def test_nobody_there_is_exit_code_3_and_one_sentence(command: tuple[str, ...], capfd: pytest.CaptureFixture[str]) -> None:
+    port = free_port()
+    assert main([*command, "--endpoint", f"127.0.0.1:{port}"]) == 3
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == f"mq: cannot reach 127.0.0.1:{port}: Connection refused\n"
+
+
+def test_a_broker_that_does_not_answer_is_exit_code_4(capfd: pytest.CaptureFixture[str]) -> None:
+    # It takes connections and says nothing.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert main(["topic", "list", "--endpoint", f"127.0.0.1:{silent.getsockname()[1]}", "--timeout", "0.5"]) == 4
+    assert "did not answer within 0.5 s" in capfd.readouterr().err
+
+
+def test_a_broker_that_always_fails_is_exit_code_1(mq: Mq, broker: FakeBroker) -> None:
+    broker.failures["ListTopics"] = [grpc.StatusCode.INTERNAL] * 5
+    assert mq("topic", "list").code == 1
+
+
+def test_the_second_endpoint_is_tried_when_the_first_is_dead(mq: Mq, broker: FakeBroker) -> None:
+    for separator in (",", ";"):
+        assert mq("topic", "list", "--endpoint", f"127.0.0.1:{free_port()}{separator}{broker.endpoint}").code == 0
+        assert mq("topic", "list", "--endpoint", f"[::1]:{free_port()}{separator}{broker.endpoint}").code == 0
+        assert mq("health", "--endpoint", f"[::1]:{free_port()}{separator}{broker.endpoint}").code == 0
+        send = ("send", "a", "--count", "100", "--endpoint", f"[::1]:{free_port()}{separator}{broker.endpoint}")
+        assert mq(*send).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((), "Usage: mq"),
+        (("topc",), "did you mean 'topic'"),
+        (("raft", "status"), "comes with stage 3"),
+        (("registry",), "comes with stage 2"),
+        (("topic",), "Usage: mq topic"),
+        (("topic", "create"), "Missing argument 'NAME'"),
+        (("topic", "create", "a", "--type", "odd"), "'odd' is not one of"),
+        (("topic", "list", "-o", "xml"), "'xml' is not one of"),
+        (("topic", "list", "--endpoint", "nowhere"), "endpoint: 'nowhere' is not HOST:PORT"),
+        (("topic", "list", "--endpoint", ";"), "endpoint: there is none"),
+        (("topic", "list", "--endpoint", "a:70000"), "port 70000 is outside of 1 to 65535"),
+        (("send", "a"), "give a BODY"),
+        (("send", "a", ""), "BODY is empty"),
+        (("send", "a", "b", "--delay", "5"), "'5' is not a number with a unit"),
+        (("send", "a", "b", "--delay", "5s", "--group-key", "k"), "exclude each other"),
+        (("send", "a", "b", "--property", "x"), "'x' is not NAME=VALUE"),
+        (("consume", "a"), "Missing option '--group'"),
+        (("message", "peek", "a", "--offset", "-1"), "'-1' is not earliest, latest or an offset"),
+        (("broker",), "data: a folder is needed"),
+        (("broker", "--data", "d", "--peers", "1=a:1"), "comes with stage 3"),
+        (("broker", "--data", "d", "--registry", "a:1"), "comes with stage 2"),
+        (("broker", "--data", "d", "--parts", "work/lab1a"), "comes with the labs"),
+        (("broker", "--data", "d", "--replication", "RAFT"), "raft comes with stage 3"),
+        (("broker", "--data", "d", "--replication", "master_slave"), "master_slave comes with stage 2"),
+        (("broker", "--data", "d", "--listen", "8081"), "listen: '8081' is not HOST:PORT, such as 127.0.0.1:8081 or [::1]:8081 (--listen)"),
+        (("broker", "--data", "d", "--segment-bytes", "1KiB"), "segment_bytes: 1024 is outside of 65536 to 1073741824 (--segment-bytes)"),
+        (("broker", "--data", "d", "--metrics", "5557"), "metrics_listen: '5557' is not HOST:PORT"),
+        (("broker", "--data", "d", "--config", "no-such.yaml"), "config: no-such.yaml cannot be read: No such file or directory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(
+    arguments: tuple[str, ...], text: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert text in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_lists_every_command_and_every_exit_code(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capfd.readouterr().out
+    for name in ("broker", "topic", "group", "send", "consume", "message", "health", "doctor", "bench", "log"):
+        assert f"\n  {name} " in text
+        assert main([name, "--help"]) == 0
+    for code in (0, 1, 2, 3, 4, 130):
+        assert f"\n    {code} " in text
+
+
+def test_an_error_that_nobody_foresaw_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("mq.rpc.admin_client.AdminClient.topics", lambda _self: 1 / 0)
+    assert main(["topic", "list"]) == 1
+    assert capfd.readouterr().err == "mq: internal error: ZeroDivisionError: division by zero (MQ_DEBUG=1 shows where)\n"
+    monkeypatch.setenv("MQ_DEBUG", "1")
+    assert main(["topic", "list"]) == 1
+    assert "Traceback" in capfd.readouterr().err
+
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts `mq` in a process of its own, which does not outlive the test."""
+    with ExitStack() as processes:
+
+        def run(*arguments: str, stdin: int | None = None) -> "subprocess.Popen[bytes]":
+            command = [sys.executable, "-m", "mq.cli.main", *arguments]
+            process = processes.enter_context(
+                subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            )
+            processes.callback(process.kill)
+            return process
+
+        yield run
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < end, "it did not come about within 20 s"
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
+def test_ctrl_c_ends_quietly_with_130_and_says_goodbye(broker: FakeBroker, start: Start) -> None:
+    broker.stored.append(MessageEncoder().encode("ID", b"one", born_ms=1))
+    process = start("consume", "a", "--group", "b", "--follow", "--endpoint", broker.endpoint)
+    wait_until(lambda: len(broker.acked) == 1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (130, b"one\n", b"")
+    assert broker.requests("NotifyClientTermination")
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly_and_unacknowledged(broker: FakeBroker, start: Start) -> None:
+    for number in range(32):
+        broker.stored.append(MessageEncoder().encode(f"ID{number}", bytes(100_000), born_ms=1))
+    process = start("consume", "a", "--group", "b", "--endpoint", broker.endpoint)
+    assert process.stdout is not None
+    process.stdout.read(10)
+    process.stdout.close()
+    assert process.wait(20) == 141
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert broker.acked == []
+
+
+def test_the_lines_of_standard_input_are_sent_as_they_come(broker: FakeBroker, start: Start) -> None:
+    process = start("send", "a", "-", "--endpoint", broker.endpoint, "-o", "json", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(b"first\n\n")
+    process.stdin.flush()
+    wait_until(lambda: len(broker.stored) == 1)
+    process.stdin.write(b"".join(b"line %d\r\n" % number for number in range(250)) + b"last")
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, b"")
+    assert b'"sent": 252' in out
+    from mq.proto import rocketmq_v2_pb2 as v2
+
+    bodies = [v2.Message.FromString(raw).body for raw in broker.stored]
+    assert bodies == [b"first", *(b"line %d" % number for number in range(250)), b"last"]
+
+
+def test_empty_input_is_exit_code_1(broker: FakeBroker, start: Start) -> None:
+    process = start("send", "a", "-", "--endpoint", broker.endpoint, stdin=subprocess.DEVNULL)
+    process.communicate(timeout=20)
+    assert process.returncode == 1
+
+
+def test_following_survives_a_broker_that_goes_away(broker: FakeBroker, start: Start) -> None:
+    broker.failures["ReceiveMessage"] = [grpc.StatusCode.UNAVAILABLE]
+    broker.stored.append(MessageEncoder().encode("ID", b"one", born_ms=1))
+    process = start("consume", "a", "--group", "b", "--follow", "--count", "1", "--endpoint", broker.endpoint)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, b"one\n")
+    assert err.endswith(b"trying again\n")
+
+
+def test_waiting_for_health_ends_when_the_broker_comes(start: Start) -> None:
+    port = free_port()
+    process = start("health", "--wait", "20", "--endpoint", f"127.0.0.1:{port}")
+    broker = FakeBroker(port)
+    try:
+        out, _ = process.communicate(timeout=20)
+    finally:
+        broker.stop()
+    assert process.returncode == 0
+    assert b"broker-f" in out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["topic", "create", "--help"]], ids=" ".join)
+def test_help_loads_nothing_slow(arguments: list[str]) -> None:
+    script = f"import sys; from mq.cli.main import main; code = main({arguments!r}); print(code, *sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    code, *modules = done.stderr.split()
+    assert code == "0"
+    assert "click" in modules
+    slow = {"grpc", "google.protobuf", "rich", "asyncio", "yaml", "socket", "subprocess", "importlib.metadata"}
+    assert slow.isdisjoint(modules)

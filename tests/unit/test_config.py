@@ -1,0 +1,227 @@
+import logging
+from dataclasses import FrozenInstanceError, fields
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from mq.core.errors import IllegalArgumentError
+from mq.server.config import DEFAULT_METRICS_LISTEN, BrokerConfig, load_config
+from mq.server.logs import set_up_logs
+
+DATA = Path("data")
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    config = load_config(None, {}, {"data": "data"})
+    assert config == BrokerConfig(
+        data=DATA,
+        listen="127.0.0.1:8081",
+        advertise=(),
+        name="broker-a",
+        node=1,
+        segment_bytes=64 << 20,
+        snapshot_every_bytes=64 << 20,
+        retention_bytes=0,
+        retention_ms=0,
+        auto_create_topics=False,
+        metrics_listen=DEFAULT_METRICS_LISTEN,
+        log_level="info",
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("data", "text", "data: 'text' is not of type Path"),
+        ("listen", "8081", "listen: '8081' is not HOST:PORT"),
+        ("listen", "::1:8081", "listen: '::1:8081' is not HOST:PORT"),
+        ("listen", "[127.0.0.1]:8081", "'127.0.0.1' is not an IPv6 address"),
+        ("listen", "host:65536", "port 65536 is outside of 0 to 65535"),
+        ("listen", "a b:1", "'a b' is not a host name"),
+        ("advertise", ("host",), "advertise: 'host' is not HOST:PORT"),
+        ("advertise", ("host:0",), "port 0 is outside of 1 to 65535"),
+        ("advertise", ("10.0.0.1:1", "host:1"), "advertise: 10.0.0.1:1, host:1 must be one host name, or IP addresses of one version"),
+        ("advertise", ("10.0.0.1:1", "[::1]:1"), "must be one host name"),
+        ("advertise", "10.0.0.1:1", "is not of type tuple"),
+        ("name", "", "name: '' must have 1 to 64 characters"),
+        ("name", "x" * 65, "must have 1 to 64 characters"),
+        ("name", "broker a", "must have 1 to 64 characters"),
+        ("node", 0, "node: 0 is outside of 1 to 255"),
+        ("node", True, "node: True is not of type int"),
+        ("segment_bytes", (64 << 10) - 1, "segment_bytes: 65535 is outside of 65536 to 1073741824"),
+        ("segment_bytes", (1 << 30) + 1, "segment_bytes: 1073741825 is outside of"),
+        ("snapshot_every_bytes", 0, "snapshot_every_bytes: 0 is outside of"),
+        ("retention_bytes", -1, "retention_bytes: -1 is outside of 0"),
+        ("retention_ms", 1.5, "retention_ms: 1.5 is not of type int"),
+        ("auto_create_topics", 1, "auto_create_topics: 1 is not of type bool"),
+        ("metrics_listen", "9", "metrics_listen: '9' is not HOST:PORT"),
+        ("log_level", "loud", "log_level: 'loud' is not one of debug, info, warning, error"),
+    ],
+)
+def test_a_value_outside_its_limits_is_refused_by_field_and_limit(field: str, value: object, text: str) -> None:
+    with pytest.raises(IllegalArgumentError) as caught:
+        BrokerConfig(**{"data": DATA, field: value})  # type: ignore[arg-type]
+    assert str(caught.value).startswith(f"{field}: ")
+    assert text in str(caught.value)
+
+
+def test_limits_themselves_are_allowed() -> None:
+    BrokerConfig(data=DATA, name="x" * 64, node=255, segment_bytes=64 << 10, listen="[::1]:0", log_level="DEBUG")
+    BrokerConfig(data=DATA, segment_bytes=1 << 30, advertise=("10.0.0.1:1", "10.0.0.2:65535"), metrics_listen="0.0.0.0:0")
+
+
+def test_data_must_not_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(IllegalArgumentError, match="is not a folder"):
+        BrokerConfig(data=tmp_path / "file")
+
+
+def test_a_config_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        BrokerConfig(data=DATA).node = 2  # type: ignore[misc]
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    file = tmp_path / "mq.yaml"
+    file.write_text("data: from-file\nname: from-file\nnode: 2\nsegment_bytes: 1MiB\nadvertise: [10.0.0.1:1, 10.0.0.2:2]\nretention_ms: 7d\n")
+    environment = {"MQ_BROKER_NAME": "from-environment", "MQ_BROKER_NODE": "3", "MQ_BROKER_AUTO_CREATE_TOPICS": "Yes", "PATH": "/bin"}
+    config = load_config(file, environment, {"node": 4, "log_level": None, "retention_bytes": "2GiB"})
+    assert config.data == Path("from-file")
+    assert (config.name, config.node, config.segment_bytes) == ("from-environment", 4, 1 << 20)
+    assert (config.advertise, config.auto_create_topics) == (("10.0.0.1:1", "10.0.0.2:2"), True)
+    assert (config.retention_ms, config.retention_bytes, config.log_level) == (7 * 86_400_000, 2 << 30, "info")
+
+
+def test_every_field_can_come_from_the_environment_as_text() -> None:
+    texts = {
+        "data": "d", "listen": "h:1", "advertise": "10.0.0.1:1, 10.0.0.2:2", "name": "n", "node": "7", "segment_bytes": "128KiB",
+        "snapshot_every_bytes": "1gib", "retention_bytes": "5", "retention_ms": "1500", "auto_create_topics": "1",
+        "metrics_listen": "", "log_level": "ERROR",
+    }  # fmt: skip
+    assert set(texts) == {field.name for field in fields(BrokerConfig)}
+    config = load_config(None, {f"MQ_BROKER_{name.upper()}": text for name, text in texts.items()})
+    assert config == BrokerConfig(
+        data=Path("d"), listen="h:1", advertise=("10.0.0.1:1", "10.0.0.2:2"), name="n", node=7, segment_bytes=128 << 10,
+        snapshot_every_bytes=1 << 30, retention_bytes=5, retention_ms=1500, auto_create_topics=True, log_level="ERROR",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("segmentbytes: 1MiB", "segmentbytes: there is no such field; did you mean segment_bytes? (`segmentbytes` in FILE)"),
+        ("colour: red", "colour: there is no such field; there are data, listen,"),
+        ("segment_bytes: 1 potato", "segment_bytes: '1 potato' is not a number with a unit, such as 64MiB"),
+        ("node: many", "node: 'many' is not a whole number (`node` in FILE)"),
+        ("node: 300", "node: 300 is outside of 1 to 255 (`node` in FILE)"),
+        ("auto_create_topics: perhaps", "auto_create_topics: 'perhaps' is not true or false (`auto_create_topics` in FILE)"),
+        ("listen: 8081", "listen: 8081 is not of type str (`listen` in FILE)"),
+        ("just text", "config: FILE must hold fields with values"),
+        ("a: [", "config: FILE is not YAML"),
+        ("\x00", "config: FILE is not YAML"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_with_its_place(tmp_path: Path, content: str, text: str) -> None:
+    file = tmp_path / "mq.yaml"
+    file.write_text(content)
+    with pytest.raises(IllegalArgumentError) as caught:
+        load_config(file, {}, {"data": "d"})
+    assert text.replace("FILE", str(file)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mistake_in_the_environment_is_named_with_its_variable() -> None:
+    with pytest.raises(IllegalArgumentError, match=r"did you mean listen\? \(environment MQ_BROKER_LISTN\)"):
+        load_config(None, {"MQ_BROKER_LISTN": "h:1"}, {"data": "d"})
+    with pytest.raises(IllegalArgumentError, match=r"outside of 1 to 255 \(environment MQ_BROKER_NODE\)"):
+        load_config(None, {"MQ_BROKER_NODE": "0"}, {"data": "d"})
+
+
+def test_a_kubernetes_service_of_our_name_does_no_harm() -> None:
+    names = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_GRPC", "PORT", "PORT_8081_TCP", "PORT_8081_TCP_ADDR")
+    load_config(None, {f"MQ_BROKER_{name}": "tcp://10.0.0.1:8081" for name in names}, {"data": "d"})
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "mq.yaml"
+    file.write_text("# nothing\n")
+    assert load_config(file, {}, {"data": "d"}) == load_config(None, {}, {"data": "d"})
+
+
+def test_without_a_data_folder_the_ways_to_give_one_are_told() -> None:
+    with pytest.raises(IllegalArgumentError, match="data: a folder is needed: --data DIR, MQ_BROKER_DATA"):
+        load_config(None, {}, {})
+
+
+def test_addresses_come_apart_and_routes_tell_the_real_port() -> None:
+    config = BrokerConfig(data=DATA, listen="[::1]:0")
+    assert config.listen_address == ("::1", 0)
+    assert config.advertised(1234) == [("::1", 1234)]
+    assert BrokerConfig(data=DATA, listen="0.0.0.0:1", advertise=("h:5",)).advertised(1) == [("h", 5)]
+
+
+def test_a_broker_on_all_addresses_does_not_tell_clients_to_connect_to_none() -> None:
+    ((host, port),) = BrokerConfig(data=DATA, listen="0.0.0.0:8081").advertised(8081)
+    assert host not in ("", "0.0.0.0")
+    assert port == 8081
+
+
+# --- logs
+
+
+@pytest.fixture
+def _restored_logging() -> object:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+def logged(level: str) -> str:
+    stream = StringIO()
+    set_up_logs(level, stream)
+    log = logging.getLogger("mq.server.node")
+    log.debug("details")
+    log.info("two\nlines %d", 2)
+    try:
+        raise ValueError("why")
+    except ValueError:
+        log.exception("it failed")
+    return stream.getvalue()
+
+
+@pytest.mark.usefixtures("_restored_logging")
+def test_a_log_line_has_time_level_component_and_text_and_no_traceback() -> None:
+    first, second = logged("info").splitlines()
+    assert first[23:] == " INFO    node: two\\nlines 2"
+    assert first[4] == first[7] == "-"
+    assert first[19] == "."
+    assert second[23:] == " ERROR   node: it failed: ValueError: why"
+
+
+@pytest.mark.usefixtures("_restored_logging")
+def test_tracebacks_are_for_debugging() -> None:
+    text = logged("DEBUG")
+    assert "DEBUG   node: details" in text
+    assert "Traceback" in text
+
+
+@pytest.mark.usefixtures("_restored_logging")
+def test_an_error_that_the_text_already_tells_is_not_told_twice() -> None:
+    stream = StringIO()
+    set_up_logs("info", stream)
+    error = ValueError("why")
+    logging.getLogger("mq.x").error("it failed: ValueError: why", exc_info=error)
+    assert stream.getvalue().count("why") == 1
+
+
+@pytest.mark.usefixtures("_restored_logging")
+def test_setting_logs_up_again_does_not_double_the_lines() -> None:
+    logged("info")
+    assert len(logged("info").splitlines()) == 2
+
+
+def test_an_unknown_log_level_is_refused() -> None:
+    with pytest.raises(IllegalArgumentError, match="log_level: 'loud' is not one of"):
+        set_up_logs("loud")
