@@ -5,12 +5,28 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mq.core.errors import IllegalArgumentError, StateError
 from mq.core.ports import Operation, Read
 from mq.server.disk import FolderInUseError
 
-__all__ = ["ReadOnlyFolder", "locked_folder"]
+if TYPE_CHECKING:
+    from mq.broker.store.commit_log import Damage, TornTail
+
+__all__ = ["ReadOnlyFolder", "describe_damage", "describe_torn", "locked_folder"]
+
+
+def describe_torn(torn: "TornTail") -> str:
+    """A torn write at the log's end, in a sentence."""
+    size = f"{torn.size_bytes} bytes that were never synced"
+    return f"torn write at the log's end: {torn.file}, byte {torn.at}: {torn.reason}; the next start cuts {size}"
+
+
+def describe_damage(damage: "Damage") -> str:
+    """A damaged place, in a sentence."""
+    rest = "nothing readable follows" if damage.resumes_at is None else f"readable again from position {damage.resumes_at}"
+    return f"damage: {damage.file}, byte {damage.at}: {damage.reason}; entries from index {damage.first_index} are affected, {rest}"
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ __all__ = ["run"]
 def _commands(python: Path) -> dict[str, list[str]]:
     module = [str(python), "-m"]
     return {
-        "ruff": [*module, "ruff", "check", "--quiet", "."],
-        "ruff format": [*module, "ruff", "format", "--check", "--quiet", "."],
+        "ruff": [*module, "ruff", "check", "--quiet", "--output-format=concise", "."],
+        "ruff format": [*module, "ruff", "format", "--check", "--quiet", "--output-format=concise", "."],
         "mypy": [*module, "mypy"],
         "import rules": [str(script_in(VENV, "lint-imports"))],
         "generated files": [str(python), "tools/generate_proto.py", "--check"],

@@ -1,0 +1,202 @@
+"""The command line against a real broker in a process of its own."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mq.cli.main import main
+from mq.server.disk import FileDisk
+from tests.unit.cli.conftest import Ran
+from tests.unit.cli.test_exit_codes import free_port
+
+Mq = Callable[..., Ran]
+
+
+@dataclass
+class RealBroker:
+    """A broker process and its data folder."""
+
+    data: Path
+    endpoint: str
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        command = ["broker", "--data", str(self.data), "--listen", self.endpoint, "--metrics", "", "--segment-bytes", "64KiB"]
+        with (self.data.parent / "broker.log").open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", "mq.cli.main", *command], stdout=log, stderr=log)
+        assert main(["health", "--wait", "30", "--endpoint", self.endpoint]) == 0
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    @property
+    def log_lines(self) -> list[str]:
+        return (self.data.parent / "broker.log").read_text().splitlines()
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[RealBroker]:
+    broker = RealBroker(tmp_path / "data", f"127.0.0.1:{free_port()}")
+    broker.start()
+    yield broker
+    if broker.process is not None and broker.process.poll() is None:
+        broker.process.kill()
+        broker.process.wait()
+
+
+@pytest.fixture
+def mq(real: RealBroker, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Mq:
+    monkeypatch.setenv("MQ_ENDPOINT", real.endpoint)
+    capfdbinary.readouterr()
+
+    def run(*arguments: str) -> Ran:
+        code = main(arguments)
+        out, err = capfdbinary.readouterr()
+        return Ran(code, out.decode(), err.decode())
+
+    return run
+
+
+def test_what_is_sent_is_consumed_also_after_the_broker_was_killed(mq: Mq, real: RealBroker) -> None:
+    assert mq("topic", "create", "orders", "--queues", "2").code == 0
+    assert mq("topic", "create", "orders", "--queues", "2").code == 0
+    assert mq("group", "create", "bakery", "--max-attempts", "3", "-o", "json").json["max_attempts"] == 3
+    assert mq("send", "orders", "bread", "--count", "1000", "-o", "json").json["sent"] == 1000
+    assert mq("send", "orders", "roll", "--tag", "t", "--key", "k").code == 0
+    assert len(mq("consume", "orders", "--group", "bakery", "--count", "10").out.splitlines()) == 10
+    real.stop(signal.SIGKILL)
+    assert mq("topic", "list").code == 3
+    real.start()
+    mq("health")
+    ran = mq("consume", "orders", "--group", "bakery", "--wait", "1", "-o", "json")
+    bodies = [json.loads(line)["body"] for line in ran.out.splitlines()]
+    assert (ran.code, len(bodies), len(set(bodies))) == (0, 991, 991)
+    assert "roll" in bodies
+    described = mq("group", "describe", "bakery", "-o", "json").json
+    assert [queue["lag"] for queue in described["queues"]] == [0, 0]
+    assert real.stop() == 0
+    assert not [line for line in real.log_lines if "ERROR" in line or "Traceback" in line]
+
+
+def test_every_kind_of_topic_takes_its_messages_and_no_others(mq: Mq) -> None:
+    for kind in ("fifo", "Delay", "TRANSACTION"):
+        assert mq("topic", "create", f"t-{kind}", "--type", kind, "--queues", "1").code == 0
+    assert mq("send", "t-fifo", "a", "--group-key", "anna").code == 0
+    assert mq("send", "t-Delay", "b", "--delay", "300ms").code == 0
+    assert mq("consume", "t-Delay", "--group", "g", "--count", "1").out == "b\n"
+    for topic in ("t-fifo", "t-TRANSACTION"):
+        ran = mq("send", topic, "c")
+        assert (ran.code, "40014" in ran.err) == (1, True)
+    ran = mq("topic", "create", "t-fifo", "--type", "normal")
+    assert (ran.code, "cannot be changed" in ran.err) == (1, True)
+    ran = mq("send", "ghost", "c")
+    assert (ran.code, "mq topic create ghost" in ran.err) == (1, True)
+
+
+def test_a_group_goes_back_and_reads_again(mq: Mq) -> None:
+    mq("topic", "create", "orders", "--queues", "1")
+    mq("send", "orders", "bread", "--count", "5")
+    assert len(mq("consume", "orders", "--group", "bakery", "--count", "5").out.splitlines()) == 5
+    assert mq("consume", "orders", "--group", "bakery", "--wait", "0.2").code == 1
+    assert mq("group", "reset", "bakery", "--to", "3", "--topic", "orders").code == 0
+    assert mq("consume", "orders", "--group", "bakery", "--wait", "0.2").out == "bread 4\nbread 5\n"
+    assert mq("group", "reset", "bakery", "--to", "earliest").code == 0
+    assert len(mq("consume", "orders", "--group", "bakery", "--wait", "0.2").out.splitlines()) == 5
+
+
+def test_stored_messages_are_found(mq: Mq) -> None:
+    mq("topic", "create", "orders", "--queues", "1")
+    sent = mq("send", "orders", "bread", "--count", "3", "--property", "colour=red", "-o", "json").json["messages"]
+    found = mq("message", "query", "orders", "--id", sent[1]["message_id"], "-o", "json").json
+    assert [(m["offset"], m["body"], m["properties"]) for m in found] == [(1, "bread 2", {"colour": "red"})]
+    assert mq("message", "get", "orders", "0", "2", "-o", "json").json["message_id"] == sent[2]["message_id"]
+    assert [m["offset"] for m in mq("message", "peek", "orders", "--offset", "1", "-o", "json").json] == [1, 2]
+
+
+def test_a_quick_bench_gives_three_figures(mq: Mq) -> None:
+    ran = mq("bench", "--seconds", "0.3", "-o", "json")
+    assert ran.code == 0
+    assert len(ran.json["figures"]) == 3
+    assert all(figure["per_second"] > 0 and figure["messages"] > 0 for figure in ran.json["figures"])
+    assert ran.json["figures"][1]["messages"] >= ran.json["figures"][0]["messages"]
+
+
+def test_a_stopped_brokers_log_is_printed_and_nothing_is_changed(mq: Mq, real: RealBroker) -> None:
+    mq("topic", "create", "orders", "--queues", "1")
+    mq("send", "orders", "--count", "500", "--tag", "t")
+    ran = mq("log", "dump", "--data", str(real.data))
+    assert ran.code == 1
+    assert re.search(r"in use by process \d+; stop it first", ran.err)
+    real.stop()
+    before = {path: path.read_bytes() for path in real.data.rglob("*") if path.is_file()}
+    entries = [json.loads(line) for line in mq("log", "dump", "--data", str(real.data), "-o", "json").out.splitlines()]
+    assert [entry["index"] for entry in entries] == list(range(1, len(entries) + 1))
+    assert entries[0]["command"] == "CreateTopic"
+    assert entries[0]["fields"]["name"] == "orders"
+    batches = [entry["fields"] for entry in entries if entry["command"] == "AppendMessages"]
+    assert sum(batch["messages"] for batch in batches) == 500
+    assert {batch["tags"] for batch in batches} == {"t"}
+    assert "AppendMessages topic=orders queue_id=0" in mq("log", "dump", "--data", str(real.data)).out
+    assert len(mq("log", "dump", "--data", str(real.data), "--from", "2", "--to", "3").out.splitlines()) == 2
+    assert mq("log", "dump", "--data", str(real.data), "--from", "9999").code == 1
+    assert {path: path.read_bytes() for path in real.data.rglob("*") if path.is_file()} == before
+
+
+def statuses(ran: Ran) -> dict[str, str]:
+    return {check["name"]: check["status"] for check in ran.json["checks"]}
+
+
+def test_the_doctor_knows_a_folder_in_use_a_good_a_torn_and_a_damaged_one(mq: Mq, real: RealBroker) -> None:
+    mq("topic", "create", "orders", "--queues", "1")
+    mq("send", "orders", "--count", "3000")
+    ran = mq("doctor", "--data", str(real.data), "-o", "json")
+    assert statuses(ran)["broker"] == "ok"
+    assert "a broker works in it" in ran.json["checks"][-1]["text"]
+    real.stop()
+    ran = mq("doctor", "--data", str(real.data), "-o", "json")
+    assert (ran.code, ran.json["ok"], statuses(ran)["data"], statuses(ran)["broker"]) == (0, True, "ok", "warn")
+    assert re.search(r"entries 1 to \d+ in \d+ segment", ran.json["checks"][-1]["text"])
+    segments = sorted((real.data / "log").iterdir())
+    assert len(segments) > 2
+    damaged = bytearray(segments[1].read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    segments[1].write_bytes(damaged)
+    ran = mq("doctor", "--data", str(real.data), "-o", "json")
+    assert (ran.code, ran.json["ok"], statuses(ran)["data"]) == (1, False, "bad")
+    assert segments[1].name in ran.json["checks"][-1]["text"]
+    ran = mq("log", "dump", "--data", str(real.data))
+    assert ran.code == 1
+    assert segments[1].name in ran.err
+
+
+def test_a_log_of_a_folder_that_is_no_data_folder_is_refused(mq: Mq, tmp_path: Path) -> None:
+    assert mq("log", "dump", "--data", str(tmp_path / "nowhere")).code == 2
+    ran = mq("doctor", "--data", str(tmp_path / "nowhere"), "-o", "json")
+    assert statuses(ran)["data"] == "ok"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_second_broker_on_the_same_folder_does_not_start(mq: Mq, real: RealBroker) -> None:
+    command = ["broker", "--data", str(real.data), "--listen", f"127.0.0.1:{free_port()}", "--metrics", ""]
+    done = subprocess.run([sys.executable, "-m", "mq.cli.main", *command], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "in use by process" in done.stderr
+    assert "Traceback" not in done.stderr
+    real.stop()
+    copy = real.data.parent / "copy"
+    shutil.copytree(real.data, copy)
+    disk = FileDisk(copy)
+    try:
+        assert mq("log", "dump", "--data", str(copy)).code == 1
+    finally:
+        disk.close()
