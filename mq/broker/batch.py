@@ -71,7 +71,15 @@ def encode_batch(batch: AppendMessages) -> bytes:
         len(topic), count, len(tags),
     )  # fmt: skip
     return b"".join(
-        (head, topic, array("I", map(len, batch.messages)).tobytes(), array("H", map(len, ids)).tobytes(), *ids, tags, *batch.messages)
+        (
+            head,
+            topic,
+            array("I", map(len, batch.messages)).tobytes(),
+            array("H", map(len, ids)).tobytes(),
+            *ids,
+            tags,
+            *batch.messages,
+        )
     )
 
 

@@ -105,7 +105,9 @@ class BrokerMachine:
             known = topic.sent_ids.find(message_id)
             if known is None:
                 known = (batch.queue_id, queue.max_offset)
-                queue.append(QueueEntry(queue.max_offset, place.position, index, batch.wall_ms, place.size_bytes, 1, number, code))
+                queue.append(
+                    QueueEntry(queue.max_offset, place.position, index, batch.wall_ms, place.size_bytes, 1, number, code)
+                )
                 topic.sent_ids.add((message_id,), *known)
             places.append(known)
         return Sent(batch.topic, tuple(places), len(ids) - (queue.max_offset - base), is_visible=queue.max_offset > base)
@@ -147,7 +149,8 @@ class BrokerMachine:
         hidden = self.half.pop((command.topic, command.transaction_id), None)
         if hidden is None:
             raise RefusedError(
-                Code.INVALID_TRANSACTION_ID, f"no open transaction {command.transaction_id} in topic {command.topic}: unknown or ended already"
+                Code.INVALID_TRANSACTION_ID,
+                f"no open transaction {command.transaction_id} in topic {command.topic}: unknown or ended already",
             )
         if command.is_commit:
             self._show(hidden, command.wall_ms)
@@ -240,10 +243,13 @@ class BrokerMachine:
             topic = self.topics[command.name] = Topic(command.name, kind, permission, index)
         elif topic.kind != kind:
             raise RefusedError(
-                Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, f"topic {command.name} exists with type {topic.kind.name}; a type cannot be changed"
+                Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
+                f"topic {command.name} exists with type {topic.kind.name}; a type cannot be changed",
             )
         elif command.queues < len(topic.queues):
-            raise RefusedError(Code.BAD_REQUEST, f"topic {command.name} has {len(topic.queues)} queues; their number may only grow")
+            raise RefusedError(
+                Code.BAD_REQUEST, f"topic {command.name} has {len(topic.queues)} queues; their number may only grow"
+            )
         topic.permission = permission
         topic.grow(command.queues)
         return Done(len(topic.queues))

@@ -86,7 +86,10 @@ async def _fetch_batches(session: Session, topic: str, seconds: float) -> dict[s
     from mq.rpc.batch_client import BatchFetcher  # noqa: PLC0415
 
     count, took_s = 0, []
-    async with BatchFetcher(session.endpoint, timeout_s=session.timeout_s) as fetcher, aclosing(fetcher.fetch(topic, 0)) as batches:
+    async with (
+        BatchFetcher(session.endpoint, timeout_s=session.timeout_s) as fetcher,
+        aclosing(fetcher.fetch(topic, 0)) as batches,
+    ):
         began = last = time.perf_counter()
         async for batch in batches:
             count += len(batch.messages)

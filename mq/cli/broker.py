@@ -42,10 +42,23 @@ def _replication(context: click.Context, parameter: click.Parameter, value: str)
 @click.option("--snapshot-every-bytes", metavar="SIZE", help="A snapshot after so much of the log.  [default: 64MiB]")
 @click.option("--retention-bytes", metavar="SIZE", help="Drop the oldest segments beyond this size; 0 keeps all.  [default: 0]")
 @click.option("--retention-ms", metavar="DURATION", help="Drop segments older than this; 0 keeps all.  [default: 0]")
-@click.option("--auto-create-topics/--no-auto-create-topics", default=None, help="Whether a send makes an unknown topic.  [default: no]")
-@click.option("--metrics", "metrics_listen", metavar="HOST:PORT", help='Metrics and health over HTTP; "" for none.  [default: 127.0.0.1:5557]')
+@click.option(
+    "--auto-create-topics/--no-auto-create-topics", default=None, help="Whether a send makes an unknown topic.  [default: no]"
+)
+@click.option(
+    "--metrics",
+    "metrics_listen",
+    metavar="HOST:PORT",
+    help='Metrics and health over HTTP; "" for none.  [default: 127.0.0.1:5557]',
+)
 @click.option("--log-level", type=any_case("debug", "info", "warning", "error"), help="[default: info]")
-@click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="YAML with the same fields, such as `listen:`.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="YAML with the same fields, such as `listen:`.",
+)
 def broker_command(config_file: Path | None, **flags: Any) -> int:
     """Run a broker until Ctrl-C or SIGTERM.
 

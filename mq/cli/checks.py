@@ -104,7 +104,9 @@ def _check_broker(session: Session) -> Iterator[Check]:
                 return
             broker = AdminClient(connection).describe_broker()
     except UnreachableError as error:
-        yield Check("broker", "warn", str(error), "start one (mq broker --data DIR), or give its address with --endpoint or MQ_ENDPOINT")
+        yield Check(
+            "broker", "warn", str(error), "start one (mq broker --data DIR), or give its address with --endpoint or MQ_ENDPOINT"
+        )
     except MqError as error:
         yield Check("broker", "bad", str(error), "is it a RaftMQ broker of this version? look at its log")
     else:
@@ -125,8 +127,14 @@ def _check_space(folder: Path) -> Check:
     free = shutil.disk_usage(folder).free
     text = f"{show_bytes(free)} free at {folder}"
     if free < _FREE_BYTES_MIN:
-        return Check("space", "bad", text, "free some: a broker needs room for at least one segment (64 MiB) and refuses sends without")
-    return Check("space", "warn", text, "soon too little; --retention-bytes limits the log") if free < _FREE_BYTES_LOW else Check("space", "ok", text)
+        return Check(
+            "space", "bad", text, "free some: a broker needs room for at least one segment (64 MiB) and refuses sends without"
+        )
+    return (
+        Check("space", "warn", text, "soon too little; --retention-bytes limits the log")
+        if free < _FREE_BYTES_LOW
+        else Check("space", "ok", text)
+    )
 
 
 def _check_sync(folder: Path) -> Check:
@@ -161,7 +169,12 @@ def _check_clock(data: Path | None) -> Check:
     newest_s = max(files, default=0.0)
     if newest_s > now_s + _CLOCK_BEHIND_S:
         behind = show_duration_ms(int((newest_s - now_s) * 1000))
-        return Check("clock", "warn", f"{text}, which is {behind} before the newest file in {data}", "the clock was set back; let ntp keep it")
+        return Check(
+            "clock",
+            "warn",
+            f"{text}, which is {behind} before the newest file in {data}",
+            "the clock was set back; let ntp keep it",
+        )
     return Check("clock", "ok", text)
 
 
@@ -173,7 +186,9 @@ def _check_data(data: Path) -> Iterator[Check]:
         with locked_folder(data) as disk:
             yield from _check_log(disk)
     except FolderInUseError as error:
-        yield Check("data", "ok", f"{error.args[0].partition(';')[0]}: a broker works in it; its log can be checked when it is stopped")
+        yield Check(
+            "data", "ok", f"{error.args[0].partition(';')[0]}: a broker works in it; its log can be checked when it is stopped"
+        )
     except MqError as error:
         yield Check("data", "bad", str(error), "do not start a broker on it; keep a copy")
 
@@ -188,7 +203,9 @@ def _check_log(disk: ReadOnlyFolder) -> Iterator[Check]:
     for damage in recovery.damage:
         yield Check("data", "bad", describe_damage(damage), "restore the folder from a copy; nothing is cut by itself")
     if recovery.torn is not None:
-        yield Check("data", "warn", describe_torn(recovery.torn), "nothing to do: a crash left it, and no one was told that it is stored")
+        yield Check(
+            "data", "warn", describe_torn(recovery.torn), "nothing to do: a crash left it, and no one was told that it is stored"
+        )
     if recovery.damage:
         return
     if log.last_index < log.first_index:
@@ -200,7 +217,9 @@ def _check_log(disk: ReadOnlyFolder) -> Iterator[Check]:
     if verified == log.last_index:
         yield Check("data", "ok", f"{text}every record is what was written")
     else:
-        yield Check("data", "ok", f"{text}records up to {verified} were read within {_VERIFY_LIMIT_S:g} s, the rest was not looked at")
+        yield Check(
+            "data", "ok", f"{text}records up to {verified} were read within {_VERIFY_LIMIT_S:g} s, the rest was not looked at"
+        )
 
 
 def _verify(log: "CommitLog", disk: ReadOnlyFolder) -> int:

@@ -26,7 +26,15 @@ _PAUSE_S = 1.0
 @click.option("--group", required=True, help="Consumer group; made on first use.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Stop after so many messages.")
 @click.option("--follow", is_flag=True, help="Go on until Ctrl-C, also while the broker is away.")
-@click.option("--wait", "wait_s", type=click.FloatRange(0, 86_400), default=5.0, show_default=True, metavar="SECS", help="Stop after so long without a message.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, 86_400),
+    default=5.0,
+    show_default=True,
+    metavar="SECS",
+    help="Stop after so long without a message.",
+)
 @click.option("--tag", "tags", default="*", show_default=True, metavar="EXPRESSION", help="Only these tags, such as 'a || b'.")
 def consume_command(session: Session, topic: str, group: str, count: int | None, **how: object) -> int:
     """Print the messages of TOPIC, one body a line, and acknowledge them.

@@ -26,7 +26,9 @@ def describe_torn(torn: "TornTail") -> str:
 def describe_damage(damage: "Damage") -> str:
     """A damaged place, in a sentence."""
     rest = "nothing readable follows" if damage.resumes_at is None else f"readable again from position {damage.resumes_at}"
-    return f"damage: {damage.file}, byte {damage.at}: {damage.reason}; entries from index {damage.first_index} are affected, {rest}"
+    return (
+        f"damage: {damage.file}, byte {damage.at}: {damage.reason}; entries from index {damage.first_index} are affected, {rest}"
+    )
 
 
 @dataclass(frozen=True)
@@ -78,5 +80,7 @@ def locked_folder(folder: Path) -> Iterator[ReadOnlyFolder]:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             owner = handle.read().strip() or "unknown"
-            raise FolderInUseError(f"data folder {folder} is in use by process {owner}; stop it first, or look at a copy") from None
+            raise FolderInUseError(
+                f"data folder {folder} is in use by process {owner}; stop it first, or look at a copy"
+            ) from None
         yield ReadOnlyFolder(folder)

@@ -41,7 +41,18 @@ class _Demo:
 
     def start_broker(self) -> None:
         log = (self.folder / "broker.log").open("ab")
-        command = [sys.executable, "-m", "mq.cli.main", "broker", "--data", str(self.folder / "data"), "--listen", self.endpoint, "--metrics", ""]
+        command = [
+            sys.executable,
+            "-m",
+            "mq.cli.main",
+            "broker",
+            "--data",
+            str(self.folder / "data"),
+            "--listen",
+            self.endpoint,
+            "--metrics",
+            "",
+        ]
         self.broker = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         end = time.monotonic() + _START_LIMIT_S
         while not _answers(self.port):
@@ -51,7 +62,10 @@ class _Demo:
 
     def mq(self, *arguments: str) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "mq.cli.main", *arguments, "--endpoint", self.endpoint], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "mq.cli.main", *arguments, "--endpoint", self.endpoint],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise DemoError(f"mq {' '.join(arguments)} failed: {done.stderr.strip()}")
@@ -155,7 +169,9 @@ def _summary(demo: _Demo) -> bool:
     print(f"orders consumed                     {len({n for _, n in consumed})}")
     print(f"acknowledged orders lost            {len(lost)}")
     print(f"consumed more than once             {twice}  (at least once is the promise; consumers must be idempotent)")
-    print(f"broker dead                         {(demo.serving_again_ms - demo.killed_ms) / 1000:.1f} s, by SIGKILL after {demo.count // 2} orders")
+    print(
+        f"broker dead                         {(demo.serving_again_ms - demo.killed_ms) / 1000:.1f} s, by SIGKILL after {demo.count // 2} orders"
+    )
     print(f"picture                             {picture}")
     return not lost and len(acked) == demo.count
 

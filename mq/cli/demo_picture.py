@@ -14,13 +14,26 @@ def draw_demo(path: Path, acked: list[tuple[int, int]], consumed: list[tuple[int
 
     zero_ms = acked[0][0]
     figure, axes = plt.subplots(figsize=(9, 4.5), dpi=120)
-    axes.axvspan((killed_ms - zero_ms) / 1000, (back_ms - zero_ms) / 1000, color="#d62728", alpha=0.18, label="broker dead (SIGKILL)")
+    axes.axvspan(
+        (killed_ms - zero_ms) / 1000, (back_ms - zero_ms) / 1000, color="#d62728", alpha=0.18, label="broker dead (SIGKILL)"
+    )
     for events, label, colour, width in ((acked, "acknowledged", "#1f77b4", 4.0), (_first(consumed), "consumed", "#ff7f0e", 1.8)):
-        axes.step([(ms - zero_ms) / 1000 for ms, _ in events], range(1, len(events) + 1), where="post", label=label, color=colour, linewidth=width)
+        axes.step(
+            [(ms - zero_ms) / 1000 for ms, _ in events],
+            range(1, len(events) + 1),
+            where="post",
+            label=label,
+            color=colour,
+            linewidth=width,
+        )
     axes.set_xlabel("seconds since the first acknowledgement")
     axes.set_ylabel("orders")
     axes.set_ylim(bottom=0)
-    axes.set_title(f"{len(acked)} orders acknowledged, {len(_first(consumed))} consumed, none lost" if _is_whole(acked, consumed) else "orders are missing")
+    axes.set_title(
+        f"{len(acked)} orders acknowledged, {len(_first(consumed))} consumed, none lost"
+        if _is_whole(acked, consumed)
+        else "orders are missing"
+    )
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left")
     figure.tight_layout()

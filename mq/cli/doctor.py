@@ -12,7 +12,9 @@ __all__ = ["doctor_command"]
 
 @click.command("doctor")
 @client_command
-@click.option("--data", type=click.Path(path_type=Path), envvar="MQ_BROKER_DATA", metavar="DIR", help="A broker's data folder to look at.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), envvar="MQ_BROKER_DATA", metavar="DIR", help="A broker's data folder to look at."
+)
 def doctor_command(session: Session, data: Path | None) -> int:
     """Check Python, packages, disk, clock, the broker at --endpoint, and a data folder.
 

@@ -24,7 +24,9 @@ def group_command() -> None:
 @client_command
 @click.argument("name")
 @click.option("--fifo", "is_fifo", is_flag=True, help="Deliver each message group in order, one message after the other.")
-@click.option("--max-attempts", type=click.IntRange(1, 1000), default=17, show_default=True, help="Deliveries in all, before a dead letter.")
+@click.option(
+    "--max-attempts", type=click.IntRange(1, 1000), default=17, show_default=True, help="Deliveries in all, before a dead letter."
+)
 def _create(session: Session, name: str, is_fifo: bool, max_attempts: int) -> None:  # noqa: FBT001 - click's own way
     """Create consumer group NAME, or change its settings."""
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
@@ -80,7 +82,13 @@ def _describe(session: Session, name: str) -> None:
 @group_command.command("reset")
 @client_command
 @click.argument("name")
-@click.option("--to", "target", required=True, metavar="earliest|latest|OFFSET", help="Where it goes on; an offset is brought into each queue's range.")
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="earliest|latest|OFFSET",
+    help="Where it goes on; an offset is brought into each queue's range.",
+)
 @click.option("--topic", default="", help="Only in this topic; otherwise in all that it has read.")
 def _reset(session: Session, name: str, target: str, topic: str) -> None:
     """Move the consumer offsets of group NAME; what it holds in flight is forgotten."""

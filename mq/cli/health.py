@@ -18,7 +18,9 @@ _PAUSE_S = 0.1
 
 @click.command("health")
 @client_command
-@click.option("--wait", "wait_s", type=click.FloatRange(0, 86_400), default=0.0, metavar="SECS", help="Wait so long for it to serve.")
+@click.option(
+    "--wait", "wait_s", type=click.FloatRange(0, 86_400), default=0.0, metavar="SECS", help="Wait so long for it to serve."
+)
 def health_command(session: Session, wait_s: float) -> int:
     """Say whether the broker serves, and what it is.
 

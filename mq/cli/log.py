@@ -71,7 +71,13 @@ def _print(stored: "StoredEntry", *, is_json: bool) -> None:
     name, values = _explain(entry.kind, entry.payload)
     kind = entry.kind.name.lower()
     if is_json:
-        head = {"index": entry.index, "term": entry.term, "kind": kind, "position": place.position, "size_bytes": place.size_bytes}
+        head = {
+            "index": entry.index,
+            "term": entry.term,
+            "kind": kind,
+            "position": place.position,
+            "size_bytes": place.size_bytes,
+        }
         print_json({**head, "command": name, "fields": values}, is_line=True)
         return
     text = " ".join(f"{key}={_short(value)}" for key, value in values.items() if not _is_dull(key, value))

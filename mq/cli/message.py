@@ -57,7 +57,13 @@ def _query(session: Session, topic: str, message_id: str, key: str, count: int) 
 @client_command
 @click.argument("topic")
 @click.option("--queue", type=click.IntRange(min=0), help="Only this queue; otherwise one after the other.")
-@click.option("--offset", default="earliest", show_default=True, metavar="earliest|latest|OFFSET", help="Where to begin; latest shows the last ones.")
+@click.option(
+    "--offset",
+    default="earliest",
+    show_default=True,
+    metavar="earliest|latest|OFFSET",
+    help="Where to begin; latest shows the last ones.",
+)
 @click.option("--count", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many of each queue.")
 @click.option("--text", default="", help="Only messages with this text somewhere in them.")
 def _peek(session: Session, topic: str, queue: int | None, **how: str | int) -> int:
@@ -76,7 +82,7 @@ def _peek(session: Session, topic: str, queue: int | None, **how: str | int) -> 
     return _print(session, messages)
 
 
-def _read(admin: "AdminClient", topic: str, queue_id: int, offset: str, count: int, text: str) -> "list[MessageView]":  # noqa: PLR0917, PLR0913
+def _read(admin: "AdminClient", topic: str, queue_id: int, offset: str, count: int, text: str) -> "list[MessageView]":
     """Up to `count` messages of one queue, page by page."""
     page = admin.peek(topic, queue_id, 0, 1)
     at = page.min_offset if offset == "earliest" else page.max_offset - count if offset == "latest" else int(offset)

@@ -71,7 +71,14 @@ def client_command(command: _F) -> _F:
         "--endpoint", envvar="MQ_ENDPOINT", default=DEFAULT_ENDPOINT, show_default=True, metavar="HOST:PORT[,...]",
         help="Brokers, tried in turn (or MQ_ENDPOINT).",
     )  # fmt: skip
-    @click.option("--timeout", type=click.FloatRange(0.01, 3600), default=10.0, show_default=True, metavar="SECS", help="Limit for one call.")
+    @click.option(
+        "--timeout",
+        type=click.FloatRange(0.01, 3600),
+        default=10.0,
+        show_default=True,
+        metavar="SECS",
+        help="Limit for one call.",
+    )
     @output_option
     @functools.wraps(command)
     def with_session(*arguments: Any, endpoint: str, timeout: float, is_json: bool, **more: Any) -> Any:

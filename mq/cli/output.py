@@ -79,6 +79,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     table = list(rows)
     cells = [[as_text(value, chars_max=_CELL_CHARS_MAX) for value in row] for row in table]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
-    is_number = [bool(table) and all(isinstance(row[i], (int, float)) and not isinstance(row[i], bool) for row in table) for i in range(len(columns))]
+    is_number = [
+        bool(table) and all(isinstance(row[i], (int, float)) and not isinstance(row[i], bool) for row in table)
+        for i in range(len(columns))
+    ]
     for row in [[name.upper() for name in columns], *cells]:
         print_line("  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, is_number, strict=True)).rstrip())

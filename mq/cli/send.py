@@ -99,12 +99,23 @@ def _properties(_context: click.Context, parameter: click.Parameter, values: tup
 @client_command
 @click.argument("topic")
 @click.argument("body", required=False)
-@click.option("--count", type=click.IntRange(min=1), metavar="N", help="So many messages, BODY and a number each; or so many lines.")
+@click.option(
+    "--count", type=click.IntRange(min=1), metavar="N", help="So many messages, BODY and a number each; or so many lines."
+)
 @click.option("--key", "keys", multiple=True, help="A key to look it up by; may be repeated.")
 @click.option("--tag", default="", help="A tag that consumers can filter by.")
-@click.option("--property", "properties", multiple=True, metavar="NAME=VALUE", callback=_properties, help="A user property; may be repeated.")
+@click.option(
+    "--property",
+    "properties",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_properties,
+    help="A user property; may be repeated.",
+)
 @click.option("--group-key", default="", metavar="KEY", help="Message group: its messages stay in order (topics of type fifo).")
-@click.option("--delay", "delay_ms", type=DURATION, metavar="DURATION", help="Deliver after this span, such as 5s (topics of type delay).")
+@click.option(
+    "--delay", "delay_ms", type=DURATION, metavar="DURATION", help="Deliver after this span, such as 5s (topics of type delay)."
+)
 def send_command(session: Session, **options: Any) -> int:
     """Send BODY to TOPIC; with - as BODY each line of standard input.
 
@@ -143,7 +154,10 @@ def _print(session: Session, topic: str, report: _Report, seconds: float) -> Non
         print_table(("message id", "offset"), [(m["message_id"], m["offset"]) for m in report.listed])
     else:
         rate = round(report.sent / seconds) if seconds else 0
-        print_table(("topic", "sent", "duplicates", "seconds", "per second"), [(topic, report.sent, report.duplicates, round(seconds, 3), rate)])
+        print_table(
+            ("topic", "sent", "duplicates", "seconds", "per second"),
+            [(topic, report.sent, report.duplicates, round(seconds, 3), rate)],
+        )
 
 
 def _send_one_by_one(session: Session, order: _Order, report: _Report) -> None:

@@ -18,10 +18,21 @@ def topic_command() -> None:
 @topic_command.command("create")
 @client_command
 @click.argument("name")
-@click.option("--type", "kind", type=any_case("normal", "fifo", "delay", "transaction"), default="normal", show_default=True, help="What it accepts.")
+@click.option(
+    "--type",
+    "kind",
+    type=any_case("normal", "fifo", "delay", "transaction"),
+    default="normal",
+    show_default=True,
+    help="What it accepts.",
+)
 @click.option("--queues", type=click.IntRange(min=1), default=8, show_default=True, help="An existing topic can only get more.")
 @click.option(
-    "--permission", type=any_case("read_write", "read", "write", "none"), default="read_write", show_default=True, help="For all clients."
+    "--permission",
+    type=any_case("read_write", "read", "write", "none"),
+    default="read_write",
+    show_default=True,
+    help="For all clients.",
 )
 def _create(session: Session, name: str, kind: str, queues: int, permission: str) -> None:
     """Create topic NAME. One that is so already is fine."""

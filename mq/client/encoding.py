@@ -61,7 +61,9 @@ class MessageEncoder:
         if delivery_ms is not None and delivery_ms < 0:
             raise IllegalArgumentError(f"delivery_ms: {delivery_ms} is before 1970")
         entries = (properties or {}).items()
-        self._user = b"".join(_field(_USER_PROPERTY, _field(b"\x0a", k.encode()) + _field(b"\x12", v.encode())) for k, v in entries)
+        self._user = b"".join(
+            _field(_USER_PROPERTY, _field(b"\x0a", k.encode()) + _field(b"\x12", v.encode())) for k, v in entries
+        )
         self._tag = _field(_TAG, tag.encode()) if tag else b""
         self._type = _IDENTITY_ENCODING + _MESSAGE_TYPE + _varint(kind)
         self._rest = _field(_BORN_HOST, born_host.encode()) if born_host else b""

@@ -33,7 +33,9 @@ def _parse(text: str, field: str, units: dict[str, int], example: str) -> int:
     scale: int = 10 ** len(part)
     value, rest = divmod(int(whole + part) * factor, scale)
     if rest:
-        raise IllegalArgumentError(f"{field}: {text!r} is not a whole number of {'bytes' if units is _SIZE_UNITS else 'milliseconds'}")
+        raise IllegalArgumentError(
+            f"{field}: {text!r} is not a whole number of {'bytes' if units is _SIZE_UNITS else 'milliseconds'}"
+        )
     return value
 
 

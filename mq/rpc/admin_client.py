@@ -38,7 +38,12 @@ class AdminClient:
     # --- topics
 
     def create_topic(
-        self, name: str, *, kind: MessageKind = MessageKind.NORMAL, queues: int = 0, permission: Permission = Permission.READ_WRITE
+        self,
+        name: str,
+        *,
+        kind: MessageKind = MessageKind.NORMAL,
+        queues: int = 0,
+        permission: Permission = Permission.READ_WRITE,
     ) -> TopicView:
         """Define a topic, or widen it. queues: 0 for the broker's default. One that is so already is fine."""
         request = pb.CreateTopicRequest(name=name, type=int(kind), queues=queues, permission=int(permission))  # type: ignore[arg-type]
@@ -79,7 +84,9 @@ class AdminClient:
     def describe_group(self, name: str) -> GroupDescription:
         """One group, its progress, and its clients."""
         found = self._call("DescribeGroup", pb.DescribeGroupRequest(name=name))
-        return GroupDescription(to_group(found.group), tuple(map(to_progress, found.queues)), tuple(map(to_client, found.clients)))
+        return GroupDescription(
+            to_group(found.group), tuple(map(to_progress, found.queues)), tuple(map(to_client, found.clients))
+        )
 
     def reset_group(self, name: str, *, topic: str = "", to: str | int) -> list[ProgressView]:
         """Set where a group goes on. to: "earliest", "latest", or a queue offset. topic: "" for all that it has read."""
@@ -101,7 +108,9 @@ class AdminClient:
 
     def get_message(self, topic: str, queue_id: int, offset: int) -> MessageView:
         """One message by its place."""
-        return to_stored(self._call("GetMessage", pb.GetMessageRequest(topic=topic, queue_id=queue_id, offset=offset)).stored, topic)
+        return to_stored(
+            self._call("GetMessage", pb.GetMessageRequest(topic=topic, queue_id=queue_id, offset=offset)).stored, topic
+        )
 
     def query_messages(self, topic: str, *, message_id: str = "", key: str = "", count: int = 0) -> list[MessageView]:
         """Messages by their id or by a key; one of the two. count: at most, 0 for the broker's default."""

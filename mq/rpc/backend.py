@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from mq.broker.exchange import BatchSlice, BrokerState, ClientInfo, DeliveredMessage, Outgoing, QueueOfGroup
 from mq.broker.batch import StoredMessage
+from mq.broker.exchange import BatchSlice, BrokerState, ClientInfo, DeliveredMessage, Outgoing, QueueOfGroup
 from mq.broker.outcomes import Sent
 from mq.broker.state import Group, Topic
 from mq.core.errors import RefusedError
@@ -19,7 +19,13 @@ class SendingPort(Protocol):
         """Store messages; (queue id, offset) of each."""
 
     async def send_batch(
-        self, topic_name: str, queue_id: int, kind: int, ids: tuple[str, ...], tags: tuple[str, ...] | str, messages: tuple[bytes, ...]
+        self,
+        topic_name: str,
+        queue_id: int,
+        kind: int,
+        ids: tuple[str, ...],
+        tags: tuple[str, ...] | str,
+        messages: tuple[bytes, ...],
     ) -> Sent:
         """Store one batch in one queue."""
 
@@ -58,7 +64,9 @@ class DeliveryPort(Protocol):
 class ClientsPort(Protocol):
     """Who is there."""
 
-    def heard(self, client_id: str, *, group: str = "", client_type: int = 0, language: str = "", version: str = "", address: str = "") -> None:
+    def heard(
+        self, client_id: str, *, group: str = "", client_type: int = 0, language: str = "", version: str = "", address: str = ""
+    ) -> None:
         """A sign of life."""
 
     def gone(self, client_id: str) -> None:

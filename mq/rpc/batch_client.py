@@ -67,7 +67,9 @@ class BatchProducer:
     together. Messages are best made by `mq.client.encoding.MessageEncoder`.
     """
 
-    def __init__(self, endpoints: str, *, window_batches: int = 64, timeout_s: float = 30.0, client_id: str | None = None) -> None:
+    def __init__(
+        self, endpoints: str, *, window_batches: int = 64, timeout_s: float = 30.0, client_id: str | None = None
+    ) -> None:
         if window_batches < 1:
             raise IllegalArgumentError(f"window_batches: {window_batches} is below 1")
         self._endpoints, self._client_id, self._timeout_s = endpoints, client_id, timeout_s
@@ -144,7 +146,9 @@ class BatchProducer:
             for batch in [batch for batch in self._waiting.values() if batch.due <= now]:
                 error = self._last_error
                 if not isinstance(error, UnreachableError):
-                    error = NoAnswerError(f"{self._channels.where} did not answer a batch within {self._timeout_s:g} s; it may be stored")
+                    error = NoAnswerError(
+                        f"{self._channels.where} did not answer a batch within {self._timeout_s:g} s; it may be stored"
+                    )
                 self._end(batch, error)
 
     # --- the stream

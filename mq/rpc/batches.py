@@ -63,7 +63,9 @@ class BatchHandlers:
         validate.check_own_topic(frame.topic)
         messages = tuple(frame.messages[:])
         if not 1 <= len(messages) <= BATCH_MESSAGES_MAX:
-            raise RefusedError(Code.MESSAGE_CORRUPTED, f"messages: {len(messages)} in one frame, 1 to {BATCH_MESSAGES_MAX} are allowed")
+            raise RefusedError(
+                Code.MESSAGE_CORRUPTED, f"messages: {len(messages)} in one frame, 1 to {BATCH_MESSAGES_MAX} are allowed"
+            )
         if sum(map(len, messages)) > BODY_FRAME_BYTES_MAX:
             raise RefusedError(Code.PAYLOAD_TOO_LARGE, f"messages: more than {BODY_FRAME_BYTES_MAX} bytes in one frame")
         now_ms = time.time_ns() // 1_000_000
@@ -75,7 +77,9 @@ class BatchHandlers:
             raise RefusedError(error.code, f"messages[{len(checked)}]: {error}") from error
         kind = checked[0].kind
         if kind not in (MessageKind.NORMAL, MessageKind.FIFO) or any(m.kind != kind for m in checked):
-            raise RefusedError(Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, "messages: a frame holds messages of one type, NORMAL or FIFO")
+            raise RefusedError(
+                Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, "messages: a frame holds messages of one type, NORMAL or FIFO"
+            )
         ids, tags = [m.message_id for m in checked], [m.tag for m in checked]
         shared = tags[0] if tags.count(tags[0]) == len(tags) else tuple(tags)
         sent: Sent = await self._sending.send_batch(frame.topic, frame.queue_id, kind, tuple(ids), shared, messages)
@@ -115,7 +119,8 @@ class BatchHandlers:
         if request.HasField("offset"):
             if not low <= request.offset <= high:
                 raise RefusedError(
-                    Code.ILLEGAL_OFFSET, f"offset {request.offset} is outside queue {request.queue_id} of {request.topic}: {low} to {high}"
+                    Code.ILLEGAL_OFFSET,
+                    f"offset {request.offset} is outside queue {request.queue_id} of {request.topic}: {low} to {high}",
                 )
             return request.offset
         if request.group:

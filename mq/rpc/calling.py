@@ -82,7 +82,9 @@ def error_of_rpc(error: grpc.RpcError, where: str, timeout_s: float | None) -> M
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
             return ConnectionLostError(f"the connection to {where} broke during the call; whether it was carried out is unknown")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return NoAnswerError(f"{where} did not answer within {timeout_s or 0:g} s; whether the call was carried out is unknown")
+            return NoAnswerError(
+                f"{where} did not answer within {timeout_s or 0:g} s; whether the call was carried out is unknown"
+            )
         case grpc.StatusCode.UNIMPLEMENTED:
             return RefusedError(Code.NOT_IMPLEMENTED, f"{where} does not know this call: {details or 'is it a RaftMQ broker?'}")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
@@ -133,7 +135,9 @@ class Connection:
             time.sleep(pause_s)
         raise AssertionError("the last attempt returns or raises")
 
-    def _try_each(self, callable_of: Callable[[grpc.Channel], Callable[..., Any]], request: Any, end: float, limit_s: float) -> Any:
+    def _try_each(
+        self, callable_of: Callable[[grpc.Channel], Callable[..., Any]], request: Any, end: float, limit_s: float
+    ) -> Any:
         unreachable: MqError | None = None
         for channel in self._channels[:]:
             try:

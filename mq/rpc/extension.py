@@ -58,10 +58,14 @@ class ExtensionHandlers:
         name = validate.check_own_topic(request.name)
         kind = int(request.type) or int(MessageKind.NORMAL)
         if kind not in tuple(MessageKind):
-            raise RefusedError(Code.BAD_REQUEST, f"type: {kind} is none of {', '.join(f'{int(k)} ({k.name})' for k in MessageKind)}")
+            raise RefusedError(
+                Code.BAD_REQUEST, f"type: {kind} is none of {', '.join(f'{int(k)} ({k.name})' for k in MessageKind)}"
+            )
         permission = int(request.permission) or int(Permission.READ_WRITE)
         if permission not in tuple(Permission):
-            raise RefusedError(Code.BAD_REQUEST, f"permission: {permission} is none of {', '.join(f'{int(p)} ({p.name})' for p in Permission)}")
+            raise RefusedError(
+                Code.BAD_REQUEST, f"permission: {permission} is none of {', '.join(f'{int(p)} ({p.name})' for p in Permission)}"
+            )
         topic = await self._admin.create_topic(name, kind, request.queues or QUEUES_DEFAULT, permission)
         return pb.CreateTopicResponse(code=_OK, topic=_topic(topic)).SerializeToString()
 
@@ -107,7 +111,9 @@ class ExtensionHandlers:
     async def describe_group(self, raw: bytes, _context: Context) -> bytes:
         """One group: progress in each queue, and its clients."""
         name = parse(pb.DescribeGroupRequest, raw).name
-        response = pb.DescribeGroupResponse(code=_OK, group=_group(self._admin.group(name)), queues=_rows(self._admin.progress(name)))
+        response = pb.DescribeGroupResponse(
+            code=_OK, group=_group(self._admin.group(name)), queues=_rows(self._admin.progress(name))
+        )
         for client in self._admin.clients_of(name):
             response.clients.add(
                 client_id=client.client_id, type=client.client_type, language=client.language, version=client.version,  # type: ignore[arg-type]
@@ -125,7 +131,9 @@ class ExtensionHandlers:
             case "time_ms":
                 rows = await self._admin.reset(request.group, request.topic, time_ms=request.time_ms)
             case "end" if request.end in (pb.EARLIEST, pb.LATEST):
-                rows = await self._admin.reset(request.group, request.topic, end="earliest" if request.end == pb.EARLIEST else "latest")
+                rows = await self._admin.reset(
+                    request.group, request.topic, end="earliest" if request.end == pb.EARLIEST else "latest"
+                )
             case _:
                 raise RefusedError(Code.BAD_REQUEST, "to: one of end (EARLIEST or LATEST), offset, time_ms is needed")
         return pb.ResetGroupResponse(code=_OK, queues=_rows(rows)).SerializeToString()
@@ -139,7 +147,9 @@ class ExtensionHandlers:
         low, high = self._admin.queue_ends(request.topic, request.queue_id)
         text = request.text.encode()
         stored = [_stored(request.queue_id, offset, m) for offset, m in found if text in m.stored]
-        return pb.PeekMessagesResponse(code=_OK, messages=stored, next_offset=after, min_offset=low, max_offset=high).SerializeToString()
+        return pb.PeekMessagesResponse(
+            code=_OK, messages=stored, next_offset=after, min_offset=low, max_offset=high
+        ).SerializeToString()
 
     async def get_message(self, raw: bytes, _context: Context) -> bytes:
         """One stored message by its place."""
@@ -147,7 +157,8 @@ class ExtensionHandlers:
         low, high = self._admin.queue_ends(request.topic, request.queue_id)
         if not low <= request.offset < high:
             raise RefusedError(
-                Code.MESSAGE_NOT_FOUND, f"no message at offset {request.offset} of queue {request.queue_id} in {request.topic}: it holds {low} to {high - 1}"
+                Code.MESSAGE_NOT_FOUND,
+                f"no message at offset {request.offset} of queue {request.queue_id} in {request.topic}: it holds {low} to {high - 1}",
             )
         (offset, message), *_ = (await self._admin.peek(request.topic, request.queue_id, request.offset, 1))[0]
         return pb.GetMessageResponse(code=_OK, stored=_stored(request.queue_id, offset, message)).SerializeToString()
@@ -181,7 +192,12 @@ def _group(group: Group) -> pb.Group:
 def _rows(rows: list[QueueOfGroup]) -> list[pb.QueueProgress]:
     return [
         pb.QueueProgress(
-            topic=r.topic, queue_id=r.queue_id, consumer_offset=r.consumer_offset, max_offset=r.max_offset, lag=r.lag, in_flight=r.in_flight
+            topic=r.topic,
+            queue_id=r.queue_id,
+            consumer_offset=r.consumer_offset,
+            max_offset=r.max_offset,
+            lag=r.lag,
+            in_flight=r.in_flight,
         )
         for r in rows
     ]

@@ -58,7 +58,9 @@ def generic_handler(
     return grpc.method_handlers_generic_handler(service, table)
 
 
-def _guarded(name: str, handler: Handler, refuse: Callable[[str, int, str], Message]) -> Callable[[bytes, Context], Awaitable[bytes]]:
+def _guarded(
+    name: str, handler: Handler, refuse: Callable[[str, int, str], Message]
+) -> Callable[[bytes, Context], Awaitable[bytes]]:
     async def call(raw: bytes, context: Context) -> bytes:
         try:
             answer: bytes = await handler(raw, context)

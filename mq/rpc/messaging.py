@@ -37,7 +37,9 @@ _log = logging.getLogger(__name__)
 class MessagingHandlers:
     """One handler for each RPC; `by_name` is the table to register."""
 
-    def __init__(self, sending: SendingPort, delivery: DeliveryPort, clients: ClientsPort, admin: AdminPort, routes: RouteBook) -> None:
+    def __init__(
+        self, sending: SendingPort, delivery: DeliveryPort, clients: ClientsPort, admin: AdminPort, routes: RouteBook
+    ) -> None:
         self._sending, self._delivery, self._clients, self._admin, self._routes = sending, delivery, clients, admin, routes
         self.by_name: dict[str, Handler] = {
             "QueryRoute": self.query_route,
@@ -239,7 +241,9 @@ class MessagingHandlers:
             topic, queue_id, offset, count, tags, polling_ms = validate.check_pull(request)
             low, high = self._admin.queue_ends(topic, queue_id)
             if not low <= offset <= high:
-                raise RefusedError(Code.ILLEGAL_OFFSET, f"offset: {offset} is outside queue {queue_id} of {topic}, {low} to {high}")
+                raise RefusedError(
+                    Code.ILLEGAL_OFFSET, f"offset: {offset} is outside queue {queue_id} of {topic}, {low} to {high}"
+                )
             if offset == high and polling_ms > 0:
                 await self._admin.wait_for_more(topic, high, queue_id, _wait_ms(polling_ms, context) / 1000)
             found, after = await self._admin.peek(topic, queue_id, offset, count, tags) if count else ([], offset)
@@ -294,7 +298,8 @@ class MessagingHandlers:
                 offset = await self._admin.offset_at(topic, queue_id, validate.timestamp_ms(request.timestamp, "timestamp"))
             case policy:
                 raise RefusedError(
-                    Code.BAD_REQUEST, f"query_offset_policy: {policy} is not 0 (beginning), 1 (end), or 2 (timestamp) with a timestamp"
+                    Code.BAD_REQUEST,
+                    f"query_offset_policy: {policy} is not 0 (beginning), 1 (end), or 2 (timestamp) with a timestamp",
                 )
         return pb.QueryOffsetResponse(status=ok(), offset=offset).SerializeToString()
 

@@ -63,7 +63,9 @@ def to_broker(response: broker.DescribeBrokerResponse) -> BrokerView:
 def to_message(message: v2.Message, topic: str, queue_id: int, offset: int, store_ms: int) -> MessageView:
     """A message, its body unpacked."""
     system = message.system_properties
-    origin = (system.dead_letter_queue.topic, system.dead_letter_queue.message_id) if system.HasField("dead_letter_queue") else None
+    origin = (
+        (system.dead_letter_queue.topic, system.dead_letter_queue.message_id) if system.HasField("dead_letter_queue") else None
+    )
     return MessageView(
         topic=topic,
         queue_id=queue_id,

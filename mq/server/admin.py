@@ -99,7 +99,9 @@ class Administrator:
                 rows.append(QueueOfGroup(name, queue.queue_id, progress.consumer_offset, queue.max_offset, lag, in_flight))
         return rows
 
-    async def reset(self, group_name: str, topic: str, *, end: str = "", offset: int | None = None, time_ms: int | None = None) -> list[QueueOfGroup]:
+    async def reset(
+        self, group_name: str, topic: str, *, end: str = "", offset: int | None = None, time_ms: int | None = None
+    ) -> list[QueueOfGroup]:
         """Set where a group goes on: at an end ("earliest", "latest"), an offset, or a store time. Raises: RefusedError."""
         group = await self._deliverer.ensure_group(group_name) if topic else self._machine.group(group_name)
         names = [self._machine.topic(topic).name] if topic else sorted(n for n in group.tables if n in self._machine.topics)
@@ -194,5 +196,3 @@ class Administrator:
             self._name, self._node_id, role, __version__, log.first_index, log.last_index, log.durable_end,
             self._machine.applied_index, len(log.segments()), int((time.monotonic() - self._began_s) * 1000), "solo",
         )  # fmt: skip
-
-

@@ -33,7 +33,9 @@ class Clients:
         self._monotonic_ms = monotonic_ms
         self._clients: dict[str, Client] = {}
 
-    def heard(self, client_id: str, *, group: str = "", client_type: int = 0, language: str = "", version: str = "", address: str = "") -> None:
+    def heard(
+        self, client_id: str, *, group: str = "", client_type: int = 0, language: str = "", version: str = "", address: str = ""
+    ) -> None:
         """A sign of life."""
         client = self._clients.get(client_id)
         if client is None:

@@ -92,7 +92,9 @@ class BrokerConfig:
         parse_address(self.listen, "listen", is_zero_port_allowed=True)
         check_advertised([parse_address(one, "advertise") for one in self.advertise])
         if not self.name or len(self.name) > _NAME_CHARS_MAX or not TOPIC_NAME.fullmatch(self.name):
-            raise IllegalArgumentError(f"name: {self.name[:80]!r} must have 1 to {_NAME_CHARS_MAX} characters of {TOPIC_NAME.pattern}")
+            raise IllegalArgumentError(
+                f"name: {self.name[:80]!r} must have 1 to {_NAME_CHARS_MAX} characters of {TOPIC_NAME.pattern}"
+            )
         self._check_range("node", 1, _NODE_MAX)
         self._check_range("segment_bytes", _SEGMENT_BYTES_MIN, _SEGMENT_BYTES_MAX)
         self._check_range("snapshot_every_bytes", _SNAPSHOT_EVERY_BYTES_MIN, _SNAPSHOT_EVERY_BYTES_MAX)

@@ -135,7 +135,16 @@ class Deliverer:
             origin = None if found.topic == topic else (found.topic, found.message_id)
             messages.append(
                 DeliveredMessage(
-                    found.stored, topic, queue_id, offset, attempt, handle, invisible_ms, found.wall_ms, found.message_kind, origin
+                    found.stored,
+                    topic,
+                    queue_id,
+                    offset,
+                    attempt,
+                    handle,
+                    invisible_ms,
+                    found.wall_ms,
+                    found.message_kind,
+                    origin,
                 )
             )
         return messages
@@ -231,7 +240,12 @@ class Deliverer:
         queue = self._machine.queue(topic, handle.queue_id)
         entry = (await self._node.reader.run(lambda: queue.entries(handle.offset, 1)))[0]
         place = c.DeadPlace(
-            handle.offset, entry.position, entry.size_bytes, entry.log_index, entry.first + handle.offset - entry.base_offset, entry.tag_code
+            handle.offset,
+            entry.position,
+            entry.size_bytes,
+            entry.log_index,
+            entry.first + handle.offset - entry.base_offset,
+            entry.tag_code,
         )
         await self._node.carry_out(c.DeadLetter(*self._node.stamps(), group, topic, handle.queue_id, handle.stamp, place))
 
@@ -288,7 +302,11 @@ class Deliverer:
                 self.room.messages_came(topic, RECEIVE_BATCH_MAX)
         elif isinstance(command, c.ReceiveMessages | c.ChangeInvisible):
             self._loop.call_later(
-                max(0, command.deadline_ms - command.log_ms + 1) / 1000, self.room.wake, command.topic, command.group, RECEIVE_BATCH_MAX
+                max(0, command.deadline_ms - command.log_ms + 1) / 1000,
+                self.room.wake,
+                command.topic,
+                command.group,
+                RECEIVE_BATCH_MAX,
             )
             if isinstance(outcome, Received) and outcome.dead:
                 self.room.messages_came(dead_letter_topic(command.group), len(outcome.dead))
@@ -311,11 +329,11 @@ class Deliverer:
 
 
 def _expired() -> RefusedError:
-    return RefusedError(Code.INVALID_RECEIPT_HANDLE, "receipt handle is expired: the message was, or will be, given to someone else")
+    return RefusedError(
+        Code.INVALID_RECEIPT_HANDLE, "receipt handle is expired: the message was, or will be, given to someone else"
+    )
 
 
 def _ignore(future: "asyncio.Future[Outcome]") -> None:
     if not future.cancelled() and future.exception() is not None:
         _log.debug("giving a message back failed: %s", future.exception())
-
-

@@ -64,15 +64,23 @@ class MessageLookup:
                 self._indexed.discard(file)
             else:
                 places = [(RecordPlace(CommitLogPosition(h.position), h.size_bytes), h.number) for h in hits]
-                return [(p, n) for p, n in places if delivery_slice(await self._node.reader.payload(p), n).message_id == message_id]
-        return [(RecordPlace(CommitLogPosition(i.position), i.size_bytes), i.number) for i in await self._items(segment) if (i.topic, i.text) == (topic, message_id)]
+                return [
+                    (p, n) for p, n in places if delivery_slice(await self._node.reader.payload(p), n).message_id == message_id
+                ]
+        return [
+            (RecordPlace(CommitLogPosition(i.position), i.size_bytes), i.number)
+            for i in await self._items(segment)
+            if (i.topic, i.text) == (topic, message_id)
+        ]
 
     async def _items(self, segment: SegmentView) -> list[IndexItem]:
         """Every message of a segment, by reading it."""
         items: list[IndexItem] = []
         at = segment.first_index
         while at <= segment.last_index:
-            stored = await self._node.reader.run(lambda at=at: self._node.log.entries(LogIndex(at), LogIndex(segment.last_index), _READ_BYTES))  # type: ignore[misc]
+            stored = await self._node.reader.run(
+                lambda at=at: self._node.log.entries(LogIndex(at), LogIndex(segment.last_index), _READ_BYTES)
+            )  # type: ignore[misc]
             at = stored[-1].entry.index + 1
             items += [item for one in stored for item in _messages_of(one)]
             await asyncio.sleep(0)
@@ -125,5 +133,3 @@ def _messages_of(stored: StoredEntry) -> list[IndexItem]:
         return []
     batch = decode_batch(entry.payload)
     return [IndexItem(batch.topic, text, place.position, place.size_bytes, number) for number, text in enumerate(batch.ids)]
-
-

@@ -56,7 +56,9 @@ class BrokerMetrics:
         topic_kind, topic_group = ("topic", "message_type"), ("topic", "consumer_group")
         yield _counter("rocketmq_messages_in", "Messages stored.", topic_kind, self._messages_in)
         yield _counter("rocketmq_throughput_in", "Bytes of messages stored.", topic_kind, self._bytes_in)
-        yield _counter("rocketmq_messages_duplicate", "Messages not stored since their id was known.", ("topic",), self._duplicates)
+        yield _counter(
+            "rocketmq_messages_duplicate", "Messages not stored since their id was known.", ("topic",), self._duplicates
+        )
         yield _counter("rocketmq_messages_out", "Messages handed out.", topic_group, self._messages_out)
         yield _counter("rocketmq_messages_acked", "Messages acknowledged.", topic_group, self._acked)
         yield _counter("rocketmq_send_to_dlq_messages", "Messages that became dead letters.", topic_group, self._dead)
@@ -64,8 +66,12 @@ class BrokerMetrics:
         yield from self._storage()
 
     def _consumers(self) -> Iterator[Metric]:
-        lag = GaugeMetricFamily("rocketmq_consumer_lag_messages", "Messages that a group is not done with.", labels=("topic", "consumer_group"))
-        flying = GaugeMetricFamily("rocketmq_consumer_inflight_messages", "Received and not acknowledged.", labels=("topic", "consumer_group"))
+        lag = GaugeMetricFamily(
+            "rocketmq_consumer_lag_messages", "Messages that a group is not done with.", labels=("topic", "consumer_group")
+        )
+        flying = GaugeMetricFamily(
+            "rocketmq_consumer_inflight_messages", "Received and not acknowledged.", labels=("topic", "consumer_group")
+        )
         admin = self._broker.admin
         for group in admin.groups():
             totals: dict[str, list[int]] = {}
@@ -123,9 +129,13 @@ class MetricsServer:
     def start(self) -> None:
         """Begin to answer. Raises: MqError when the port is taken."""
         try:
-            self._server = make_server(self._host.strip("[]") or "127.0.0.1", self._wanted_port, self._answer, handler_class=_QuietHandler)
+            self._server = make_server(
+                self._host.strip("[]") or "127.0.0.1", self._wanted_port, self._answer, handler_class=_QuietHandler
+            )
         except OSError as error:
-            raise MetricsPortError(f"metrics_listen: cannot listen on {self._host}:{self._wanted_port}: {error.strerror}") from error
+            raise MetricsPortError(
+                f"metrics_listen: cannot listen on {self._host}:{self._wanted_port}: {error.strerror}"
+            ) from error
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
 
     def stop(self) -> None:
@@ -142,7 +152,11 @@ class MetricsServer:
                 return _text(start_response, "200 OK", "alive")
             case "/readyz":
                 failure = self._broker.node.failure
-                return _text(start_response, "503 Service Unavailable", str(failure)) if failure else _text(start_response, "200 OK", "ready")
+                return (
+                    _text(start_response, "503 Service Unavailable", str(failure))
+                    if failure
+                    else _text(start_response, "200 OK", "ready")
+                )
         return _text(start_response, "404 Not Found", "there are /metrics, /healthz and /readyz")
 
 

@@ -135,7 +135,11 @@ class BrokerNode:
         self._is_writing = True
         group: list[_Waiting] = []
         size = 0
-        while self._gathering and len(group) < _GROUP_COMMANDS_MAX and (not group or size + len(self._gathering[0][1]) <= _GROUP_BYTES_MAX):
+        while (
+            self._gathering
+            and len(group) < _GROUP_COMMANDS_MAX
+            and (not group or size + len(self._gathering[0][1]) <= _GROUP_BYTES_MAX)
+        ):
             waiting = self._gathering.popleft()
             size += len(waiting[1])
             group.append(waiting)
@@ -242,7 +246,9 @@ class BrokerNode:
             return
         self._snapshots_running.add(index)
         self._flush_queues(sync=True)
-        snapshot = Snapshot(index, self.log.term_at(LogIndex(index)) or Term(0), self.log.checkpoint().to_bytes(), self.machine.to_bytes())
+        snapshot = Snapshot(
+            index, self.log.term_at(LogIndex(index)) or Term(0), self.log.checkpoint().to_bytes(), self.machine.to_bytes()
+        )
         self._lane.submit((Replace(snapshot_file(index), encode_snapshot(snapshot)),), partial(self._on_snapshot, index))
 
     def _on_snapshot(self, index: int, error: MqError | None) -> None:

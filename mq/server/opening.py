@@ -48,12 +48,21 @@ def open_store(disk: FileDisk, *, segment_bytes: int) -> OpenedStore:
     recovery = drive(log.recover(files, checkpoint), disk)
     if recovery.damage:
         first = recovery.damage[0]
-        raise DamageError(first.file, first.at, f"{first.reason} ({len(recovery.damage)} damaged place(s) below the durable end)", first.position)
+        raise DamageError(
+            first.file,
+            first.at,
+            f"{first.reason} ({len(recovery.damage)} damaged place(s) below the durable end)",
+            first.position,
+        )
     if recovery.torn is not None:
         _log.warning("cut a torn write off the log's end: %s", recovery.torn)
     perform(disk, recovery.repairs)
     if machine.applied_index + 1 < log.first_index:
-        raise DamageError("snapshots", 0, f"no usable snapshot: the log begins at index {log.first_index}, the state ends at {machine.applied_index}")
+        raise DamageError(
+            "snapshots",
+            0,
+            f"no usable snapshot: the log begins at index {log.first_index}, the state ends at {machine.applied_index}",
+        )
     replayed = replay(disk, log, machine)
     return OpenedStore(log, machine, recovery, snapshot.index if snapshot else 0, replayed, time.monotonic() - began)
 

@@ -62,7 +62,9 @@ async def _serve(config: BrokerConfig) -> int:
     gc.collect()
     gc.freeze()
     _log.info("broker %s serves on %s (port %d)", config.name, config.listen, port)
-    done, _ = await asyncio.wait({asyncio.ensure_future(stop.wait()), asyncio.ensure_future(broker.failed)}, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait(
+        {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(broker.failed)}, return_when=asyncio.FIRST_COMPLETED
+    )
     failed = broker.failed.done()
     _log.info("stopping%s", " because the disk failed" if failed else "")
     if metrics is not None:

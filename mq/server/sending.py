@@ -31,12 +31,15 @@ class Sender:
             await self._node.carry_out(c.CreateTopic(*self._node.stamps(), name, kind, 8, Permission.READ_WRITE))
         topic = self._machine.topic(name)
         if not topic.permission.is_writable:
-            why = "dead letters come from the broker alone" if name.startswith(DEAD_LETTER_PREFIX) else "its permission forbids it"
+            why = (
+                "dead letters come from the broker alone" if name.startswith(DEAD_LETTER_PREFIX) else "its permission forbids it"
+            )
             raise RefusedError(Code.FORBIDDEN, f"topic {name} is not writable: {why}")
         if kind != topic.kind:
             shown = MessageKind(kind).name if kind in MessageKind.__members__.values() else f"number {kind}"
             raise RefusedError(
-                Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, f"topic {name} takes {topic.kind.name} messages, this one is of type {shown}"
+                Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
+                f"topic {name} takes {topic.kind.name} messages, this one is of type {shown}",
             )
         return topic
 
@@ -92,12 +95,20 @@ class Sender:
         return outcome
 
     async def send_batch(
-        self, topic_name: str, queue_id: int, kind: int, ids: tuple[str, ...], tags: tuple[str, ...] | str, messages: tuple[bytes, ...]
+        self,
+        topic_name: str,
+        queue_id: int,
+        kind: int,
+        ids: tuple[str, ...],
+        tags: tuple[str, ...] | str,
+        messages: tuple[bytes, ...],
     ) -> Sent:
         """Store one batch in one queue (-1: the next in turn). Raises: RefusedError."""
         topic = await self.writable_topic(topic_name, kind)
         if queue_id >= len(topic.queues) or queue_id < -1:
-            raise RefusedError(Code.BAD_REQUEST, f"queue_id {queue_id} does not exist: topic {topic_name} has {len(topic.queues)} queues")
+            raise RefusedError(
+                Code.BAD_REQUEST, f"queue_id {queue_id} does not exist: topic {topic_name} has {len(topic.queues)} queues"
+            )
         chosen = queue_id if queue_id >= 0 else next(self._turn) % len(topic.queues)
         log_ms, wall_ms = self._node.stamps()
         outcome = await self._node.carry_out(AppendMessages(log_ms, wall_ms, topic_name, chosen, kind, 0, ids, tags, messages))

@@ -41,7 +41,11 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         ("listen", "a b:1", "'a b' is not a host name"),
         ("advertise", ("host",), "advertise: 'host' is not HOST:PORT"),
         ("advertise", ("host:0",), "port 0 is outside of 1 to 65535"),
-        ("advertise", ("10.0.0.1:1", "host:1"), "advertise: 10.0.0.1:1, host:1 must be one host name, or IP addresses of one version"),
+        (
+            "advertise",
+            ("10.0.0.1:1", "host:1"),
+            "advertise: 10.0.0.1:1, host:1 must be one host name, or IP addresses of one version",
+        ),
         ("advertise", ("10.0.0.1:1", "[::1]:1"), "must be one host name"),
         ("advertise", "10.0.0.1:1", "is not of type tuple"),
         ("name", "", "name: '' must have 1 to 64 characters"),
@@ -84,8 +88,15 @@ def test_a_config_is_frozen() -> None:
 
 def test_later_sources_win(tmp_path: Path) -> None:
     file = tmp_path / "mq.yaml"
-    file.write_text("data: from-file\nname: from-file\nnode: 2\nsegment_bytes: 1MiB\nadvertise: [10.0.0.1:1, 10.0.0.2:2]\nretention_ms: 7d\n")
-    environment = {"MQ_BROKER_NAME": "from-environment", "MQ_BROKER_NODE": "3", "MQ_BROKER_AUTO_CREATE_TOPICS": "Yes", "PATH": "/bin"}
+    file.write_text(
+        "data: from-file\nname: from-file\nnode: 2\nsegment_bytes: 1MiB\nadvertise: [10.0.0.1:1, 10.0.0.2:2]\nretention_ms: 7d\n"
+    )
+    environment = {
+        "MQ_BROKER_NAME": "from-environment",
+        "MQ_BROKER_NODE": "3",
+        "MQ_BROKER_AUTO_CREATE_TOPICS": "Yes",
+        "PATH": "/bin",
+    }
     config = load_config(file, environment, {"node": 4, "log_level": None, "retention_bytes": "2GiB"})
     assert config.data == Path("from-file")
     assert (config.name, config.node, config.segment_bytes) == ("from-environment", 4, 1 << 20)

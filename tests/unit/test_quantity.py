@@ -9,7 +9,16 @@ from mq.core.quantity import parse_duration_ms, parse_size_bytes, show_bytes, sh
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("0", 0), ("4096", 4096), ("64MiB", 64 << 20), ("64 mib", 64 << 20), ("1.5GiB", 3 << 29), ("2kb", 2000), (" 1 TiB ", 1 << 40), ("7b", 7)],
+    [
+        ("0", 0),
+        ("4096", 4096),
+        ("64MiB", 64 << 20),
+        ("64 mib", 64 << 20),
+        ("1.5GiB", 3 << 29),
+        ("2kb", 2000),
+        (" 1 TiB ", 1 << 40),
+        ("7b", 7),
+    ],
 )
 def test_a_size_is_read(text: str, size: int) -> None:
     assert parse_size_bytes(text) == size
@@ -21,7 +30,9 @@ def test_what_is_no_size_is_refused_by_name(text: str) -> None:
         parse_size_bytes(text, "limit")
 
 
-@pytest.mark.parametrize(("text", "ms"), [("0", 0), ("5s", 5000), ("250ms", 250), ("1.5h", 5_400_000), ("2 M", 120_000), ("7d", 604_800_000)])
+@pytest.mark.parametrize(
+    ("text", "ms"), [("0", 0), ("5s", 5000), ("250ms", 250), ("1.5h", 5_400_000), ("2 M", 120_000), ("7d", 604_800_000)]
+)
 def test_a_duration_is_read(text: str, ms: int) -> None:
     assert parse_duration_ms(text) == ms
 
@@ -39,7 +50,13 @@ def test_a_large_size_keeps_every_byte(size: int) -> None:
 
 
 def test_quantities_are_shown_for_people() -> None:
-    assert [show_bytes(n) for n in (0, 1023, 1024, 64 << 20, 1 << 50)] == ["0 bytes", "1023 bytes", "1.0 KiB", "64.0 MiB", "1024.0 TiB"]
+    assert [show_bytes(n) for n in (0, 1023, 1024, 64 << 20, 1 << 50)] == [
+        "0 bytes",
+        "1023 bytes",
+        "1.0 KiB",
+        "64.0 MiB",
+        "1024.0 TiB",
+    ]
     shown = [show_duration_ms(n) for n in (999, 1500, 60_000, 3_661_000, 90_061_000)]
     assert shown == ["999 ms", "1.5 s", "1 m", "1 h 1 m", "1 d 1 h"]
 

@@ -94,7 +94,9 @@ class Picker:
             progress = group.look(topic).look(queue_id)
             queue = queues[queue_id]
             if group.is_fifo:
-                pick = yield from self._choose_in_order(group, topic, queue, progress, choice, count_max, tags, now_ms, attempt_id)
+                pick = yield from self._choose_in_order(
+                    group, topic, queue, progress, choice, count_max, tags, now_ms, attempt_id
+                )
             else:
                 pick = yield from self._choose_any(group, topic, queue, progress, choice, count_max, tags, now_ms)
             if pick is not None:
@@ -222,7 +224,5 @@ class Picker:
         place = RecordPlace(CommitLogPosition(entry.position), entry.size_bytes)
         data = yield self._reader.read(place)
         found = decode_tags(self._reader.decode(place, data).payload)
-        stored: Iterator[str] = (
-            found if isinstance(found, str) else found[entry.first + i] for i in range(entry.count)
-        )
+        stored: Iterator[str] = (found if isinstance(found, str) else found[entry.first + i] for i in range(entry.count))
         return [tag in tags for tag in stored]

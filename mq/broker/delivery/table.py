@@ -208,7 +208,12 @@ class DeliveryTable:
     def to_plain(self) -> list[Any]:
         """The table as plain lists, for a snapshot."""
         return [
-            [queue_id, p.next_offset, p.attempt_id, [[o, f.attempt, f.deadline_ms, f.stamp, f.client, f.renews] for o, f in p.in_flight.items()]]
+            [
+                queue_id,
+                p.next_offset,
+                p.attempt_id,
+                [[o, f.attempt, f.deadline_ms, f.stamp, f.client, f.renews] for o, f in p.in_flight.items()],
+            ]
             for queue_id, p in self._queues.items()
         ]
 

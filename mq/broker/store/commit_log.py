@@ -228,7 +228,15 @@ class CommitLog:
             following = self._segments[number + 1] if number + 1 < len(self._segments) else None
             last = min(following.next_index - 1, self.last_index) if following else self.last_index
             views.append(
-                SegmentView(s.file, s.base_position, s.size_bytes, s.next_index, last, following is not None, s.end_position - s.base_position)
+                SegmentView(
+                    s.file,
+                    s.base_position,
+                    s.size_bytes,
+                    s.next_index,
+                    last,
+                    following is not None,
+                    s.end_position - s.base_position,
+                )
             )
         return tuple(views)
 
@@ -280,7 +288,9 @@ class CommitLog:
         term = self.term_at(after_index) or 0
         for number, entry in enumerate(entries):
             if entry.index != after_index + 1 + number or entry.term < term:
-                raise StateError(f"entry {entry.index} of term {entry.term} cannot stand behind {after_index + number} of term {term}")
+                raise StateError(
+                    f"entry {entry.index} of term {entry.term} cannot stand behind {after_index + number} of term {term}"
+                )
             term = entry.term
         if after_index < self.last_index and entries[0].term <= (self.term_at(LogIndex(after_index + 1)) or 0):
             raise StateError(f"entry {entries[0].index} of term {entries[0].term} supersedes one of the same or a higher term")
@@ -363,7 +373,11 @@ class CommitLog:
         self._waiting.pop()
         for waiting, last_index in zip(self._waiting, before.last_indexes, strict=True):
             waiting.last_index = last_index
-        self.last_index, self.durable_index, self.hard_state = LogIndex(before.last_index), LogIndex(before.durable_index), before.hard_state
+        self.last_index, self.durable_index, self.hard_state = (
+            LogIndex(before.last_index),
+            LogIndex(before.durable_index),
+            before.hard_state,
+        )
         self._segments = before.segments
         if before.log_map is not None:
             self._map = before.log_map
@@ -443,7 +457,11 @@ class CommitLog:
     def drop_before(self, index: LogIndex) -> Plan:
         """Remove whole segments all of whose entries are below `index`; never the last one."""
         plan: list[Operation] = []
-        while len(self._segments) > 1 and self._segments[1].next_index <= index and self._segments[1].base_position <= self.durable_end:
+        while (
+            len(self._segments) > 1
+            and self._segments[1].next_index <= index
+            and self._segments[1].base_position <= self.durable_end
+        ):
             gone = self._segments.pop(0)
             plan.append(Remove(gone.file))
             self.first_index = LogIndex(self._segments[0].next_index)
@@ -468,10 +486,12 @@ class CommitLog:
         for one, two in zip(self._segments, self._segments[1:], strict=False):
             if one.base_position + one.size_bytes != two.base_position or one.next_index > two.next_index:
                 raise StateError(f"segments {one.file} and {two.file} do not follow each other")
-        if not self.first_index <= self.last_index + 1 or self.durable_index > self.last_index or self.durable_end > self.end_position:
+        if (
+            not self.first_index <= self.last_index + 1
+            or self.durable_index > self.last_index
+            or self.durable_end > self.end_position
+        ):
             raise StateError("the ends of the log are out of order")
         for rising in (self._map.indexes, self._map.positions, self._map.run_indexes):
             if any(a >= b for a, b in zip(rising, rising[1:], strict=False)):
                 raise StateError("the map of the log is out of order")
-
-

@@ -95,7 +95,9 @@ class ConsumeQueue:
         """Add the next entry. Raises: StateError when it does not begin where the queue ends."""
         base_offset, position, log_index, store_ms, size_bytes, count, first, tag_code = entry
         if base_offset != self.max_offset or not 0 < count <= _COUNT_MAX:
-            raise StateError(f"{self}: an entry of {count} messages at offset {base_offset} cannot follow offset {self.max_offset}")
+            raise StateError(
+                f"{self}: an entry of {count} messages at offset {base_offset} cannot follow offset {self.max_offset}"
+            )
         self._last_store_ms = store_ms = max(store_ms, self._last_store_ms)
         packed = _FIELDS.pack(base_offset, position, log_index, store_ms, size_bytes, count, first, tag_code)
         self._tail += packed
@@ -196,14 +198,20 @@ class ConsumeQueue:
             for i in range(count):
                 entry = self._verified(file, at + i * ENTRY_BYTES, data[i * ENTRY_BYTES : (i + 1) * ENTRY_BYTES])
                 if found and entry.base_offset != found[-1].base_offset + found[-1].count:
-                    raise DamageError(file, at + i * ENTRY_BYTES, f"the entry begins at offset {entry.base_offset}, not where the one before it ends")
+                    raise DamageError(
+                        file,
+                        at + i * ENTRY_BYTES,
+                        f"the entry begins at offset {entry.base_offset}, not where the one before it ends",
+                    )
                 found.append(entry)
             first += count
         return tuple(found)
 
     def _verified(self, file: str, at: int, data: bytes) -> QueueEntry:
         if len(data) < ENTRY_BYTES:
-            raise DamageError(file, at, f"the consume queue is cut short: {len(data)} of {ENTRY_BYTES} bytes of an entry are there")
+            raise DamageError(
+                file, at, f"the consume queue is cut short: {len(data)} of {ENTRY_BYTES} bytes of an entry are there"
+            )
         if crc32(data[: _FIELDS.size]) != _CHECKSUM.unpack_from(data, _FIELDS.size)[0]:
             raise DamageError(file, at, "the checksum of a consume-queue entry is wrong")
         return QueueEntry._make(_FIELDS.unpack_from(data))
@@ -245,7 +253,10 @@ class ConsumeQueue:
         """Raises: StateError when an invariant is broken."""
         if not self.first_entry <= self.flushed_count <= self.entry_count or self._tail_first > self.flushed_count:
             raise StateError(f"{self}: entry numbers out of order")
-        if len(self._tail) != len(self._tail_offsets) * ENTRY_BYTES or self._tail_first + len(self._tail_offsets) != self.entry_count:
+        if (
+            len(self._tail) != len(self._tail_offsets) * ENTRY_BYTES
+            or self._tail_first + len(self._tail_offsets) != self.entry_count
+        ):
             raise StateError(f"{self}: the entries in memory are not the newest")
         if not 0 <= self.min_offset <= self.max_offset:
             raise StateError(f"{self}: offsets out of order")

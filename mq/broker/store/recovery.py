@@ -9,7 +9,14 @@ bytes can never come back to life); damage is never cut, it is reported.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mq.broker.store.record import GROUP_HEADER_BYTES, GROUP_MAGIC, SEGMENT_HEADER_BYTES, SegmentHeader, decode_group_header, decode_segment_header
+from mq.broker.store.record import (
+    GROUP_HEADER_BYTES,
+    GROUP_MAGIC,
+    SEGMENT_HEADER_BYTES,
+    SegmentHeader,
+    decode_group_header,
+    decode_segment_header,
+)
 from mq.broker.store.scan import Group, GroupReader
 from mq.broker.store.segment import Segment, segment_base, segment_file
 from mq.core.errors import FormatError
@@ -81,12 +88,19 @@ class _Recovery:
             if self.log._segments and self.log._segments[-1].base_position + self.log._segments[-1].size_bytes != base:
                 before = self.log._segments[-1]
                 missing = before.base_position + before.size_bytes
-                self._report(segment_file(missing), 0, missing, f"the segment is missing: {before.file} ends there and {file} follows")
+                self._report(
+                    segment_file(missing), 0, missing, f"the segment is missing: {before.file} ends there and {file} follows"
+                )
                 return
             self.headers.append(header)
             self.log._segments.append(Segment(base, header.size_bytes, header.next_index, base + header.size_bytes))
             if self.files[file] < header.size_bytes:
-                self._report(file, self.files[file], base + self.files[file], f"the file has {self.files[file]} bytes, it was made with {header.size_bytes}")
+                self._report(
+                    file,
+                    self.files[file],
+                    base + self.files[file],
+                    f"the file has {self.files[file]} bytes, it was made with {header.size_bytes}",
+                )
                 return
         self._forget_half_made()
 
@@ -140,7 +154,12 @@ class _Recovery:
             if checkpoint.position < log._segments[0].base_position:
                 return 0, log._segments[0].first_group_position
             last = log._segments[-1]
-            self._report(last.file, last.size_bytes, last.base_position + last.size_bytes, f"the log ends here, and a snapshot says that it reached {checkpoint.position}")
+            self._report(
+                last.file,
+                last.size_bytes,
+                last.base_position + last.size_bytes,
+                f"the log ends here, and a snapshot says that it reached {checkpoint.position}",
+            )
             return len(log._segments), checkpoint.position
         log.last_index = LogIndex(checkpoint.next_index - 1)
         log.hard_state = checkpoint.hard_state
@@ -189,7 +208,9 @@ class _Recovery:
                 for later in log._segments:
                     if later.base_position <= segment.base_position:
                         later.next_index = min(later.next_index, first.index)
-            log._map.add_group(first.index, group.header.position, is_segment_head=group.header.position == segment.first_group_position)
+            log._map.add_group(
+                first.index, group.header.position, is_segment_head=group.header.position == segment.first_group_position
+            )
             for record in group.records:
                 log._map.add_term(record.index, record.term)
             log.last_index = LogIndex(last.index)
@@ -205,12 +226,20 @@ class _Recovery:
         what = "nothing stands where a group must be" if is_zero else "the group is damaged"
         if not is_last:
             following = self.log._segments[self.log._segments.index(segment) + 1]
-            self._report(segment.file, at, position, f"{what}; {following.file} proves that it was synced", following.base_position)
+            self._report(
+                segment.file, at, position, f"{what}; {following.file} proves that it was synced", following.base_position
+            )
             return
         evidence = yield from self._proves_durable(segment.file, segment.base_position, at, position)
         checkpoint_end = self.checkpoint.position if self.checkpoint is not None else 0
         if evidence is not None or checkpoint_end > position:
-            self._report(segment.file, at, position, f"{what}, below the durable end {evidence or checkpoint_end}", evidence and self._resume)
+            self._report(
+                segment.file,
+                at,
+                position,
+                f"{what}, below the durable end {evidence or checkpoint_end}",
+                evidence and self._resume,
+            )
             return
         yield from self._cut(segment, at)
 

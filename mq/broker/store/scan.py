@@ -120,7 +120,10 @@ def read_entries(log: "CommitLog", first: int, last: int, bytes_max: int) -> "St
             group = yield from reader.next_group()
             if group is None:
                 raise DamageError(
-                    segment.file, reader.position - segment.base_position, f"no whole group stands where entry {wanted} should be", reader.position
+                    segment.file,
+                    reader.position - segment.base_position,
+                    f"no whole group stands where entry {wanted} should be",
+                    reader.position,
                 )
             if group.header.is_end_of_segment:
                 segment = log.segment_behind(segment)
@@ -140,7 +143,9 @@ def _map_segment(log: "CommitLog", segment: Segment) -> Steps[None]:
     while reader.position < segment.end_position:
         group = yield from reader.next_group()
         if group is None:
-            raise DamageError(segment.file, reader.position - segment.base_position, "no whole group stands here", reader.position)
+            raise DamageError(
+                segment.file, reader.position - segment.base_position, "no whole group stands here", reader.position
+            )
         if group.header.is_end_of_segment:
             break
         if group.records:

@@ -48,13 +48,17 @@ class Core:
     def group(self, name: str = "g", *, is_fifo: bool = False, max_attempts: int = 17) -> None:
         self.do(c.CreateGroup(self.now_ms, self.now_ms, name, is_fifo, max_attempts))
 
-    def send(self, *ids: str, topic: str = "t", queue_id: int = 0, tags: tuple[str, ...] | str = "", kind: int = 1, due_ms: int = 0) -> Sent:
+    def send(
+        self, *ids: str, topic: str = "t", queue_id: int = 0, tags: tuple[str, ...] | str = "", kind: int = 1, due_ms: int = 0
+    ) -> Sent:
         bodies = tuple(b"body of " + i.encode() for i in ids)
         outcome = self.do(AppendMessages(self.now_ms, self.now_ms, topic, queue_id, kind, due_ms, ids, tags, bodies))
         assert isinstance(outcome, Sent), outcome
         return outcome
 
-    def choose(self, count: int = 32, *, group: str = "g", topic: str = "t", tags: frozenset[str] | None = None, attempt_id: str = "") -> Choice:
+    def choose(
+        self, count: int = 32, *, group: str = "g", topic: str = "t", tags: frozenset[str] | None = None, attempt_id: str = ""
+    ) -> Choice:
         return run(
             self.picker.choose(
                 self.machine.group(group), topic, count_max=count, tags=tags, now_ms=self.now_ms, attempt_id=attempt_id
@@ -68,7 +72,9 @@ class Core:
         choice = self.choose(count, group=group, topic=topic, tags=tags, attempt_id=attempt_id)
         if not choice.picks:
             return ()
-        outcome = self.hand_out(choice, group=group, topic=topic, invisible_ms=invisible_ms, client=client, renews=renews, attempt_id=attempt_id)
+        outcome = self.hand_out(
+            choice, group=group, topic=topic, invisible_ms=invisible_ms, client=client, renews=renews, attempt_id=attempt_id
+        )
         assert isinstance(outcome, Received)
         return outcome.delivered
 
@@ -91,7 +97,14 @@ class Core:
     def change(self, delivered: Delivered, invisible_ms: int, *, group: str = "g", topic: str = "t") -> Outcome:
         return self.do(
             c.ChangeInvisible(
-                self.now_ms, self.now_ms, group, topic, delivered.queue_id, delivered.offset, delivered.stamp, self.now_ms + invisible_ms
+                self.now_ms,
+                self.now_ms,
+                group,
+                topic,
+                delivered.queue_id,
+                delivered.offset,
+                delivered.stamp,
+                self.now_ms + invisible_ms,
             )
         )
 

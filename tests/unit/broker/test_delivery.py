@@ -204,7 +204,9 @@ def test_the_consumer_offset_is_the_lowest_that_is_not_done(core: Core) -> None:
     assert progress.consumer_offset == 2
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "r1:1:2:3", "r1:1:2:3:4:5:g:t:x", "r2:1:2:3:4:5:g:t", "r1:-1:2:3:4:5:g:t", "r1:١:2:3:4:5:g:t"])
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "r1:1:2:3", "r1:1:2:3:4:5:g:t:x", "r2:1:2:3:4:5:g:t", "r1:-1:2:3:4:5:g:t", "r1:١:2:3:4:5:g:t"]
+)
 def test_a_handle_of_another_making_is_refused(text: str) -> None:
     with pytest.raises(RefusedError) as refused:
         ReceiptHandle.from_text(text, group="g", topic="t")

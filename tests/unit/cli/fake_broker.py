@@ -133,7 +133,9 @@ class FakeBroker:
     def on_DescribeGroup(self, request: b.DescribeGroupRequest) -> b.DescribeGroupResponse:  # noqa: N802
         response = b.DescribeGroupResponse(code=OK, group=self.groups[request.name])
         response.queues.add(topic="t", queue_id=0, consumer_offset=5, max_offset=9, lag=4, in_flight=1)
-        response.clients.add(client_id="c@1", type=v2.PUSH_CONSUMER, language="PYTHON", version="5", address="ipv4:1", last_heard_ms=1500)
+        response.clients.add(
+            client_id="c@1", type=v2.PUSH_CONSUMER, language="PYTHON", version="5", address="ipv4:1", last_heard_ms=1500
+        )
         return response
 
     def on_ResetGroup(self, request: b.ResetGroupRequest) -> b.ResetGroupResponse:  # noqa: N802
@@ -174,7 +176,12 @@ class FakeBroker:
             part = self.stored[at : at + 10]
             frame = b.BatchFrame(code=OK, next_offset=at + len(part), max_offset=len(self.stored))
             frame.batches.add(
-                queue_id=request.queue_id, base_offset=at, count=len(part), store_ms=7, messages=b"".join(part), sizes=map(len, part)
+                queue_id=request.queue_id,
+                base_offset=at,
+                count=len(part),
+                store_ms=7,
+                messages=b"".join(part),
+                sizes=map(len, part),
             )
             yield frame
             at += len(part)
@@ -184,7 +191,9 @@ class FakeBroker:
     def on_SendMessage(self, request: v2.SendMessageRequest) -> v2.SendMessageResponse:  # noqa: N802
         response = v2.SendMessageResponse(status=v2.Status(code=v2.OK))
         for message in request.messages:
-            response.entries.add(status=v2.Status(code=v2.OK), message_id=message.system_properties.message_id, offset=len(self.stored))
+            response.entries.add(
+                status=v2.Status(code=v2.OK), message_id=message.system_properties.message_id, offset=len(self.stored)
+            )
             self.stored.append(message.SerializeToString())
         return response
 

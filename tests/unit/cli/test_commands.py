@@ -215,7 +215,10 @@ def test_peeking_goes_through_the_pages(mq: Mq, broker: FakeBroker) -> None:
     store(broker, *(b"body %d" % n for n in range(7)))
     assert [m["offset"] for m in mq("message", "peek", "orders", "-o", "json").json] == list(range(7))
     assert [m["offset"] for m in mq("message", "peek", "orders", "--offset", "2", "--count", "3", "-o", "json").json] == [2, 3, 4]
-    assert [m["offset"] for m in mq("message", "peek", "orders", "--offset", "latest", "--count", "2", "-o", "json").json] == [5, 6]
+    assert [m["offset"] for m in mq("message", "peek", "orders", "--offset", "latest", "--count", "2", "-o", "json").json] == [
+        5,
+        6,
+    ]
     assert [m["offset"] for m in mq("message", "peek", "orders", "--queue", "0", "--text", "body 6", "-o", "json").json] == [6]
     assert mq("message", "peek", "orders", "--text", "nowhere").code == 1
 

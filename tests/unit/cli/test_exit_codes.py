@@ -101,8 +101,14 @@ def test_the_second_endpoint_is_tried_when_the_first_is_dead(mq: Mq, broker: Fak
         (("broker", "--data", "d", "--parts", "work/lab1a"), "comes with the labs"),
         (("broker", "--data", "d", "--replication", "RAFT"), "raft comes with stage 3"),
         (("broker", "--data", "d", "--replication", "master_slave"), "master_slave comes with stage 2"),
-        (("broker", "--data", "d", "--listen", "8081"), "listen: '8081' is not HOST:PORT, such as 127.0.0.1:8081 or [::1]:8081 (--listen)"),
-        (("broker", "--data", "d", "--segment-bytes", "1KiB"), "segment_bytes: 1024 is outside of 65536 to 1073741824 (--segment-bytes)"),
+        (
+            ("broker", "--data", "d", "--listen", "8081"),
+            "listen: '8081' is not HOST:PORT, such as 127.0.0.1:8081 or [::1]:8081 (--listen)",
+        ),
+        (
+            ("broker", "--data", "d", "--segment-bytes", "1KiB"),
+            "segment_bytes: 1024 is outside of 65536 to 1073741824 (--segment-bytes)",
+        ),
         (("broker", "--data", "d", "--metrics", "5557"), "metrics_listen: '5557' is not HOST:PORT"),
         (("broker", "--data", "d", "--config", "no-such.yaml"), "config: no-such.yaml cannot be read: No such file or directory"),
     ],
@@ -130,7 +136,9 @@ def test_help_lists_every_command_and_every_exit_code(capfd: pytest.CaptureFixtu
         assert f"\n    {code} " in text
 
 
-def test_an_error_that_nobody_foresaw_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_error_that_nobody_foresaw_is_a_sentence_too(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("mq.rpc.admin_client.AdminClient.topics", lambda _self: 1 / 0)
     assert main(["topic", "list"]) == 1
     assert capfd.readouterr().err == "mq: internal error: ZeroDivisionError: division by zero (MQ_DEBUG=1 shows where)\n"

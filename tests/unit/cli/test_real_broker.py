@@ -188,7 +188,9 @@ def test_a_log_of_a_folder_that_is_no_data_folder_is_refused(mq: Mq, tmp_path: P
 
 def test_a_second_broker_on_the_same_folder_does_not_start(mq: Mq, real: RealBroker) -> None:
     command = ["broker", "--data", str(real.data), "--listen", f"127.0.0.1:{free_port()}", "--metrics", ""]
-    done = subprocess.run([sys.executable, "-m", "mq.cli.main", *command], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "mq.cli.main", *command], capture_output=True, text=True, timeout=30, check=False
+    )
     assert done.returncode == 1
     assert "in use by process" in done.stderr
     assert "Traceback" not in done.stderr

@@ -13,9 +13,7 @@ texts = st.text(max_size=200)
 times = st.integers(0, 253_402_300_799_999)
 
 
-def parsed(
-    message_id: str, body: bytes, born_ms: int, keys: list[str], shared: dict[str, object]
-) -> v2.Message:
+def parsed(message_id: str, body: bytes, born_ms: int, keys: list[str], shared: dict[str, object]) -> v2.Message:
     """The same message, made by protobuf."""
     message = v2.Message(body=body, user_properties=shared["properties"])  # type: ignore[arg-type]
     system = message.system_properties
