@@ -1,8 +1,11 @@
 """Many messages per frame: the way of our own client, where one gRPC message carries a whole batch."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
+
+import grpc.aio
 
 from mq.broker.outcomes import Sent
 from mq.core.errors import Code, MqError, RefusedError
@@ -22,6 +25,27 @@ _IN_FLIGHT_MAX = 256
 """Frames of one stream that may wait for the disk; a faster sender is held back by its own stream."""
 _FOLLOW_WAIT_S = 10.0
 _FETCH_BYTES = 1 << 20
+_log = logging.getLogger(__name__)
+
+
+class _Answers:
+    """The way back of one SendBatches stream.
+
+    One group's sync ends many batches in the same moment, but gRPC takes one write of a call at a time: a second one
+    beside it fails, and its answer would be lost.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._turn = context, asyncio.Lock()
+
+    async def write(self, answer: pb.BatchSent) -> None:
+        """Write one answer after the others; nothing when the client is gone."""
+        async with self._turn:
+            try:
+                await self._context.write(answer.SerializeToString())
+            except (grpc.aio.BaseError, asyncio.InvalidStateError) as error:
+                # It sends again what it has no answer for, and each message is stored once.
+                _log.debug("an answer to SendBatches could not be written: %s", error)
 
 
 class BatchHandlers:
@@ -34,6 +58,7 @@ class BatchHandlers:
         """Store each frame's messages as one batch; answers come as the batches become durable."""
         slots = asyncio.Semaphore(_IN_FLIGHT_MAX)
         running: set[asyncio.Task[None]] = set()
+        answers = _Answers(context)
 
         async def store(frame: pb.BatchSend) -> None:
             try:
@@ -41,9 +66,10 @@ class BatchHandlers:
             except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
                 log_failure("SendBatches", error)
                 answer = pb.BatchSent(code=code_for(error), message=text_for(error), sequence=frame.sequence)
+            try:
+                await answers.write(answer)
             finally:
                 slots.release()
-            await context.write(answer.SerializeToString())
 
         async for raw in requests:
             await slots.acquire()
@@ -51,7 +77,7 @@ class BatchHandlers:
                 frame = parse(pb.BatchSend, raw)
             except MqError as error:
                 slots.release()
-                await context.write(pb.BatchSent(code=code_for(error), message=text_for(error)).SerializeToString())
+                await answers.write(pb.BatchSent(code=code_for(error), message=text_for(error)))
                 continue
             task = asyncio.create_task(store(frame))
             running.add(task)
