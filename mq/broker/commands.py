@@ -309,7 +309,7 @@ def decode_command(payload: bytes) -> Command:
     try:
         values = _tuples(json.loads(payload[1:]))
         if kinds is ReceiveMessages:
-            values = (*values[:-1], tuple(_pick(*pick) for pick in values[-1]))
+            values = (*values[:-1], tuple(_pick(pick) for pick in values[-1]))
         elif kinds is DeadLetter:
             values = (*values[:-1], DeadPlace(*values[-1]))
         command: Command = kinds(*values)
@@ -318,7 +318,8 @@ def decode_command(payload: bytes) -> Command:
     return command
 
 
-def _pick(queue_id: int, before: int, first: int, after: int, skipped: Any, again: Any, dead: Any, is_repeat: bool) -> QueuePick:
+def _pick(values: Any) -> QueuePick:
+    queue_id, before, first, after, skipped, again, dead, is_repeat = values
     return QueuePick(queue_id, before, first, after, skipped, again, tuple(DeadPlace(*d) for d in dead), is_repeat)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["BatchSlice", "BrokerState", "ClientInfo", "DeliveredMessage", "Outgoing", "QueueOfGroup"]
+__all__ = ["BatchSlice", "BrokerState", "ClientInfo", "DeliveredMessage", "Outgoing", "QueueOfGroup", "ReceiveWish"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,24 @@ class Outgoing:
     kind: int
     due_ms: int
     message_group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveWish:
+    """What one receive asks for: up to `count_max` messages of a topic, as soon as there is one, none after `wait_ms`.
+
+    tags: those wanted, None for all. invisible_ms: how long the messages stay hidden; None = until acknowledged, as long
+    as the client lives (`auto_renew`). attempt_id: of a FIFO caller, who keeps it when it asks again after a lost reply.
+    """
+
+    group: str
+    topic: str
+    count_max: int
+    tags: frozenset[str] | None
+    invisible_ms: int | None
+    wait_ms: int
+    client: str
+    attempt_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

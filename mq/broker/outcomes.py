@@ -1,11 +1,12 @@
 """What applying a command came to: the answer for whoever asked, equal on every replica."""
 
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from mq.broker.delivery.table import InFlight, Received
 from mq.core.errors import RefusedError
 
-__all__ = ["Acked", "Changed", "Done", "Outcome", "Released", "Sent"]
+__all__ = ["Acked", "Changed", "Done", "Outcome", "Received", "Released", "Sent"]
 
 
 class Sent(NamedTuple):
@@ -38,7 +39,8 @@ class Released(NamedTuple):
     topics: tuple[str, ...]
 
 
-class Done(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Done:
     """Carried out; nothing more to tell. count: of what the command is about."""
 
     count: int = 0

@@ -1,6 +1,7 @@
 """`mq bench`: a quick figure of a running broker; the careful ones, beside a limit measured in the same run, are in `bench/`."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -72,7 +73,7 @@ async def _send_batches(session: Session, topic: str, seconds: float, sizes: dic
         while (now := time.perf_counter()) < began + seconds:
             messages = encoder.encode_batch(ids.take(len(bodies)), bodies, born_ms=time.time_ns() // 1_000_000)
             future = await producer.send(topic, messages, queue_id=0)
-            future.add_done_callback(lambda _done, sent_at=now: took_s.append(time.perf_counter() - sent_at))
+            future.add_done_callback(partial(_note_time, took_s, now))
             futures.append(future)
         await producer.flush()
         ended = time.perf_counter()
@@ -99,6 +100,10 @@ async def _fetch_batches(session: Session, topic: str, seconds: float) -> dict[s
             if now > began + seconds:
                 break
     return _figure("fetch, as stored", count, last - began, took_s)
+
+
+def _note_time(took_s: list[float], sent_at: float, _done: object) -> None:
+    took_s.append(time.perf_counter() - sent_at)
 
 
 def _send_single(session: Session, topic: str, seconds: float, body_bytes: int) -> dict[str, object]:

@@ -73,7 +73,10 @@ class _Demo:
     def client(self, role: str) -> "subprocess.Popen[bytes]":
         log = (self.folder / f"{role}.log").open("wb")
         process = subprocess.Popen(
-            [sys.executable, "-m", "mq.cli.demo_clients", role, self.endpoint, _TOPIC, _GROUP, str(self.count), str(self.folder / f"{role}.txt")],
+            [
+                sys.executable, "-m", "mq.cli.demo_clients",
+                role, self.endpoint, _TOPIC, _GROUP, str(self.count), str(self.folder / f"{role}.txt"),
+            ],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE if role == "consume" else log, stderr=log,
         )  # fmt: skip
         self.others.append(process)
@@ -169,9 +172,8 @@ def _summary(demo: _Demo) -> bool:
     print(f"orders consumed                     {len({n for _, n in consumed})}")
     print(f"acknowledged orders lost            {len(lost)}")
     print(f"consumed more than once             {twice}  (at least once is the promise; consumers must be idempotent)")
-    print(
-        f"broker dead                         {(demo.serving_again_ms - demo.killed_ms) / 1000:.1f} s, by SIGKILL after {demo.count // 2} orders"
-    )
+    dead_s = (demo.serving_again_ms - demo.killed_ms) / 1000
+    print(f"broker dead                         {dead_s:.1f} s, by SIGKILL after {demo.count // 2} orders")
     print(f"picture                             {picture}")
     return not lost and len(acked) == demo.count
 

@@ -4,7 +4,8 @@ Two collisions to keep in mind: a *log index* counts entries from 1, a *queue of
 messages of one queue from 0, and a *commit-log position* counts bytes.
 """
 
-from typing import NamedTuple, NewType
+from dataclasses import dataclass
+from typing import NewType
 
 __all__ = ["CommitLogPosition", "EntryId", "LogIndex", "QueueOffset", "Term"]
 
@@ -21,7 +22,8 @@ CommitLogPosition = NewType("CommitLogPosition", int)
 """Byte position in the commit log, counted over all its segments."""
 
 
-class EntryId(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class EntryId:
     """Term and index together name one entry for ever. Paper: Raft, section 5.3."""
 
     term: Term

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from mq.broker.batch import StoredMessage
-from mq.broker.exchange import BatchSlice, BrokerState, ClientInfo, DeliveredMessage, Outgoing, QueueOfGroup
+from mq.broker.exchange import BatchSlice, BrokerState, ClientInfo, DeliveredMessage, Outgoing, QueueOfGroup, ReceiveWish
 from mq.broker.outcomes import Sent
 from mq.broker.state import Group, Topic
 from mq.core.errors import RefusedError
@@ -36,10 +36,7 @@ class SendingPort(Protocol):
 class DeliveryPort(Protocol):
     """Consumers."""
 
-    async def receive(
-        self, group_name: str, topic: str, *, count_max: int, tags: frozenset[str] | None, invisible_ms: int | None, wait_ms: int,
-        client: str, attempt_id: str = "",
-    ) -> list[DeliveredMessage]:  # fmt: skip
+    async def receive(self, wish: ReceiveWish) -> list[DeliveredMessage]:
         """Messages, as soon as there is one."""
 
     async def ensure_group(self, name: str) -> Group:
@@ -79,27 +76,66 @@ class ClientsPort(Protocol):
 class AdminPort(Protocol):
     """Definitions and look-ups."""
 
-    async def create_topic(self, name: str, kind: int, queues: int, permission: int) -> Topic: ...
-    async def delete_topic(self, name: str) -> None: ...
-    def topics(self) -> list[Topic]: ...
-    def topic(self, name: str) -> Topic: ...
-    async def create_group(self, name: str, *, is_fifo: bool, max_attempts: int) -> Group: ...
-    async def delete_group(self, name: str) -> None: ...
-    def groups(self) -> list[Group]: ...
-    def group(self, name: str) -> Group: ...
-    def clients_of(self, group: str) -> list[ClientInfo]: ...
-    def progress(self, group_name: str, only_topic: str = "") -> list[QueueOfGroup]: ...
+    async def create_topic(self, name: str, kind: int, queues: int, permission: int) -> Topic:
+        """Define a topic, or widen it."""
+
+    async def delete_topic(self, name: str) -> None:
+        """Forget a topic and its messages."""
+
+    def topics(self) -> list[Topic]:
+        """All topics, by name."""
+
+    def topic(self, name: str) -> Topic:
+        """One topic. Raises: RefusedError (TOPIC_NOT_FOUND)."""
+
+    async def create_group(self, name: str, *, is_fifo: bool, max_attempts: int) -> Group:
+        """Define a consumer group, or change its settings."""
+
+    async def delete_group(self, name: str) -> None:
+        """Forget a group and its progress."""
+
+    def groups(self) -> list[Group]:
+        """All consumer groups, by name."""
+
+    def group(self, name: str) -> Group:
+        """One group. Raises: RefusedError (CONSUMER_GROUP_NOT_FOUND)."""
+
+    def clients_of(self, group: str) -> list[ClientInfo]:
+        """The clients of a group that were heard of lately."""
+
+    def progress(self, group_name: str, only_topic: str = "") -> list[QueueOfGroup]:
+        """A group's progress, queue by queue."""
+
     async def reset(
         self, group_name: str, topic: str, *, end: str = "", offset: int | None = None, time_ms: int | None = None
-    ) -> list[QueueOfGroup]: ...
-    async def move_offset(self, group: str, topic: str, queue_id: int, offset: int) -> None: ...
-    def consumer_offset(self, group: str, topic: str, queue_id: int) -> int | None: ...
-    async def offset_at(self, topic: str, queue_id: int, time_ms: int) -> int: ...
-    def queue_ends(self, topic: str, queue_id: int) -> tuple[int, int]: ...
+    ) -> list[QueueOfGroup]:
+        """Move a group in all queues of a topic, to an end ("earliest", "latest"), an offset, or a time; its new progress."""
+
+    async def move_offset(self, group: str, topic: str, queue_id: int, offset: int) -> None:
+        """Set a group's next offset in one queue."""
+
+    def consumer_offset(self, group: str, topic: str, queue_id: int) -> int | None:
+        """A group's next offset in one queue; None when it never read there."""
+
+    async def offset_at(self, topic: str, queue_id: int, time_ms: int) -> int:
+        """The first offset stored at or after a wall time."""
+
+    def queue_ends(self, topic: str, queue_id: int) -> tuple[int, int]:
+        """(lowest kept offset, next offset to be given)."""
+
     async def peek(
         self, topic: str, queue_id: int, offset: int, count: int, tags: frozenset[str] | None = None
-    ) -> tuple[list[tuple[int, StoredMessage]], int]: ...
-    async def find(self, topic: str, message_id: str, count: int) -> list[tuple[int, int, StoredMessage]]: ...
-    async def batches(self, topic: str, queue_id: int, offset: int, bytes_max: int) -> tuple[list[BatchSlice], int]: ...
-    async def wait_for_more(self, topic: str, offset: int, queue_id: int, timeout_s: float) -> None: ...
-    def state(self) -> BrokerState: ...
+    ) -> tuple[list[tuple[int, StoredMessage]], int]:
+        """([(offset, message)], where to go on), without touching any group."""
+
+    async def find(self, topic: str, message_id: str, count: int) -> list[tuple[int, int, StoredMessage]]:
+        """(queue id, offset, message) of the visible messages with an id."""
+
+    async def batches(self, topic: str, queue_id: int, offset: int, bytes_max: int) -> tuple[list[BatchSlice], int]:
+        """(stored batches from an offset on, the offset behind them)."""
+
+    async def wait_for_more(self, topic: str, offset: int, queue_id: int, timeout_s: float) -> None:
+        """Come back when a queue has grown beyond `offset`, or after a while."""
+
+    def state(self) -> BrokerState:
+        """The node at a glance."""

@@ -76,11 +76,8 @@ def error_of_rpc(error: grpc.RpcError, where: str, timeout_s: float | None) -> M
     """A failed call as an error of ours. where: the endpoints, for people."""
     code, details = error.code(), error.details() or ""
     match code:
-        case grpc.StatusCode.UNAVAILABLE if any(text in details for text in _NOT_CONNECTED):
-            reason = _REASON.search(details)
-            return UnreachableError(f"cannot reach {where}: {reason[0].strip() if reason else 'no connection'}")
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
-            return ConnectionLostError(f"the connection to {where} broke during the call; whether it was carried out is unknown")
+            return _connection_error(details, where)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return NoAnswerError(
                 f"{where} did not answer within {timeout_s or 0:g} s; whether the call was carried out is unknown"
@@ -92,6 +89,14 @@ def error_of_rpc(error: grpc.RpcError, where: str, timeout_s: float | None) -> M
         case grpc.StatusCode.INVALID_ARGUMENT:
             return RefusedError(Code.BAD_REQUEST, details)
     return BrokerFailedError(Code.INTERNAL_SERVER_ERROR, f"{where}: {code.name}: {details}")
+
+
+def _connection_error(details: str, where: str) -> MqError:
+    """No connection came about, so nothing was done; or one broke, and nobody knows."""
+    if any(text in details for text in _NOT_CONNECTED):
+        reason = _REASON.search(details)
+        return UnreachableError(f"cannot reach {where}: {reason[0].strip() if reason else 'no connection'}")
+    return ConnectionLostError(f"the connection to {where} broke during the call; whether it was carried out is unknown")
 
 
 class Connection:

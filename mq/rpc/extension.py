@@ -116,7 +116,7 @@ class ExtensionHandlers:
         )
         for client in self._admin.clients_of(name):
             response.clients.add(
-                client_id=client.client_id, type=client.client_type, language=client.language, version=client.version,  # type: ignore[arg-type]
+                client_id=client.client_id, type=client.client_type, language=client.language, version=client.version,
                 address=client.address, last_heard_ms=client.silent_ms,
             )  # fmt: skip
         return response.SerializeToString()
@@ -158,7 +158,8 @@ class ExtensionHandlers:
         if not low <= request.offset < high:
             raise RefusedError(
                 Code.MESSAGE_NOT_FOUND,
-                f"no message at offset {request.offset} of queue {request.queue_id} in {request.topic}: it holds {low} to {high - 1}",
+                f"no message at offset {request.offset} of queue {request.queue_id} in {request.topic}: "
+                + (f"it holds {low} to {high - 1}" if low < high else "it is empty"),
             )
         (offset, message), *_ = (await self._admin.peek(request.topic, request.queue_id, request.offset, 1))[0]
         return pb.GetMessageResponse(code=_OK, stored=_stored(request.queue_id, offset, message)).SerializeToString()

@@ -45,7 +45,7 @@ def generic_handler(
     handlers: by RPC name; unary ones and those of server streams get the request's bytes. refuse(name, code, text)
     makes the response message that reports an error.
     """
-    table = {}
+    table: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
     for name, method in methods.items():
         handler = handlers[name]
         match method.cardinality:

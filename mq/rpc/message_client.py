@@ -40,7 +40,7 @@ class MessageClient:
         self._connection = connection
         self._ids = new_message_ids()
 
-    def send(
+    def send(  # noqa: PLR0913 - by keyword, each a field of the message
         self,
         topic: str,
         body: bytes,

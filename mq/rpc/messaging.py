@@ -6,13 +6,14 @@ otherwise good answer; only a broken Telemetry stream ends with a gRPC status.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 
-from mq.broker.exchange import DeliveredMessage, Outgoing
+from mq.broker.exchange import Outgoing, ReceiveWish
 from mq.core.errors import Code, MqError, RefusedError
 from mq.core.limits import LONG_POLL_MS_MAX
 from mq.proto import rocketmq_v2_pb2 as pb
@@ -118,8 +119,8 @@ class MessagingHandlers:
             outgoing.append(Outgoing(data, m.message_id, m.tag, m.kind, m.due_ms or 0, m.message_group or ""))
         places = await self._sending.send(topic, outgoing)
         response = pb.SendMessageResponse(status=ok())
-        for message, (_queue_id, offset) in zip(outgoing, places, strict=True):
-            entry = response.entries.add(message_id=message.message_id, transaction_id=message.message_id, offset=offset)
+        for one, (_queue_id, offset) in zip(outgoing, places, strict=True):
+            entry = response.entries.add(message_id=one.message_id, transaction_id=one.message_id, offset=offset)
             entry.status.code = pb.OK
         return response.SerializeToString()
 
@@ -150,35 +151,26 @@ class MessagingHandlers:
 
     async def receive_message(self, raw: bytes, context: Context) -> AsyncIterator[bytes]:
         """Hand messages out; status first, delivery timestamp last, always. RocketMQ: ReceiveMessage."""
-        group = topic = ""
-        messages: list[DeliveredMessage] = []
+        try:
+            wish = self._receive_wish(raw, context)
+            messages = await self._delivery.receive(wish)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            log_failure("ReceiveMessage", error)
+            code = code_for_language(code_for(error), headers_of(context).get("x-mq-language", ""))
+            yield pb.ReceiveMessageResponse(status=status(code, text_for(error))).SerializeToString()
+            if code != Code.CLIENT_ID_REQUIRED:
+                yield _delivered_now()
+            return
+        if not messages:
+            yield pb.ReceiveMessageResponse(status=status(Code.MESSAGE_NOT_FOUND, "no new message")).SerializeToString()
+            yield _delivered_now()
+            return
         sent = 0
         try:
-            try:
-                request = parse(pb.ReceiveMessageRequest, raw)
-                group, topic = request.group.name, request.message_queue.topic.name
-                client = self._client(context, group=group)
-                checked = validate.check_receive(request)
-                messages = await self._delivery.receive(
-                    group, topic, count_max=checked.batch_size, tags=checked.tags,
-                    invisible_ms=None if checked.auto_renew else checked.invisible_ms,
-                    wait_ms=_wait_ms(checked.long_poll_ms, context), client=client, attempt_id=checked.attempt_id,
-                )  # fmt: skip
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
-                log_failure("ReceiveMessage", error)
-                code = code_for_language(code_for(error), headers_of(context).get("x-mq-language", ""))
-                yield pb.ReceiveMessageResponse(status=status(code, text_for(error))).SerializeToString()
-                if code != Code.CLIENT_ID_REQUIRED:
-                    yield _delivered_now()
-                return
-            if not messages:
-                yield pb.ReceiveMessageResponse(status=status(Code.MESSAGE_NOT_FOUND, "no new message")).SerializeToString()
-                yield _delivered_now()
-                return
             yield _OK_BYTES
-            framer = DeliveryFramer(topic, self._routes.store_host, messages[0].invisible_ms)
+            framer = DeliveryFramer(wish.topic, self._routes.store_host, messages[0].invisible_ms)
             for message in messages:
                 yield framer.response(
                     message.stored, kind=message.message_kind, store_ms=message.store_ms, queue_id=message.queue_id,
@@ -188,9 +180,19 @@ class MessagingHandlers:
             yield _delivered_now()
             sent = len(messages) + 1
         finally:
-            if messages and sent <= len(messages):
+            if sent <= len(messages):
                 # The stream broke: what was not written out is given back at once.
-                self._delivery.give_back_messages(group, topic, messages[max(0, sent - 1) :])
+                self._delivery.give_back_messages(wish.group, wish.topic, messages[max(0, sent - 1) :])
+
+    def _receive_wish(self, raw: bytes, context: Context) -> ReceiveWish:
+        request = parse(pb.ReceiveMessageRequest, raw)
+        client = self._client(context, group=request.group.name)
+        checked = validate.check_receive(request)
+        return ReceiveWish(
+            group=request.group.name, topic=request.message_queue.topic.name, count_max=checked.batch_size, tags=checked.tags,
+            invisible_ms=None if checked.auto_renew else checked.invisible_ms, wait_ms=_wait_ms(checked.long_poll_ms, context),
+            client=client, attempt_id=checked.attempt_id,
+        )  # fmt: skip
 
     async def ack_message(self, raw: bytes, context: Context) -> bytes:
         """Messages are done. RocketMQ: AckMessage."""
@@ -239,11 +241,7 @@ class MessagingHandlers:
             request = parse(pb.PullMessageRequest, raw)
             self._client(context, group=request.group.name)
             topic, queue_id, offset, count, tags, polling_ms = validate.check_pull(request)
-            low, high = self._admin.queue_ends(topic, queue_id)
-            if not low <= offset <= high:
-                raise RefusedError(
-                    Code.ILLEGAL_OFFSET, f"offset: {offset} is outside queue {queue_id} of {topic}, {low} to {high}"
-                )
+            high = self._check_offset(topic, queue_id, offset)
             if offset == high and polling_ms > 0:
                 await self._admin.wait_for_more(topic, high, queue_id, _wait_ms(polling_ms, context) / 1000)
             found, after = await self._admin.peek(topic, queue_id, offset, count, tags) if count else ([], offset)
@@ -263,6 +261,13 @@ class MessagingHandlers:
         else:
             yield pb.PullMessageResponse(status=status(Code.MESSAGE_NOT_FOUND, "no new message")).SerializeToString()
         yield pb.PullMessageResponse(next_offset=after).SerializeToString()
+
+    def _check_offset(self, topic: str, queue_id: int, offset: int) -> int:
+        """The queue's end. Raises: RefusedError (ILLEGAL_OFFSET) when the offset is not within the queue."""
+        low, high = self._admin.queue_ends(topic, queue_id)
+        if not low <= offset <= high:
+            raise RefusedError(Code.ILLEGAL_OFFSET, f"offset: {offset} is outside queue {queue_id} of {topic}, {low} to {high}")
+        return high
 
     async def update_offset(self, raw: bytes, context: Context) -> bytes:
         """Set where a group goes on. RocketMQ: UpdateOffset."""
@@ -360,8 +365,10 @@ class MessagingHandlers:
 def _wait_ms(asked_ms: int | None, context: Context) -> int:
     """How long a poll may wait: what was asked for, but not beyond its caller's own deadline."""
     left_s = context.time_remaining()
+    if left_s is None:  # the caller set no deadline
+        left_s = math.inf
     # A client's deadline of years arrives as a number too large to be one.
-    left_ms = LONG_POLL_MS_MAX if left_s is None else int(min(max(0.0, left_s - _DEADLINE_MARGIN_S) * 1000, 86_400_000))
+    left_ms = int(min(max(0.0, left_s - _DEADLINE_MARGIN_S) * 1000, 86_400_000))
     return min(LONG_POLL_MS_MAX if asked_ms is None else asked_ms, left_ms)
 
 

@@ -18,13 +18,12 @@ def endpoints_of(addresses: Sequence[tuple[str, int]]) -> pb.Endpoints:
     """Addresses in the protocol's form. Raises: IllegalArgumentError when they cannot stand in one endpoint."""
     kinds = {_scheme(host) for host, _ in addresses}
     if not addresses or len(kinds) > 1 or (kinds == {pb.DOMAIN_NAME} and len(addresses) > 1):
-        raise IllegalArgumentError(
-            f"advertise: {', '.join(f'{h}:{p}' for h, p in addresses) or 'nothing'} must be one host name, or IP addresses of one version"
-        )
+        shown = ", ".join(f"{host}:{port}" for host, port in addresses) or "nothing"
+        raise IllegalArgumentError(f"advertise: {shown} must be one host name, or IP addresses of one version")
     return pb.Endpoints(scheme=kinds.pop(), addresses=[pb.Address(host=host, port=port) for host, port in sorted(addresses)])
 
 
-def _scheme(host: str) -> "pb.AddressScheme":
+def _scheme(host: str) -> "pb.AddressScheme.ValueType":
     try:
         return pb.IPv6 if ipaddress.ip_address(host).version == 6 else pb.IPv4
     except ValueError:

@@ -34,7 +34,7 @@ class GrpcServer:
     def __init__(self, messaging: MessagingHandlers, extension: ExtensionHandlers) -> None:
         self._server = grpc.aio.server(options=_OPTIONS)
         self._health = health_aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)  # type: ignore[no-untyped-call]
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_generic_rpc_handlers(
             (
                 generic_handler(MESSAGING_SERVICE, MESSAGING, messaging.by_name, messaging.refuse),
@@ -58,9 +58,9 @@ class GrpcServer:
         """Begin to answer."""
         await self._server.start()
         for service in ("", MESSAGING_SERVICE, BROKER_SERVICE):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)  # type: ignore[no-untyped-call]
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_s: float) -> None:
         """Take no new calls, let the running ones end within `grace_s`."""
-        await self._health.enter_graceful_shutdown()  # type: ignore[no-untyped-call]
+        await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)

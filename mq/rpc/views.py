@@ -55,8 +55,8 @@ def to_broker(response: broker.DescribeBrokerResponse) -> BrokerView:
     r = response
     organs = tuple(OrganView(organ.name, organ.class_name, organ.calls) for organ in r.organs)
     return BrokerView(
-        r.name, r.node_id, r.role, r.version, r.replication, r.first_index, r.last_index, r.applied_index, r.durable_end, r.segments,
-        r.uptime_ms, organs,
+        r.name, r.node_id, r.role, r.version, r.replication, r.first_index, r.last_index, r.applied_index, r.durable_end,
+        r.segments, r.uptime_ms, organs,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ Nothing here affects a consumer but the commands that say so (reset, delete).
 """
 
 import time
+from functools import partial
 
 from mq import __version__
 from mq.broker import commands as c
@@ -150,7 +151,7 @@ class Administrator:
         at = min(max(offset, queue.min_offset), queue.max_offset)
         count = min(max(count, 1), _PEEK_MAX)
         found: list[tuple[int, StoredMessage]] = []
-        for entry in await self._node.reader.run(lambda: queue.entries(QueueOffset(at), _PEEK_MAX)):
+        for entry in await self._node.reader.run(partial(queue.entries, QueueOffset(at), _PEEK_MAX)):
             payload = await self._payload(entry)
             stored_tags = decode_tags(payload)
             while at < entry.base_offset + entry.count and len(found) < count:
@@ -170,7 +171,7 @@ class Administrator:
         found: list[BatchSlice] = []
         size, at = 0, min(max(offset, queue.min_offset), queue.max_offset)
         while size < bytes_max and at < queue.max_offset:
-            for entry in await self._node.reader.run(lambda at=at: queue.entries(QueueOffset(at), 64)):  # type: ignore[misc]
+            for entry in await self._node.reader.run(partial(queue.entries, QueueOffset(at), 64)):
                 payload, sizes, store_ms = batch_slice(await self._payload(entry), entry.first, entry.count)
                 found.append(BatchSlice(queue_id, entry.base_offset, store_ms, payload, sizes))
                 size, at = size + entry.size_bytes, entry.base_offset + entry.count

@@ -9,15 +9,15 @@ from collections.abc import Iterable
 
 from mq.broker import commands as c
 from mq.broker.batch import delivery_slice
-from mq.broker.delivery.picker import Choice, Picker, RecordReader
+from mq.broker.delivery.picker import Choice, Look, Picker, RecordReader
 from mq.broker.delivery.receipt import ReceiptHandle
 from mq.broker.delivery.table import Delivered, Received
-from mq.broker.exchange import DeliveredMessage
-from mq.broker.outcomes import Acked, Changed, Outcome, Released, Sent
+from mq.broker.exchange import DeliveredMessage, ReceiveWish
+from mq.broker.outcomes import Acked, Changed, Done, Outcome, Released, Sent
 from mq.broker.state import MAX_ATTEMPTS, Group, dead_letter_topic
 from mq.core.entry import RecordPlace
 from mq.core.errors import Code, NotServingError, RefusedError
-from mq.core.ids import CommitLogPosition
+from mq.core.ids import CommitLogPosition, QueueOffset
 from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS
 from mq.server.clients import Clients
 from mq.server.node import BrokerNode
@@ -47,28 +47,22 @@ class Deliverer:
 
     # --- receive
 
-    async def receive(
-        self, group_name: str, topic: str, *, count_max: int, tags: frozenset[str] | None, invisible_ms: int | None, wait_ms: int,
-        client: str, attempt_id: str = "",
-    ) -> list[DeliveredMessage]:  # fmt: skip
-        """Up to `count_max` messages, as soon as there is one; none after `wait_ms`.
+    async def receive(self, wish: ReceiveWish) -> list[DeliveredMessage]:
+        """Messages, as soon as there is one; none when the wish's time is over.
 
-        invisible_ms: how long they stay hidden; None = until acknowledged, as long as the client lives (`auto_renew`).
         When the caller is cancelled, what was picked for it is given back at once.
         """
-        group = await self.ensure_group(group_name)
+        group, topic = await self.ensure_group(wish.group), wish.topic
         if not self._machine.topic(topic).permission.is_readable:
             raise RefusedError(Code.FORBIDDEN, f"topic {topic} is not readable: it has no readable queue")
-        count_max = min(count_max, RECEIVE_BATCH_MAX)
-        end_s = self._loop.time() + wait_ms / 1000
+        count_max = min(wish.count_max, RECEIVE_BATCH_MAX)
+        end_s = self._loop.time() + wish.wait_ms / 1000
         while count_max > 0:
             choice = await self._node.reader.run(
-                lambda: self.picker.choose(
-                    group, topic, count_max=count_max, tags=tags, now_ms=self._node.log_ms(), attempt_id=attempt_id
-                )
+                lambda: self.picker.choose(Look(group, topic, count_max, wish.tags, self._node.log_ms(), wish.attempt_id))
             )
             if self._is_worth_a_command(choice):
-                messages = await self._hand_out(group, topic, choice, invisible_ms, client, attempt_id)
+                messages = await self._hand_out(wish, choice)
                 if messages:
                     return messages
                 if choice.has_more:
@@ -76,7 +70,7 @@ class Deliverer:
             left_s = end_s - self._loop.time()
             if left_s <= 0 or self._is_stopping:
                 break
-            await self.room.wait(topic, group_name, self._until_ready_s(group, topic, left_s))
+            await self.room.wait(topic, group.name, self._until_ready_s(group, topic, left_s))
         return []
 
     @staticmethod
@@ -92,35 +86,34 @@ class Deliverer:
         # One millisecond more: a deadline is reached when log time is not below it.
         return min(limit_s, max(0.001, (min(deadlines) - self._node.log_ms() + 1) / 1000))
 
-    async def _hand_out(
-        self, group: Group, topic: str, choice: Choice, invisible_ms: int | None, client: str, attempt_id: str
-    ) -> list[DeliveredMessage]:
+    async def _hand_out(self, wish: ReceiveWish, choice: Choice) -> list[DeliveredMessage]:
+        group, topic, renews = wish.group, wish.topic, wish.invisible_ms is None
         log_ms, wall_ms = self._node.stamps()
-        span_ms = RENEW_INVISIBLE_MS if invisible_ms is None else invisible_ms
+        span_ms = RENEW_INVISIBLE_MS if wish.invisible_ms is None else wish.invisible_ms
         command = c.ReceiveMessages(
-            log_ms, wall_ms, group.name, topic, client, attempt_id, invisible_ms is None, log_ms + span_ms, choice.picks
+            log_ms, wall_ms, group, topic, wish.client, wish.attempt_id, renews, log_ms + span_ms, choice.picks
         )
-        self.picker.reserve(group.name, topic, choice.picks)
+        self.picker.reserve(group, topic, choice.picks)
         try:
             future = self._node.propose(command)
         except NotServingError:
-            self.picker.release(group.name, topic, choice.picks)
+            self.picker.release(group, topic, choice.picks)
             raise
-        future.add_done_callback(lambda _: self.picker.release(group.name, topic, choice.picks))
+        future.add_done_callback(lambda _: self.picker.release(group, topic, choice.picks))
         try:
             received = await asyncio.shield(future)
         except asyncio.CancelledError:
-            future.add_done_callback(lambda done: self._give_back_picked(group.name, topic, done))
+            future.add_done_callback(lambda done: self._give_back_picked(group, topic, done))
             raise
         if isinstance(received, RefusedError):
             raise received
         assert isinstance(received, Received)
-        if invisible_ms is None and received.delivered:
-            self._renewing.setdefault((client, group.name), log_ms + span_ms)
+        if renews and received.delivered:
+            self._renewing.setdefault((wish.client, group), log_ms + span_ms)
         try:
-            return await self._load(group.name, topic, choice, received.delivered, span_ms)
+            return await self._load(group, topic, choice, received.delivered, span_ms)
         except asyncio.CancelledError:
-            self.give_back(group.name, topic, received.delivered)
+            self.give_back(group, topic, received.delivered)
             raise
 
     async def _load(
@@ -238,7 +231,7 @@ class Deliverer:
         if not self._is_current(handle, self._node.log_ms()):
             return
         queue = self._machine.queue(topic, handle.queue_id)
-        entry = (await self._node.reader.run(lambda: queue.entries(handle.offset, 1)))[0]
+        entry = (await self._node.reader.run(lambda: queue.entries(QueueOffset(handle.offset), 1)))[0]
         place = c.DeadPlace(
             handle.offset,
             entry.position,
@@ -286,7 +279,7 @@ class Deliverer:
                     outcome = await self._node.carry_out(c.RenewClient(log_ms, wall_ms, client, group, new_ms))
                 except NotServingError:
                     return
-                if getattr(outcome, "count", 0):
+                if isinstance(outcome, Done) and outcome.count:
                     self._renewing[client, group] = new_ms
                 else:
                     self._renewing.pop((client, group), None)
@@ -294,33 +287,37 @@ class Deliverer:
     # --- waking
 
     def _on_applied(self, command: c.Command, outcome: Outcome) -> None:
-        if isinstance(outcome, Sent):
-            if outcome.is_visible:
-                self.room.messages_came(outcome.topic, len(outcome.places) - outcome.duplicates)
-        elif isinstance(outcome, Released):
-            for topic in outcome.topics:
-                self.room.messages_came(topic, RECEIVE_BATCH_MAX)
-        elif isinstance(command, c.ReceiveMessages | c.ChangeInvisible):
-            self._loop.call_later(
-                max(0, command.deadline_ms - command.log_ms + 1) / 1000,
-                self.room.wake,
-                command.topic,
-                command.group,
-                RECEIVE_BATCH_MAX,
-            )
-            if isinstance(outcome, Received) and outcome.dead:
-                self.room.messages_came(dead_letter_topic(command.group), len(outcome.dead))
-        elif isinstance(command, c.DeadLetter):
-            self.room.messages_came(dead_letter_topic(command.group), 1)
-            self.room.wake(command.topic, command.group, 1)
-        elif isinstance(command, c.ReleaseClient | c.DeleteGroup):
-            name = command.group if isinstance(command, c.ReleaseClient) else command.name
-            for topic in list(self._machine.topics):
-                self.room.wake(topic, name, RECEIVE_BATCH_MAX)
-        elif isinstance(command, c.AckMessages | c.MoveOffset):
-            group = self._machine.groups.get(command.group)
-            if isinstance(command, c.MoveOffset) or (group is not None and group.is_fifo):
+        """Wake the polls that a command made, or will make, something visible for."""
+        match outcome:
+            case Sent():
+                if outcome.is_visible:
+                    self.room.messages_came(outcome.topic, len(outcome.places) - outcome.duplicates)
+            case Released():
+                for topic in outcome.topics:
+                    self.room.messages_came(topic, RECEIVE_BATCH_MAX)
+            case _:
+                self._on_delivery(command, outcome)
+
+    def _on_delivery(self, command: c.Command, outcome: Outcome) -> None:
+        """Like `_on_applied`, for the commands of consumers and of those who look after them."""
+        match command:
+            case c.ReceiveMessages() | c.ChangeInvisible():
+                hidden_s = max(0, command.deadline_ms - command.log_ms + 1) / 1000
+                self._loop.call_later(hidden_s, self.room.wake, command.topic, command.group, RECEIVE_BATCH_MAX)
+                if isinstance(outcome, Received) and outcome.dead:
+                    self.room.messages_came(dead_letter_topic(command.group), len(outcome.dead))
+            case c.DeadLetter():
+                self.room.messages_came(dead_letter_topic(command.group), 1)
+                self.room.wake(command.topic, command.group, 1)
+            case c.ReleaseClient(group=name) | c.DeleteGroup(name=name):
+                for topic in list(self._machine.topics):
+                    self.room.wake(topic, name, RECEIVE_BATCH_MAX)
+            case c.MoveOffset():
                 self.room.wake(command.topic, command.group, RECEIVE_BATCH_MAX)
+            case c.AckMessages():
+                group = self._machine.groups.get(command.group)
+                if group is not None and group.is_fifo:
+                    self.room.wake(command.topic, command.group, RECEIVE_BATCH_MAX)
 
     def stop(self) -> None:
         """End all polls with nothing."""

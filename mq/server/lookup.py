@@ -6,6 +6,7 @@ segments never change, so what they hold is indexed once, off the write path, in
 
 import asyncio
 import logging
+from functools import partial
 
 from mq.broker.batch import AppendMessages, StoredMessage, decode_batch, delivery_slice
 from mq.broker.store.commit_log import SegmentView, StoredEntry
@@ -79,8 +80,8 @@ class MessageLookup:
         at = segment.first_index
         while at <= segment.last_index:
             stored = await self._node.reader.run(
-                lambda at=at: self._node.log.entries(LogIndex(at), LogIndex(segment.last_index), _READ_BYTES)
-            )  # type: ignore[misc]
+                partial(self._node.log.entries, LogIndex(at), LogIndex(segment.last_index), _READ_BYTES)
+            )
             at = stored[-1].entry.index + 1
             items += [item for one in stored for item in _messages_of(one)]
             await asyncio.sleep(0)
@@ -93,7 +94,7 @@ class MessageLookup:
         queue = self._node.machine.queue(topic, batch.queue_id)
         at = await self._node.reader.run(lambda: queue.offset_at(batch.wall_ms))
         while at < queue.max_offset:
-            entries = await self._node.reader.run(lambda at=at: queue.entries(at, 64))  # type: ignore[misc]
+            entries = await self._node.reader.run(partial(queue.entries, at, 64))
             for entry in entries:
                 if entry.position == place.position and entry.first <= number < entry.first + entry.count:
                     return batch.queue_id, entry.base_offset + number - entry.first, delivery_slice(payload, number)

@@ -147,7 +147,8 @@ class MetricsServer:
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         match environ.get("PATH_INFO"):
             case "/metrics":
-                return self._metrics(environ, start_response)
+                page: Iterable[bytes] = self._metrics(environ, start_response)
+                return page
             case "/healthz":
                 return _text(start_response, "200 OK", "alive")
             case "/readyz":

@@ -64,7 +64,8 @@ class BrokerNode:
         self._loop = asyncio.get_running_loop()
         self._lane = StorageLane(disk, self._loop)
         self._gathering: deque[_Waiting] = deque()
-        self._is_writing = False
+        self._is_idle = asyncio.Event()  # nothing is being written, and nothing waits for it
+        self._is_idle.set()
         self._is_closing = False
         self._is_busy = False
         self._arrivals, self._rate_since_s = 0, 0.0
@@ -101,8 +102,8 @@ class BrokerNode:
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._gathering.append((command, encode_command(command), future))
         self._arrivals += 1
-        if not self._is_writing:
-            self._is_writing = True
+        if self._is_idle.is_set():
+            self._is_idle.clear()
             self._write_soon()
         return future
 
@@ -130,9 +131,9 @@ class BrokerNode:
 
     def _write_next(self) -> None:
         if not self._gathering or self.failure is not None:
-            self._is_writing = False
+            self._is_idle.set()
             return
-        self._is_writing = True
+        self._is_idle.clear()
         group: list[_Waiting] = []
         size = 0
         while (
@@ -160,7 +161,7 @@ class BrokerNode:
         if self._gathering:
             self._write_soon()
         else:
-            self._is_writing = False
+            self._is_idle.set()
         now_ms = _monotonic_ms()
         for (command, payload, future), (index, place) in zip(group, committed, strict=True):
             outcome = self.machine.apply(index, command, place)
@@ -181,7 +182,7 @@ class BrokerNode:
                 _fail(future, error)
             self._write_next()
             return
-        self._is_writing = False
+        self._is_idle.set()
         self.failure = error
         _log.error("the disk failed, the broker stops: %s", error)
         for _, _, future in group:
@@ -203,7 +204,7 @@ class BrokerNode:
             self._take_snapshot()
         else:
             self._flush_queues(sync=False)
-        if not self._gathering and not self._is_writing:
+        if not self._gathering and self._is_idle.is_set():
             note = self.log.note_durable()
             if note:
                 self._lane.submit(note)
@@ -272,8 +273,7 @@ class BrokerNode:
     async def close(self) -> None:
         """Finish what was taken, write a snapshot, and let go of the folder."""
         self._is_closing = True
-        while self._is_writing and self.failure is None:
-            await asyncio.sleep(0.001)
+        await self._is_idle.wait()
         if self.failure is None:
             self._take_snapshot()
             self._lane.submit(self.log.note_durable())

@@ -5,6 +5,9 @@ import gc
 import logging
 import signal
 import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
 
 from mq.core.errors import MqError
 from mq.server.broker import Broker
@@ -18,16 +21,18 @@ _log = logging.getLogger("mq.broker")
 
 
 def run_broker(config: BrokerConfig) -> int:
-    """Run until SIGTERM or SIGINT. Returns the exit status: 0 after a clean stop, 1 when the disk failed or nothing could start."""
+    """Run until SIGTERM or SIGINT.
+
+    Returns the exit status: 0 after a clean stop, 1 when the disk failed or the broker could not start.
+    """
     set_up_logs(config.log_level)
     # A thread that comes back from the disk should not wait 5 ms for its turn.
     sys.setswitchinterval(0.0005)
-    try:
+    run: Callable[[Coroutine[Any, Any, int]], int] = asyncio.run
+    with suppress(ImportError):
         import uvloop  # noqa: PLC0415 - optional
 
         run = uvloop.run
-    except ImportError:
-        run = asyncio.run
     try:
         return run(_serve(config))
     except MqError as error:
@@ -62,9 +67,8 @@ async def _serve(config: BrokerConfig) -> int:
     gc.collect()
     gc.freeze()
     _log.info("broker %s serves on %s (port %d)", config.name, config.listen, port)
-    done, _ = await asyncio.wait(
-        {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(broker.failed)}, return_when=asyncio.FIRST_COMPLETED
-    )
+    endings: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), broker.failed]
+    await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
     failed = broker.failed.done()
     _log.info("stopping%s", " because the disk failed" if failed else "")
     if metrics is not None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from functools import partial
 
 from mq.broker import commands as c
 from mq.broker.store.commit_log import SegmentView
 from mq.core.errors import RefusedError
+from mq.core.ids import LogIndex
 from mq.server.node import BrokerNode
 
 __all__ = ["Retention"]
@@ -63,8 +65,8 @@ class Retention:
 
     async def _store_ms(self, segment: SegmentView) -> int:
         """Wall time of the first command in a segment."""
-        log = self._node.log
-        stored = await self._node.reader.run(lambda: log.entries(segment.first_index, segment.first_index, 1))
+        log, first = self._node.log, LogIndex(segment.first_index)
+        stored = await self._node.reader.run(lambda: log.entries(first, first, 1))
         return c.decode_command(stored[0].entry.payload).wall_ms if stored else self._node.wall_ms()
 
     async def _floors(self, store_ms: int) -> list[tuple[str, int, int]]:
@@ -72,7 +74,7 @@ class Retention:
         floors = []
         for topic in self._node.machine.topics.values():
             for queue in topic.queues:
-                floor = await self._node.reader.run(lambda queue=queue: queue.offset_at(store_ms))  # type: ignore[misc]
+                floor = await self._node.reader.run(partial(queue.offset_at, store_ms))
                 if floor > queue.min_offset:
                     floors.append((topic.name, queue.queue_id, int(floor)))
         return floors

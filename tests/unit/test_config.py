@@ -71,8 +71,10 @@ def test_a_value_outside_its_limits_is_refused_by_field_and_limit(field: str, va
 
 
 def test_limits_themselves_are_allowed() -> None:
-    BrokerConfig(data=DATA, name="x" * 64, node=255, segment_bytes=64 << 10, listen="[::1]:0", log_level="DEBUG")
-    BrokerConfig(data=DATA, segment_bytes=1 << 30, advertise=("10.0.0.1:1", "10.0.0.2:65535"), metrics_listen="0.0.0.0:0")
+    low = BrokerConfig(data=DATA, name="x" * 64, node=255, segment_bytes=64 << 10, listen="[::1]:0", log_level="DEBUG")
+    high = BrokerConfig(data=DATA, segment_bytes=1 << 30, advertise=("10.0.0.1:1", "10.0.0.2:65535"), metrics_listen="0.0.0.0:0")
+    assert (low.listen_address, low.node, low.segment_bytes) == (("::1", 0), 255, 64 << 10)
+    assert high.advertised(8081) == [("10.0.0.1", 1), ("10.0.0.2", 65535)]
 
 
 def test_data_must_not_be_a_file(tmp_path: Path) -> None:
@@ -151,7 +153,8 @@ def test_a_mistake_in_the_environment_is_named_with_its_variable() -> None:
 
 def test_a_kubernetes_service_of_our_name_does_no_harm() -> None:
     names = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_GRPC", "PORT", "PORT_8081_TCP", "PORT_8081_TCP_ADDR")
-    load_config(None, {f"MQ_BROKER_{name}": "tcp://10.0.0.1:8081" for name in names}, {"data": "d"})
+    linked = {f"MQ_BROKER_{name}": "tcp://10.0.0.1:8081" for name in names}
+    assert load_config(None, linked, {"data": "d"}) == load_config(None, {}, {"data": "d"})
 
 
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
@@ -196,7 +199,7 @@ def logged(level: str) -> str:
     log.debug("details")
     log.info("two\nlines %d", 2)
     try:
-        raise ValueError("why")
+        int("why")
     except ValueError:
         log.exception("it failed")
     return stream.getvalue()
@@ -208,7 +211,7 @@ def test_a_log_line_has_time_level_component_and_text_and_no_traceback() -> None
     assert first[23:] == " INFO    node: two\\nlines 2"
     assert first[4] == first[7] == "-"
     assert first[19] == "."
-    assert second[23:] == " ERROR   node: it failed: ValueError: why"
+    assert second[23:] == " ERROR   node: it failed: ValueError: invalid literal for int() with base 10: 'why'"
 
 
 @pytest.mark.usefixtures("_restored_logging")

@@ -21,7 +21,7 @@ from mq.core.ids import CommitLogPosition, QueueOffset
 from mq.core.limits import IN_FLIGHT_PER_QUEUE_MAX
 from mq.core.ports import Read, Steps
 
-__all__ = ["Choice", "Picker", "RecordReader"]
+__all__ = ["Choice", "Look", "Picker", "RecordReader"]
 
 _ENTRIES_PER_LOOK = 64
 _SCAN_MAX = 2048
@@ -40,6 +40,23 @@ class RecordReader:
     read: Callable[[RecordPlace], Read]
     decode: Callable[[RecordPlace, bytes], Entry]
     first_position: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at a topic's queues is for: up to `count_max` messages for a group.
+
+    tags: those wanted, None for all. now_ms: log time. attempt_id: of a FIFO caller, who keeps it when it asks again
+    after a lost reply. queue_ids: where to look, in this order; None for all queues, in turn.
+    """
+
+    group: Group
+    topic: str
+    count_max: int
+    tags: frozenset[str] | None
+    now_ms: int
+    attempt_id: str = ""
+    queue_ids: tuple[int, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -74,31 +91,22 @@ class Picker:
         self._reserved: dict[Key, _Reservation] = {}
         self._turn: dict[tuple[str, str], int] = {}
 
-    def choose(
-        self, group: Group, topic: str, *, count_max: int, tags: frozenset[str] | None, now_ms: int, attempt_id: str = "",
-        queue_ids: tuple[int, ...] | None = None,
-    ) -> Steps[Choice]:  # fmt: skip
-        """Look for up to `count_max` messages in all queues of a topic (or in `queue_ids`), in turn.
+    def choose(self, look: Look) -> Steps[Choice]:
+        """Look for messages in a topic's queues, in turn.
 
-        tags: those wanted, None for all. now_ms: log time. attempt_id: of a FIFO caller.
         The result must be handed to `reserve` before anything else is chosen.
         """
+        group, topic = look.group, look.topic
         queues = self._machine.topic(topic).queues
         turn = self._turn.get((group.name, topic), 0)
         self._turn[group.name, topic] = turn + 1
         choice, picks = Choice(), []
-        order = queue_ids if queue_ids is not None else [(turn + i) % len(queues) for i in range(len(queues))]
+        order = look.queue_ids if look.queue_ids is not None else [(turn + i) % len(queues) for i in range(len(queues))]
+        choose_one = self._choose_in_order if group.is_fifo else self._choose_any
         for queue_id in order:
-            if choice.count >= count_max:
+            if choice.count >= look.count_max:
                 break
-            progress = group.look(topic).look(queue_id)
-            queue = queues[queue_id]
-            if group.is_fifo:
-                pick = yield from self._choose_in_order(
-                    group, topic, queue, progress, choice, count_max, tags, now_ms, attempt_id
-                )
-            else:
-                pick = yield from self._choose_any(group, topic, queue, progress, choice, count_max, tags, now_ms)
+            pick = yield from choose_one(look, queues[queue_id], group.look(topic).look(queue_id), choice)
             if pick is not None:
                 picks.append(pick)
         choice.picks = tuple(picks)
@@ -126,60 +134,60 @@ class Picker:
 
     # --- one queue
 
-    def _choose_any(
-        self, group: Group, topic: str, queue: ConsumeQueue, progress: QueueProgress, choice: Choice, count_max: int,
-        tags: frozenset[str] | None, now_ms: int,
-    ) -> Steps[QueuePick | None]:  # fmt: skip
-        held = self._reserved.get((group.name, topic, queue.queue_id))
-        expired = [o for o in progress.expired(now_ms) if held is None or o not in held.again]
-        again, dead = yield from self._take_again(group, queue, progress, expired, choice, count_max)
+    def _choose_any(self, look: Look, queue: ConsumeQueue, progress: QueueProgress, choice: Choice) -> Steps[QueuePick | None]:
+        held = self._reserved.get((look.group.name, look.topic, queue.queue_id))
+        expired = [o for o in progress.expired(look.now_ms) if held is None or o not in held.again]
+        again, dead = yield from self._take_again(look, queue, progress, expired, choice)
         from_offset = held.next_offset if held is not None else progress.next_offset
         # Retention may have passed a group that reads here for the first time.
         first = max(from_offset, queue.min_offset)
         after, skipped = first, list[int]()
         if len(progress.in_flight) < IN_FLIGHT_PER_QUEUE_MAX:
-            after, skipped = yield from self._take_new(queue, first, choice, count_max, tags)
+            after, skipped = yield from self._take_new(look, queue, first, choice)
         if after == first and not again and not dead:
             return None
         return QueuePick(queue.queue_id, from_offset, first, after, tuple(skipped), tuple(again), tuple(dead))
 
     def _choose_in_order(
-        self, group: Group, topic: str, queue: ConsumeQueue, progress: QueueProgress, choice: Choice, count_max: int,
-        tags: frozenset[str] | None, now_ms: int, attempt_id: str,
-    ) -> Steps[QueuePick | None]:  # fmt: skip
+        self, look: Look, queue: ConsumeQueue, progress: QueueProgress, choice: Choice
+    ) -> Steps[QueuePick | None]:
         """A queue of an ordered group is closed while anything received from it is hidden and not acknowledged.
 
         RocketMQ: ConsumerOrderInfoManager; the whole queue is closed there, too.
         """
-        if (group.name, topic, queue.queue_id) in self._reserved:
+        if (look.group.name, look.topic, queue.queue_id) in self._reserved:
             return None
         flights = progress.in_flight
         if not flights:
-            return (yield from self._choose_any(group, topic, queue, progress, choice, count_max, tags, now_ms))
-        is_repeat = bool(attempt_id) and progress.attempt_id == attempt_id
-        if not is_repeat and any(flight.deadline_ms > now_ms for flight in flights.values()):
+            return (yield from self._choose_any(look, queue, progress, choice))
+        is_repeat = bool(look.attempt_id) and progress.attempt_id == look.attempt_id
+        if not is_repeat and any(flight.deadline_ms > look.now_ms for flight in flights.values()):
             return None
-        again, dead = yield from self._take_again(
-            group, queue, progress, sorted(flights), choice, count_max, may_die=not is_repeat
-        )
+        again, dead = yield from self._take_again(look, queue, progress, sorted(flights), choice, may_die=not is_repeat)
         offset = progress.next_offset
         return QueuePick(queue.queue_id, offset, offset, offset, (), tuple(again), tuple(dead), is_repeat)
 
     def _take_again(
-        self, group: Group, queue: ConsumeQueue, progress: QueueProgress, offsets: list[int], choice: Choice, count_max: int,
-        *, may_die: bool = True,
-    ) -> Steps[tuple[list[int], list[DeadPlace]]]:  # fmt: skip
+        self,
+        look: Look,
+        queue: ConsumeQueue,
+        progress: QueueProgress,
+        offsets: list[int],
+        choice: Choice,
+        *,
+        may_die: bool = True,
+    ) -> Steps[tuple[list[int], list[DeadPlace]]]:
         again: list[int] = []
         dead: list[DeadPlace] = []
         for offset in offsets:
-            if choice.count >= count_max:
+            if choice.count >= look.count_max:
                 choice.has_more = True
                 break
             found = yield from queue.entries(QueueOffset(offset), 1)
             if not found or found[0].base_offset > offset or found[0].position < self._reader.first_position():
                 continue
             entry = found[0]
-            if may_die and progress.in_flight[offset].attempt >= group.max_attempts:
+            if may_die and progress.in_flight[offset].attempt >= look.group.max_attempts:
                 first = entry.first + offset - entry.base_offset
                 dead.append(DeadPlace(offset, entry.position, entry.size_bytes, entry.log_index, first, entry.tag_code))
                 continue
@@ -188,11 +196,10 @@ class Picker:
             choice.count += 1
         return again, dead
 
-    def _take_new(
-        self, queue: ConsumeQueue, start: int, choice: Choice, count_max: int, tags: frozenset[str] | None
-    ) -> Steps[tuple[int, list[int]]]:
+    def _take_new(self, look: Look, queue: ConsumeQueue, start: int, choice: Choice) -> Steps[tuple[int, list[int]]]:
         """From `start` on: (the next offset afterwards, offsets that the filter left out)."""
-        offset, skipped = start, []
+        count_max, tags = look.count_max, look.tags
+        offset, skipped = start, list[int]()
         while choice.count < count_max and offset < queue.max_offset:
             if len(skipped) >= _SCAN_MAX:
                 choice.has_more = True

@@ -135,9 +135,7 @@ class DeliveryTable:
             if progress.next_offset != pick.from_offset:
                 continue
             progress.attempt_id = attempt_id
-            for place in pick.dead:
-                if progress.in_flight.pop(place.offset, None) is not None:
-                    dead.append((pick.queue_id, place))
+            dead += [(pick.queue_id, place) for place in pick.dead if progress.in_flight.pop(place.offset, None) is not None]
             for offset, attempt in self._picked(progress, pick):
                 progress.hide(offset, InFlight(attempt, deadline_ms, stamp, client, renews))
                 delivered.append(Delivered(pick.queue_id, offset, attempt, stamp, deadline_ms))

@@ -19,7 +19,7 @@ __all__ = ["Committed", "Proposed", "Solo"]
 class Committed(NamedTuple):
     """An entry that counts for ever, to be applied in index order."""
 
-    index: LogIndex
+    log_index: LogIndex
     place: RecordPlace
 
 
@@ -63,7 +63,7 @@ class Solo:
             waiting = self._waiting.popleft()
             committed.extend(Committed(LogIndex(waiting.first_index + i), place) for i, place in enumerate(waiting.places))
         if committed:
-            self.commit_index = committed[-1].index
+            self.commit_index = committed[-1].log_index
         return committed
 
     def refused(self, sequence: int) -> None:

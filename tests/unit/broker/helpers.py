@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
-from mq.broker.delivery.picker import Choice, Picker, RecordReader
+from mq.broker.delivery.picker import Choice, Look, Picker, RecordReader
 from mq.broker.delivery.table import Delivered, Received
 from mq.broker.machine import BrokerMachine
 from mq.broker.outcomes import Outcome, Sent
@@ -59,11 +59,7 @@ class Core:
     def choose(
         self, count: int = 32, *, group: str = "g", topic: str = "t", tags: frozenset[str] | None = None, attempt_id: str = ""
     ) -> Choice:
-        return run(
-            self.picker.choose(
-                self.machine.group(group), topic, count_max=count, tags=tags, now_ms=self.now_ms, attempt_id=attempt_id
-            )
-        )
+        return run(self.picker.choose(Look(self.machine.group(group), topic, count, tags, self.now_ms, attempt_id)))
 
     def receive(
         self, count: int = 32, *, group: str = "g", topic: str = "t", invisible_ms: int = 10_000, client: str = "me",
@@ -79,8 +75,8 @@ class Core:
         return outcome.delivered
 
     def hand_out(
-        self, choice: Choice, *, group: str = "g", topic: str = "t", invisible_ms: int = 10_000, client: str = "me", renews: bool = False,
-        attempt_id: str = "",
+        self, choice: Choice, *, group: str = "g", topic: str = "t", invisible_ms: int = 10_000, client: str = "me",
+        renews: bool = False, attempt_id: str = "",
     ) -> Outcome:  # fmt: skip
         return self.do(
             c.ReceiveMessages(

@@ -6,6 +6,7 @@ import pytest
 
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages, batch_slice, decode_batch, decode_tags, delivery_slice, encode_batch
+from mq.broker.delivery.table import Delivered
 from mq.broker.machine import BrokerMachine
 from mq.broker.outcomes import Released, Sent
 from mq.broker.state import SentIds
@@ -117,7 +118,7 @@ def test_retention_moves_groups_that_lag_behind_and_counts_what_they_missed(core
 
 def random_run(core: Core, rng: random.Random, steps: int) -> None:
     """Sends, receives, acks, changes and resets, as a workload would mix them."""
-    held = []
+    held: list[Delivered] = []
     for step in range(steps):
         core.wait(rng.randrange(3000))
         match rng.randrange(6):

@@ -39,7 +39,7 @@ class FakeBroker:
         for service, methods in ((MESSAGING_SERVICE, MESSAGING), (BROKER_SERVICE, BROKER)):
             table = {name: self._handler(method) for name, method in methods.items() if hasattr(self, f"on_{name}")}
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, table),))
-        check = grpc.unary_unary_rpc_method_handler(lambda _request, _context: self.health)
+        check: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(lambda _request, _context: self.health)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check}),))
         self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
         self._server.start()
@@ -55,38 +55,37 @@ class FakeBroker:
         """The requests of all calls of one RPC."""
         return [request for called, request, _ in self.calls if called == name]
 
+    def _refusal(self, method: Method, request: Any, context: grpc.ServicerContext) -> Any:
+        """Note a call; the failure that the test planned for it, or None."""
+        headers = {key: str(value) for key, value in context.invocation_metadata()}
+        with self._lock:
+            self.calls.append((method.name, request, headers))
+            failure = self.failures.get(method.name, [])
+            planned = failure.pop(0) if failure else None
+        if isinstance(planned, grpc.StatusCode):
+            context.abort(planned, "as the test wants it")
+        if planned is None:
+            return None
+        code, text = planned
+        if "status" in method.response.DESCRIPTOR.fields_by_name:
+            return method.response(status=v2.Status(code=code, message=text))
+        more = {"sequence": request.sequence} if isinstance(request, b.BatchSend) else {}
+        return method.response(code=code, message=text, **more)
+
     def _handler(self, method: Method) -> "grpc.RpcMethodHandler[Any, Any]":
         def answer(request: Any) -> Any:
             return self.answers.get(method.name, getattr(self, f"on_{method.name}"))(request)
 
-        def note(request: Any, context: grpc.ServicerContext) -> Any:
-            headers = {key: str(value) for key, value in context.invocation_metadata()}
-            with self._lock:
-                self.calls.append((method.name, request, headers))
-                failure = self.failures.get(method.name, [])
-                planned = failure.pop(0) if failure else None
-            if isinstance(planned, grpc.StatusCode):
-                context.abort(planned, "as the test wants it")
-            if planned is None:
-                return None
-            code, text = planned
-            has_status = "status" in method.response.DESCRIPTOR.fields_by_name
-            if has_status:
-                return method.response(status=v2.Status(code=code, message=text))
-            more = {"sequence": request.sequence} if isinstance(request, b.BatchSend) else {}
-            return method.response(code=code, message=text, **more)
-
         def unary(request: Any, context: grpc.ServicerContext) -> Any:
-            return note(request, context) or answer(request)
+            return self._refusal(method, request, context) or answer(request)
 
         def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            refusal = note(request, context)
+            refusal = self._refusal(method, request, context)
             yield from [refusal] if refusal is not None else answer(request)
 
         def both(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
             for request in requests:
-                refusal = note(request, context)
-                yield from [refusal] if refusal is not None else answer(request)
+                yield from stream(request, context)
 
         more: Any = {"request_deserializer": method.request.FromString, "response_serializer": method.response.SerializeToString}
         match method.cardinality:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import aclosing
+from typing import Any
 
 import grpc
 import pytest
@@ -18,7 +19,7 @@ from tests.unit.cli.fake_broker import OK, FakeBroker
 from tests.unit.cli.test_exit_codes import free_port
 
 
-def sent(frame: b.BatchSend, **more: int) -> b.BatchSent:
+def sent(frame: b.BatchSend, **more: Any) -> b.BatchSent:
     return b.BatchSent(code=OK, sequence=frame.sequence, count=len(frame.messages), **more)
 
 
@@ -111,7 +112,7 @@ async def test_a_frame_that_could_not_be_read_ends_all_that_wait(broker: FakeBro
 async def test_a_batch_without_an_answer_ends_when_its_time_is_up(broker: FakeBroker) -> None:
     broker.answers["SendBatches"] = lambda _frame: []
     async with BatchProducer(broker.endpoint, timeout_s=0.5) as producer:
-        with pytest.raises(NoAnswerError, match="did not answer a batch within 0.5 s"):
+        with pytest.raises(NoAnswerError, match=r"did not answer a batch within 0\.5 s"):
             await (await producer.send("orders", [b"x"]))
 
 
@@ -148,12 +149,17 @@ async def test_a_batch_has_its_limits(broker: FakeBroker) -> None:
 
 async def test_an_exception_in_the_block_does_not_wait_for_answers(broker: FakeBroker) -> None:
     broker.answers["SendBatches"] = lambda _frame: []
-    with pytest.raises(ZeroDivisionError):
+    futures: list[asyncio.Future[BatchResult]] = []
+
+    async def fail_after_sending() -> None:
         async with BatchProducer(broker.endpoint) as producer:
-            future = await producer.send("orders", [b"x"])
+            futures.append(await producer.send("orders", [b"x"]))
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_after_sending()
     with pytest.raises(NoAnswerError, match="closed"):
-        await future
+        await futures[0]
 
 
 # --- fetching

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 
 import grpc
@@ -168,8 +169,6 @@ def test_consuming_nothing_or_too_little_is_exit_code_1(mq: Mq, broker: FakeBrok
 def test_consumed_messages_are_json_lines_also_with_bodies_that_are_no_text(mq: Mq, broker: FakeBroker) -> None:
     store(broker, "größe".encode(), b"\xff\x00")
     ran = mq("consume", "orders", "--group", "bakery", "--wait", "0", "-o", "json")
-    import json
-
     first, second = map(json.loads, ran.out.splitlines())
     assert (first["body"], first["topic"], first["offset"], first["tag"]) == ("größe", "orders", 0, "t")
     assert (first["keys"], first["properties"], first["born_ms"]) == (["k"], {"colour": "red"}, 1_700_000_000_123)

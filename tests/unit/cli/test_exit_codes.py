@@ -13,6 +13,7 @@ import pytest
 
 from mq.cli.main import main
 from mq.client.encoding import MessageEncoder
+from mq.proto import rocketmq_v2_pb2 as v2
 from tests.unit.cli.conftest import Ran
 from tests.unit.cli.fake_broker import FakeBroker
 
@@ -208,8 +209,6 @@ def test_the_lines_of_standard_input_are_sent_as_they_come(broker: FakeBroker, s
     out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, b"")
     assert b'"sent": 252' in out
-    from mq.proto import rocketmq_v2_pb2 as v2
-
     bodies = [v2.Message.FromString(raw).body for raw in broker.stored]
     assert bodies == [b"first", *(b"line %d" % number for number in range(250)), b"last"]
 

@@ -21,7 +21,7 @@ def parsed(message_id: str, body: bytes, born_ms: int, keys: list[str], shared: 
         system.tag = str(shared["tag"])
     system.keys.extend(keys)
     system.message_id, system.body_encoding = message_id, v2.IDENTITY
-    system.message_type = int(shared["kind"])  # type: ignore[assignment, call-overload]
+    system.message_type = int(shared["kind"])  # type: ignore[call-overload]
     system.born_timestamp.FromMilliseconds(born_ms)
     system.born_host = str(shared["born_host"])
     if shared["delivery_ms"] is not None:
