@@ -186,6 +186,13 @@ class _Recovery:
             group = yield from reader.next_group()
             if group is None:
                 break
+            if group.header.is_end_of_segment and is_last and known is None:
+                # The crash came before the next segment was made. The mark goes, or what is appended here would stand
+                # behind it, where no reader looks.
+                segment.end_position = group.header.position
+                self.scanned_bytes += reader.read_bytes
+                yield from self._cut(segment, segment.end_position - segment.base_position)
+                return False
             self._enter(group, segment, position)
             if group.header.is_end_of_segment:
                 segment.end_position = reader.position
