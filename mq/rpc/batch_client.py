@@ -171,7 +171,10 @@ class BatchProducer:
     async def _run_stream(self) -> int:
         """One stream from beginning to end; begins with whatever is unanswered. Returns how many answers came."""
         method, answered = BROKER["SendBatches"], 0
-        call: Any = self._channels.current.stream_stream(method.path)(self._frames(), metadata=self._channels.headers)  # type: ignore[arg-type]
+        outbox = self._outbox = asyncio.Queue()
+        for batch in self._waiting.values():
+            outbox.put_nowait(batch)
+        call: Any = self._channels.current.stream_stream(method.path)(self._frames(outbox), metadata=self._channels.headers)  # type: ignore[arg-type]
         try:
             while (raw := await call.read()) is not grpc.aio.EOF:
                 answered += 1
@@ -179,13 +182,12 @@ class BatchProducer:
                 self._on_answer(pb.BatchSent.FromString(raw))
         finally:
             call.cancel()
+            # gRPC leaves its reader of a broken stream waiting, for ever if nothing came.
+            outbox.put_nowait(None)
         return answered
 
-    async def _frames(self) -> AsyncGenerator[bytes, None]:
-        # The outbox belongs to the newest stream: an older generator that still waits must not take from it.
-        outbox = self._outbox = asyncio.Queue()
-        for batch in self._waiting.values():
-            outbox.put_nowait(batch)
+    async def _frames(self, outbox: "asyncio.Queue[_Batch | None]") -> AsyncGenerator[bytes, None]:
+        """What goes out by one stream; the outbox is its own, so that an older stream cannot take from it."""
         while (next_batch := await outbox.get()) is not None:
             if next_batch.sequence in self._waiting:
                 yield next_batch.frame

@@ -221,3 +221,14 @@ async def test_a_refused_fetch_is_an_error(broker: FakeBroker) -> None:
     async with BatchFetcher(f"127.0.0.1:{free_port()}", timeout_s=0.3) as fetcher:
         with pytest.raises(UnreachableError):
             await anext(fetcher.fetch("orders", 0))
+
+
+async def test_broken_streams_leave_no_task_behind(broker: FakeBroker) -> None:
+    broker.failures["SendBatches"] = [grpc.StatusCode.UNAVAILABLE] * 3
+    before = asyncio.all_tasks()
+    async with BatchProducer(broker.endpoint) as producer:
+        assert (await (await producer.send("orders", [b"x"]))).count == 1
+        assert len(broker.requests("SendBatches")) == 4
+        # Those of the producer itself, and one that reads what the stream in use is to send.
+        readers = [task for task in asyncio.all_tasks() - before if "_consume_request_iterator" in repr(task.get_coro())]
+        assert len(readers) <= 1
