@@ -33,6 +33,7 @@ __all__ = [
     "QUEUES_PER_TOPIC_MAX",
     "RECEIVE_BATCH_MAX",
     "RENEW_INVISIBLE_MS",
+    "RETRY_DELAYS_S",
     "TOPIC_NAME",
     "TOPIC_NAME_CHARS_MAX",
     "TRANSACTION_RECOVERY_MS_MAX",
@@ -66,6 +67,8 @@ INVISIBLE_MS_MIN = 10_000
 INVISIBLE_MS_MAX = 12 * 3600_000
 RENEW_INVISIBLE_MS = 60_000
 """How long an `auto_renew` receive hides a message at a time. RocketMQ: 60 s."""
+RETRY_DELAYS_S = (1, 5, 10, 30, *(60 * minutes for minutes in range(1, 11)), 1200, 1800, 3600, 7200)
+"""Between the failed attempts of a push consumer, by attempt; the last one repeats. RocketMQ: messageDelayLevel."""
 LONG_POLL_MS_MAX = 20_000
 IN_FLIGHT_PER_QUEUE_MAX = 100_000
 """Received and not acknowledged, of one group in one queue; beyond it the queue is not handed out."""

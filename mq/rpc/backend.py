@@ -66,6 +66,12 @@ class ClientsPort(Protocol):
     ) -> None:
         """A sign of life."""
 
+    def stream_opened(self, client_id: str) -> None:
+        """A Telemetry call began."""
+
+    def stream_closed(self, client_id: str) -> None:
+        """A Telemetry call ended."""
+
     def gone(self, client_id: str) -> None:
         """A goodbye."""
 

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from mq.core.errors import MqError
 from mq.rpc.methods import Cardinality, Method
-from mq.rpc.status import code_for, text_for
+from mq.rpc.status import code_for, code_for_language, text_for
 
 __all__ = ["Context", "Handler", "generic_handler", "headers_of", "log_failure"]
 
@@ -68,7 +68,8 @@ def _guarded(
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             log_failure(name, error)
-            return refuse(name, code_for(error), text_for(error)).SerializeToString()
+            code = code_for_language(code_for(error), headers_of(context).get("x-mq-language", ""))
+            return refuse(name, code, text_for(error)).SerializeToString()
         return answer
 
     return call

@@ -334,21 +334,29 @@ class MessagingHandlers:
     async def telemetry(self, requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         """Answer each settings message; everything else that clients report is noted by nobody yet. RocketMQ: Telemetry."""
         await context.send_initial_metadata(())  # the Rust client waits for them
-        async for raw in requests:
-            try:
-                command = parse(pb.TelemetryCommand, raw)
-                client = self._client(context)
-                if command.WhichOneof("command") == "settings":
-                    settings = await self._settings(command.settings, client, headers_of(context).get("x-mq-language", ""))
-                    yield pb.TelemetryCommand(status=ok(), settings=settings).SerializeToString()
-            except RefusedError as error:
-                if error.code == Code.CLIENT_ID_REQUIRED:
-                    yield pb.TelemetryCommand(status=status_for(error)).SerializeToString()
-                    return
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"process client telemetryCommand failed. {error}")
-            except MqError as error:
-                log_failure("Telemetry", error)
-                await context.abort(grpc.StatusCode.UNAVAILABLE, text_for(error))
+        stream_of = ""
+        try:
+            async for raw in requests:
+                try:
+                    command = parse(pb.TelemetryCommand, raw)
+                    client = self._client(context)
+                    if not stream_of:
+                        stream_of = client
+                        self._clients.stream_opened(client)
+                    if command.WhichOneof("command") == "settings":
+                        settings = await self._settings(command.settings, client, headers_of(context).get("x-mq-language", ""))
+                        yield pb.TelemetryCommand(status=ok(), settings=settings).SerializeToString()
+                except RefusedError as error:
+                    if error.code == Code.CLIENT_ID_REQUIRED:
+                        yield pb.TelemetryCommand(status=status_for(error)).SerializeToString()
+                        return
+                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"process client telemetryCommand failed. {error}")
+                except MqError as error:
+                    log_failure("Telemetry", error)
+                    await context.abort(grpc.StatusCode.UNAVAILABLE, text_for(error))
+        finally:
+            if stream_of:
+                self._clients.stream_closed(stream_of)
 
     async def _settings(self, asked: pb.Settings, client: str, language: str) -> pb.Settings:
         validate.check_settings(asked)

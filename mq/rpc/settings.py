@@ -4,7 +4,7 @@ Each official client misses something else when a field is absent (docs: a push 
 a producer that refuses every body), so the answer is always whole. RocketMQ: Telemetry, Settings.
 """
 
-from mq.core.limits import BODY_BYTES_MAX, LONG_POLL_MS_MAX, RECEIVE_BATCH_MAX
+from mq.core.limits import BODY_BYTES_MAX, LONG_POLL_MS_MAX, RECEIVE_BATCH_MAX, RETRY_DELAYS_S
 from mq.proto import rocketmq_v2_pb2 as pb
 
 __all__ = ["CONSUMERS", "answer_settings"]
@@ -12,8 +12,9 @@ __all__ = ["CONSUMERS", "answer_settings"]
 CONSUMERS = frozenset((pb.PUSH_CONSUMER, pb.SIMPLE_CONSUMER, pb.PULL_CONSUMER, pb.LITE_PUSH_CONSUMER, pb.LITE_SIMPLE_CONSUMER))
 
 _PRODUCER_ATTEMPTS = 3
-_RETRY_DELAYS_S = (1, 5, 10, 30, *(60 * m for m in range(1, 11)), 1200, 1800, 3600, 7200)
-"""Between failed attempts of a push consumer. RocketMQ: messageDelayLevel."""
+# The Node.js client, the only one that gets it, reads seconds as milliseconds: whatever it asks for is then less than the
+# second below which the broker takes its own delay (`mq.server.delivering`).
+_NODE_DELAY_MS_MAX = 512_000
 
 
 def answer_settings(asked: pb.Settings, *, is_fifo: bool, max_attempts: int, language: str) -> pb.Settings:
@@ -41,9 +42,9 @@ def answer_settings(asked: pb.Settings, *, is_fifo: bool, max_attempts: int, lan
     subscription.max_lite_topic_size = 64
     backoff.max_attempts = max_attempts
     if language.upper() == "HTTP":
-        _fill_exponential(backoff.exponential_backoff, 1000, 7200_000)
+        _fill_exponential(backoff.exponential_backoff, 1000, _NODE_DELAY_MS_MAX)
     else:
-        for delay_s in _RETRY_DELAYS_S:
+        for delay_s in RETRY_DELAYS_S:
             backoff.customized_backoff.next.add(seconds=delay_s)
     return reply
 

@@ -11,11 +11,13 @@ from mq.core.limits import CLIENT_LIFETIME_MS
 __all__ = ["Client", "Clients"]
 
 _CLIENTS_MAX = 50_000
+_ALIVE_MS = 30_000
+"""Clients send a heartbeat every 10 s."""
 
 
 @dataclass(slots=True)
 class Client:
-    """One client id. client_type: RocketMQ's number. last_heard_ms: on the monotonic clock."""
+    """One client id. client_type: RocketMQ's number. last_heard_ms: on the monotonic clock. streams: open Telemetry calls."""
 
     client_id: str
     client_type: int = 0
@@ -23,6 +25,7 @@ class Client:
     version: str = ""
     address: str = ""
     last_heard_ms: int = 0
+    streams: int = 0
     groups: set[str] = field(default_factory=set)
 
 
@@ -56,6 +59,27 @@ class Clients:
         """How long ago the client was heard of; None when never."""
         client = self._clients.get(client_id)
         return None if client is None else self._monotonic_ms() - client.last_heard_ms
+
+    def stream_opened(self, client_id: str) -> None:
+        """A Telemetry call of the client began."""
+        if client := self._clients.get(client_id):
+            client.streams += 1
+
+    def stream_closed(self, client_id: str) -> None:
+        """A Telemetry call of the client ended."""
+        if client := self._clients.get(client_id):
+            client.streams = max(0, client.streams - 1)
+
+    def is_alive(self, client_id: str) -> bool:
+        """Whether the client still works on what it has: it was heard of, or holds a Telemetry call open.
+
+        The call ends with the client's process; but a network that swallows everything keeps it open, so that it
+        counts only for `CLIENT_LIFETIME_MS`.
+        """
+        client = self._clients.get(client_id)
+        if client is None:
+            return False
+        return self._monotonic_ms() - client.last_heard_ms <= (CLIENT_LIFETIME_MS if client.streams else _ALIVE_MS)
 
     def gone(self, client_id: str) -> None:
         """The client said goodbye."""

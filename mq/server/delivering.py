@@ -18,17 +18,17 @@ from mq.broker.state import MAX_ATTEMPTS, Group, dead_letter_topic
 from mq.core.entry import RecordPlace
 from mq.core.errors import Code, NotServingError, RefusedError
 from mq.core.ids import CommitLogPosition, QueueOffset
-from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS
+from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
 from mq.server.clients import Clients
 from mq.server.node import BrokerNode
-from mq.server.waiting import WaitingRoom
+from mq.server.waiting import Poll, WaitingRoom
 
 __all__ = ["Deliverer"]
 
 _SKIPS_WORTH_A_COMMAND = 256
 _RENEW_EVERY_MS = 5_000
 _RENEW_WHEN_LEFT_MS = 30_000
-_ALIVE_MS = 30_000
+_NACK_MS_MIN = 1_000
 _log = logging.getLogger(__name__)
 
 
@@ -52,25 +52,37 @@ class Deliverer:
 
         When the caller is cancelled, what was picked for it is given back at once.
         """
-        group, topic = await self.ensure_group(wish.group), wish.topic
-        if not self._machine.topic(topic).permission.is_readable:
-            raise RefusedError(Code.FORBIDDEN, f"topic {topic} is not readable: it has no readable queue")
-        count_max = min(wish.count_max, RECEIVE_BATCH_MAX)
+        if not self._machine.topic(wish.topic).permission.is_readable:
+            raise RefusedError(Code.FORBIDDEN, f"topic {wish.topic} is not readable: it has no readable queue")
+        group = await self.ensure_group(wish.group)
+        with self.room.poll(wish.client) as poll:
+            try:
+                return await self._poll(wish, group, poll)
+            except asyncio.CancelledError:
+                # It may have been woken for a message that it did not take.
+                self.room.wake(wish.topic, group.name, 1)
+                raise
+
+    async def _poll(self, wish: ReceiveWish, group: Group, poll: Poll) -> list[DeliveredMessage]:
+        topic, count_max = wish.topic, min(wish.count_max, RECEIVE_BATCH_MAX)
         end_s = self._loop.time() + wish.wait_ms / 1000
-        while count_max > 0:
+        while count_max > 0 and not poll.is_over:
             choice = await self._node.reader.run(
                 lambda: self.picker.choose(Look(group, topic, count_max, wish.tags, self._node.log_ms(), wish.attempt_id))
             )
             if self._is_worth_a_command(choice):
                 messages = await self._hand_out(wish, choice)
+                if messages and poll.is_over:
+                    self.give_back_messages(wish.group, topic, messages)
+                    break
                 if messages:
                     return messages
-                if choice.has_more:
-                    continue
+                # What stood in the way is noted now: a dead letter, or messages that the filter leaves out.
+                continue
             left_s = end_s - self._loop.time()
             if left_s <= 0 or self._is_stopping:
                 break
-            await self.room.wait(topic, group.name, self._until_ready_s(group, topic, left_s))
+            await self.room.wait(topic, group.name, self._until_ready_s(group, topic, left_s), poll)
         return []
 
     @staticmethod
@@ -208,6 +220,11 @@ class Deliverer:
                 return False
         raise _expired()
 
+    def _is_done(self, handle: ReceiptHandle) -> bool:
+        group = self._machine.groups.get(handle.group)
+        table = group.tables.get(handle.topic) if group else None
+        return table is not None and table.is_done(handle.queue_id, handle.offset)
+
     async def change_invisible(self, group: str, topic: str, text: str, invisible_ms: int) -> str:
         """Hide a received message for a new span, counted from now; returns the new handle, the old one is spent.
 
@@ -216,6 +233,7 @@ class Deliverer:
         handle = ReceiptHandle.from_text(text, group=group, topic=topic)
         if not self._is_current(handle, self._node.log_ms()):
             raise RefusedError(Code.INVALID_RECEIPT_HANDLE, "the message is acknowledged already")
+        invisible_ms = max(invisible_ms, self._least_delay_ms(handle, invisible_ms))
         log_ms, wall_ms = self._node.stamps()
         outcome = await self._node.carry_out(
             c.ChangeInvisible(log_ms, wall_ms, group, topic, handle.queue_id, handle.offset, handle.stamp, log_ms + invisible_ms)
@@ -225,10 +243,24 @@ class Deliverer:
             raise _expired()
         return handle._replace(stamp=outcome.flight.stamp, deadline_ms=outcome.flight.deadline_ms).to_text()
 
+    def _least_delay_ms(self, handle: ReceiptHandle, invisible_ms: int) -> int:
+        """A push consumer that gives a message back at once would get it again at once, for ever: it has to wait.
+
+        Only its deliveries renew themselves; another consumer may ask for any time. Some clients read the delays of
+        their settings as milliseconds, or drop all below a second.
+        """
+        flight = self._machine.group(handle.group).look(handle.topic).look(handle.queue_id).in_flight[handle.offset]
+        if invisible_ms >= _NACK_MS_MIN or not flight.renews:
+            return 0
+        return RETRY_DELAYS_S[min(flight.attempt, len(RETRY_DELAYS_S)) - 1] * 1000
+
     async def forward_to_dead_letters(self, group: str, topic: str, text: str) -> None:
-        """Move a delivery to the group's dead-letter queue; no error when it is dead or acknowledged already."""
+        """Move a delivery to the group's dead-letter queue; no error when it is dead or acknowledged already.
+
+        Not even long ago: clients repeat a forward until it succeeds. Raises: RefusedError (INVALID_RECEIPT_HANDLE).
+        """
         handle = ReceiptHandle.from_text(text, group=group, topic=topic)
-        if not self._is_current(handle, self._node.log_ms()):
+        if self._is_done(handle) or not self._is_current(handle, self._node.log_ms()):
             return
         queue = self._machine.queue(topic, handle.queue_id)
         entry = (await self._node.reader.run(lambda: queue.entries(QueueOffset(handle.offset), 1)))[0]
@@ -243,7 +275,8 @@ class Deliverer:
         await self._node.carry_out(c.DeadLetter(*self._node.stamps(), group, topic, handle.queue_id, handle.stamp, place))
 
     async def release_client(self, client: str, groups: Iterable[str]) -> None:
-        """A client said goodbye: what it holds with `auto_renew` is given back."""
+        """A client said goodbye: its polls end, and what it holds with `auto_renew` is given back."""
+        self.room.end_polls(client)
         for group in groups:
             self._renewing.pop((client, group), None)
             if group in self._machine.groups:
@@ -269,20 +302,21 @@ class Deliverer:
             for (client, group), deadline_ms in list(self._renewing.items()):
                 if deadline_ms - log_ms > _RENEW_WHEN_LEFT_MS:
                     continue
-                silent_ms = self._clients.silent_ms(client)
-                if silent_ms is None or silent_ms > _ALIVE_MS or group not in self._machine.groups:
+                if not self._clients.is_alive(client) or group not in self._machine.groups:
                     if deadline_ms <= log_ms:
                         del self._renewing[client, group]
                     continue
+                # Taken out first: what the client receives in the meantime puts it in again.
+                del self._renewing[client, group]
                 new_ms = log_ms + RENEW_INVISIBLE_MS
                 try:
                     outcome = await self._node.carry_out(c.RenewClient(log_ms, wall_ms, client, group, new_ms))
                 except NotServingError:
                     return
+                except RefusedError:  # the group was deleted a moment ago
+                    continue
                 if isinstance(outcome, Done) and outcome.count:
-                    self._renewing[client, group] = new_ms
-                else:
-                    self._renewing.pop((client, group), None)
+                    self._renewing[client, group] = min(new_ms, self._renewing.get((client, group), new_ms))
 
     # --- waking
 
@@ -303,7 +337,7 @@ class Deliverer:
         match command:
             case c.ReceiveMessages() | c.ChangeInvisible():
                 hidden_s = max(0, command.deadline_ms - command.log_ms + 1) / 1000
-                self._loop.call_later(hidden_s, self.room.wake, command.topic, command.group, RECEIVE_BATCH_MAX)
+                self.room.wake_in(command.topic, command.group, hidden_s)
                 if isinstance(outcome, Received) and outcome.dead:
                     self.room.messages_came(dead_letter_topic(command.group), len(outcome.dead))
             case c.DeadLetter():
