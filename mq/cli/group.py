@@ -79,7 +79,7 @@ def _describe(session: Session, name: str) -> None:
         print_table(("client", "type", "language", "version", "address", "heard s ago"), rows)
 
 
-@group_command.command("reset")
+@group_command.command("reset", short_help="Move the consumer offsets of group NAME.")
 @client_command
 @click.argument("name")
 @click.option(
@@ -90,8 +90,11 @@ def _describe(session: Session, name: str) -> None:
     help="Where it goes on; an offset is brought into each queue's range.",
 )
 @click.option("--topic", default="", help="Only in this topic; otherwise in all that it has read.")
-def _reset(session: Session, name: str, target: str, topic: str) -> None:
-    """Move the consumer offsets of group NAME; what it holds in flight is forgotten."""
+def _reset(session: Session, name: str, target: str, topic: str) -> int:
+    """Move the consumer offsets of group NAME; what it holds in flight is forgotten.
+
+    Exit code 1: there was nothing to move.
+    """
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
 
     place: str | int = target.lower()
@@ -103,8 +106,11 @@ def _reset(session: Session, name: str, target: str, topic: str) -> None:
         rows = AdminClient(connection).reset_group(name, topic=topic, to=place)
     if session.is_json:
         print_json(rows)
-    else:
+    elif rows:
         _print_progress(rows)
+    if not rows:
+        note(f"mq: group {name} has read no topic yet, so nothing is moved; name one with --topic")
+    return 0 if rows else 1
 
 
 @group_command.command("delete")

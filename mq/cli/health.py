@@ -46,7 +46,7 @@ def health_command(session: Session, wait_s: float) -> int:
     if session.is_json:
         print_json({"serving": True, "broker": broker})
     else:
-        columns = ("name", "node", "role", "version", "replication", "last index", "applied index", "segments", "up s")
+        columns = ("name", "node", "role", "version", "replication", "index", "applied", "segments", "up s")
         b = broker
         row = (b.name, b.node, b.role, b.version, b.replication, b.last_index, b.applied_index, b.segments, b.uptime_ms // 1000)
         print_table(columns, [row])

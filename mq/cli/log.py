@@ -26,7 +26,7 @@ def log_command() -> None:
     """Read the commit log of a stopped broker."""
 
 
-@log_command.command("dump")
+@log_command.command("dump", short_help="Print the entries of the log.")
 @output_option
 @click.option("--data", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The broker's data folder.")
 @click.option("--from", "first", type=click.IntRange(min=1), metavar="INDEX", help="Begin here; otherwise with the first entry.")

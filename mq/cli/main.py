@@ -28,7 +28,13 @@ _COMMANDS = {
     "bench": _Lazy("mq.cli.bench", "Measure quickly how fast a broker is."),
     "log": _Lazy("mq.cli.log", "Read the commit log of a stopped broker."),
 }
-_LATER = {"registry": 2, "cluster": 2, "raft": 3, "chaos": 3, "lab": 1}
+_LATER = {
+    "registry": "stage 2 (registry)",
+    "cluster": "stage 2 (registry)",
+    "raft": "stage 3 (Raft)",
+    "chaos": "stage 3 (Raft)",
+    "lab": "the labs of stage 1",
+}
 
 _COMPLETION = "_MQ_COMPLETE"
 """Set by a shell that asks for the completion of a command line (see click's documentation)."""
@@ -41,11 +47,13 @@ Exit codes:
   3    the broker could not be reached
   4    the broker did not answer in time
   130  interrupted with Ctrl-C
+  141  whoever read the output stopped reading
 
 \b
 Data goes to standard output, everything else to standard error.
 Environment: MQ_ENDPOINT (brokers to talk to), MQ_BROKER_* (settings of
 `mq broker`), MQ_DEBUG=1 (show where an error comes from).
+`mq COMMAND --help` tells more of a command.
 """
 
 
@@ -65,7 +73,7 @@ class _LazyGroup(click.Group):
         name = args[0]
         if name not in _COMMANDS and not name.startswith("-"):
             if name in _LATER:
-                ctx.fail(f"`mq {name}` comes with stage {_LATER[name]}.")
+                ctx.fail(f"`mq {name}` is not part of this version: it comes with {_LATER[name]}.")
             import difflib  # noqa: PLC0415 - for typing errors only
 
             near = difflib.get_close_matches(name, _COMMANDS, n=1)
@@ -93,6 +101,9 @@ def _mq() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code that `mq --help` explains."""
+    if not os.environ.get("MQ_DEBUG"):
+        # Whatever gRPC's core has to say of its own comes back as an error, too, which we put into a sentence.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     if _COMPLETION in os.environ:
         _mq.main(prog_name="mq", complete_var=_COMPLETION)
     try:
@@ -106,6 +117,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        if arguments is None:
+            # Ctrl-C can hit gRPC amid its own bookkeeping; its destructors then wait for ever for a call that is over.
+            # All that had to be said and written is: the process ends without them.
+            os._exit(130)
         return 130
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter must not stumble over it again at its end.

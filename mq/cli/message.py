@@ -40,7 +40,7 @@ def _get(session: Session, topic: str, queue: int, offset: int) -> None:
 @client_command
 @click.argument("topic")
 @click.option("--id", "message_id", default="", help="The message's id.")
-@click.option("--key", default="", help="One of its keys.")
+@click.option("--key", default="", help="One of its keys. (Comes with a later stage.)")
 @click.option("--count", type=click.IntRange(1, 1000), default=32, show_default=True, help="At most so many.")
 def _query(session: Session, topic: str, message_id: str, key: str, count: int) -> int:
     """Find messages of TOPIC by --id or by --key."""

@@ -75,13 +75,10 @@ def show_time(time_ms: int) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows below their headings; numbers to the right."""
-    table = list(rows)
+    """Rows below their headings; numbers to the right, `yes` and `no` for booleans."""
+    table = [[("no", "yes")[value] if isinstance(value, bool) else value for value in row] for row in rows]
     cells = [[as_text(value, chars_max=_CELL_CHARS_MAX) for value in row] for row in table]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
-    is_number = [
-        bool(table) and all(isinstance(row[i], (int, float)) and not isinstance(row[i], bool) for row in table)
-        for i in range(len(columns))
-    ]
+    is_number = [bool(table) and all(isinstance(row[i], (int, float)) for row in table) for i in range(len(columns))]
     for row in [[name.upper() for name in columns], *cells]:
         print_line("  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, is_number, strict=True)).rstrip())

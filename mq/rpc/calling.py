@@ -32,8 +32,13 @@ CHANNEL_OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 5000),  # also how long one attempt to connect may take
 )
 _PAUSES_S = (0.1, 0.3)
-_NOT_CONNECTED = ("failed to connect", "DNS resolution failed", "name resolution", "Name or service not known")
-_REASON = re.compile(r"(Connection refused|No route to host|Network is unreachable|timed out|Timeout|DNS resolution failed[^;]*)")
+_NOT_CONNECTED = (
+    "failed to connect", "DNS resolution failed", "errors resolving", "name resolution", "Name or service not known",
+)  # fmt: skip
+_REASON = re.compile(
+    r"Connection refused|No route to host|Network is unreachable|timed out|Timeout|"
+    r"Domain name not found|DNS resolution failed[^;]*"
+)
 _SERVING = b"\x08\x01"
 _client_numbers = itertools.count(1)
 
@@ -115,8 +120,11 @@ class Connection:
     def __enter__(self) -> "Connection":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Ctrl-C can hit gRPC amid its own bookkeeping. Such a channel waits for ever for a call that is over; it ends with
+        # the process instead.
+        if kind is None or issubclass(kind, Exception):
+            self.close()
 
     def close(self) -> None:
         """Close all connections."""

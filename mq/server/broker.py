@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +59,17 @@ class Broker:
         port = self._server.bind(host, port)
         await self._server.start()
         for work in (
-            self.deliverer.renew_forever(),
-            self.sender.release_timers_forever(),
-            self.retention.work_forever(),
-            self.admin.lookup.index_forever(),
+            self.deliverer.renew_forever,
+            self.sender.release_timers_forever,
+            self.retention.work_forever,
+            self.admin.lookup.index_forever,
         ):
             self._tasks.append(asyncio.create_task(self._guarded(work)))
         return port
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work()
         except MqError as error:
             if self.node.failure is None:
                 _log.error("background work ended: %s", error)

@@ -134,7 +134,8 @@ class MetricsServer:
             )
         except OSError as error:
             raise MetricsPortError(
-                f"metrics_listen: cannot listen on {self._host}:{self._wanted_port}: {error.strerror}"
+                f"metrics_listen: cannot listen on {self._host}:{self._wanted_port}: {error.strerror}; "
+                'another address is given with --metrics HOST:PORT, none with --metrics ""'
             ) from error
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
 

@@ -8,7 +8,7 @@ from mq.client.encoding import MessageEncoder
 from mq.proto import broker_v1_pb2 as b
 from mq.proto import rocketmq_v2_pb2 as v2
 from tests.unit.cli.conftest import Ran
-from tests.unit.cli.fake_broker import FakeBroker
+from tests.unit.cli.fake_broker import OK, FakeBroker
 
 Mq = Callable[..., Ran]
 
@@ -60,6 +60,19 @@ def test_describing_shows_queues_lags_and_clients(mq: Mq, broker: FakeBroker) ->
 def test_a_group_is_reset_to_an_end(mq: Mq, broker: FakeBroker, to: str, expected: "b.QueueEnd") -> None:
     assert mq("group", "reset", "bakery", "--to", to).code == 0
     assert broker.requests("ResetGroup")[0].end == expected
+
+
+def test_a_reset_that_moves_nothing_says_why(mq: Mq, broker: FakeBroker) -> None:
+    broker.answers["ResetGroup"] = lambda _request: b.ResetGroupResponse(code=OK)
+    ran = mq("group", "reset", "bakery", "--to", "latest")
+    assert (ran.code, ran.out) == (1, "")
+    assert "group bakery has read no topic yet" in ran.err
+    assert mq("group", "reset", "bakery", "--to", "latest", "-o", "json").json == []
+
+
+def test_tables_say_yes_and_no(mq: Mq) -> None:
+    assert mq("group", "create", "plain").out.splitlines()[1].split() == ["plain", "no", "17"]
+    assert mq("group", "create", "strict", "--fifo").out.splitlines()[1].split() == ["strict", "yes", "17"]
 
 
 def test_a_group_is_reset_to_an_offset_of_one_topic(mq: Mq, broker: FakeBroker) -> None:

@@ -13,7 +13,10 @@ import pytest
 
 from mq.cli.main import main
 from mq.client.encoding import MessageEncoder
+from mq.client.errors import ConnectionLostError, UnreachableError
+from mq.core.errors import MqError
 from mq.proto import rocketmq_v2_pb2 as v2
+from mq.rpc.calling import error_of_rpc
 from tests.unit.cli.conftest import Ran
 from tests.unit.cli.fake_broker import FakeBroker
 
@@ -52,6 +55,39 @@ def test_nobody_there_is_exit_code_3_and_one_sentence(command: tuple[str, ...], 
     out, err = capfd.readouterr()
     assert out == ""
     assert err == f"mq: cannot reach 127.0.0.1:{port}: Connection refused\n"
+
+
+class FailedCall(grpc.RpcError):
+    """As gRPC raises it. details: what gRPC says, word for word."""
+
+    def __init__(self, details: str) -> None:
+        super().__init__()
+        self._details = details
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    def details(self) -> str:
+        return self._details
+
+
+@pytest.mark.parametrize(
+    ("details", "kind", "text"),
+    [
+        (
+            "errors resolving a.invalid:1: [field:hostname lookup error:address lookup failed for a.invalid:1: "
+            "Domain name not found]",
+            UnreachableError,
+            "cannot reach a.invalid:1: Domain name not found",
+        ),
+        ("DNS resolution failed for a.invalid:1; more", UnreachableError, "DNS resolution failed for a.invalid:1"),
+        ("failed to connect to all addresses; last error: Connection refused", UnreachableError, "Connection refused"),
+        ("Socket closed", ConnectionLostError, "whether it was carried out is unknown"),
+    ],
+)
+def test_no_connection_is_told_apart_from_one_that_broke(details: str, kind: type[MqError], text: str) -> None:
+    error = error_of_rpc(FailedCall(details), "a.invalid:1", 1.0)
+    assert (type(error), text in str(error)) == (kind, True)
 
 
 def test_a_broker_that_does_not_answer_is_exit_code_4(capfd: pytest.CaptureFixture[str]) -> None:
@@ -133,7 +169,7 @@ def test_help_lists_every_command_and_every_exit_code(capfd: pytest.CaptureFixtu
     for name in ("broker", "topic", "group", "send", "consume", "message", "health", "doctor", "bench", "log"):
         assert f"\n  {name} " in text
         assert main([name, "--help"]) == 0
-    for code in (0, 1, 2, 3, 4, 130):
+    for code in (0, 1, 2, 3, 4, 130, 141):
         assert f"\n    {code} " in text
 
 

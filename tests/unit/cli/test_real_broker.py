@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -184,6 +185,20 @@ def test_a_log_of_a_folder_that_is_no_data_folder_is_refused(mq: Mq, tmp_path: P
     ran = mq("doctor", "--data", str(tmp_path / "nowhere"), "-o", "json")
     assert statuses(ran)["data"] == "ok"
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("taken", ["--listen", "--metrics"])
+def test_a_port_that_is_taken_is_said_in_one_line_and_nothing_else(taken: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        addresses = {"--listen": "127.0.0.1:0", "--metrics": "127.0.0.1:0", taken: f"127.0.0.1:{other.getsockname()[1]}"}
+        command = ["broker", "--data", str(tmp_path / "data"), *(part for pair in addresses.items() for part in pair)]
+        done = subprocess.run(
+            [sys.executable, "-m", "mq.cli.main", *command], capture_output=True, text=True, timeout=30, check=False
+        )
+    assert done.returncode == 1
+    opened, refused = done.stderr.splitlines()
+    assert " opened " in opened
+    assert f"the broker cannot start: {'metrics_listen' if taken == '--metrics' else 'listen'}: cannot listen on" in refused
 
 
 def test_a_second_broker_on_the_same_folder_does_not_start(mq: Mq, real: RealBroker) -> None:
