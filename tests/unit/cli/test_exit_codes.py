@@ -75,8 +75,7 @@ class FailedCall(grpc.RpcError):
     ("details", "kind", "text"),
     [
         (
-            "errors resolving a.invalid:1: [field:hostname lookup error:address lookup failed for a.invalid:1: "
-            "Domain name not found]",
+            "errors resolving a.invalid:1: [field:hostname lookup error:lookup failed for a.invalid:1: Domain name not found]",
             UnreachableError,
             "cannot reach a.invalid:1: Domain name not found",
         ),
@@ -192,8 +191,8 @@ def start() -> Iterator[Start]:
     """Starts `mq` in a process of its own, which does not outlive the test."""
     with ExitStack() as processes:
 
-        def run(*arguments: str, stdin: int | None = None) -> "subprocess.Popen[bytes]":
-            command = [sys.executable, "-m", "mq.cli.main", *arguments]
+        def run(*arguments: str, stdin: int | None = None, program: str = "") -> "subprocess.Popen[bytes]":
+            command = [sys.executable, *([program] if program else ["-m", "mq.cli.main"]), *arguments]
             process = processes.enter_context(
                 subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             )
@@ -219,6 +218,23 @@ def test_ctrl_c_ends_quietly_with_130_and_says_goodbye(broker: FakeBroker, start
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (130, b"one\n", b"")
     assert broker.requests("NotifyClientTermination")
+
+
+def test_ctrl_c_does_not_wait_for_a_channel_that_cannot_be_closed(broker: FakeBroker, start: Start, tmp_path: Path) -> None:
+    # What an interrupt amid gRPC's own bookkeeping leaves behind: a channel whose closing waits for ever.
+    program = tmp_path / "hanging.py"
+    program.write_text(
+        "import sys, threading\n"
+        "from mq.cli.main import main\n"
+        "from mq.rpc.calling import Connection\n"
+        "Connection.close = Connection.__del__ = lambda self: threading.Event().wait()\n"
+        "sys.exit(main())\n"
+    )
+    broker.stored.append(MessageEncoder().encode("ID", b"one", born_ms=1))
+    process = start("consume", "a", "--group", "b", "--follow", "--endpoint", broker.endpoint, program=str(program))
+    wait_until(lambda: len(broker.acked) == 1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly_and_unacknowledged(broker: FakeBroker, start: Start) -> None:
