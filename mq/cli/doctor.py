@@ -1,11 +1,12 @@
 """`mq doctor`: looks at this machine, a broker and a data folder, and says what to do."""
 
+import textwrap
 from pathlib import Path
 
 import click
 
 from mq.cli.options import Session, client_command
-from mq.cli.output import note, print_json, print_line
+from mq.cli.output import note, print_json, print_line, terminal_width
 
 __all__ = ["doctor_command"]
 
@@ -27,12 +28,18 @@ def doctor_command(session: Session, data: Path | None) -> int:
     for check in run_checks(session, data):
         found.append(check)
         if not session.is_json:
-            print_line(f"{check.status:5} {check.name:8} {check.text}")
+            _print(f"{check.status:5} {check.name:8} ", check.text)
             if check.advice:
-                print_line(f"{'':14} -> {check.advice}")
+                _print(f"{'':14} -> ", check.advice)
     is_well = all(check.status != "bad" for check in found)
     if session.is_json:
         print_json({"ok": is_well, "checks": found})
     elif not is_well:
         note("mq: something is broken, see above")
     return 0 if is_well else 1
+
+
+def _print(head: str, text: str) -> None:
+    """One finding; in a terminal its further lines stand below the first."""
+    for line in textwrap.wrap(head + text, max(40, terminal_width()), subsequent_indent=" " * len(head), break_on_hyphens=False):
+        print_line(line)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, is_dataclass
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mq.client.views import MessageView
 
-__all__ = ["as_text", "message_to_json", "note", "print_json", "print_line", "print_table", "show_time"]
+__all__ = ["as_text", "message_to_json", "note", "print_json", "print_line", "print_table", "show_time", "terminal_width"]
 
 _CELL_CHARS_MAX = 60
+_LAST_CHARS_MIN = 8
 
 
 def note(text: str) -> None:
@@ -64,6 +66,11 @@ def as_text(value: object, *, chars_max: int | None = None) -> str:
     return text if chars_max is None or len(text) <= chars_max else text[: chars_max - 1] + "…"
 
 
+def terminal_width() -> int:
+    """Columns of the terminal that data is printed on; unlimited when it goes to a file or another program."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+
+
 def show_time(time_ms: int) -> str:
     """Unix milliseconds in local time; `-` for 0."""
     if time_ms <= 0:
@@ -75,10 +82,16 @@ def show_time(time_ms: int) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows below their headings; numbers to the right, `yes` and `no` for booleans."""
+    """Rows below their headings; numbers to the right, `yes` and `no` for booleans.
+
+    In a terminal the last column is cut so that a row fits in a line, if it is the one to blame.
+    """
     table = [[("no", "yes")[value] if isinstance(value, bool) else value for value in row] for row in rows]
     cells = [[as_text(value, chars_max=_CELL_CHARS_MAX) for value in row] for row in table]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
     is_number = [bool(table) and all(isinstance(row[i], (int, float)) for row in table) for i in range(len(columns))]
+    room = terminal_width() - sum(widths[:-1]) - 2 * len(widths[:-1])
     for row in [[name.upper() for name in columns], *cells]:
+        if not is_number[-1] and room >= _LAST_CHARS_MIN:
+            row[-1] = as_text(row[-1], chars_max=room)
         print_line("  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, is_number, strict=True)).rstrip())
