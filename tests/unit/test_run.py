@@ -64,8 +64,8 @@ def test_an_old_python_goes_on_with_a_newer_one_that_works(
     script.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "version_info", (3, 9, 18))
-    assert run.main(["sim"]) == 2
-    assert main.LATER["sim"] in capfd.readouterr().err
+    assert run.main(["lab"]) == 2
+    assert main.LATER["lab"] in capfd.readouterr().err
 
 
 def test_a_python_without_ensurepip_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +83,17 @@ def test_a_python_without_ensurepip_names_the_package(monkeypatch: pytest.Monkey
 def test_commands_of_later_stages_say_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main([command, "--seed", "1"]) == 2
     assert capsys.readouterr().err.strip() == main.LATER[command]
+
+
+def test_seeds_of_the_world_are_run_where_the_caller_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Environment, "ensure", lambda self, purpose: Path(sys.executable))
+    monkeypatch.setattr(main, "_become", lambda python, arguments: subprocess.run([python, *arguments], check=False).returncode)
+    monkeypatch.chdir(tmp_path)
+    assert main.main(["sim", "--seed", "1", "--steps", "1500", "--draw", "loss.png"]) == 0
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert capfd.readouterr().out.startswith("time ")
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["check", "--nonsense"], ["test", "--quick", "--night"]])

@@ -14,11 +14,13 @@ from tools.runner.say import SetupError, say
 __all__ = ["LATER", "main"]
 
 LATER = {
-    "sim": "The seeds of the simulator come with the Raft stage (stage 3).",
     "lab": "The labs come with the course material of stage 1; `course.toml` lists them.",
     "course": "The course (cluster, console and notebooks in one) comes with the course material of stage 1.",
 }
 """Commands that are promised and not there yet, and when they come."""
+
+_MODULES = {"demo": "mq.cli.demo", "sim": "mq.sim"}
+"""Commands that are programs of the product, with all their arguments."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -29,6 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     tier = test.add_mutually_exclusive_group()
     tier.add_argument("--quick", action="store_true", help="only what takes under a minute")
     tier.add_argument("--night", action="store_true", help="everything, with the long soaks")
+    commands.add_parser(
+        "sim", help="run the deterministic world by its seeds: --seeds A..B, or --seed N [--draw FILE]", add_help=False
+    )
     commands.add_parser("check", help="linters, types, import rules, generated files, house rules")
     commands.add_parser("doctor", help="what this machine has, what is missing, and what mends it")
     setup = commands.add_parser("setup", help="only make the environment")
@@ -50,8 +55,8 @@ def _become(python: Path, arguments: list[str]) -> int:
 
 def _run(command: str, options: argparse.Namespace, rest: list[str]) -> int:
     environment = Environment()
-    if command == "demo":
-        return _become(environment.ensure("demo"), ["-m", "mq.cli.demo", *rest])
+    if command in _MODULES:
+        return _become(environment.ensure("demo"), ["-m", _MODULES[command], *rest])
     if command == "test":
         tier = "quick" if options.quick else "night" if options.night else "default"
         return tiers.run(environment.ensure("test"), tier, rest)
@@ -70,10 +75,11 @@ def main(arguments: list[str]) -> int:
     if options.command in LATER:
         say(LATER[options.command])
         return 2
-    if rest and options.command not in ("demo", "test"):
+    if rest and options.command not in (*_MODULES, "test"):
         parser.error(f"{options.command} does not know {' '.join(rest)}")
-    # The tests, the tools and the demo name their files from the root.
-    os.chdir(ROOT)
+    if options.command != "sim":
+        # The tests, the tools and the demo name their files from the root; a picture goes where it is asked for.
+        os.chdir(ROOT)
     try:
         return _run(options.command, options, rest)
     except SetupError as error:

@@ -1,0 +1,118 @@
+"""`python3 run.py sim`: runs of the deterministic world by their seeds.
+
+    run.py sim --seeds 1..500          many runs; the first broken promise of each seed is printed
+    run.py sim --seed 8142             one run with its trace on stdout
+    run.py sim --seed 8142 --draw loss.png
+
+Exit status: 0 all promises were kept, 1 one was broken or a run proved nothing, 2 wrong usage.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from mq.sim.checkers import BrokenPromiseError, VacuousRunError
+from mq.sim.draw import draw_loss
+from mq.sim.world import World, WorldOptions
+
+__all__ = ["main"]
+
+_LATER = ("explore",)
+_LATER_FLAGS = ("profile", "resume", "goal", "budget")
+
+_COUNTED = (
+    "sent", "delivered", "acked", "kill", "power-loss", "sync-failed", "disk-full", "bit-flip", "damage", "opened",
+)  # fmt: skip
+
+
+def _seeds(text: str) -> range:
+    """`A..B`, both included."""
+    first, dots, last = text.partition("..")
+    if not dots or not first.isdigit() or not last.isdigit() or int(first) > int(last):
+        raise argparse.ArgumentTypeError(f"--seeds takes two numbers such as 1..500, not {text!r}")
+    return range(int(first), int(last) + 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="run.py sim", description="Run the deterministic world: one seed, one run.")
+    parser.add_argument("what", nargs="?", choices=_LATER, help="(comes with stage 3)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--seeds", type=_seeds, metavar="A..B", help="many runs")
+    which.add_argument("--seed", type=int, metavar="N", help="one run; its trace goes to stdout")
+    parser.add_argument("--draw", type=Path, metavar="FILE", help="with --seed: draw what a power loss left on the disk (PNG)")
+    parser.add_argument("--steps", type=int, default=WorldOptions().steps, help="steps of a run before its end (%(default)s)")
+    for flag in _LATER_FLAGS:
+        parser.add_argument(f"--{flag}", help="(comes with stage 3)")
+    return parser
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    later = [options.what] if options.what else [f"--{flag}" for flag in _LATER_FLAGS if getattr(options, flag) is not None]
+    if later:
+        _say(f"{later[0]} comes with stage 3; until then: run.py sim --seeds A..B, or run.py sim --seed N [--draw FILE]")
+        return 2
+    if options.seed is None and options.seeds is None:
+        parser.error("say which: --seeds A..B or --seed N")
+    if options.draw is not None and options.seed is None:
+        parser.error("--draw needs --seed N")
+    world_options = WorldOptions(steps=options.steps)
+    if options.seeds is not None:
+        return _run_many(options.seeds, world_options)
+    return _run_one(options.seed, world_options, options.draw)
+
+
+def _run_one(seed: int, options: WorldOptions, picture: Path | None) -> int:
+    world = World(seed, options)
+    status = _run(world)
+    sys.stdout.write(world.trace.to_text())
+    if picture is not None:
+        if not draw_loss(picture, seed, world.loss):
+            _say("nothing to draw: no power loss of this run took a write")
+            return 1
+        _say(f"drawn: {picture}")
+    return status
+
+
+def _run(world: World) -> int:
+    try:
+        world.run()
+    except (BrokenPromiseError, VacuousRunError) as error:
+        _say(f"seed {world.seed}: {error}")
+        return 1
+    return 0
+
+
+def _run_many(seeds: range, options: WorldOptions) -> int:
+    begun, steps, broken = time.monotonic(), 0, 0
+    counts: Counter[str] = Counter()
+    for number, seed in enumerate(seeds, 1):
+        world = World(seed, options)
+        broken += _run(world)
+        steps += world.steps
+        counts.update(world.trace.counts)
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{number} of {len(seeds)} seeds, {broken} broken")
+    seconds = time.monotonic() - begun
+    if sys.stderr.isatty():
+        sys.stderr.write("\r")
+    met = ", ".join(f"{counts[name]} {name}" for name in _COUNTED)
+    pace = f"{steps} steps in {seconds:.1f} s ({steps / seconds:.0f} a second)"
+    sys.stdout.write(f"{len(seeds)} seeds, {pace}: {broken} broken\n{met}\n")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(130)
