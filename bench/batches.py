@@ -1,4 +1,4 @@
-"""The client side of the batch figures: many messages per frame, over our own service.
+"""The client side of the batch figures: many messages per frame, by our own client (`mq.rpc.batch_client`).
 
     python -m bench.batches send  HOST:PORT [--topic T] [--window N] [--messages 100] (--seconds S | --total N)
     python -m bench.batches fetch HOST:PORT [--topic T] [--queues 8] --seconds S
@@ -13,122 +13,85 @@ import json
 import os
 import time
 
-import grpc
-
-from bench.callers import CHANNEL_OPTIONS
-from bench.common import Latencies, percentile, read_bytes, run_in_loop
-from bench.messages import BODY_BYTES, OK, MessageTemplate
-from mq.proto import broker_v1_pb2 as pb
+from bench.common import Latencies, percentile, run_in_loop
+from bench.messages import BODY_BYTES
+from mq.client.batch import Columns
+from mq.client.encoding import MessageEncoder
+from mq.client.views import BatchResult
 from mq.proto import rocketmq_v2_pb2 as v2
+from mq.rpc.client import BatchFetcher, BatchProducer
 
 __all__ = ["BROKER_SERVICE"]
-
-Call = grpc.aio.StreamStreamCall[bytes, bytes]
 
 BROKER_SERVICE = "raftmq.broker.v1.Broker"
 _WARM_UP_S = 0.3
 
 
-class FrameTemplate:
-    """Serialized BatchSend frames. All but the ids is made once: an id ends in the frame's number and the place in it."""
+class Tally:
+    """The answers to one stream of frames."""
 
-    def __init__(self, topic: str, messages: int, body_bytes: int) -> None:
-        run, mark = os.urandom(4).hex(), "#" * 16
-        batch = [MessageTemplate.with_id(f"01{run}{mark}{place:08X}", body_bytes) for place in range(messages)]
-        self._frame = pb.BatchSend(topic=topic, queue_id=-1, messages=batch).SerializeToString()
-        self._mark = mark.encode()
-
-    def make(self, sequence: int) -> bytes:
-        """The frame of this number."""
-        return pb.BatchSend(sequence=sequence).SerializeToString() + self._frame.replace(self._mark, b"%016X" % sequence)
-
-
-class BatchSender:
-    """One SendBatches stream."""
-
-    def __init__(self, template: FrameTemplate, messages: int, window: int) -> None:
-        self._template, self._messages, self._free = template, messages, asyncio.Semaphore(window)
-        self._starts: dict[int, float] = {}
+    def __init__(self, messages: int) -> None:
+        self._messages = messages
         self.answered = 0
         self.latencies = Latencies()
 
-    async def send(self, call: "Call", frames: int | None) -> None:
-        """Write frames, for ever or so many."""
-        number = 0
-        while frames is None or number < frames:
-            number += 1
-            await self._free.acquire()
-            frame = self._template.make(number)
-            self._starts[number] = time.perf_counter()
-            await call.write(frame)
-
-    def on_answer(self, raw: bytes) -> None:
+    def count(self, started_s: float, done: "asyncio.Future[BatchResult]") -> None:
         """Note one answer. Raises: RuntimeError when it is not that all messages are stored."""
-        answer = pb.BatchSent.FromString(raw)
-        if answer.code != OK or answer.count != self._messages or answer.duplicates:
-            raise RuntimeError(f"a frame was not stored as it was sent: {answer}")
-        self.latencies.seconds.append(time.perf_counter() - self._starts.pop(answer.sequence))
+        result = done.result()
+        if result.count != self._messages or result.duplicates:
+            raise RuntimeError(f"a frame was not stored as it was sent: {result}")
+        self.latencies.seconds.append(time.perf_counter() - started_s)
         self.answered += 1
-        self._free.release()
 
 
 async def _send(endpoint: str, o: argparse.Namespace) -> None:
-    sender = BatchSender(FrameTemplate(o.topic, o.messages, o.body_bytes), o.messages, o.window)
+    run, tally, encoder = os.urandom(4).hex(), Tally(o.messages), MessageEncoder(born_host="192.168.100.100")
+    bodies = [os.urandom(o.body_bytes) for _ in range(o.messages)]
     frames = None if o.total is None else -(-o.total // o.messages)
-    async with grpc.aio.insecure_channel(endpoint, options=CHANNEL_OPTIONS) as channel:
-        stream: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(f"/{BROKER_SERVICE}/SendBatches")
-        call = stream()
-        sending = asyncio.ensure_future(sender.send(call, frames))
-        launched = time.perf_counter()
-        while frames is None and time.perf_counter() - launched < _WARM_UP_S:
-            sender.on_answer(await read_bytes(call))
-        sender.latencies.seconds.clear()
-        before, begin, used = sender.answered, time.perf_counter(), time.process_time()
-        while sender.answered != frames and (frames is not None or time.perf_counter() - begin < o.seconds):
-            sender.on_answer(await read_bytes(call))
-            if sending.done() and sending.exception() is not None:
+    number, begin, used, before = 0, time.perf_counter(), time.process_time(), 0
+    is_warm = False
+    async with BatchProducer(endpoint, window_batches=o.window) as producer:
+        while frames is None or number < frames:
+            now = time.perf_counter()
+            if not is_warm and now - begin > _WARM_UP_S:
+                is_warm, begin, used, before = True, now, time.process_time(), tally.answered
+                tally.latencies.seconds.clear()
+            if frames is None and is_warm and now - begin > o.seconds:
                 break
-        elapsed, used = time.perf_counter() - begin, time.process_time() - used
-        sending.cancel()
-        call.cancel()
-    rate = (sender.answered - before) * o.messages / elapsed
-    latencies = sender.latencies.seconds
+            number += 1
+            prefix = f"01{run}{number:016X}"
+            ids = [f"{prefix}{place:08X}" for place in range(o.messages)]
+            shared = encoder.encode_shared(born_ms=time.time_ns() // 1_000_000)
+            done = await producer.send(o.topic, Columns(shared, ids, bodies))
+            done.add_done_callback(lambda done, started_s=now: tally.count(started_s, done))  # type: ignore[misc]
+        if frames is not None:
+            await producer.flush()
+        answered, elapsed, used = tally.answered - before, time.perf_counter() - begin, time.process_time() - used
+    if frames is not None and tally.answered != frames:
+        raise RuntimeError(f"{tally.answered} of {frames} frames were stored")
+    latencies = tally.latencies.seconds
     print(json.dumps({
-        "messages": (sender.answered - before) * o.messages, "messages_per_s": round(rate),
+        "messages": answered * o.messages, "messages_per_s": round(answered * o.messages / elapsed),
         "p50_us": round(percentile(latencies, 0.5) * 1e6), "p99_us": round(percentile(latencies, 0.99) * 1e6),
         "client_cores": round(used / elapsed, 2),
     }))  # fmt: skip
 
 
-def split(batch: pb.StoredBatch) -> list[v2.Message]:
-    """The messages of a stored batch, each parsed."""
-    messages, at, raw = [], 0, batch.messages
-    for size in batch.sizes:
-        messages.append(v2.Message.FromString(raw[at : at + size]))
-        at += size
-    if len(messages) != batch.count or at != len(raw):
-        raise RuntimeError(f"a batch of {batch.count} messages and {len(raw)} bytes has {len(messages)} in {at} bytes")
-    return messages
-
-
-async def _fetch_queue(channel: grpc.aio.Channel, topic: str, queue_id: int, end: float) -> int:
-    """Read one queue again and again from its start until `end`; how many messages came."""
-    call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(f"/{BROKER_SERVICE}/FetchBatches")
-    request = pb.FetchBatchesRequest(topic=topic, queue_id=queue_id, offset=0).SerializeToString()
+async def _fetch_queue(fetcher: BatchFetcher, topic: str, queue_id: int, end_s: float) -> int:
+    """Read one queue again and again from its start until `end_s`; how many messages came."""
     count = 0
-    while time.perf_counter() < end:
-        expected, stream = 0, call(request)
-        async for raw in stream:
-            frame = pb.BatchFrame.FromString(raw)
-            if frame.code != OK:
-                raise RuntimeError(f"queue {queue_id}: {frame.code} {frame.message}")
-            for batch in frame.batches:
-                if batch.base_offset != expected:
-                    raise RuntimeError(f"queue {queue_id}: offset {batch.base_offset} came instead of {expected}")
-                expected += len(split(batch))
-            if time.perf_counter() >= end:
-                stream.cancel()
+    while time.perf_counter() < end_s:
+        expected = 0
+        batches = fetcher.fetch(topic, queue_id, offset=0)
+        async for batch in batches:
+            if batch.base_offset != expected:
+                raise RuntimeError(f"queue {queue_id}: offset {batch.base_offset} came instead of {expected}")
+            for message in batch.messages:
+                v2.Message.FromString(message)
+            expected += len(batch.messages)
+            if time.perf_counter() >= end_s:
                 break
+        await batches.aclose()
         if expected == 0:
             raise RuntimeError(f"queue {queue_id} of {topic} is empty")
         count += expected
@@ -136,16 +99,12 @@ async def _fetch_queue(channel: grpc.aio.Channel, topic: str, queue_id: int, end
 
 
 async def _fetch(endpoint: str, o: argparse.Namespace) -> None:
-    async with grpc.aio.insecure_channel(endpoint, options=CHANNEL_OPTIONS) as channel:
-        await channel.channel_ready()
+    async with BatchFetcher(endpoint) as fetcher:
         begin, used = time.perf_counter(), time.process_time()
-        counts = await asyncio.gather(*(_fetch_queue(channel, o.topic, number, begin + o.seconds) for number in range(o.queues)))
+        counts = await asyncio.gather(*(_fetch_queue(fetcher, o.topic, number, begin + o.seconds) for number in range(o.queues)))
         elapsed, used = time.perf_counter() - begin, time.process_time() - used
-    print(
-        json.dumps(
-            {"messages": sum(counts), "messages_per_s": round(sum(counts) / elapsed), "client_cores": round(used / elapsed, 2)}
-        )
-    )
+    figures = {"messages": sum(counts), "messages_per_s": round(sum(counts) / elapsed), "client_cores": round(used / elapsed, 2)}
+    print(json.dumps(figures))
 
 
 def main() -> None:

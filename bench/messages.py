@@ -22,6 +22,7 @@ __all__ = [
     "receive_request",
     "send_reply",
     "send_request",
+    "shared_part",
 ]
 
 BODY_BYTES = 256
@@ -52,6 +53,12 @@ def _message(body: bytes, message_id: str, topic: str = "") -> v2.Message:
     return message
 
 
+def shared_part() -> bytes:
+    """What the messages of a frame have in common: all but id and body, serialized."""
+    message = _message(b"", "")
+    return bytes(message.SerializeToString())
+
+
 class MessageTemplate:
     """Serialized requests or messages that differ in their message id alone.
 
@@ -61,11 +68,6 @@ class MessageTemplate:
     def __init__(self, serialized: bytes, placeholder: str, run: str) -> None:
         self._before, self._after = serialized.split(placeholder.encode())
         self._run, self._number = f"01{run}".encode(), 0
-
-    @staticmethod
-    def with_id(message_id: str, body_bytes: int = BODY_BYTES) -> bytes:
-        """One serialized message without its topic, as `SendBatches` takes them."""
-        return bytes(_message(os.urandom(body_bytes), message_id).SerializeToString())
 
     @classmethod
     def request(cls, topic: str, body_bytes: int = BODY_BYTES) -> "MessageTemplate":
@@ -130,11 +132,11 @@ def receive_reply(topic: str, batch: int = 32, body_bytes: int = BODY_BYTES) -> 
 
 def batch_frame(base_offset: int, batches: int = 30, messages: int = 100) -> pb.BatchFrame:
     """About 1 MiB of stored messages, as `FetchBatches` streams them."""
-    frame = pb.BatchFrame(code=OK, next_offset=base_offset + batches * messages, max_offset=1 << 40)
+    frame, shared = pb.BatchFrame(code=OK, next_offset=base_offset + batches * messages, max_offset=1 << 40), shared_part()
     for number in range(batches):
-        parts = [MessageTemplate.with_id(f"01{number:08X}{place:024X}") for place in range(messages)]
+        ids = [f"01{number:08X}{place:024X}" for place in range(messages)]
         frame.batches.add(
             queue_id=0, base_offset=base_offset + number * messages, count=messages, store_ms=int(time.time() * 1000),
-            messages=b"".join(parts), sizes=[len(part) for part in parts],
+            messages=os.urandom(BODY_BYTES * messages), sizes=[BODY_BYTES] * messages, shared=shared, ids=ids,
         )  # fmt: skip
     return frame

@@ -2,7 +2,18 @@
 
 from dataclasses import dataclass
 
-__all__ = ["BatchSlice", "BrokerState", "ClientInfo", "DeliveredMessage", "Outgoing", "QueueOfGroup", "ReceiveWish"]
+from mq.broker.batch import BatchPart
+
+__all__ = [
+    "BatchSlice",
+    "BrokerState",
+    "ClientInfo",
+    "DeliveredMessage",
+    "Outgoing",
+    "OutgoingBatch",
+    "QueueOfGroup",
+    "ReceiveWish",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +29,23 @@ class Outgoing:
     kind: int
     due_ms: int
     message_group: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingBatch:
+    """Checked messages on their way into one queue of a topic. queue_id: -1 for the broker to pick.
+
+    message_group: of all, "" for none. tags, messages, shared: as in `mq.broker.batch.AppendMessages`.
+    """
+
+    topic: str
+    queue_id: int
+    kind: int
+    message_group: str
+    ids: tuple[str, ...]
+    tags: tuple[str, ...] | str
+    messages: tuple[bytes, ...]
+    shared: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +99,11 @@ class QueueOfGroup:
 
 @dataclass(frozen=True, slots=True)
 class BatchSlice:
-    """Messages of one stored batch. payload: end to end; sizes: bytes of each."""
+    """Messages of one stored batch. part: their bytes."""
 
     queue_id: int
     base_offset: int
-    store_ms: int
-    payload: bytes
-    sizes: list[int]
+    part: BatchPart
 
 
 @dataclass(frozen=True, slots=True)

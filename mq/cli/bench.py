@@ -62,6 +62,7 @@ def _new_ids() -> "MessageIds":
 
 
 async def _send_batches(session: Session, topic: str, seconds: float, sizes: dict[str, int]) -> dict[str, object]:
+    from mq.client.batch import Columns  # noqa: PLC0415
     from mq.client.encoding import MessageEncoder  # noqa: PLC0415
     from mq.rpc.batch_client import BatchProducer  # noqa: PLC0415
 
@@ -71,7 +72,7 @@ async def _send_batches(session: Session, topic: str, seconds: float, sizes: dic
     async with BatchProducer(session.endpoint, window_batches=sizes["window"], timeout_s=session.timeout_s) as producer:
         began = time.perf_counter()
         while (now := time.perf_counter()) < began + seconds:
-            messages = encoder.encode_batch(ids.take(len(bodies)), bodies, born_ms=time.time_ns() // 1_000_000)
+            messages = Columns(encoder.encode_shared(born_ms=time.time_ns() // 1_000_000), ids.take(len(bodies)), bodies)
             future = await producer.send(topic, messages, queue_id=0)
             future.add_done_callback(partial(_note_time, took_s, now))
             futures.append(future)

@@ -115,6 +115,7 @@ def _values(command: "Command") -> dict[str, Any]:
     values = {field.name: getattr(command, field.name) for field in fields(command)}
     if isinstance(command, AppendMessages):
         values["messages"] = len(command.messages)
+        values["shared"] = "" if command.shared is None else f"{len(command.shared)} bytes"
         values["bytes"] = sum(map(len, command.messages))
         if isinstance(command.tags, tuple):
             values["tags"] = sorted(set(command.tags))

@@ -20,7 +20,6 @@ from mq.cli.progress import progress
 if TYPE_CHECKING:
     import asyncio
 
-    from mq.client.encoding import MessageEncoder
     from mq.client.views import BatchResult
 
 __all__ = ["send_command"]
@@ -176,6 +175,7 @@ def _send_one_by_one(session: Session, order: _Order, report: _Report) -> None:
 
 
 async def _send_batches(session: Session, order: _Order, report: _Report) -> None:
+    from mq.client.batch import Columns  # noqa: PLC0415
     from mq.client.encoding import MessageEncoder  # noqa: PLC0415
     from mq.rpc.batch_client import BatchProducer  # noqa: PLC0415
     from mq.rpc.message_client import new_message_ids  # noqa: PLC0415
@@ -185,7 +185,8 @@ async def _send_batches(session: Session, order: _Order, report: _Report) -> Non
     async with BatchProducer(session.endpoint, timeout_s=session.timeout_s) as producer:
         async for bodies in _groups_of_lines(order.count) if order.is_input else _groups(order.bodies()):
             ids = ids_source.take(len(bodies))
-            result = await producer.send(order.topic, _encode(encoder, ids, bodies, order.keys))
+            shared = encoder.encode_shared(born_ms=time.time_ns() // 1_000_000, keys=order.keys)
+            result = await producer.send(order.topic, Columns(shared, ids, bodies))
             result.add_done_callback(_counter(report, ids, failures))
             if failures:
                 break
@@ -195,13 +196,6 @@ async def _send_batches(session: Session, order: _Order, report: _Report) -> Non
     await asyncio.sleep(0)
     if failures:
         raise failures[0]
-
-
-def _encode(encoder: "MessageEncoder", ids: list[str], bodies: list[bytes], keys: tuple[str, ...]) -> list[bytes]:
-    born_ms = time.time_ns() // 1_000_000
-    if not keys:
-        return encoder.encode_batch(ids, bodies, born_ms=born_ms)
-    return [encoder.encode(message_id, body, born_ms=born_ms, keys=keys) for message_id, body in zip(ids, bodies, strict=True)]
 
 
 def _counter(report: _Report, ids: list[str], failures: list[BaseException]) -> "Callable[[asyncio.Future[BatchResult]], None]":

@@ -9,6 +9,7 @@ in the order of their field numbers, as protobuf itself would write them. Source
 
 from collections.abc import Mapping, Sequence
 
+from mq.core.encoding import encode_field, encode_varint
 from mq.core.errors import IllegalArgumentError
 from mq.core.message import MessageKind
 
@@ -20,25 +21,10 @@ _MESSAGE_TYPE, _BORN_TIMESTAMP, _BORN_HOST, _DELIVERY_TIMESTAMP, _MESSAGE_GROUP 
 _USER_PROPERTY, _SYSTEM_PROPERTIES, _BODY = b"\x12", b"\x1a", b"\x22"
 
 
-def _varint(value: int) -> bytes:
-    if value < 0x80:
-        return bytes((value,))
-    parts = bytearray()
-    while value >= 0x80:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    parts.append(value)
-    return bytes(parts)
-
-
-def _field(key: bytes, value: bytes) -> bytes:
-    return key + _varint(len(value)) + value
-
-
 def _timestamp(time_ms: int) -> bytes:
     """A google.protobuf.Timestamp; a part that is 0 is left out."""
     seconds, ms = divmod(time_ms, 1000)
-    return (b"\x08" + _varint(seconds) if seconds else b"") + (b"\x10" + _varint(ms * 1_000_000) if ms else b"")
+    return (b"\x08" + encode_varint(seconds) if seconds else b"") + (b"\x10" + encode_varint(ms * 1_000_000) if ms else b"")
 
 
 class MessageEncoder:
@@ -62,21 +48,27 @@ class MessageEncoder:
             raise IllegalArgumentError(f"delivery_ms: {delivery_ms} is before 1970")
         entries = (properties or {}).items()
         self._user = b"".join(
-            _field(_USER_PROPERTY, _field(b"\x0a", k.encode()) + _field(b"\x12", v.encode())) for k, v in entries
+            encode_field(_USER_PROPERTY, encode_field(b"\x0a", k.encode()) + encode_field(b"\x12", v.encode()))
+            for k, v in entries
         )
-        self._tag = _field(_TAG, tag.encode()) if tag else b""
-        self._type = _IDENTITY_ENCODING + _MESSAGE_TYPE + _varint(kind)
-        self._rest = _field(_BORN_HOST, born_host.encode()) if born_host else b""
+        self._tag = encode_field(_TAG, tag.encode()) if tag else b""
+        self._type = _IDENTITY_ENCODING + _MESSAGE_TYPE + encode_varint(kind)
+        self._rest = encode_field(_BORN_HOST, born_host.encode()) if born_host else b""
         if delivery_ms is not None:
-            self._rest += _field(_DELIVERY_TIMESTAMP, _timestamp(delivery_ms))
+            self._rest += encode_field(_DELIVERY_TIMESTAMP, _timestamp(delivery_ms))
         if message_group:
-            self._rest += _field(_MESSAGE_GROUP, message_group.encode())
+            self._rest += encode_field(_MESSAGE_GROUP, message_group.encode())
 
     def encode(self, message_id: str, body: bytes, *, born_ms: int, keys: Sequence[str] = ()) -> bytes:
         """One message. born_ms: Unix time at which it was made."""
-        key_fields = b"".join(_field(_KEYS, key.encode()) for key in keys)
-        system = self._tag + key_fields + _field(_MESSAGE_ID, message_id.encode()) + self._tail(born_ms)
-        return self._user + _field(_SYSTEM_PROPERTIES, system) + _field(_BODY, body)
+        key_fields = b"".join(encode_field(_KEYS, key.encode()) for key in keys)
+        system = self._tag + key_fields + encode_field(_MESSAGE_ID, message_id.encode()) + self._tail(born_ms)
+        return self._user + encode_field(_SYSTEM_PROPERTIES, system) + encode_field(_BODY, body)
+
+    def encode_shared(self, *, born_ms: int, keys: Sequence[str] = ()) -> bytes:
+        """All but the id and the body of a message: what many have in common. born_ms: Unix time at which they were made."""
+        key_fields = b"".join(encode_field(_KEYS, key.encode()) for key in keys)
+        return self._user + encode_field(_SYSTEM_PROPERTIES, self._tag + key_fields + self._tail(born_ms))
 
     def encode_batch(self, ids: Sequence[str], bodies: Sequence[bytes], *, born_ms: int) -> list[bytes]:
         """Many messages without keys, all made at the same time.
@@ -94,16 +86,16 @@ class MessageEncoder:
         head, tail = self._frame(sizes.pop(), born_ms)
         body_sizes = {len(body) for body in bodies}
         if len(body_sizes) == 1:
-            tail += _varint(body_sizes.pop())
+            tail += encode_varint(body_sizes.pop())
             return [head + one + tail + body for one, body in zip(encoded_ids, bodies, strict=True)]
-        tails = {size: tail + _varint(size) for size in body_sizes}
+        tails = {size: tail + encode_varint(size) for size in body_sizes}
         return [head + one + tails[len(body)] + body for one, body in zip(encoded_ids, bodies, strict=True)]
 
     def _frame(self, id_bytes: int, born_ms: int) -> tuple[bytes, bytes]:
         """What stands before an id of this size, and what between it and the body's size."""
-        before = self._tag + _MESSAGE_ID + _varint(id_bytes)
+        before = self._tag + _MESSAGE_ID + encode_varint(id_bytes)
         after = self._tail(born_ms)
-        return self._user + _SYSTEM_PROPERTIES + _varint(len(before) + id_bytes + len(after)) + before, after + _BODY
+        return self._user + _SYSTEM_PROPERTIES + encode_varint(len(before) + id_bytes + len(after)) + before, after + _BODY
 
     def _tail(self, born_ms: int) -> bytes:
-        return self._type + _field(_BORN_TIMESTAMP, _timestamp(born_ms)) + self._rest
+        return self._type + encode_field(_BORN_TIMESTAMP, _timestamp(born_ms)) + self._rest

@@ -1018,7 +1018,8 @@ class BatchSend(_message.Message):
     Many messages per frame
     ---------------------------------------------------------------------------------------------
 
-    N messages of one topic, stored together in one queue, all or none.
+    N messages of one topic, stored together in one queue, all or none. Either whole, in `messages`; or in columns, which
+    costs both sides least: what they have in common once, and of each the id and the body.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1027,15 +1028,26 @@ class BatchSend(_message.Message):
     TOPIC_FIELD_NUMBER: _builtins.int
     QUEUE_ID_FIELD_NUMBER: _builtins.int
     MESSAGES_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    BODIES_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """the sender's number for this frame; comes back in the answer"""
     topic: _builtins.str
     """of all messages"""
     queue_id: _builtins.int
     """-1: the broker picks"""
+    shared: _builtins.bytes
+    """A serialized raftmq.rocketmq.v2.Message without topic, id and body."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Each a serialized raftmq.rocketmq.v2.Message without its topic."""
+
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def bodies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """one for each id"""
 
     def __init__(
         self,
@@ -1044,10 +1056,13 @@ class BatchSend(_message.Message):
         topic: _builtins.str = ...,
         queue_id: _builtins.int = ...,
         messages: _abc.Iterable[_builtins.bytes] | None = ...,
+        shared: _builtins.bytes = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        bodies: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "queue_id", b"queue_id", "sequence", b"sequence", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bodies", b"bodies", "ids", b"ids", "messages", b"messages", "queue_id", b"queue_id", "sequence", b"sequence", "shared", b"shared", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1092,6 +1107,28 @@ class BatchSent(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BatchSent: _TypeAlias = BatchSent  # noqa: Y015
+
+@_typing.final
+class BatchesSent(_message.Message):
+    """Frames become durable together, so their answers come together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchSent]: ...
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[Global___BatchSent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchesSent: _TypeAlias = BatchesSent  # noqa: Y015
 
 @_typing.final
 class FetchBatchesRequest(_message.Message):
@@ -1147,6 +1184,8 @@ class StoredBatch(_message.Message):
     STORE_MS_FIELD_NUMBER: _builtins.int
     MESSAGES_FIELD_NUMBER: _builtins.int
     SIZES_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
     queue_id: _builtins.int
     base_offset: _builtins.int
     """of the first message"""
@@ -1154,11 +1193,15 @@ class StoredBatch(_message.Message):
     store_ms: _builtins.int
     """Unix time"""
     messages: _builtins.bytes
-    """`count` serialized messages end to end, each without its topic"""
+    """`count` serialized messages end to end, each without its topic; or bodies, with `shared`"""
+    shared: _builtins.bytes
+    """Of a batch that was sent in columns: all but the ids and bodies, and the ids."""
     @_builtins.property
     def sizes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """bytes of each"""
 
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -1168,12 +1211,16 @@ class StoredBatch(_message.Message):
         store_ms: _builtins.int = ...,
         messages: _builtins.bytes = ...,
         sizes: _abc.Iterable[_builtins.int] | None = ...,
+        shared: _builtins.bytes | None = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_shared", b"_shared", "shared", b"shared"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_offset", b"base_offset", "count", b"count", "messages", b"messages", "queue_id", b"queue_id", "sizes", b"sizes", "store_ms", b"store_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_shared", b"_shared", "base_offset", b"base_offset", "count", b"count", "ids", b"ids", "messages", b"messages", "queue_id", b"queue_id", "shared", b"shared", "sizes", b"sizes", "store_ms", b"store_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__shared: _TypeAlias = _typing.Literal["shared"]  # noqa: Y015
+    _WhichOneofArgType__shared: _TypeAlias = _typing.Literal["_shared", b"_shared"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shared) -> _WhichOneofReturnType__shared | None: ...
 
 Global___StoredBatch: _TypeAlias = StoredBatch  # noqa: Y015
 

@@ -4,7 +4,16 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from mq.broker.batch import StoredMessage
-from mq.broker.exchange import BatchSlice, BrokerState, ClientInfo, DeliveredMessage, Outgoing, QueueOfGroup, ReceiveWish
+from mq.broker.exchange import (
+    BatchSlice,
+    BrokerState,
+    ClientInfo,
+    DeliveredMessage,
+    Outgoing,
+    OutgoingBatch,
+    QueueOfGroup,
+    ReceiveWish,
+)
 from mq.broker.outcomes import Sent
 from mq.broker.state import Group, Topic
 from mq.core.errors import RefusedError
@@ -18,15 +27,7 @@ class SendingPort(Protocol):
     async def send(self, topic_name: str, messages: list[Outgoing]) -> list[tuple[int, int]]:
         """Store messages; (queue id, offset) of each."""
 
-    async def send_batch(
-        self,
-        topic_name: str,
-        queue_id: int,
-        kind: int,
-        ids: tuple[str, ...],
-        tags: tuple[str, ...] | str,
-        messages: tuple[bytes, ...],
-    ) -> Sent:
+    async def send_batch(self, batch: OutgoingBatch) -> Sent:
         """Store one batch in one queue."""
 
     async def end_transaction(self, topic: str, transaction_id: str, *, is_commit: bool) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from mq.client.batch import FetchedBatch, split_batch
+from mq.client.batch import Columns, FetchedBatch, split_batch
 from mq.client.errors import NoAnswerError, UnreachableError, error_of_code, is_worth_repeating
 from mq.client.views import BatchResult
 from mq.core.address import show_address
@@ -60,6 +60,24 @@ class _Batch:
     due: float
 
 
+def _request(topic: str, messages: Sequence[bytes] | Columns, queue_id: int) -> pb.BatchSend:
+    """The frame of a batch, but for its sequence number. Raises: IllegalArgumentError."""
+    if isinstance(messages, Columns):
+        shared, ids, bodies = messages
+        if len(ids) != len(bodies):
+            raise IllegalArgumentError(f"messages: {len(bodies)} bodies for {len(ids)} ids")
+        request = pb.BatchSend(topic=topic, queue_id=queue_id, shared=shared, ids=ids, bodies=bodies)
+        count, size = len(bodies), len(shared) + sum(map(len, bodies))
+    else:
+        request = pb.BatchSend(topic=topic, queue_id=queue_id, messages=messages)
+        count, size = len(messages), sum(map(len, messages))
+    if not 0 < count <= BATCH_MESSAGES_MAX:
+        raise IllegalArgumentError(f"messages: {count}, 1 to {BATCH_MESSAGES_MAX} make a batch")
+    if size > BODY_FRAME_BYTES_MAX:
+        raise IllegalArgumentError(f"messages: {size} bytes together, at most {BODY_FRAME_BYTES_MAX}")
+    return request
+
+
 class BatchProducer:
     """Sends batches of serialized messages, a window of them at a time. Use `async with`.
 
@@ -98,22 +116,19 @@ class BatchProducer:
         self._end_all(NoAnswerError("the producer was closed before the broker answered"))
         await self._channels.current.close()
 
-    async def send(self, topic: str, messages: Sequence[bytes], *, queue_id: int = -1) -> "asyncio.Future[BatchResult]":
+    async def send(self, topic: str, messages: Sequence[bytes] | Columns, *, queue_id: int = -1) -> "asyncio.Future[BatchResult]":
         """Send one batch, all of its messages into one queue (-1: the broker picks); waits only for room in the window.
 
-        The future ends when the batch is durable. It raises: RefusedError; NoAnswerError or UnreachableError after
-        `timeout_s`. Raises: IllegalArgumentError.
+        messages: serialized, each whole; or in columns, which is several times faster. The future ends when the batch
+        is durable. It raises: RefusedError; NoAnswerError or UnreachableError after `timeout_s`.
+        Raises: IllegalArgumentError.
         """
-        size = sum(map(len, messages))
-        if not 0 < len(messages) <= BATCH_MESSAGES_MAX:
-            raise IllegalArgumentError(f"messages: {len(messages)}, 1 to {BATCH_MESSAGES_MAX} make a batch")
-        if size > BODY_FRAME_BYTES_MAX:
-            raise IllegalArgumentError(f"messages: {size} bytes together, at most {BODY_FRAME_BYTES_MAX}")
+        request = _request(topic, messages, queue_id)
         await self._slots.acquire()
         loop = asyncio.get_running_loop()
         sequence = next(self._sequences)
-        frame = pb.BatchSend(sequence=sequence, topic=topic, queue_id=queue_id, messages=messages).SerializeToString()
-        batch = _Batch(sequence, frame, loop.create_future(), loop.time() + self._timeout_s)
+        request.sequence = sequence
+        batch = _Batch(sequence, request.SerializeToString(), loop.create_future(), loop.time() + self._timeout_s)
         self._waiting[sequence] = batch
         self._outbox.put_nowait(batch)
         return batch.done
@@ -177,9 +192,10 @@ class BatchProducer:
         call: Any = self._channels.current.stream_stream(method.path)(self._frames(outbox), metadata=self._channels.headers)  # type: ignore[arg-type]
         try:
             while (raw := await call.read()) is not grpc.aio.EOF:
-                answered += 1
                 self._last_error = None
-                self._on_answer(pb.BatchSent.FromString(raw))
+                for answer in pb.BatchesSent.FromString(raw).answers:
+                    answered += 1
+                    self._on_answer(answer)
         finally:
             call.cancel()
             # gRPC leaves its reader of a broken stream waiting, for ever if nothing came.
@@ -243,7 +259,8 @@ class BatchFetcher:
                     failing_since = None
                     for batch in frame.batches:
                         skip = max(0, request.offset - batch.base_offset) if request.HasField("offset") else 0
-                        messages = split_batch(batch.messages, batch.sizes, skip)
+                        shared = batch.shared if batch.HasField("shared") else None
+                        messages = split_batch(batch.messages, batch.sizes, skip, shared=shared, ids=batch.ids)
                         request.offset = batch.base_offset + batch.count
                         yield FetchedBatch(batch.queue_id, batch.base_offset + skip, batch.store_ms, messages)
                     request.offset = frame.next_offset

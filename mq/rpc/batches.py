@@ -7,16 +7,13 @@ from collections.abc import AsyncIterator
 
 import grpc.aio
 
-from mq.broker.outcomes import Sent
 from mq.core.errors import Code, MqError, RefusedError
-from mq.core.limits import BATCH_MESSAGES_MAX, BODY_FRAME_BYTES_MAX
-from mq.core.message import MessageKind
+from mq.core.limits import BODY_FRAME_BYTES_MAX
 from mq.proto import broker_v1_pb2 as pb
-from mq.proto import rocketmq_v2_pb2 as v2
-from mq.rpc import validate
 from mq.rpc.backend import AdminPort, SendingPort
 from mq.rpc.handling import Context, log_failure
 from mq.rpc.status import code_for, text_for
+from mq.rpc.validate_batch import BatchChecker
 from mq.rpc.wire import parse
 
 __all__ = ["BatchHandlers"]
@@ -31,21 +28,37 @@ _log = logging.getLogger(__name__)
 class _Answers:
     """The way back of one SendBatches stream.
 
-    One group's sync ends many batches in the same moment, but gRPC takes one write of a call at a time: a second one
-    beside it fails, and its answer would be lost.
+    gRPC takes one write of a call at a time. One group's sync ends many frames in the same moment: what gathers while
+    one write is under way leaves with the next. slots: one is given back for each answer that left.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context, self._turn = context, asyncio.Lock()
+    def __init__(self, context: Context, slots: asyncio.Semaphore) -> None:
+        self._context, self._slots = context, slots
+        self._gathered: list[pb.BatchSent] = []
+        self._is_writing = False
 
     async def write(self, answer: pb.BatchSent) -> None:
-        """Write one answer after the others; nothing when the client is gone."""
-        async with self._turn:
-            try:
-                await self._context.write(answer.SerializeToString())
-            except (grpc.aio.BaseError, asyncio.InvalidStateError) as error:
-                # It sends again what it has no answer for, and each message is stored once.
-                _log.debug("an answer to SendBatches could not be written: %s", error)
+        """Write an answer, or leave it to whoever is writing; nothing when the client is gone."""
+        self._gathered.append(answer)
+        if self._is_writing:
+            return
+        self._is_writing = True
+        try:
+            while self._gathered:
+                await self._write_gathered()
+        finally:
+            self._is_writing = False
+
+    async def _write_gathered(self) -> None:
+        answers, self._gathered = self._gathered, []
+        try:
+            await self._context.write(pb.BatchesSent(answers=answers).SerializeToString())
+        except (grpc.aio.BaseError, asyncio.InvalidStateError) as error:
+            # It sends again what it has no answer for, and each message is stored once.
+            _log.debug("answers to SendBatches could not be written: %s", error)
+        finally:
+            for _ in answers:
+                self._slots.release()
 
 
 class BatchHandlers:
@@ -58,63 +71,33 @@ class BatchHandlers:
         """Store each frame's messages as one batch; answers come as the batches become durable."""
         slots = asyncio.Semaphore(_IN_FLIGHT_MAX)
         running: set[asyncio.Task[None]] = set()
-        answers = _Answers(context)
-
-        async def store(frame: pb.BatchSend) -> None:
-            try:
-                answer = await self._store(frame)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
-                log_failure("SendBatches", error)
-                answer = pb.BatchSent(code=code_for(error), message=text_for(error), sequence=frame.sequence)
-            try:
-                await answers.write(answer)
-            finally:
-                slots.release()
-
+        answers, checker = _Answers(context, slots), BatchChecker()
         async for raw in requests:
             await slots.acquire()
             try:
                 frame = parse(pb.BatchSend, raw)
             except MqError as error:
-                slots.release()
                 await answers.write(pb.BatchSent(code=code_for(error), message=text_for(error)))
                 continue
-            task = asyncio.create_task(store(frame))
+            task = asyncio.create_task(self._store(frame, checker, answers))
             running.add(task)
             task.add_done_callback(running.discard)
         if running:
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _store(self, frame: pb.BatchSend) -> pb.BatchSent:
-        validate.check_own_topic(frame.topic)
-        messages = tuple(frame.messages[:])
-        if not 1 <= len(messages) <= BATCH_MESSAGES_MAX:
-            raise RefusedError(
-                Code.MESSAGE_CORRUPTED, f"messages: {len(messages)} in one frame, 1 to {BATCH_MESSAGES_MAX} are allowed"
-            )
-        if sum(map(len, messages)) > BODY_FRAME_BYTES_MAX:
-            raise RefusedError(Code.PAYLOAD_TOO_LARGE, f"messages: more than {BODY_FRAME_BYTES_MAX} bytes in one frame")
-        now_ms = time.time_ns() // 1_000_000
-        checked: list[validate.CheckedMessage] = []
+    async def _store(self, frame: pb.BatchSend, checker: BatchChecker, answers: _Answers) -> None:
         try:
-            for raw in messages:
-                # One by one: how many are checked tells the number of the one refused.
-                checked.append(validate.check_message(parse(v2.Message, raw), len(raw), now_ms))  # noqa: PERF401
-        except RefusedError as error:
-            raise RefusedError(error.code, f"messages[{len(checked)}]: {error}") from error
-        kind = checked[0].kind
-        if kind not in (MessageKind.NORMAL, MessageKind.FIFO) or any(m.kind != kind for m in checked):
-            raise RefusedError(
-                Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, "messages: a frame holds messages of one type, NORMAL or FIFO"
-            )
-        ids, tags = [m.message_id for m in checked], [m.tag for m in checked]
-        shared = tags[0] if tags.count(tags[0]) == len(tags) else tuple(tags)
-        sent: Sent = await self._sending.send_batch(frame.topic, frame.queue_id, kind, tuple(ids), shared, messages)
-        queue_id, base_offset = sent.places[0]
-        return pb.BatchSent(
-            code=int(Code.OK), sequence=frame.sequence, base_offset=base_offset, queue_id=queue_id,
-            count=len(messages) - sent.duplicates, duplicates=sent.duplicates,
-        )  # fmt: skip
+            batch = checker.check(frame, time.time_ns() // 1_000_000)
+            sent = await self._sending.send_batch(batch)
+            queue_id, base_offset = sent.places[0]
+            answer = pb.BatchSent(
+                code=int(Code.OK), sequence=frame.sequence, base_offset=base_offset, queue_id=queue_id,
+                count=len(batch.ids) - sent.duplicates, duplicates=sent.duplicates,
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            log_failure("SendBatches", error)
+            answer = pb.BatchSent(code=code_for(error), message=text_for(error), sequence=frame.sequence)
+        await answers.write(answer)
 
     async def fetch_batches(self, raw: bytes, context: Context) -> None:
         """Stored batches from an offset on, as they are, frame by frame."""
@@ -128,9 +111,10 @@ class BatchHandlers:
                 high = self._admin.queue_ends(request.topic, request.queue_id)[1]
                 frame = pb.BatchFrame(code=int(Code.OK), next_offset=at, max_offset=high)
                 for batch in batches:
+                    part = batch.part
                     frame.batches.add(
-                        queue_id=batch.queue_id, base_offset=batch.base_offset, count=len(batch.sizes), store_ms=batch.store_ms,
-                        messages=batch.payload, sizes=batch.sizes,
+                        queue_id=batch.queue_id, base_offset=batch.base_offset, count=len(part.sizes), store_ms=part.wall_ms,
+                        messages=part.payload, sizes=part.sizes, shared=part.shared, ids=part.ids,
                     )  # fmt: skip
                 if batches or not request.follow:
                     await context.write(frame.SerializeToString())

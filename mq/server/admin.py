@@ -172,8 +172,8 @@ class Administrator:
         size, at = 0, min(max(offset, queue.min_offset), queue.max_offset)
         while size < bytes_max and at < queue.max_offset:
             for entry in await self._node.reader.run(partial(queue.entries, QueueOffset(at), 64)):
-                payload, sizes, store_ms = batch_slice(await self._payload(entry), entry.first, entry.count)
-                found.append(BatchSlice(queue_id, entry.base_offset, store_ms, payload, sizes))
+                part = batch_slice(await self._payload(entry), entry.first, entry.count)
+                found.append(BatchSlice(queue_id, entry.base_offset, part))
                 size, at = size + entry.size_bytes, entry.base_offset + entry.count
                 if size >= bytes_max:
                     break

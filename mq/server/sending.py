@@ -6,7 +6,7 @@ from itertools import count
 
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
-from mq.broker.exchange import Outgoing
+from mq.broker.exchange import Outgoing, OutgoingBatch
 from mq.broker.outcomes import Sent
 from mq.broker.state import DEAD_LETTER_PREFIX, Topic
 from mq.core.errors import Code, RefusedError
@@ -54,15 +54,17 @@ class Sender:
         if any(m.kind != kind for m in messages):
             raise RefusedError(Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, "the messages of one request are of different types")
         if len(messages) == 1:
-            return list((await self._store(topic, self._queue_for(topic, messages[0]), messages)).places)
+            return list((await self._store(topic, self._queue_for(topic, messages[0].message_group), messages)).places)
         if kind in (MessageKind.NORMAL, MessageKind.FIFO):
             by_queue: dict[int, list[int]] = {}
             queue_id = next(self._turn) % len(topic.queues)
             for number, message in enumerate(messages):
-                by_queue.setdefault(self._queue_for(topic, message) if message.message_group else queue_id, []).append(number)
+                by_queue.setdefault(
+                    self._queue_for(topic, message.message_group) if message.message_group else queue_id, []
+                ).append(number)
             parts = list(by_queue.items())
         else:
-            parts = [(self._queue_for(topic, m), [number]) for number, m in enumerate(messages)]
+            parts = [(self._queue_for(topic, m.message_group), [number]) for number, m in enumerate(messages)]
         sent = await asyncio.gather(*(self._store(topic, queue_id, [messages[i] for i in part]) for queue_id, part in parts))
         places: list[tuple[int, int]] = [(0, 0)] * len(messages)
         for (_, part), one in zip(parts, sent, strict=True):
@@ -70,10 +72,10 @@ class Sender:
                 places[number] = place
         return places
 
-    def _queue_for(self, topic: Topic, message: Outgoing) -> int:
+    def _queue_for(self, topic: Topic, message_group: str) -> int:
         """FIFO: from the message group itself, as each client language would choose another; else in turn."""
-        if message.message_group:
-            return zlib.crc32(message.message_group.encode()) % len(topic.queues)
+        if message_group:
+            return zlib.crc32(message_group.encode()) % len(topic.queues)
         return next(self._turn) % len(topic.queues)
 
     async def _store(self, topic: Topic, queue_id: int, messages: list[Outgoing]) -> Sent:
@@ -94,24 +96,20 @@ class Sender:
         assert isinstance(outcome, Sent)
         return outcome
 
-    async def send_batch(
-        self,
-        topic_name: str,
-        queue_id: int,
-        kind: int,
-        ids: tuple[str, ...],
-        tags: tuple[str, ...] | str,
-        messages: tuple[bytes, ...],
-    ) -> Sent:
-        """Store one batch in one queue (-1: the next in turn). Raises: RefusedError."""
-        topic = await self.writable_topic(topic_name, kind)
+    async def send_batch(self, batch: OutgoingBatch) -> Sent:
+        """Store one batch in one queue. Raises: RefusedError."""
+        topic = await self.writable_topic(batch.topic, batch.kind)
+        queue_id = batch.queue_id
         if queue_id >= len(topic.queues) or queue_id < -1:
             raise RefusedError(
-                Code.BAD_REQUEST, f"queue_id {queue_id} does not exist: topic {topic_name} has {len(topic.queues)} queues"
+                Code.BAD_REQUEST, f"queue_id {queue_id} does not exist: topic {batch.topic} has {len(topic.queues)} queues"
             )
-        chosen = queue_id if queue_id >= 0 else next(self._turn) % len(topic.queues)
-        log_ms, wall_ms = self._node.stamps()
-        outcome = await self._node.carry_out(AppendMessages(log_ms, wall_ms, topic_name, chosen, kind, 0, ids, tags, messages))
+        if queue_id < 0 or batch.message_group:
+            queue_id = self._queue_for(topic, batch.message_group)
+        command = AppendMessages(
+            *self._node.stamps(), batch.topic, queue_id, batch.kind, 0, batch.ids, batch.tags, batch.messages, batch.shared
+        )
+        outcome = await self._node.carry_out(command)
         assert isinstance(outcome, Sent)
         return outcome
 

@@ -5,7 +5,16 @@ import random
 import pytest
 
 from mq.broker import commands as c
-from mq.broker.batch import AppendMessages, batch_slice, decode_batch, decode_tags, delivery_slice, encode_batch
+from mq.broker.batch import (
+    AppendMessages,
+    BatchPart,
+    batch_slice,
+    decode_batch,
+    decode_ids,
+    decode_tags,
+    delivery_slice,
+    encode_batch,
+)
 from mq.broker.delivery.table import Delivered
 from mq.broker.machine import BrokerMachine
 from mq.broker.outcomes import Released, Sent
@@ -158,9 +167,25 @@ def test_a_batch_survives_its_bytes_and_can_be_cut() -> None:
     assert decode_batch(stored) == batch
     assert decode_tags(stored) == ("", "T", "U")
     assert delivery_slice(stored, 2) == (b"zzz", "t", "é", 2, 1)
-    assert batch_slice(stored, 1, 2) == (b"zzz", [0, 3], 2)
+    assert batch_slice(stored, 1, 2) == BatchPart(b"zzz", [0, 3], 2, None, ())
+    assert decode_ids(stored) == ("t", ("a", "bcd", "é"))
     with pytest.raises(FormatError):
         decode_batch(stored[:-1])
+
+
+def test_a_batch_in_columns_keeps_what_its_messages_share_once() -> None:
+    batch = AppendMessages(1, 2, "t", 3, 1, 0, ("a", "bcd", "é"), "T", (b"x", b"yy", b"zzz"), b"\x1a\x02\x28\x01")
+    stored = encode_batch(batch)
+    assert decode_batch(stored) == batch
+    assert decode_tags(stored) == "T"
+    assert batch_slice(stored, 1, 2) == BatchPart(b"yyzzz", [2, 3], 2, b"\x1a\x02\x28\x01", ("bcd", "é"))
+    # By hand: shared | system_properties (3) {message_id (3) = "bcd"} | body (4) = "yy"
+    assert delivery_slice(stored, 1).stored == b"\x1a\x02\x28\x01" + b"\x1a\x05\x1a\x03bcd" + b"\x22\x02yy"
+    assert stored.count(batch.shared or b"-") == 1
+    with pytest.raises(FormatError):
+        decode_batch(stored[:-1])
+    with pytest.raises(FormatError, match="flags 5"):
+        decode_batch(stored[:3] + b"\x05" + stored[4:])
 
 
 def test_unknown_commands_and_versions_are_refused_not_guessed() -> None:

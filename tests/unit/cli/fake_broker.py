@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from mq.broker.batch import whole_message
 from mq.core.errors import Code
 from mq.proto import broker_v1_pb2 as b
 from mq.proto import rocketmq_v2_pb2 as v2
@@ -69,8 +70,9 @@ class FakeBroker:
         code, text = planned
         if "status" in method.response.DESCRIPTOR.fields_by_name:
             return method.response(status=v2.Status(code=code, message=text))
-        more = {"sequence": request.sequence} if isinstance(request, b.BatchSend) else {}
-        return method.response(code=code, message=text, **more)
+        if isinstance(request, b.BatchSend):
+            return b.BatchSent(code=code, message=text, sequence=request.sequence)
+        return method.response(code=code, message=text)
 
     def _handler(self, method: Method) -> "grpc.RpcMethodHandler[Any, Any]":
         def answer(request: Any) -> Any:
@@ -85,7 +87,8 @@ class FakeBroker:
 
         def both(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
             for request in requests:
-                yield from stream(request, context)
+                for one in stream(request, context):
+                    yield b.BatchesSent(answers=[one]) if isinstance(one, b.BatchSent) else one
 
         more: Any = {"request_deserializer": method.request.FromString, "response_serializer": method.response.SerializeToString}
         match method.cardinality:
@@ -166,8 +169,10 @@ class FakeBroker:
     def on_SendBatches(self, frame: b.BatchSend) -> list[b.BatchSent]:  # noqa: N802
         with self._lock:
             base = len(self.stored)
-            self.stored.extend(frame.messages)
-        return [b.BatchSent(code=OK, sequence=frame.sequence, base_offset=base, queue_id=0, count=len(frame.messages))]
+            whole = [whole_message(frame.shared, one, body) for one, body in zip(frame.ids, frame.bodies, strict=True)]
+            self.stored.extend(whole or frame.messages)
+            count = len(self.stored) - base
+        return [b.BatchSent(code=OK, sequence=frame.sequence, base_offset=base, queue_id=0, count=count)]
 
     def on_FetchBatches(self, request: b.FetchBatchesRequest) -> Iterator[b.BatchFrame]:  # noqa: N802
         at = request.offset - request.offset % 10  # batches of ten begin before the offset asked for

@@ -130,7 +130,7 @@ def test_few_messages_go_one_by_one_and_many_in_batches(mq: Mq, broker: FakeBrok
     ran = mq("send", "orders", "roll", "--count", "1050", "--key", "k", "-o", "json")
     assert (ran.code, ran.json["sent"], len(ran.json["messages"])) == (0, 1050, 1000)
     frames = broker.requests("SendBatches")
-    assert [len(frame.messages) for frame in frames] == [100] * 10 + [50]
+    assert [len(frame.bodies) for frame in frames] == [100] * 10 + [50]
     messages = [v2.Message.FromString(raw) for frame in frames for raw in frame.messages]
     assert [m.body for m in messages] == [f"roll {n}".encode() for n in range(1, 1051)]
     assert {tuple(m.system_properties.keys) for m in messages} == {("k",)}

@@ -59,6 +59,8 @@ def test_a_batch_is_its_messages_one_by_one(bodies: list[bytes], born_ms: int, s
     ids = [f"{number:0{id_chars}}"[-id_chars:] for number in range(len(bodies))]
     one_by_one = [encoder.encode(message_id, body, born_ms=born_ms) for message_id, body in zip(ids, bodies, strict=True)]
     assert encoder.encode_batch(ids, bodies, born_ms=born_ms) == one_by_one
+    columns = split_batch(b"".join(bodies), list(map(len, bodies)), shared=encoder.encode_shared(born_ms=born_ms), ids=ids)
+    assert [v2.Message.FromString(one) for one in columns] == [v2.Message.FromString(one) for one in one_by_one]
 
 
 def test_a_batch_needs_an_id_of_the_same_length_for_each_body() -> None:
