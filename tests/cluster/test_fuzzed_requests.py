@@ -18,7 +18,7 @@ from mq.core.errors import Code
 from mq.core.message import MessageKind
 from mq.rpc.admin_client import AdminClient
 from mq.rpc.calling import Connection
-from mq.rpc.methods import Cardinality
+from mq.rpc.methods import BROKER, MESSAGING, Cardinality
 from tests.cluster.broker_process import BrokerProcess, wait_until
 from tests.cluster.caller import Caller
 from tests.cluster.fuzzing import GROUPS, TOPICS, Fuzzed, fuzzed_requests
@@ -30,9 +30,9 @@ SIDE_BY_SIDE = 24
 CALL_S = 2.0
 GROWTH_BYTES_MAX = 16 << 20
 # What gRPC itself answers: a frame beyond its limit; and what a Telemetry stream ends with when settings are wrong.
-GRPC_ANSWERS: dict[grpc.StatusCode, str | None] = {
-    grpc.StatusCode.RESOURCE_EXHAUSTED: None,
-    grpc.StatusCode.INVALID_ARGUMENT: "Telemetry",
+GRPC_ANSWERS: dict[Any, tuple[str, ...]] = {
+    grpc.StatusCode.RESOURCE_EXHAUSTED: tuple(method.name for method in (*MESSAGING.values(), *BROKER.values())),
+    grpc.StatusCode.INVALID_ARGUMENT: ("Telemetry",),
 }
 
 
@@ -86,7 +86,7 @@ async def try_one(channel: grpc.aio.Channel, fuzzed: Fuzzed, answers: Answers) -
                 await try_one(channel, replace(fuzzed, frames=(frame,)), answers)
         elif code is grpc.StatusCode.DEADLINE_EXCEEDED and fuzzed.may_never_end:
             answers.note(fuzzed, "a stream without an end")
-        elif GRPC_ANSWERS.get(code, "") in (None, fuzzed.method.name):
+        elif fuzzed.method.name in GRPC_ANSWERS.get(code, ()):
             answers.note(fuzzed, code.name)
         else:
             answers.wrong(fuzzed, f"{code.name}: {error.details()}")
