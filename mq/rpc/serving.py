@@ -29,18 +29,12 @@ class PortError(MqError):
 
 
 class GrpcServer:
-    """Listens for clients. `port` is the real one, also when 0 was asked for."""
+    """Listens for clients. `port` is the real one, also when 0 was asked for: known before routes are told to anyone."""
 
-    def __init__(self, messaging: MessagingHandlers, extension: ExtensionHandlers) -> None:
+    def __init__(self) -> None:
         self._server = grpc.aio.server(options=_OPTIONS)
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers(
-            (
-                generic_handler(MESSAGING_SERVICE, MESSAGING, messaging.by_name, messaging.refuse),
-                generic_handler(BROKER_SERVICE, BROKER, extension.by_name, extension.refuse),
-            )
-        )
         self.port = 0
 
     def bind(self, host: str, port: int) -> int:
@@ -54,8 +48,14 @@ class GrpcServer:
             raise PortError(f"listen: cannot listen on {address}; is another broker running there?")
         return self.port
 
-    async def start(self) -> None:
+    async def start(self, messaging: MessagingHandlers, extension: ExtensionHandlers) -> None:
         """Begin to answer."""
+        self._server.add_generic_rpc_handlers(
+            (
+                generic_handler(MESSAGING_SERVICE, MESSAGING, messaging.by_name, messaging.refuse),
+                generic_handler(BROKER_SERVICE, BROKER, extension.by_name, extension.refuse),
+            )
+        )
         await self._server.start()
         for service in ("", MESSAGING_SERVICE, BROKER_SERVICE):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)

@@ -52,12 +52,11 @@ class Broker:
 
     async def start(self) -> int:
         """Listen; returns the port. Raises: MqError."""
-        host, port = self.config.listen_address
+        self._server = GrpcServer()
+        port = self._server.bind(*self.config.listen_address)
         routes = RouteBook(self.config.name, self.config.advertised(port))
         messaging = MessagingHandlers(self.sender, self.deliverer, self.clients, self.admin, routes)
-        self._server = GrpcServer(messaging, ExtensionHandlers(self.admin, BatchHandlers(self.sender, self.admin)))
-        port = self._server.bind(host, port)
-        await self._server.start()
+        await self._server.start(messaging, ExtensionHandlers(self.admin, BatchHandlers(self.sender, self.admin)))
         for work in (
             self.deliverer.renew_forever,
             self.sender.release_timers_forever,

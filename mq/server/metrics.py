@@ -4,6 +4,7 @@ The names are RocketMQ's own where it has one, so that its dashboards work. Rock
 """
 
 import logging
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
 from mq.broker.outcomes import Acked, Outcome, Received, Sent
+from mq.core.address import is_ip, parse_address, show_address
 from mq.core.errors import MqError
 
 if TYPE_CHECKING:
@@ -117,8 +119,7 @@ class MetricsServer:
         registry = CollectorRegistry()
         registry.register(BrokerMetrics(broker))
         self._metrics = make_wsgi_app(registry)
-        self._host, _, port = listen.rpartition(":")
-        self._wanted_port = int(port)
+        self.host, self._wanted_port = parse_address(listen, "metrics_listen", is_zero_port_allowed=True)
         self._server: WSGIServer | None = None
 
     @property
@@ -130,11 +131,15 @@ class MetricsServer:
         """Begin to answer. Raises: MqError when the port is taken."""
         try:
             self._server = make_server(
-                self._host.strip("[]") or "127.0.0.1", self._wanted_port, self._answer, handler_class=_QuietHandler
+                self.host,
+                self._wanted_port,
+                self._answer,
+                server_class=_Server6 if is_ip(self.host, 6) else WSGIServer,
+                handler_class=_QuietHandler,
             )
         except OSError as error:
             raise MetricsPortError(
-                f"metrics_listen: cannot listen on {self._host}:{self._wanted_port}: {error.strerror}; "
+                f"metrics_listen: cannot listen on {show_address((self.host, self._wanted_port))}: {error.strerror}; "
                 'another address is given with --metrics HOST:PORT, none with --metrics ""'
             ) from error
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
@@ -164,6 +169,10 @@ class MetricsServer:
 
 class MetricsPortError(MqError):
     """The address for metrics cannot be listened on."""
+
+
+class _Server6(WSGIServer):
+    address_family = socket.AF_INET6
 
 
 class _QuietHandler(WSGIRequestHandler):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+from mq.core.address import show_address
 from mq.core.errors import MqError
 from mq.server.broker import Broker
 from mq.server.config import BrokerConfig
@@ -40,6 +41,15 @@ def run_broker(config: BrokerConfig) -> int:
         return 1
 
 
+def _greeting(config: BrokerConfig, port: int, metrics: MetricsServer | None) -> str:
+    """Where the broker can be reached, for people."""
+    listens, told = show_address((config.listen_address[0], port)), ", ".join(map(show_address, config.advertised(port)))
+    parts = [f"{config.name} serves on {listens}", "" if told == listens else f"clients are told {told}"]
+    if metrics is not None:
+        parts.append(f"metrics on http://{show_address((metrics.host, metrics.port))}/metrics")
+    return "; ".join(filter(None, parts))
+
+
 async def _serve(config: BrokerConfig) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -66,7 +76,7 @@ async def _serve(config: BrokerConfig) -> int:
     # What was made while starting lives for ever: the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    _log.info("broker %s serves on %s (port %d)", config.name, config.listen, port)
+    _log.info("%s", _greeting(config, port, metrics))
     endings: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), broker.failed]
     await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
     failed = broker.failed.done()

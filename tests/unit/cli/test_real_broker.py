@@ -7,13 +7,18 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from mq.cli.main import main
+from mq.core.address import parse_address
+from mq.proto import rocketmq_v2_pb2 as v2
+from mq.rpc.client import AdminClient, Connection
 from mq.server.disk import FileDisk
 from tests.unit.cli.conftest import Ran
 from tests.unit.cli.test_exit_codes import free_port
@@ -185,6 +190,31 @@ def test_a_log_of_a_folder_that_is_no_data_folder_is_refused(mq: Mq, tmp_path: P
     ran = mq("doctor", "--data", str(tmp_path / "nowhere"), "-o", "json")
     assert statuses(ran)["data"] == "ok"
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_a_broker_on_any_free_ports_says_which_and_tells_them_in_routes(host: str, tmp_path: Path) -> None:
+    command = ["broker", "--data", str(tmp_path / "data"), "--listen", f"{host}:0", "--metrics", f"{host}:0"]
+    with (
+        subprocess.Popen([sys.executable, "-m", "mq.cli.main", *command], stderr=subprocess.PIPE, text=True) as process,
+        ExitStack() as ending,
+    ):
+        ending.callback(process.kill)
+        assert process.stderr is not None
+        lines = [process.stderr.readline(), process.stderr.readline()]
+        said = re.search(r"broker-a serves on (\S+); metrics on (http://\S+/)metrics$", lines[-1].rstrip())
+        assert said, lines
+        endpoint, metrics = said.groups()
+        with Connection(endpoint) as connection:
+            AdminClient(connection).create_topic("orders", queues=1)
+            request = v2.QueryRouteRequest(topic=v2.Resource(name="orders"))
+            (queue,) = connection.call("QueryRoute", request, is_idempotent=True).message_queues
+        (told,) = queue.broker.endpoints.addresses
+        assert (told.host, told.port) == parse_address(endpoint, "endpoint")
+        with urllib.request.urlopen(metrics + "readyz", timeout=10) as answer:
+            assert (answer.status, answer.read()) == (200, b"ready\n")
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 @pytest.mark.parametrize("taken", ["--listen", "--metrics"])
