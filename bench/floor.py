@@ -1,11 +1,9 @@
-"""The floor: how fast frames can be made durable over TCP when nothing else is done.
+"""The floor: a stripped asyncio loop that reads frames, writes them, syncs once per batch and answers, nothing else.
 
     python -m bench.floor [--folder DIR] [--seconds S] [--window N]
 
-The server reads length-prefixed frames, writes them one after another to a preallocated file, syncs once for
-all that has come, and answers each frame with 8 bytes. It looks into nothing, keeps nothing and checks nothing.
-The write and the sync run in a thread, so that reading goes on. Frames come in one connection and are received
-straight into one of two buffers: while one is being written, the other fills; no byte is copied in Python.
+A frame is a batch: length-prefixed bytes, as large as its messages' bodies together. Each is written behind the one before
+it to a preallocated file, synced, and answered with 8 bytes. It looks into nothing, keeps nothing and checks nothing.
 
 The client is a plain blocking loop in its own process, with `window` frames on the way.
 """
@@ -16,13 +14,8 @@ import json
 import os
 import socket
 import struct
-import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
-from typing import cast
 
 from bench.common import MIB, announce, data_folder, run_driver, run_in_loop, started
 from bench.fsync import prepare
@@ -31,96 +24,30 @@ __all__ = ["measure"]
 
 _LENGTH = struct.Struct("<I")
 _ACK = struct.Struct("<Q")
-_BUFFER_BYTES = 16 * MIB
 _FILE_BYTES = 256 * MIB
-
-
-class Writer:
-    """The thread that writes and syncs; each `done` is called in the event loop."""
-
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
-        self._descriptor = prepare(path, is_zero_filled=False, file_bytes=_FILE_BYTES)
-        self._loop, self._at = loop, 0
-        self._jobs: SimpleQueue[tuple[memoryview, Callable[[], None]]] = SimpleQueue()
-        self.sync_count = 0
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def submit(self, data: memoryview, done: Callable[[], None]) -> None:
-        self._jobs.put((data, done))
-
-    def _run(self) -> None:
-        sync = getattr(os, "fdatasync", os.fsync)
-        while True:
-            data, done = self._jobs.get()
-            if self._at + len(data) > _FILE_BYTES:
-                self._at = 0  # round and round: the space stays allocated, whatever the run's length
-            while data:
-                written = os.pwrite(self._descriptor, data, self._at)
-                self._at, data = self._at + written, data[written:]
-            sync(self._descriptor)
-            self.sync_count += 1
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(done)
-
-
-class FloorProtocol(asyncio.BufferedProtocol):
-    """One connection. `_begin`: start of the first frame not yet written; `_end`: end of what has come."""
-
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-        self._filling, self._spare = memoryview(bytearray(_BUFFER_BYTES)), memoryview(bytearray(_BUFFER_BYTES))
-        self._begin = self._whole = self._end = 0
-        self._frames = self._acked = 0
-        self._is_writing = self._is_paused = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        connection = transport.get_extra_info("socket")
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        return self._filling[self._end :]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self._end += nbytes
-        while self._end - self._whole >= 4:
-            after = self._whole + 4 + _LENGTH.unpack_from(self._filling, self._whole)[0]
-            if after > self._end:
-                break
-            self._whole = after
-            self._frames += 1
-        if not self._is_writing:
-            self._write()
-        if self._end == _BUFFER_BYTES:
-            self._is_paused = True
-            self._transport.pause_reading()
-
-    def _write(self) -> None:
-        if self._whole == self._begin:
-            return
-        self._is_writing = True
-        batch, rest, frames = self._filling[self._begin : self._whole], self._filling[self._whole : self._end], self._frames
-        self._spare[: len(rest)] = rest  # the beginning of a frame whose end has not come yet
-        self._filling, self._spare = self._spare, self._filling
-        self._begin = self._whole = 0
-        self._end, self._frames = len(rest), 0
-        self._writer.submit(batch, lambda: self._on_durable(frames))
-
-    def _on_durable(self, frames: int) -> None:
-        self._is_writing = False
-        if self._is_paused:
-            self._is_paused = False
-            self._transport.resume_reading()
-        self._write()
-        if not self._transport.is_closing():
-            self._transport.write(b"".join(_ACK.pack(self._acked + n) for n in range(frames)))
-        self._acked += frames
+_READ_AHEAD_BYTES = 16 * MIB
 
 
 async def _serve(folder: Path) -> None:
-    loop = asyncio.get_running_loop()
-    writer = Writer(folder / "floor", loop)
-    server = await loop.create_server(lambda: FloorProtocol(writer), "127.0.0.1", 0)
+    descriptor = prepare(folder / "floor", is_zero_filled=False, file_bytes=_FILE_BYTES)
+    sync = getattr(os, "fdatasync", os.fsync)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        at = number = 0
+        try:
+            while True:
+                (size,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+                frame = await reader.readexactly(size)
+                if at + size > _FILE_BYTES:
+                    at = 0  # round and round: the space stays allocated, whatever the run's length
+                os.pwrite(descriptor, frame, at)
+                sync(descriptor)
+                at, number = at + size, number + 1
+                writer.write(_ACK.pack(number))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, limit=_READ_AHEAD_BYTES)
     announce(port=server.sockets[0].getsockname()[1])
     await server.serve_forever()
 

@@ -6,11 +6,13 @@ segments never change, so what they hold is indexed once, off the write path, in
 
 import asyncio
 import logging
+import time
+from collections.abc import AsyncIterator
 from functools import partial
 
-from mq.broker.batch import AppendMessages, StoredMessage, decode_batch, delivery_slice
-from mq.broker.store.commit_log import SegmentView, StoredEntry
-from mq.broker.store.message_index import IndexItem, build_index, find_in_index, index_file
+from mq.broker.batch import AppendMessages, StoredMessage, decode_batch, decode_ids, delivery_slice
+from mq.broker.store.commit_log import SegmentView
+from mq.broker.store.message_index import IndexBuilder, IndexedRecord, find_in_index, index_file
 from mq.core.entry import EntryKind, RecordPlace
 from mq.core.errors import DamageError
 from mq.core.ids import CommitLogPosition, LogIndex, QueueOffset
@@ -20,7 +22,9 @@ from mq.server.node import BrokerNode
 __all__ = ["MessageLookup"]
 
 _EVERY_S = 2.0
-_READ_BYTES = 1 << 20
+_READ_BYTES = 256 << 10
+_BACKGROUND_SHARE = 0.25
+"""Of the event loop's time, while a segment is indexed: senders and receivers come first."""
 _log = logging.getLogger(__name__)
 
 
@@ -57,35 +61,40 @@ class MessageLookup:
     async def _in_segment(self, segment: SegmentView, topic: str, message_id: str) -> list[tuple[RecordPlace, int]]:
         """Where in a segment the message is stored: (record, number within its batch)."""
         file = index_file(segment.base_position)
+        places: list[RecordPlace] = []
         if file in self._indexed:
             try:
                 hits = await self._node.reader.run(lambda: find_in_index(file, topic, message_id))
+                places = [RecordPlace(CommitLogPosition(hit.position), hit.size_bytes) for hit in hits]
             except DamageError as error:
                 _log.warning("the index is made anew: %s", error)
                 self._indexed.discard(file)
-            else:
-                places = [(RecordPlace(CommitLogPosition(h.position), h.size_bytes), h.number) for h in hits]
-                return [
-                    (p, n) for p, n in places if delivery_slice(await self._node.reader.payload(p), n).message_id == message_id
-                ]
-        return [
-            (RecordPlace(CommitLogPosition(i.position), i.size_bytes), i.number)
-            for i in await self._items(segment)
-            if (i.topic, i.text) == (topic, message_id)
-        ]
+        if file not in self._indexed:
+            places = [
+                RecordPlace(CommitLogPosition(record.position), record.size_bytes)
+                async for record in self._records(segment, share=1.0)
+                if record.topic == topic and message_id in record.ids
+            ]
+        found = []
+        for place in places:
+            stored_topic, ids = decode_ids(await self._node.reader.payload(place))
+            if stored_topic == topic and message_id in ids:
+                found.append((place, ids.index(message_id)))
+        return found
 
-    async def _items(self, segment: SegmentView) -> list[IndexItem]:
-        """Every message of a segment, by reading it."""
-        items: list[IndexItem] = []
+    async def _records(self, segment: SegmentView, *, share: float) -> AsyncIterator[IndexedRecord]:
+        """Every record of a segment that holds messages, by reading it. share: of the time that this may take up."""
         at = segment.first_index
         while at <= segment.last_index:
+            began_s = time.monotonic()
             stored = await self._node.reader.run(
                 partial(self._node.log.entries, LogIndex(at), LogIndex(segment.last_index), _READ_BYTES)
             )
-            at = stored[-1].entry.index + 1
-            items += [item for one in stored for item in _messages_of(one)]
-            await asyncio.sleep(0)
-        return items
+            at = LogIndex(stored[-1].entry.index + 1)
+            for entry, place in stored:
+                if entry.kind == EntryKind.COMMAND and entry.payload[0] == AppendMessages.KIND:
+                    yield IndexedRecord(*decode_ids(entry.payload), place.position, place.size_bytes)
+            await asyncio.sleep((time.monotonic() - began_s) * (1 / share - 1))
 
     async def _visible(self, topic: str, place: RecordPlace, number: int) -> tuple[int, int, StoredMessage] | None:
         """Queue and offset of a stored message; None when it is not visible (delayed, or half of a transaction)."""
@@ -121,16 +130,10 @@ class MessageLookup:
         for segment in segments:
             file = index_file(segment.base_position)
             if segment.is_sealed and file not in self._indexed:
-                data = await asyncio.to_thread(build_index, await self._items(segment))
-                await self._node.carry_out_plan((Replace(file, data),))
+                builder = IndexBuilder()
+                async for record in self._records(segment, share=_BACKGROUND_SHARE):
+                    builder.add(record)
+                await self._node.carry_out_plan((Replace(file, await asyncio.to_thread(builder.to_bytes)),))
                 self._indexed.add(file)
                 made += 1
         return made
-
-
-def _messages_of(stored: StoredEntry) -> list[IndexItem]:
-    entry, place = stored
-    if entry.kind != EntryKind.COMMAND or entry.payload[0] != AppendMessages.KIND:
-        return []
-    batch = decode_batch(entry.payload)
-    return [IndexItem(batch.topic, text, place.position, place.size_bytes, number) for number, text in enumerate(batch.ids)]
