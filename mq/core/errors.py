@@ -124,8 +124,9 @@ class DiskError(MqError):
 
 
 class DiskFullError(DiskError):
-    """No space left; nothing of the operation counts."""
+    """No space left; nothing of the operation counts, and it may be repeated when there is space."""
 
+    code = Code.PROXY_TIMEOUT  # as for every node that cannot take a request now: clients know that nothing was done
     definite = True
 
 

@@ -25,6 +25,8 @@ from mq.server.sending import Sender
 __all__ = ["Broker"]
 
 _GRACE_S = 2.0
+_AGAIN_S, _AGAIN_S_MAX = 1.0, 60.0
+"""Between two tries of work in the background; longer and longer while it fails in the same way."""
 _log = logging.getLogger(__name__)
 
 
@@ -67,11 +69,19 @@ class Broker:
         return port
 
     async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        try:
-            await work()
-        except MqError as error:
-            if self.node.failure is None:
-                _log.error("background work ended: %s", error)
+        """Work that goes on until it is cancelled or the node has failed: a disk that is full now has space later."""
+        told, pause_s = "", _AGAIN_S
+        while True:
+            try:
+                await work()
+            except MqError as error:
+                if self.node.failure is not None:
+                    return
+                pause_s = min(2 * pause_s, _AGAIN_S_MAX) if str(error) == told else _AGAIN_S
+                if str(error) != told:
+                    told = str(error)
+                    _log.warning("background work failed and is tried again: %s", told)
+            await asyncio.sleep(pause_s)
 
     async def stop(self) -> None:
         """Finish what was taken, sync, and let go of the folder."""

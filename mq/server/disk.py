@@ -18,6 +18,7 @@ __all__ = ["FileDisk", "FolderInUseError", "WouldBlockError"]
 _NO_WAIT = getattr(os, "RWF_NOWAIT", 0) if hasattr(os, "preadv") else 0
 _SYNC_DATA = getattr(os, "fdatasync", os.fsync)
 _OPEN_FILES_MAX = 256
+_HALF_MADE = ".new"
 
 
 class FolderInUseError(DiskError):
@@ -112,7 +113,9 @@ class FileDisk:
                     self._forget(file)
                     (self.folder / file).unlink(missing_ok=True)
         except OSError as error:
-            kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else DiskError
+            # A sync that finds no space has begun: some of what it was to make durable may be so.
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT) and not isinstance(operation, Sync)
+            kind = DiskFullError if is_full else DiskError
             raise kind(f"{type(operation).__name__.lower()} of {operation.file} in {self.folder}: {error.strerror}") from error
 
     def _write(self, file: str, at: int, data: bytes) -> None:
@@ -146,12 +149,16 @@ class FileDisk:
         self._forget(file)
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".new")
-        with temporary.open("wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        temporary = path.with_name(path.name + _HALF_MADE)
+        try:
+            with temporary.open("wb") as handle:
+                handle.write(data)
+                handle.flush()
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # on a full disk its part would take the last space
+            raise
         self._sync_folder(path.parent)
 
     def _sync_folder(self, folder: Path) -> None:
@@ -211,11 +218,16 @@ class FileDisk:
             raise WouldBlockError
         return bytes(buffer) if done else b""
 
+    def remove_half_made(self) -> None:
+        """Remove what a crash left of files that were being replaced."""
+        for path in self.folder.rglob(f"*{_HALF_MADE}"):
+            path.unlink(missing_ok=True)
+
     def files(self) -> Mapping[str, int]:
         """All files with their sizes; the lock and half-made replacements are not among them."""
         found = {}
         for path in self.folder.rglob("*"):
             name = path.relative_to(self.folder).as_posix()
-            if path.is_file() and name != "LOCK" and not name.endswith(".new"):
+            if path.is_file() and name != "LOCK" and not name.endswith(_HALF_MADE):
                 found[name] = path.stat().st_size
         return found

@@ -57,6 +57,7 @@ def open_store(disk: FileDisk, *, segment_bytes: int) -> OpenedStore:
     if recovery.torn is not None:
         _log.warning("cut a torn write off the log's end: %s", recovery.torn)
     perform(disk, recovery.repairs)
+    disk.remove_half_made()
     if machine.applied_index + 1 < log.first_index:
         raise DamageError(
             "snapshots",

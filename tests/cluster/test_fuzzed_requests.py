@@ -80,7 +80,11 @@ async def try_one(channel: grpc.aio.Channel, fuzzed: Fuzzed, answers: Answers) -
         parts = await call(channel, fuzzed)
     except grpc.aio.AioRpcError as error:
         code = error.code()
-        if code is grpc.StatusCode.INTERNAL and "SendMessageOperation" in error.debug_error_string() and len(fuzzed.frames) > 1:
+        if (
+            code is grpc.StatusCode.INTERNAL
+            and "SendMessageOperation" in (error.debug_error_string() or "")
+            and len(fuzzed.frames) > 1
+        ):
             # Our side failed to write a frame since the broker had ended the stream: which answer it ended with is lost.
             for frame in fuzzed.frames:
                 await try_one(channel, replace(fuzzed, frames=(frame,)), answers)

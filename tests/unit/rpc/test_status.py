@@ -13,7 +13,7 @@ from mq.rpc.status import code_for, code_for_language, ok, status, status_for, t
         (RefusedError(Code.ILLEGAL_TOPIC, "x"), 40002),
         (NotServingError("starting"), 50400),
         (OutcomeUnknownError("?"), 50401),
-        (DiskFullError("full"), 50401),
+        (DiskFullError("full"), 50400),
         (DamageError("log/0", 7, "checksum"), 50001),
         (ValueError("secret"), 50001),
         (KeyError("secret"), 50001),
