@@ -7,81 +7,124 @@ point, so superseded groups that lie in between physically are never read into.
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
-__all__ = ["LogMap"]
+from mq.core.errors import StateError
+
+__all__ = ["LogMap", "MapTail", "Runs"]
 
 _SPACING_BYTES = 64 << 10
+Runs = tuple[tuple[int, int], ...]
+"""(first index, term) of each run of entries with one term."""
+
+
+class MapTail(NamedTuple):
+    """All that a map says of an index and what comes behind it."""
+
+    index: int  # type: ignore[assignment] # nobody looks for a value in this tuple, as tuple.index does
+    points: tuple[tuple[int, int], ...]
+    runs: Runs
 
 
 class LogMap:
-    """Invariants: indexes and positions of the points both rise; run terms and first indexes rise."""
+    """Invariants: indexes and positions of the points both rise; first indexes of the runs rise."""
 
     def __init__(self) -> None:
-        self.indexes = array("Q")
-        self.positions = array("Q")
-        self.run_indexes: list[int] = []
-        self.run_terms: list[int] = []
-        self._was_cut = False
+        self._indexes = array("Q")
+        self._positions = array("Q")
+        self._run_indexes: list[int] = []
+        self._run_terms: list[int] = []
 
-    def copy(self) -> "LogMap":
-        """An independent copy."""
-        other = LogMap()
-        other.indexes, other.positions = self.indexes[:], self.positions[:]
-        other.run_indexes, other.run_terms = self.run_indexes[:], self.run_terms[:]
-        other._was_cut = self._was_cut
-        return other
+    # --- what is there
 
-    def add_group(self, first_index: int, position: int, *, is_segment_head: bool) -> None:
-        """A group with entries from `first_index` on was written; entries from there on, if any, are superseded."""
-        self.cut(first_index)
-        if is_segment_head or not self.positions or position - self.positions[-1] >= _SPACING_BYTES or self._was_cut:
-            self.indexes.append(first_index)
-            self.positions.append(position)
-            self._was_cut = False
+    @property
+    def runs(self) -> Runs:
+        """(first index, term) of each run of entries with one term."""
+        return tuple(zip(self._run_indexes, self._run_terms, strict=True))
 
-    def cut(self, index: int, *, is_supersede: bool = False) -> None:
-        """Entries from `index` on are gone."""
-        at = bisect_left(self.indexes, index)
-        if at < len(self.indexes) or is_supersede:
-            self._was_cut = True
-        del self.indexes[at:]
-        del self.positions[at:]
-        while self.run_indexes and self.run_indexes[-1] >= index:
-            self.run_indexes.pop()
-            self.run_terms.pop()
-
-    def add_term(self, index: int, term: int) -> None:
-        """The entry at `index` has this term."""
-        if not self.run_terms or self.run_terms[-1] != term:
-            self.run_indexes.append(index)
-            self.run_terms.append(term)
+    @property
+    def points(self) -> tuple[tuple[int, int], ...]:
+        """(index, position) of each point."""
+        return tuple(zip(self._indexes, self._positions, strict=True))
 
     def term_at(self, index: int) -> int | None:
         """The term of an entry; None when it is before the first run."""
-        at = bisect_right(self.run_indexes, index) - 1
-        return self.run_terms[at] if at >= 0 else None
+        at = bisect_right(self._run_indexes, index) - 1
+        return self._run_terms[at] if at >= 0 else None
 
     def find(self, index: int) -> tuple[int, int | None]:
         """(position of a group at or before the entry, index up to which that way leads; None = to the end)."""
-        at = max(0, bisect_right(self.indexes, index) - 1)
-        upto = self.indexes[at + 1] - 1 if at + 1 < len(self.indexes) else None
-        return self.positions[at], upto
+        at = max(0, bisect_right(self._indexes, index) - 1)
+        upto = self._indexes[at + 1] - 1 if at + 1 < len(self._indexes) else None
+        return self._positions[at], upto
+
+    def tail(self, index: int) -> MapTail:
+        """What `cut` would take away."""
+        at, run = bisect_left(self._indexes, index), bisect_left(self._run_indexes, index)
+        points = tuple(zip(self._indexes[at:], self._positions[at:], strict=True))
+        return MapTail(index, points, tuple(zip(self._run_indexes[run:], self._run_terms[run:], strict=True)))
+
+    # --- changing
+
+    def add_group(self, first_index: int, position: int, *, is_point: bool) -> None:
+        """A group with entries from `first_index` on was written behind all others.
+
+        is_point: it must be a point, since it is the first of its segment or supersedes entries.
+        """
+        if is_point or not self._positions or position - self._positions[-1] >= _SPACING_BYTES:
+            self._indexes.append(first_index)
+            self._positions.append(position)
+
+    def add_term(self, index: int, term: int) -> None:
+        """Entries from `index` on have this term."""
+        if not self._run_terms or self._run_terms[-1] != term:
+            self._run_indexes.append(index)
+            self._run_terms.append(term)
+
+    def cut(self, index: int) -> None:
+        """Entries from `index` on are gone."""
+        at, run = bisect_left(self._indexes, index), bisect_left(self._run_indexes, index)
+        del self._indexes[at:], self._positions[at:]
+        del self._run_indexes[run:], self._run_terms[run:]
+
+    def put_back(self, tail: MapTail) -> None:
+        """What the map says from an index on is what it said when the tail was taken."""
+        self.cut(tail.index)
+        self.extend(tail.points, tail.runs)
+
+    def extend(self, points: Iterable[tuple[int, int]], runs: Iterable[tuple[int, int]] = ()) -> None:
+        """More points, (index, position), and runs, (first index, term), behind all others."""
+        for index, position in points:
+            self._indexes.append(index)
+            self._positions.append(position)
+        for index, term in runs:
+            self._run_indexes.append(index)
+            self._run_terms.append(term)
 
     def drop_before(self, index: int, position: int) -> None:
-        """The log now begins at this entry, which is the first of the segment at `position`."""
-        at = bisect_left(self.positions, position)
-        del self.indexes[:at]
-        del self.positions[:at]
-        term = self.term_at(index - 1)
-        while len(self.run_indexes) > 1 and self.run_indexes[1] <= index - 1:
-            del self.run_indexes[0], self.run_terms[0]
-        if self.run_indexes and term is not None and self.run_indexes[0] < index - 1:
-            self.run_indexes[0] = index - 1
+        """The log now begins at this entry, which is the first of the segment at `position`.
 
-    def replace(self, first_position: int, end_position: int, points: list[tuple[int, int]]) -> None:
+        The term of the entry before it is kept: a Raft leader sends it along with the first one.
+        """
+        at = bisect_left(self._positions, position)
+        del self._indexes[:at], self._positions[:at]
+        run = bisect_right(self._run_indexes, index - 1) - 1
+        if run >= 0:
+            del self._run_indexes[:run], self._run_terms[:run]
+            self._run_indexes[0] = index - 1
+
+    def learn(self, first_position: int, end_position: int, points: Sequence[tuple[int, int]]) -> None:
         """These are the points of this part of the log, but for those whose entries a later part superseded."""
-        low, high = bisect_left(self.positions, first_position), bisect_left(self.positions, end_position)
-        limit = self.indexes[high] if high < len(self.indexes) else None
+        low, high = bisect_left(self._positions, first_position), bisect_left(self._positions, end_position)
+        limit = self._indexes[high] if high < len(self._indexes) else None
         kept = [(index, position) for index, position in points if limit is None or index < limit]
-        self.indexes[low:high] = array("Q", (index for index, _ in kept))
-        self.positions[low:high] = array("Q", (position for _, position in kept))
+        self._indexes[low:high] = array("Q", (index for index, _ in kept))
+        self._positions[low:high] = array("Q", (position for _, position in kept))
+
+    def check(self) -> None:
+        """Raises: StateError when an invariant is broken."""
+        for rising in (self._indexes, self._positions, self._run_indexes):
+            if any(a >= b for a, b in pairwise(rising)):
+                raise StateError("the map of the log is out of order")

@@ -6,13 +6,14 @@ synced together. A group counts as a whole or not at all. Behind the last group 
     segment header  magic "MQSG", crc u32, version u8, 3 zeros, base position u64, size u64, next index u64,
                     last term u64, durable end u64, hard state: term u64, vote i64 (-1: none)
     group header    magic "MQGR", crc u32, body bytes u32, records u32, own position u64, durable end u64,
-                    version u8, flags u8, 6 zeros
+                    version u8, flags u8 (1: the segment ends here), 2 zeros, crc u32 of the records' crcs
     record          crc u32, payload bytes u32, term u64, index u64, version u8, kind u8 | payload
 
-*Durable end*: the position below which everything was synced when this was written.
+*Durable end*: the position below which everything was synced when this was written. The checksum over the records'
+checksums makes sure that a header never counts together with records of another group that lay there before.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
@@ -35,6 +36,7 @@ __all__ = [
     "decode_segment_header",
     "encode_group",
     "encode_segment_header",
+    "entry_kind",
     "records_of",
 ]
 
@@ -43,7 +45,7 @@ GROUP_MAGIC = b"MQGR"
 _SEGMENT_MAGIC = b"MQSG"
 _CRC_AT = Struct("<4sI")
 _SEGMENT = Struct("<B3xQQQQQQq")
-_GROUP = Struct("<IIQQBB6x")
+_GROUP = Struct("<IIQQBB2xI")
 _RECORD_CRC = Struct("<I")
 _RECORD = Struct("<IQQBB")
 _HARD_STATE = Struct("<Qq")
@@ -67,13 +69,14 @@ class SegmentHeader(NamedTuple):
 
 
 class GroupHeader(NamedTuple):
-    """size_bytes: of the whole group with header and padding."""
+    """body_bytes: of the records, without padding. body_checksum: over the records' checksums."""
 
     position: int
     body_bytes: int
-    count: int
+    record_count: int
     durable_end: int
     is_end_of_segment: bool
+    body_checksum: int
 
     @property
     def size_bytes(self) -> int:
@@ -95,10 +98,14 @@ def decode_segment_header(file: str, data: bytes) -> SegmentHeader | None:
     magic, checksum = _CRC_AT.unpack_from(data)
     if magic != _SEGMENT_MAGIC or crc32(data[_CRC_AT.size : _CRC_AT.size + _SEGMENT.size]) != checksum:
         return None
-    version, *numbers, term, vote = _SEGMENT.unpack_from(data, _CRC_AT.size)
+    version, base, size_bytes, next_index, last_term, durable_end, term, vote = _SEGMENT.unpack_from(data, _CRC_AT.size)
     if version != VERSION:
         raise FormatError(f"{file}: segment format version {version} is not known to this program (it knows {VERSION})")
-    return SegmentHeader(*numbers, HardState(Term(term), None if vote < 0 else vote))
+    return SegmentHeader(base, size_bytes, next_index, last_term, durable_end, _hard_state(term, vote))
+
+
+def _hard_state(term: int, vote: int) -> HardState:
+    return HardState(Term(term), None if vote < 0 else vote)
 
 
 def encode_group(
@@ -108,20 +115,25 @@ def encode_group(
     parts: list[bytes] = [b""]
     sizes: list[int] = []
     for entry in entries:
-        payload = entry.payload
-        head = _RECORD.pack(len(payload), entry.term, entry.index, VERSION, entry.kind)
-        parts += (_RECORD_CRC.pack(crc32(payload, crc32(head))), head, payload)
-        sizes.append(RECORD_HEADER_BYTES + len(payload))
+        _add_record(parts, entry.payload, entry.term, entry.index, entry.kind)
+        sizes.append(RECORD_HEADER_BYTES + len(entry.payload))
     body_bytes, count = sum(sizes), len(sizes)
     if hard_state is not None:
         payload = _HARD_STATE.pack(hard_state.term, -1 if hard_state.vote is None else hard_state.vote)
-        head = _RECORD.pack(len(payload), hard_state.term, 0, VERSION, HARD_STATE_KIND)
-        parts += (_RECORD_CRC.pack(crc32(payload, crc32(head))), head, payload)
+        _add_record(parts, payload, hard_state.term, 0, HARD_STATE_KIND)
         body_bytes, count = body_bytes + RECORD_HEADER_BYTES + len(payload), count + 1
-    rest = _GROUP.pack(body_bytes, count, position, durable_end, VERSION, _END_OF_SEGMENT if ends_segment else 0)
+    flags = _END_OF_SEGMENT if ends_segment else 0
+    checksum = crc32(b"".join(parts[1::3]))
+    rest = _GROUP.pack(body_bytes, count, position, durable_end, VERSION, flags, checksum)
     parts[0] = _CRC_AT.pack(GROUP_MAGIC, crc32(rest)) + rest
     parts.append(bytes(-body_bytes % 8))
     return b"".join(parts), sizes
+
+
+def _add_record(parts: list[bytes], payload: bytes, term: int, index: int, kind: int) -> None:
+    """Three parts: checksum, the rest of the header, payload."""
+    head = _RECORD.pack(len(payload), term, index, VERSION, kind)
+    parts += (_RECORD_CRC.pack(crc32(payload, crc32(head))), head, payload)
 
 
 def decode_group_header(file: str, data: bytes, at: int = 0) -> GroupHeader | None:
@@ -132,10 +144,10 @@ def decode_group_header(file: str, data: bytes, at: int = 0) -> GroupHeader | No
     rest = data[at + _CRC_AT.size : at + GROUP_HEADER_BYTES]
     if magic != GROUP_MAGIC or crc32(rest) != checksum:
         return None
-    body_bytes, count, position, durable_end, version, flags = _GROUP.unpack(rest)
+    body_bytes, count, position, durable_end, version, flags, body_checksum = _GROUP.unpack(rest)
     if version != VERSION:
         raise FormatError(f"{file}: group format version {version} is not known to this program (it knows {VERSION})")
-    return GroupHeader(position, body_bytes, count, durable_end, bool(flags & _END_OF_SEGMENT))
+    return GroupHeader(position, body_bytes, count, durable_end, bool(flags & _END_OF_SEGMENT), body_checksum)
 
 
 class Record(NamedTuple):
@@ -143,31 +155,35 @@ class Record(NamedTuple):
 
     at: int
     size_bytes: int
-    index: int
+    index: int  # type: ignore[assignment] # nobody looks for a value in a record, as tuple.index does
     term: int
     kind: int
 
 
-def records_of(data: bytes, at: int, header: GroupHeader) -> Iterator[Record] | None:
-    """The records of the group whose header stands at `at`, all verified; None when one of them is not whole."""
+def records_of(data: bytes, at: int, header: GroupHeader) -> tuple[Record, ...] | None:
+    """The records of the group whose header stands at `at`, all verified; None when the group is not whole.
+
+    Raises: FormatError when a record has another version.
+    """
     found: list[Record] = []
+    checksums = bytearray()
     at += GROUP_HEADER_BYTES
     end = at + header.body_bytes
     if end > len(data):
         return None
     view = memoryview(data)
-    for _ in range(header.count):
+    for _ in range(header.record_count):
         if at + RECORD_HEADER_BYTES > end:
             return None
         size, term, index, version, kind = _RECORD.unpack_from(data, at + 4)
         after = at + RECORD_HEADER_BYTES + size
         if after > end or crc32(view[at + 4 : after]) != _RECORD_CRC.unpack_from(data, at)[0]:
             return None
-        if version != VERSION:
-            raise FormatError(f"record format version {version} is not known to this program (it knows {VERSION})")
+        _check_version(version)
+        checksums += view[at : at + 4]
         found.append(Record(at, after - at, index, term, kind))
         at = after
-    return iter(found) if at == end else None
+    return tuple(found) if at == end and crc32(checksums) == header.body_checksum else None
 
 
 def decode_record(data: bytes) -> Entry | None:
@@ -177,12 +193,23 @@ def decode_record(data: bytes) -> Entry | None:
     size, term, index, version, kind = _RECORD.unpack_from(data, 4)
     if len(data) != RECORD_HEADER_BYTES + size or crc32(memoryview(data)[4:]) != _RECORD_CRC.unpack_from(data)[0]:
         return None
+    _check_version(version)
+    return Entry(LogIndex(index), Term(term), entry_kind(kind), data[RECORD_HEADER_BYTES:])
+
+
+def entry_kind(kind: int) -> EntryKind:
+    """Raises: FormatError for a kind that this program does not know."""
+    try:
+        return EntryKind(kind)
+    except ValueError:
+        raise FormatError(f"entry kind {kind} is not known to this program") from None
+
+
+def _check_version(version: int) -> None:
     if version != VERSION:
         raise FormatError(f"record format version {version} is not known to this program (it knows {VERSION})")
-    return Entry(LogIndex(index), Term(term), EntryKind(kind), data[RECORD_HEADER_BYTES:])
 
 
 def decode_hard_state(data: bytes) -> HardState:
     """Term and vote of a HARD_STATE record's bytes."""
-    term, vote = _HARD_STATE.unpack_from(data, RECORD_HEADER_BYTES)
-    return HardState(Term(term), None if vote < 0 else vote)
+    return _hard_state(*_HARD_STATE.unpack_from(data, RECORD_HEADER_BYTES))

@@ -40,21 +40,21 @@ def append(log: CommitLog, disk: FileDisk, size_bytes: int) -> None:
     log.synced(appended.sequence)
 
 
-# The plan of an append that begins a segment: mark the end, sync, create, write the header, write the group, sync.
-@pytest.mark.parametrize("carried_out", range(7))
+# The plan of an append that begins a segment: mark the end, sync, create, write and sync the header, write and sync the group.
+@pytest.mark.parametrize("carried_out", range(8))
 def test_what_follows_a_half_made_segment_is_there_after_the_next_start(disk: FileDisk, carried_out: int) -> None:
     log = opened(disk)
     while log.last_index < 3:
         append(log, disk, 1000)
     plan = log.append(log.last_index, [entry(4, 2000)]).plan
-    assert len(plan) == 6
+    assert len(plan) == 7
     assert isinstance(plan[2], Create)
     perform(disk, plan[:carried_out])
     # Small ones, which would find room behind the mark of the old segment.
     for _ in range(3):
         log = opened(disk)
         append(log, disk, 10)
-    last = 6 + (carried_out >= 5)
+    last = 6 + (carried_out >= 6)
     log = opened(disk)
     assert log.last_index == last
     found = drive(log.entries(LogIndex(1), log.last_index, 1 << 20), disk)

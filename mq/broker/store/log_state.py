@@ -1,0 +1,83 @@
+"""What a commit log knows of itself in memory; the same for the log that is written and the one that is recovered."""
+
+from collections.abc import Mapping, Sequence
+
+from mq.broker.store.log_map import LogMap
+from mq.broker.store.log_view import Damage
+from mq.broker.store.segment import Segment, SegmentList
+from mq.core.entry import HardState
+from mq.core.errors import StateError
+from mq.core.ids import CommitLogPosition, LogIndex, Term
+
+__all__ = ["LogState"]
+
+
+class LogState:
+    """Segments, map, and the ends of the log.
+
+    synced_index: last_index as it was behind the newest append that is durable.
+    durable_end: position below which everything is synced. noted_end: the durable end that the newest group tells of.
+    """
+
+    def __init__(self) -> None:
+        self.segments = SegmentList()
+        self.map = LogMap()
+        self.first_index, self.last_index = LogIndex(1), LogIndex(0)
+        self.synced_index = LogIndex(0)
+        self.durable_end = CommitLogPosition(0)
+        self.noted_end = 0
+        self.hard_state = HardState(Term(0), None)
+        self.damage: tuple[Damage, ...] = ()
+
+    def term_at(self, index: int) -> int | None:
+        """The term of an entry or of the one before the first; None for what is not there."""
+        if index == 0:
+            return 0
+        return self.map.term_at(index) if self.first_index - 1 <= index <= self.last_index else None
+
+    def enter(self, entries: Sequence[tuple[int, int]], position: int, segment: Segment) -> Mapping[int, int]:
+        """A group with these entries, (index, term), stands at a position, behind all others.
+
+        What had the same or a higher index is superseded. Returns what `SegmentList.restore` needs to take that back.
+        """
+        first, lowered = entries[0][0], dict[int, int]()
+        is_supersede = first <= self.last_index
+        if is_supersede:
+            self.map.cut(first)
+            lowered = dict(self.segments.lower(first, segment))
+        self.map.add_group(first, position, is_point=is_supersede or position == segment.first_group_position)
+        if entries[0][1] == entries[-1][1]:
+            self.map.add_term(first, entries[0][1])
+        else:
+            for index, term in entries:
+                self.map.add_term(index, term)
+        self.last_index = LogIndex(entries[-1][0])
+        return lowered
+
+    def what_does_not_fit(self, entries: Sequence[tuple[int, int]]) -> str | None:
+        """Why entries, (index, term), cannot stand behind what the log holds or supersede it; None when they can.
+
+        Paper: Raft, sections 5.3 and 5.4: indexes are dense, terms never fall, only a higher term supersedes.
+        """
+        index, term = entries[0]
+        if not self.first_index <= index <= self.last_index + 1:
+            return f"entry {index} cannot be appended: the log holds {self.first_index} to {self.last_index}"
+        if index <= self.last_index and term <= (self.term_at(index) or 0):
+            return f"entry {index} of term {term} supersedes one of the same or a higher term ({self.term_at(index)})"
+        before_index, before_term = index - 1, self.term_at(index - 1) or 0
+        for index, term in entries:
+            if index != before_index + 1 or term < before_term:
+                return f"entry {index} of term {term} cannot stand behind {before_index} of term {before_term}"
+            before_index, before_term = index, term
+        return None
+
+    def check(self) -> None:
+        """Raises: StateError when an invariant is broken."""
+        indexes = [segment.next_index for segment in self.segments]
+        if indexes != sorted(indexes):
+            raise StateError("the segments' first entries are out of order")
+        if not self.first_index - 1 <= self.last_index or self.durable_end > self.segments.end_position:
+            raise StateError("the ends of the log are out of order")
+        if self.segments and self.segments[0].next_index != self.first_index:
+            raise StateError(f"the log begins at {self.first_index}, its first segment at {self.segments[0].next_index}")
+        self.map.check()
