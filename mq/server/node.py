@@ -17,7 +17,7 @@ from mq.broker.log_clock import LogClock
 from mq.broker.outcomes import Outcome
 from mq.broker.replication.solo import Proposed, Solo
 from mq.broker.store.snapshot import Snapshot, encode_snapshot, snapshot_file, snapshots_in, superfluous_snapshots
-from mq.core.errors import DiskFullError, MqError, NotServingError, OutcomeUnknownError, RefusedError
+from mq.core.errors import DiskError, DiskFullError, MqError, NotServingError, OutcomeUnknownError, RefusedError, StateError
 from mq.core.ids import LogIndex, Term
 from mq.core.ports import Operation, Plan, Remove, Replace
 from mq.server.disk import FileDisk
@@ -144,7 +144,11 @@ class BrokerNode:
             waiting = self._gathering.popleft()
             size += len(waiting[1])
             group.append(waiting)
-        proposed = self.replication.propose([payload for _, payload, _ in group])
+        try:
+            proposed = self.replication.propose([payload for _, payload, _ in group])
+        except Exception as bug:  # noqa: BLE001 - ours; callers must not wait for ever because of it
+            self._break_down(_as_bug("the log took no more commands", bug), group)
+            return
         self.groups_written += 1
         self.bytes_written += size
         self._bytes_since_snapshot += size + 64 * len(group)
@@ -154,6 +158,12 @@ class BrokerNode:
         if error is not None:
             self._on_write_failed(proposed, group, error)
             return
+        try:
+            self._apply(proposed, group)
+        except Exception as bug:  # noqa: BLE001 - ours; this state is not to be trusted any more
+            self._break_down(_as_bug("a command could not be applied", bug), group)
+
+    def _apply(self, proposed: Proposed, group: list[_Waiting]) -> None:
         committed = self.replication.saved(proposed.appended.sequence)
         if len(proposed.appended.plan) > 2 and self.machine.applied_index > 0:
             # A new segment: the state as of its beginning can rebuild everything behind it.
@@ -182,13 +192,18 @@ class BrokerNode:
                 _fail(future, error)
             self._write_next()
             return
+        self._break_down(error, group)
+
+    def _break_down(self, error: MqError, group: list[_Waiting]) -> None:
+        """Take nothing any more, and tell all who wait: nobody knows about the group, nothing else was begun."""
         self._is_idle.set()
         self.failure = error
-        _log.error("the disk failed, the broker stops: %s", error)
+        what = "the disk failed" if isinstance(error, DiskError) else "the broker failed"
+        _log.error("%s, the broker stops: %s", what, error)
         for _, _, future in group:
-            _fail(future, OutcomeUnknownError(f"the disk failed while this was being written: {error}"))
+            _fail(future, OutcomeUnknownError(f"{what} while this was being written: {error}"))
         while self._gathering:
-            _fail(self._gathering.popleft()[2], NotServingError(f"the disk failed: {error}"))
+            _fail(self._gathering.popleft()[2], NotServingError(f"{what}: {error}"))
         self.on_failed(error)
 
     async def carry_out_plan(self, plan: Plan) -> None:
@@ -234,7 +249,7 @@ class BrokerNode:
         def done(error: MqError | None) -> None:
             if error is None:
                 for queue, entry_count in counts:
-                    queue.flushed(entry_count)
+                    queue.flushed(entry_count, is_synced=sync)
 
         if plan:
             self._lane.submit(tuple(plan), done)
@@ -284,6 +299,11 @@ class BrokerNode:
 def _fail(future: "asyncio.Future[Outcome]", error: MqError) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+def _as_bug(what: str, error: Exception) -> StateError:
+    _log.debug("%s", what, exc_info=error)
+    return StateError(f"{what}: {type(error).__name__}: {error}")
 
 
 def _monotonic_ms() -> int:

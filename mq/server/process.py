@@ -80,7 +80,7 @@ async def _serve(config: BrokerConfig) -> int:
     endings: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), broker.failed]
     await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
     failed = broker.failed.done()
-    _log.info("stopping%s", " because the disk failed" if failed else "")
+    _log.info("stopping%s", f" because of this: {broker.failed.result()}" if failed else "")
     if metrics is not None:
         metrics.stop()
     await broker.stop()

@@ -164,7 +164,7 @@ def statuses(ran: Ran) -> dict[str, str]:
 
 def test_the_doctor_knows_a_folder_in_use_a_good_a_torn_and_a_damaged_one(mq: Mq, real: RealBroker) -> None:
     mq("topic", "create", "orders", "--queues", "1")
-    mq("send", "orders", "--count", "3000")
+    mq("send", "orders", "--count", "9000")
     ran = mq("doctor", "--data", str(real.data), "-o", "json")
     assert statuses(ran)["broker"] == "ok"
     assert "a broker works in it" in ran.json["checks"][-1]["text"]

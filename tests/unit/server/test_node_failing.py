@@ -1,0 +1,50 @@
+"""A bug in the log or in the state machine ends a node; it leaves nobody waiting."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from mq.broker import commands as c
+from mq.core.errors import MqError, NotServingError, OutcomeUnknownError, StateError
+from mq.server.disk import FileDisk
+from mq.server.node import BrokerNode
+
+LIMIT_S = 10
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[BrokerNode]:
+    node = BrokerNode(FileDisk(tmp_path / "data"), segment_bytes=64 << 10)
+    yield node
+    await asyncio.wait_for(node.close(), LIMIT_S)
+
+
+def topic(node: BrokerNode, name: str) -> c.CreateTopic:
+    return c.CreateTopic(*node.stamps(), name, 1, 1, 4)
+
+
+def broken(*_arguments: object) -> None:
+    raise ZeroDivisionError("a bug")
+
+
+@pytest.mark.parametrize("place", ["log", "machine"])
+async def test_a_bug_ends_the_node_and_every_caller_hears_of_it(
+    node: BrokerNode, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.carry_out(topic(node, "before"))
+    failures: list[MqError] = []
+    node.on_failed = failures.append
+    if place == "log":
+        monkeypatch.setattr(node.log, "append", broken)
+    else:
+        monkeypatch.setattr(node.machine, "apply", broken)
+    callers = [node.propose(topic(node, f"t{number}")) for number in range(5)]
+    ends = await asyncio.wait_for(asyncio.gather(*callers, return_exceptions=True), LIMIT_S)
+    assert {type(end) for end in ends} == {OutcomeUnknownError}
+    assert isinstance(failures[0], StateError)
+    assert "ZeroDivisionError: a bug" in str(failures[0])
+    with pytest.raises(NotServingError, match="takes no commands"):
+        node.propose(topic(node, "after"))
+    assert set(node.machine.topics) == {"before"}
