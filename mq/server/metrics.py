@@ -3,11 +3,13 @@
 The names are RocketMQ's own where it has one, so that its dashboards work. RocketMQ: BrokerMetricsConstant.
 """
 
+import asyncio
 import logging
 import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -25,14 +27,15 @@ if TYPE_CHECKING:
 
 __all__ = ["BrokerMetrics", "MetricsServer"]
 
+_COLLECT_S_MAX = 5.0
 _log = logging.getLogger(__name__)
 
 
 class BrokerMetrics:
-    """Counts what is applied, and reads the rest from the state when it is asked."""
+    """Counts what is applied, and reads the rest from the state when it is asked. Belongs to the event loop."""
 
     def __init__(self, broker: "Broker") -> None:
-        self._broker = broker
+        self._broker, self._loop = broker, asyncio.get_running_loop()
         self._messages_in: Counter[tuple[str, str]] = Counter()
         self._bytes_in: Counter[tuple[str, str]] = Counter()
         self._duplicates: Counter[tuple[str]] = Counter()
@@ -53,8 +56,16 @@ class BrokerMetrics:
         elif isinstance(outcome, Acked) and isinstance(command, c.AckMessages):
             self._acked[command.topic, command.group] += sum(outcome.done)
 
-    def collect(self) -> Iterator[Metric]:
-        """All metrics now. Prometheus' collector protocol."""
+    def collect(self) -> list[Metric]:
+        """All metrics now; for other threads than the event loop's. Prometheus' collector protocol. Raises: TimeoutError."""
+
+        async def collect_all() -> list[Metric]:
+            return list(self._collect())
+
+        # The state changes under the hands of any other thread.
+        return asyncio.run_coroutine_threadsafe(collect_all(), self._loop).result(_COLLECT_S_MAX)
+
+    def _collect(self) -> Iterator[Metric]:
         topic_kind, topic_group = ("topic", "message_type"), ("topic", "consumer_group")
         yield _counter("rocketmq_messages_in", "Messages stored.", topic_kind, self._messages_in)
         yield _counter("rocketmq_throughput_in", "Bytes of messages stored.", topic_kind, self._bytes_in)
@@ -74,6 +85,9 @@ class BrokerMetrics:
         flying = GaugeMetricFamily(
             "rocketmq_consumer_inflight_messages", "Received and not acknowledged.", labels=("topic", "consumer_group")
         )
+        ready = GaugeMetricFamily(
+            "rocketmq_consumer_ready_messages", "Messages that a group could receive now.", labels=("topic", "consumer_group")
+        )
         admin = self._broker.admin
         for group in admin.groups():
             totals: dict[str, list[int]] = {}
@@ -84,8 +98,10 @@ class BrokerMetrics:
             for topic, (behind, in_flight) in totals.items():
                 lag.add_metric((topic, group.name), behind)
                 flying.add_metric((topic, group.name), in_flight)
+                ready.add_metric((topic, group.name), behind - in_flight)
         yield lag
         yield flying
+        yield ready
 
     def _storage(self) -> Iterator[Metric]:
         node, state = self._broker.node, self._broker.admin.state()
@@ -134,7 +150,7 @@ class MetricsServer:
                 self.host,
                 self._wanted_port,
                 self._answer,
-                server_class=_Server6 if is_ip(self.host, 6) else WSGIServer,
+                server_class=_Server6 if is_ip(self.host, 6) else _Server,
                 handler_class=_QuietHandler,
             )
         except OSError as error:
@@ -153,7 +169,10 @@ class MetricsServer:
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         match environ.get("PATH_INFO"):
             case "/metrics":
-                page: Iterable[bytes] = self._metrics(environ, start_response)
+                try:
+                    page: Iterable[bytes] = self._metrics(environ, start_response)
+                except TimeoutError:
+                    return _text(start_response, "503 Service Unavailable", f"no answer within {_COLLECT_S_MAX:g} s")
                 return page
             case "/healthz":
                 return _text(start_response, "200 OK", "alive")
@@ -171,11 +190,20 @@ class MetricsPortError(MqError):
     """The address for metrics cannot be listened on."""
 
 
-class _Server6(WSGIServer):
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each connection: one that says nothing must not keep others from hearing whether we live."""
+
+    daemon_threads = True
+    block_on_close = False
+
+
+class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
 class _QuietHandler(WSGIRequestHandler):
+    timeout = 10  # seconds that a connection may say nothing
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class calls it so
         _log.debug(format, *args)
 
