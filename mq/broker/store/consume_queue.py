@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 from mq.core.errors import DamageError, StateError
@@ -22,6 +22,7 @@ from mq.core.ports import Operation, Plan, Read, Remove, Steps, Sync, Write
 
 __all__ = ["ENTRY_BYTES", "ConsumeQueue", "QueueEntry", "QueueState", "queue_folder"]
 
+_T = TypeVar("_T")
 _FIELDS = Struct("<QQQQIHHI")
 _CHECKSUM = Struct("<I")
 ENTRY_BYTES = _FIELDS.size + _CHECKSUM.size
@@ -45,44 +46,59 @@ class QueueEntry(NamedTuple):
     log_index: int
     store_ms: int
     size_bytes: int
-    count: int
+    count: int  # type: ignore[assignment] # nobody counts values in an entry, as tuple.count does
     first: int
     tag_code: int
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """What a snapshot keeps of a queue. Entry numbers count from the queue's beginning for ever."""
+    """What a snapshot keeps of a queue. Entry numbers count from the queue's beginning for ever.
+
+    file_offsets: the queue offset at which each file begins, from the one with `first_entry` on.
+    """
 
     min_offset: int
     max_offset: int
     first_entry: int
     entry_count: int
     last_store_ms: int
+    file_offsets: tuple[int, ...]
 
     def to_plain(self) -> list[Any]:
         """As plain values."""
-        return [self.min_offset, self.max_offset, self.first_entry, self.entry_count, self.last_store_ms]
+        numbers = [self.min_offset, self.max_offset, self.first_entry, self.entry_count, self.last_store_ms]
+        return [*numbers, list(self.file_offsets)]
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> "QueueState":
         """From plain values."""
-        return cls(*plain)
+        min_offset, max_offset, first_entry, entry_count, last_store_ms, file_offsets = plain
+        return cls(min_offset, max_offset, first_entry, entry_count, last_store_ms, tuple(file_offsets))
 
 
 def queue_folder(topic: str, queue_id: int) -> str:
-    """The folder of a queue's files. Upper-case letters and special characters are escaped, so that no file system confuses two topics."""
+    """The folder of a queue's files.
+
+    Upper-case letters and special characters are escaped, so that no file system confuses two topics.
+    """
     escaped = "".join(ch if ch.islower() or ch.isdigit() or ch in "-_" else f"={ord(ch):x}=" for ch in topic)
     return f"queues/{escaped}/{queue_id}"
 
 
 class ConsumeQueue:
-    """Invariants: offsets are dense; store times do not fall; entries `flushed_count` and above are in memory."""
+    """Invariants: offsets are dense; store times do not fall; entries `flushed_count` and above are in memory.
+
+    What `state` tells depends only on what was appended and dropped, never on when entries were written to files: so
+    it is the same on every replica.
+    """
 
     def __init__(self, topic: str, queue_id: int, *, entries_per_file: int = 65536) -> None:
         self.topic, self.queue_id = topic, queue_id
         self.min_offset, self.max_offset = QueueOffset(0), QueueOffset(0)
         self.first_entry = self.entry_count = self.flushed_count = 0
+        self._synced_count = 0
+        self._file_offsets: list[int] = []
         self._entries_per_file = entries_per_file
         self._last_store_ms = 0
         self._tail = bytearray()
@@ -103,27 +119,38 @@ class ConsumeQueue:
         self._tail += packed
         self._tail += _CHECKSUM.pack(crc32(packed))
         self._tail_offsets.append(base_offset)
+        if self.entry_count % self._entries_per_file == 0:
+            self._file_offsets.append(base_offset)
         self.max_offset = QueueOffset(base_offset + count)
         self.entry_count += 1
 
     def flush(self, *, sync: bool = False) -> Plan:
-        """What brings the entries from `flushed_count` on into files; call `flushed` when it is carried out."""
+        """What brings the entries from `flushed_count` on into files; call `flushed` when it is carried out.
+
+        sync: make all that is in files durable, also what earlier calls brought there.
+        """
         plan: list[Operation] = []
         number = self.flushed_count
         while number < self.entry_count:
             file, at = self._place(number)
-            upto = min(self.entry_count, number - at // ENTRY_BYTES + self._entries_per_file)
+            upto = min(self.entry_count, self._next_file(number))
             begin = (number - self._tail_first) * ENTRY_BYTES
             plan.append(Write(file, at, bytes(self._tail[begin : begin + (upto - number) * ENTRY_BYTES])))
             number = upto
-        if sync and self.entry_count > self.first_entry:
-            touched = [operation.file for operation in plan] or [self._place(self.entry_count - 1)[0]]
-            plan.extend(Sync(file) for file in touched)
+        number = max(self._synced_count, self.first_entry)
+        while sync and number < self.entry_count:
+            plan.append(Sync(self._place(number)[0]))
+            number = self._next_file(number)
         return tuple(plan)
 
-    def flushed(self, entry_count: int) -> None:
-        """The entries below this number are in files now; all but the newest leave the memory."""
+    def flushed(self, entry_count: int, *, is_synced: bool = False) -> None:
+        """The entries below this number are in files now; all but the newest leave the memory.
+
+        is_synced: the plan was one with `sync`; without it the next such plan syncs these files again.
+        """
         self.flushed_count = max(self.flushed_count, min(entry_count, self.entry_count))
+        if is_synced:
+            self._synced_count = max(self._synced_count, min(entry_count, self.entry_count))
         gone = min(len(self._tail_offsets) - _TAIL_MIN, self.flushed_count - self._tail_first)
         if gone >= _TAIL_MIN:
             del self._tail[: gone * ENTRY_BYTES]
@@ -133,16 +160,12 @@ class ConsumeQueue:
     def drop_before(self, offset: QueueOffset) -> Plan:
         """Retention: the queue begins at `offset` (brought into its range). Files that hold only older entries go."""
         self.min_offset = max(self.min_offset, min(offset, self.max_offset))
-        if not self._tail_offsets:
-            return ()
-        # Which file is surely below `min_offset` is known without reading only for what is in memory: the
-        # oldest file goes once the tail, or the file behind it, begins at or below the queue's first offset.
         plan: list[Operation] = []
-        kept = self._tail_first + max(0, bisect_right(self._tail_offsets, self.min_offset) - 1)
-        if self._tail_offsets[0] <= self.min_offset:
-            while self.first_entry // self._entries_per_file < kept // self._entries_per_file:
-                plan.append(Remove(self._place(self.first_entry)[0]))
-                self.first_entry = (self.first_entry // self._entries_per_file + 1) * self._entries_per_file
+        while len(self._file_offsets) > 1 and self._file_offsets[1] <= self.min_offset:
+            plan.append(Remove(self._place(self.first_entry)[0]))
+            self.first_entry = self._next_file(self.first_entry)
+            del self._file_offsets[0]
+        self.flushed_count = max(self.flushed_count, self.first_entry)
         return tuple(plan)
 
     def delete(self, files: Mapping[str, int]) -> Plan:
@@ -157,6 +180,9 @@ class ConsumeQueue:
 
         An offset below `min_offset` means `min_offset`. Raises: DamageError.
         """
+        return (yield from self._steadily(lambda: self._entries(offset, entries_max)))
+
+    def _entries(self, offset: QueueOffset, entries_max: int) -> Steps[tuple[QueueEntry, ...]]:
         offset = max(offset, self.min_offset)
         if offset >= self.max_offset:
             return ()
@@ -164,16 +190,33 @@ class ConsumeQueue:
             number = self._tail_first + bisect_right(self._tail_offsets, offset) - 1
         else:
             number = yield from self._find(lambda entry: entry.base_offset <= offset)
-        return (yield from self._run(number, min(number + entries_max, self.entry_count)))
+        found = yield from self._run(number, min(number + entries_max, self.entry_count))
+        if found and not found[0].base_offset <= offset < found[0].base_offset + found[0].count:
+            file, at = self._place(number)
+            raise DamageError(file, at, f"the entry begins at offset {found[0].base_offset} and does not hold {offset}")
+        return found
 
     def offset_at(self, store_ms: int) -> Steps[QueueOffset]:
         """The first offset stored at or after a wall time; `max_offset` when there is none. Raises: DamageError."""
+        return (yield from self._steadily(lambda: self._offset_at(store_ms)))
+
+    def _offset_at(self, store_ms: int) -> Steps[QueueOffset]:
         if store_ms > self._last_store_ms or self.entry_count == self.first_entry:
             return self.max_offset
         number = yield from self._find(lambda entry: entry.store_ms < store_ms)
         (entry,) = yield from self._run(number, number + 1)
         found = entry.base_offset if entry.store_ms >= store_ms else entry.base_offset + entry.count
         return max(QueueOffset(found), self.min_offset)
+
+    def _steadily(self, look: Callable[[], Steps[_T]]) -> Steps[_T]:
+        """Look again when retention removed what was about to be read."""
+        while True:
+            first_entry = self.first_entry
+            try:
+                return (yield from look())
+            except DamageError:
+                if self.first_entry == first_entry:
+                    raise
 
     def _find(self, is_before: Callable[[QueueEntry], bool]) -> Steps[int]:
         """Number of the last entry for which `is_before` holds, else of the first entry: binary search."""
@@ -189,11 +232,11 @@ class ConsumeQueue:
         found: list[QueueEntry] = []
         while first < upto:
             if first >= self._tail_first:
-                for number in range(first, upto):
-                    found.append(QueueEntry._make(_FIELDS.unpack_from(self._tail, (number - self._tail_first) * ENTRY_BYTES)))
+                places = range((first - self._tail_first) * ENTRY_BYTES, (upto - self._tail_first) * ENTRY_BYTES, ENTRY_BYTES)
+                found.extend(QueueEntry._make(_FIELDS.unpack_from(self._tail, at)) for at in places)
                 break
             file, at = self._place(first)
-            count = min(upto, self._tail_first, first + _PAGE, first - at // ENTRY_BYTES + self._entries_per_file) - first
+            count = min(upto, self._tail_first, first + _PAGE, self._next_file(first)) - first
             data = yield Read(file, at, count * ENTRY_BYTES)
             for i in range(count):
                 entry = self._verified(file, at + i * ENTRY_BYTES, data[i * ENTRY_BYTES : (i + 1) * ENTRY_BYTES])
@@ -221,11 +264,17 @@ class ConsumeQueue:
         first = number - number % self._entries_per_file
         return f"{queue_folder(self.topic, self.queue_id)}/{first:020d}.cq", (number - first) * ENTRY_BYTES
 
+    def _next_file(self, number: int) -> int:
+        """Number of the first entry in the file behind the one that holds an entry."""
+        return number - number % self._entries_per_file + self._entries_per_file
+
     # --- snapshots
 
     def state(self) -> QueueState:
         """What a snapshot keeps; the entries themselves must be flushed and synced first."""
-        return QueueState(self.min_offset, self.max_offset, self.first_entry, self.entry_count, self._last_store_ms)
+        return QueueState(
+            self.min_offset, self.max_offset, self.first_entry, self.entry_count, self._last_store_ms, tuple(self._file_offsets)
+        )  # fmt: skip
 
     @classmethod
     def restore(cls, topic: str, queue_id: int, state: QueueState, *, entries_per_file: int = 65536) -> "ConsumeQueue":
@@ -233,8 +282,9 @@ class ConsumeQueue:
         queue = cls(topic, queue_id, entries_per_file=entries_per_file)
         queue.min_offset, queue.max_offset = QueueOffset(state.min_offset), QueueOffset(state.max_offset)
         queue.first_entry, queue.entry_count = state.first_entry, state.entry_count
-        queue.flushed_count = queue._tail_first = state.entry_count
+        queue.flushed_count = queue._synced_count = queue._tail_first = state.entry_count
         queue._last_store_ms = state.last_store_ms
+        queue._file_offsets = list(state.file_offsets)
         return queue
 
     def missing(self, files: Mapping[str, int]) -> str | None:
@@ -242,7 +292,7 @@ class ConsumeQueue:
         number = self.first_entry
         while number < self.entry_count:
             file, _ = self._place(number)
-            upto = min(self.entry_count, number - number % self._entries_per_file + self._entries_per_file)
+            upto = min(self.entry_count, self._next_file(number))
             last_file, last_at = self._place(upto - 1)
             if files.get(last_file, 0) < last_at + ENTRY_BYTES:
                 return file
@@ -260,6 +310,10 @@ class ConsumeQueue:
             raise StateError(f"{self}: the entries in memory are not the newest")
         if not 0 <= self.min_offset <= self.max_offset:
             raise StateError(f"{self}: offsets out of order")
+        files = -(-self.entry_count // self._entries_per_file) - self.first_entry // self._entries_per_file
+        if len(self._file_offsets) != files or self._file_offsets[:1] > [self.min_offset]:
+            raise StateError(f"{self}: the files' first offsets {self._file_offsets} do not fit")
 
     def __repr__(self) -> str:
-        return f"<ConsumeQueue {self.topic}/{self.queue_id}: offsets {self.min_offset} to {self.max_offset}, {self.entry_count} entries>"
+        offsets = f"offsets {self.min_offset} to {self.max_offset}"
+        return f"<ConsumeQueue {self.topic}/{self.queue_id}: {offsets}, {self.entry_count} entries>"
