@@ -1,6 +1,7 @@
 """What goes into a broker and comes out of it, as plain data: the words between its edge and its inside."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mq.broker.batch import BatchPart
 
@@ -16,8 +17,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One checked message on its way into the log. stored: the bytes that will be handed to consumers.
 
     due_ms: wall time for delayed messages, else 0. message_group: unit of FIFO order, "" for none.

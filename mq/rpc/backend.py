@@ -24,6 +24,9 @@ __all__ = ["AdminPort", "ClientsPort", "DeliveryPort", "SendingPort"]
 class SendingPort(Protocol):
     """Producers."""
 
+    async def send_one(self, topic_name: str, message: Outgoing) -> tuple[int, int]:
+        """Store one message; its (queue id, offset)."""
+
     async def send(self, topic_name: str, messages: list[Outgoing]) -> list[tuple[int, int]]:
         """Store messages; (queue id, offset) of each."""
 
@@ -61,6 +64,9 @@ class DeliveryPort(Protocol):
 
 class ClientsPort(Protocol):
     """Who is there."""
+
+    def heard_again(self, client_id: str) -> bool:
+        """A sign of life of a known client; False for another."""
 
     def heard(
         self, client_id: str, *, group: str = "", client_type: int = 0, language: str = "", version: str = "", address: str = ""

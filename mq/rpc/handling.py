@@ -17,7 +17,7 @@ from mq.core.errors import MqError
 from mq.rpc.methods import Cardinality, Method
 from mq.rpc.status import code_for, code_for_language, text_for
 
-__all__ = ["Context", "Handler", "generic_handler", "headers_of", "log_failure"]
+__all__ = ["Context", "Handler", "client_id_of", "generic_handler", "headers_of", "log_failure"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, Context], Any]
@@ -27,6 +27,14 @@ _log = logging.getLogger(__name__)
 def headers_of(context: Context) -> dict[str, str]:
     """The request's metadata. Binary headers are left out."""
     return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+def client_id_of(context: Context) -> str:
+    """The client that calls, as it names itself; "" when it does not."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "x-mq-client-id" and isinstance(value, str):
+            return value
+    return ""
 
 
 def log_failure(name: str, error: BaseException) -> None:

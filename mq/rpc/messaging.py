@@ -19,12 +19,12 @@ from mq.core.limits import LONG_POLL_MS_MAX
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc import validate
 from mq.rpc.backend import AdminPort, ClientsPort, DeliveryPort, SendingPort
-from mq.rpc.handling import Context, Handler, headers_of, log_failure
+from mq.rpc.handling import Context, Handler, client_id_of, headers_of, log_failure
 from mq.rpc.methods import MESSAGING
 from mq.rpc.routes import RouteBook
 from mq.rpc.settings import CONSUMERS, answer_settings
 from mq.rpc.status import code_for, code_for_language, ok, status, status_for, text_for, top_status
-from mq.rpc.wire import DeliveryFramer, parse, split_messages
+from mq.rpc.wire import DeliveryFramer, encode_sent, parse, split_messages
 
 __all__ = ["MessagingHandlers"]
 
@@ -69,6 +69,9 @@ class MessagingHandlers:
 
     def _client(self, context: Context, *, group: str = "", client_type: int = 0) -> str:
         """Who calls; notes the sign of life. Raises: RefusedError (CLIENT_ID_REQUIRED)."""
+        known_id = client_id_of(context)
+        if not group and not client_type and self._clients.heard_again(known_id):
+            return known_id
         headers = headers_of(context)
         client_id = validate.check_client_id(headers.get("x-mq-client-id"))
         self._clients.heard(
@@ -117,12 +120,11 @@ class MessagingHandlers:
         for message, data in zip(request.messages, stored, strict=True):
             m = validate.check_message(message, len(data), now_ms)
             outgoing.append(Outgoing(data, m.message_id, m.tag, m.kind, m.due_ms or 0, m.message_group or ""))
-        places = await self._sending.send(topic, outgoing)
-        response = pb.SendMessageResponse(status=ok())
-        for one, (_queue_id, offset) in zip(outgoing, places, strict=True):
-            entry = response.entries.add(message_id=one.message_id, transaction_id=one.message_id, offset=offset)
-            entry.status.code = pb.OK
-        return response.SerializeToString()
+        if len(outgoing) == 1:
+            places = [await self._sending.send_one(topic, outgoing[0])]
+        else:
+            places = await self._sending.send(topic, outgoing)
+        return encode_sent((one.message_id, offset) for one, (_queue_id, offset) in zip(outgoing, places, strict=True))
 
     async def end_transaction(self, raw: bytes, context: Context) -> bytes:
         """Commit or roll back a half message. RocketMQ: EndTransaction."""

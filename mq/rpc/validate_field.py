@@ -5,6 +5,7 @@ the caller's mistake, ours is a 4xxxx code, because clients repeat a 50001 for e
 """
 
 import re
+from functools import lru_cache
 from typing import NoReturn
 
 from google.protobuf.duration_pb2 import Duration
@@ -98,6 +99,7 @@ def has_control_character(text: str) -> bool:
     return not text.isprintable() and _CONTROL.search(text) is not None
 
 
+@lru_cache(maxsize=4096)
 def check_topic(name: str) -> str:
     """The name, if clients may use it. Raises: RefusedError (ILLEGAL_TOPIC)."""
     if is_blank(name):
@@ -111,6 +113,7 @@ def check_topic(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=4096)
 def check_own_topic(name: str) -> str:
     """The name, if clients may create, delete and send to such a topic: one that is not the broker's own.
 

@@ -10,18 +10,23 @@ and keys. Parsing and writing the message anew costs less than cutting it apart 
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 
+from mq.core.encoding import encode_field, encode_varint
 from mq.core.errors import FormatError, IllegalArgumentError
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.proto import view_v1_pb2 as view
 
-__all__ = ["DeliveryFramer", "parse", "split_messages"]
+__all__ = ["DeliveryFramer", "encode_sent", "parse", "split_messages"]
 
 _ENCODINGS = (pb.IDENTITY, pb.GZIP)
+_MESSAGES_KEY = 1 << 3 | 2
+_SENT = pb.SendMessageResponse(status=pb.Status(code=pb.OK, message="OK")).SerializeToString()
+_ENTRY = pb.SendResultEntry(status=pb.Status(code=pb.OK)).SerializeToString()
 _M = TypeVar("_M", bound=Message)
 
 
@@ -38,7 +43,22 @@ def split_messages(raw: bytes) -> list[bytes]:
 
     Only the request itself is read, not its messages. Raises: IllegalArgumentError.
     """
+    # Nearly every request is one message and nothing else: a key, its size, and the rest.
+    if len(raw) > 3 and raw[0] == _MESSAGES_KEY:
+        size, begin = (raw[1], 2) if raw[1] < 0x80 else (raw[1] & 0x7F | raw[2] << 7, 3)
+        if (raw[1] < 0x80 or raw[2] < 0x80) and begin + size == len(raw):
+            return [raw[begin:]]
     return parse(view.SendMessageView, raw).messages[:]
+
+
+def encode_sent(entries: Iterable[tuple[str, int]]) -> bytes:
+    """A SendMessageResponse that says that all is stored. entries: (message id, offset) of each message."""
+    parts = [_SENT]
+    for message_id, offset in entries:
+        text = message_id.encode()
+        entry = _ENTRY + encode_field(b"\x12", text) + encode_field(b"\x1a", text)
+        parts.append(encode_field(b"\x12", entry + b"\x20" + encode_varint(offset) if offset else entry))
+    return b"".join(parts)
 
 
 class DeliveryFramer:

@@ -55,6 +55,14 @@ class Clients:
         if group:
             client.groups.add(group)
 
+    def heard_again(self, client_id: str) -> bool:
+        """A sign of life of a client that is known; False, and nothing is noted, for one that is not."""
+        client = self._clients.get(client_id)
+        if client is None:
+            return False
+        client.last_heard_ms = self._monotonic_ms()
+        return True
+
     def silent_ms(self, client_id: str) -> int | None:
         """How long ago the client was heard of; None when never."""
         client = self._clients.get(client_id)

@@ -43,18 +43,32 @@ class Sender:
             )
         return topic
 
-    async def send(self, topic_name: str, messages: list[Outgoing]) -> list[tuple[int, int]]:
-        """Store messages of one topic; returns (queue id, offset) of each once they are durable and applied.
+    async def send_one(self, topic_name: str, message: Outgoing) -> tuple[int, int]:
+        """Store one message; its (queue id, offset) once it is durable and applied. The way of nearly every send.
 
         A message id that the topic has seen lately is not stored again and gets its first place.
         Raises: RefusedError, and what `BrokerNode.propose` raises.
+        """
+        stored, message_id, tag, kind, due_ms, message_group = message
+        topic = await self.writable_topic(topic_name, kind)
+        queue_id = self._queue_for(topic, message_group)
+        log_ms, wall_ms = self._node.stamps()
+        batch = AppendMessages(log_ms, wall_ms, topic_name, queue_id, kind, due_ms, (message_id,), tag, (stored,))
+        outcome = await self._node.propose(batch)
+        if isinstance(outcome, RefusedError):
+            raise outcome
+        assert isinstance(outcome, Sent)
+        return outcome.places[0]
+
+    async def send(self, topic_name: str, messages: list[Outgoing]) -> list[tuple[int, int]]:
+        """Store several messages of one topic; returns (queue id, offset) of each, as `send_one`.
+
+        Raises: what `send_one` raises.
         """
         kind = messages[0].kind
         topic = await self.writable_topic(topic_name, kind)
         if any(m.kind != kind for m in messages):
             raise RefusedError(Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, "the messages of one request are of different types")
-        if len(messages) == 1:
-            return list((await self._store(topic, self._queue_for(topic, messages[0].message_group), messages)).places)
         if kind in (MessageKind.NORMAL, MessageKind.FIFO):
             by_queue: dict[int, list[int]] = {}
             queue_id = next(self._turn) % len(topic.queues)

@@ -14,7 +14,8 @@ from rocketmq.grpc_protocol import definition_pb2, service_pb2
 
 from mq.core.errors import FormatError, IllegalArgumentError
 from mq.proto import rocketmq_v2_pb2 as pb
-from mq.rpc.wire import DeliveryFramer, parse, split_messages
+from mq.rpc.status import ok
+from mq.rpc.wire import DeliveryFramer, encode_sent, parse, split_messages
 
 UNKNOWN_FIELDS = [
     b"",
@@ -244,3 +245,18 @@ def test_fields_that_we_do_not_know_are_handed_on() -> None:
 def test_stored_bytes_that_are_no_message_are_reported_with_their_place() -> None:
     with pytest.raises(FormatError, match="queue 3, offset 12345"):
         delivered(b"\xff\xff\xff", queue_id=3)
+
+
+@given(st.lists(st.tuples(st.text(min_size=1, max_size=200), st.integers(0, 1 << 62)), min_size=1, max_size=4))
+def test_the_answer_to_a_send_is_what_protobuf_writes(entries: list[tuple[str, int]]) -> None:
+    expected = pb.SendMessageResponse(status=ok())
+    for message_id, offset in entries:
+        expected.entries.add(message_id=message_id, transaction_id=message_id, offset=offset).status.code = pb.OK
+    assert encode_sent(entries) == expected.SerializeToString()
+
+
+@given(st.lists(st.binary(max_size=300), max_size=3), st.booleans())
+def test_requests_are_split_into_the_bytes_that_arrived(bodies: list[bytes], has_more: bool) -> None:
+    messages = [pb.Message(body=body, system_properties=pb.SystemProperties(message_id="i")) for body in bodies]
+    raw = pb.SendMessageRequest(messages=messages).SerializeToString() + (b"\x78\x01" if has_more else b"")
+    assert split_messages(raw) == [message.SerializeToString() for message in messages]
