@@ -23,16 +23,13 @@ from mq.core.ports import Operation, Plan, Remove, Replace
 from mq.server.disk import FileDisk
 from mq.server.lane import StorageLane
 from mq.server.opening import open_store
+from mq.server.pacing import Pacing
 from mq.server.reading import LogReader
 
 __all__ = ["BrokerNode"]
 
 _GROUP_BYTES_MAX = 8 << 20
 _GROUP_COMMANDS_MAX = 4096
-_RATE_WINDOW_S, _BUSY_ARRIVALS = 0.02, 16
-"""So many commands within so long make the node busy."""
-_BUSY_LINGER_S, _BUSY_GROUP = 0.004, 32
-"""Then a group waits so long for company, unless so many are there already."""
 _FLUSH_ENTRIES = 2048
 """Consume-queue entries that gather in memory before they are written out, unsynced."""
 _log = logging.getLogger(__name__)
@@ -67,11 +64,12 @@ class BrokerNode:
         self._is_idle = asyncio.Event()  # nothing is being written, and nothing waits for it
         self._is_idle.set()
         self._is_closing = False
-        self._is_busy = False
-        self._arrivals, self._rate_since_s = 0, 0.0
+        self._pacing = Pacing()
+        self._in_hand = 0
         self._snapshot_every_bytes = snapshot_every_bytes
         self._bytes_since_snapshot = 0
         self._snapshots_running: set[int] = set()
+        self._removals: Plan = ()
         self._snapshot_indexes = [index for index, _ in snapshots_in(disk.files())]
 
     # --- time
@@ -101,7 +99,8 @@ class BrokerNode:
             raise NotServingError(f"the broker takes no commands: {self.failure or 'it is stopping'}")
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._gathering.append((command, encode_command(command), future))
-        self._arrivals += 1
+        self._in_hand += 1
+        self._pacing.arrived(self._in_hand)
         if self._is_idle.is_set():
             self._is_idle.clear()
             self._write_soon()
@@ -115,16 +114,10 @@ class BrokerNode:
         return outcome
 
     def _write_soon(self) -> None:
-        """Begin a group: at once for a lone caller, a little later when so many come that they can share one sync.
-
-        A sync and the change of threads cost as much as a whole call; under load one must serve many.
-        """
-        now_s = self._loop.time()
-        if now_s - self._rate_since_s > _RATE_WINDOW_S:
-            self._is_busy = self._arrivals >= _BUSY_ARRIVALS * max(1.0, (now_s - self._rate_since_s) / _RATE_WINDOW_S)
-            self._arrivals, self._rate_since_s = 0, now_s
-        if self._is_busy and len(self._gathering) < _BUSY_GROUP:
-            self._loop.call_later(_BUSY_LINGER_S, self._write_next)
+        """Begin a group, now or when others had a moment to join it."""
+        wait_s = self._pacing.wait_s(self._loop.time(), len(self._gathering))
+        if wait_s:
+            self._loop.call_later(wait_s, self._write_next)
         else:
             # Not at once: whoever else is ready in this turn of the loop shares the group.
             self._loop.call_soon(self._write_next)
@@ -155,6 +148,7 @@ class BrokerNode:
         self._lane.submit(proposed.appended.plan, partial(self._on_written, proposed, group))
 
     def _on_written(self, proposed: Proposed, group: list[_Waiting], error: MqError | None) -> None:
+        self._in_hand -= len(group)
         if error is not None:
             self._on_write_failed(proposed, group, error)
             return
@@ -213,9 +207,8 @@ class BrokerNode:
     # --- upkeep
 
     def _after_apply(self) -> None:
-        if self.machine.dropped_queues or self.machine.cleanups:
-            self._remove_superfluous()
-        if self._bytes_since_snapshot >= self._snapshot_every_bytes:
+        has_removals = bool(self.machine.dropped_queues or self.machine.cleanups)
+        if has_removals or self._bytes_since_snapshot >= self._snapshot_every_bytes:
             self._take_snapshot()
         else:
             self._flush_queues(sync=False)
@@ -224,7 +217,8 @@ class BrokerNode:
             if note:
                 self._lane.submit(note)
 
-    def _remove_superfluous(self) -> None:
+    def _removals_of_machine(self) -> list[Operation]:
+        """What removes the files that the machine needs no more; an older state may still need them."""
         plan: list[Operation] = list(self.machine.cleanups)
         self.machine.cleanups.clear()
         if self.machine.dropped_queues:
@@ -234,7 +228,7 @@ class BrokerNode:
                 if (queue.topic, queue.queue_id) not in kept:
                     plan.extend(queue.delete(files))
             self.machine.dropped_queues.clear()
-        self._lane.submit(tuple(plan))
+        return plan
 
     def _flush_queues(self, *, sync: bool) -> None:
         """Bring the consume queues' newest entries into their files."""
@@ -255,7 +249,10 @@ class BrokerNode:
             self._lane.submit(tuple(plan), done)
 
     def _take_snapshot(self) -> None:
-        """Write the state down, behind what the consume queues' files need for it."""
+        """Write the state down, behind what the consume queues' files need for it.
+
+        Only then those files go that it does not need: after a crash the snapshot before it would miss them.
+        """
         self._bytes_since_snapshot = 0
         index = self.machine.applied_index
         if index == self.last_snapshot_index or index in self._snapshots_running:
@@ -265,11 +262,15 @@ class BrokerNode:
         snapshot = Snapshot(
             index, self.log.term_at(LogIndex(index)) or Term(0), self.log.checkpoint().to_bytes(), self.machine.to_bytes()
         )
-        self._lane.submit((Replace(snapshot_file(index), encode_snapshot(snapshot)),), partial(self._on_snapshot, index))
+        removals = (*self._removals, *self._removals_of_machine())
+        self._removals = ()
+        plan = (Replace(snapshot_file(index), encode_snapshot(snapshot)), *removals)
+        self._lane.submit(plan, partial(self._on_snapshot, index, removals))
 
-    def _on_snapshot(self, index: int, error: MqError | None) -> None:
+    def _on_snapshot(self, index: int, removals: Plan, error: MqError | None) -> None:
         self._snapshots_running.discard(index)
         if error is not None:
+            self._removals = (*removals, *self._removals)
             _log.warning("a snapshot could not be written: %s", error)
             return
         self.last_snapshot_index = index
