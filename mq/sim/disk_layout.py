@@ -133,7 +133,7 @@ def _boxes_of_group(file: str, base: int, data: bytes, at: int, unsynced: tuple[
     if records is None:
         return None
     condition = _condition(at, header.size_bytes, unsynced)
-    kind = "end" if header.is_end_of_segment else "group" if header.count else "mark"
+    kind = "end" if header.is_end_of_segment else "group" if header.record_count else "mark"
     boxes = [Box(kind, at, GROUP_HEADER_BYTES, condition)]
     for record in records:
         is_state = record.kind == HARD_STATE_KIND

@@ -209,11 +209,14 @@ class World:
         self.disk.capacity_bytes = None
 
     def _flip_a_bit(self) -> None:
-        """At rest, when the mark of the durable end is written: one bit of the log changes, and the node is started anew."""
+        """At rest, with the mark of the durable end written, one bit of the log changes: under the node, or between two lives."""
         self._settle()
-        segments = [view for view in self._serving().log.segments() if view.written_bytes]
-        self._die(is_power_lost=False)
-        segment = self.rng.choice(segments)
+        segments = self._serving().log.segments()
+        is_running = self.rng.random() < 0.5
+        if not is_running:
+            self._die(is_power_lost=False)
+        # What was written last is still to be delivered.
+        segment = self.rng.choice(segments[-4:] if is_running else segments)
         at, bit = self.rng.randrange(segment.written_bytes), self.rng.randrange(8)
         self.note("bit-flip", file=segment.file, at=at, bit=bit)
         self.disk.flip_bit(segment.file, at, bit)
@@ -234,8 +237,7 @@ class World:
             node.open(repairs_max=repairs_max)
             self.view = view_store(node.log, node.machine, self.disk)
         except DamageError as error:
-            self.note("damage", file=error.file, at=error.at)
-            self._is_over = True
+            self._report(error)
             return
         except (NotServingError, DiskError):
             self._die(is_power_lost=self.rng.random() < 0.5)
@@ -260,7 +262,20 @@ class World:
             raise node.failure
 
     def _drain(self) -> None:
-        """No more faults: the consumers take and acknowledge until nothing is left."""
+        """No more faults: the consumers take and acknowledge until nothing is left; then everything is looked at once more."""
+        try:
+            self._take_everything()
+        except DamageError as error:
+            self._report(error)
+            return
+        self._die(is_power_lost=True)
+        self._open_at_last()
+
+    def _report(self, error: DamageError) -> None:
+        self.note("damage", file=error.file, at=error.at)
+        self._is_over = True
+
+    def _take_everything(self) -> None:
         node, left = self._serving(), _DRAIN_STEPS_MAX
         self._settle()
         for consumer in self._consumers:
@@ -281,5 +296,3 @@ class World:
                 raise BrokenPromiseError("everything is delivered", "messages are still coming, without an end")
         for group in _GROUPS[: len(self._consumers)]:
             self._note_client("drained", group=group)
-        self._die(is_power_lost=True)
-        self._open_at_last()
