@@ -111,6 +111,11 @@ class BrokerMetrics:
             ("rocketmq_storage_log_applied_index", "Index of the last entry applied.", state.applied_index),
             ("rocketmq_storage_cold_reads", "Reads that had to wait for the disk.", node.reader.cold_reads),
             ("rocketmq_storage_groups_written", "Groups of commands written with one sync each.", node.groups_written),
+            (
+                "rocketmq_consumer_skipped_by_retention_messages",
+                "Messages that no consumer of a group had been given when retention took them.",
+                node.machine.skipped_by_retention,
+            ),
             ("rocketmq_topic_number", "Topics.", len(node.machine.topics)),
             ("rocketmq_consumer_group_number", "Consumer groups.", len(node.machine.groups)),
             ("rocketmq_client_connections", "Clients heard of lately.", len(self._broker.clients)),
