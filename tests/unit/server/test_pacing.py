@@ -45,4 +45,4 @@ def test_a_crowd_that_left_is_forgotten() -> None:
         for number in range(64 if step < 50 else 1):
             pacing.arrived(number + 1)
         wait_s = pacing.wait_s(0.021 * (step + 1), 1)
-        assert (wait_s > 0) == (step < 51)
+        assert (wait_s > 0) == (step < 50)
