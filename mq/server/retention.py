@@ -53,11 +53,13 @@ class Retention:
         now_ms, keep = self._node.wall_ms(), 0
         while keep + 1 < len(segments):
             segment, following = segments[keep], segments[keep + 1]
+            if following.first_index > self._node.machine.applied_index:
+                break  # what it begins with may not be written yet
             too_big = self._bytes_max > 0 and total > self._bytes_max
             too_old = self._age_ms_max > 0 and await self._store_ms(following) < now_ms - self._age_ms_max
             covered = following.first_index <= self._node.last_snapshot_index + 1
             needed = hidden is not None and hidden < following.base_position
-            if not (too_big or too_old) or not covered or needed or following.first_index > following.last_index:
+            if not (too_big or too_old) or not covered or needed:
                 break
             total -= segment.size_bytes
             keep += 1
