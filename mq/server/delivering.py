@@ -6,6 +6,7 @@ RocketMQ: ReceiveMessage, AckMessage, ChangeInvisibleDuration, NotifyClientTermi
 import asyncio
 import logging
 from collections.abc import Iterable
+from functools import partial
 
 from mq.broker import commands as c
 from mq.broker.batch import delivery_slice
@@ -54,22 +55,23 @@ class Deliverer:
         """
         if not self._machine.topic(wish.topic).permission.is_readable:
             raise RefusedError(Code.FORBIDDEN, f"topic {wish.topic} is not readable: it has no readable queue")
-        group = await self.ensure_group(wish.group)
+        await self.ensure_group(wish.group)
         with self.room.poll(wish.client) as poll:
             try:
-                return await self._poll(wish, group, poll)
+                return await self._poll(wish, poll)
             except asyncio.CancelledError:
                 # It may have been woken for a message that it did not take.
-                self.room.wake(wish.topic, group.name, 1)
+                self.room.wake(wish.topic, wish.group, 1)
                 raise
 
-    async def _poll(self, wish: ReceiveWish, group: Group, poll: Poll) -> list[DeliveredMessage]:
+    async def _poll(self, wish: ReceiveWish, poll: Poll) -> list[DeliveredMessage]:
         topic, count_max = wish.topic, min(wish.count_max, RECEIVE_BATCH_MAX)
         end_s = self._loop.time() + wish.wait_ms / 1000
         while count_max > 0 and not poll.is_over:
-            choice = await self._node.reader.run(
-                lambda: self.picker.choose(Look(group, topic, count_max, wish.tags, self._node.log_ms(), wish.attempt_id))
-            )
+            # Asked for anew each time: it may have been deleted and made again while the poll waited.
+            group = self._machine.group(wish.group)
+            look = Look(group, topic, count_max, wish.tags, self._node.log_ms(), wish.attempt_id)
+            choice = await self._node.reader.run(partial(self.picker.choose, look))
             if self._is_worth_a_command(choice):
                 messages = await self._hand_out(wish, choice)
                 if messages and poll.is_over:
@@ -298,25 +300,30 @@ class Deliverer:
         """Move the deadlines of living clients' messages before they run out."""
         while True:
             await asyncio.sleep(_RENEW_EVERY_MS / 1000)
-            log_ms, wall_ms = self._node.stamps()
-            for (client, group), deadline_ms in list(self._renewing.items()):
-                if deadline_ms - log_ms > _RENEW_WHEN_LEFT_MS:
-                    continue
-                if not self._clients.is_alive(client) or group not in self._machine.groups:
-                    if deadline_ms <= log_ms:
-                        del self._renewing[client, group]
-                    continue
-                # Taken out first: what the client receives in the meantime puts it in again.
-                del self._renewing[client, group]
-                new_ms = log_ms + RENEW_INVISIBLE_MS
-                try:
-                    outcome = await self._node.carry_out(c.RenewClient(log_ms, wall_ms, client, group, new_ms))
-                except NotServingError:
-                    return
-                except RefusedError:  # the group was deleted a moment ago
-                    continue
-                if isinstance(outcome, Done) and outcome.count:
-                    self._renewing[client, group] = min(new_ms, self._renewing.get((client, group), new_ms))
+            await self.renew_due()
+            self._clients.forget_silent()
+
+    async def renew_due(self) -> None:
+        """Move the deadlines of living clients' messages that have little time left."""
+        log_ms, wall_ms = self._node.stamps()
+        for (client, group), deadline_ms in list(self._renewing.items()):
+            if deadline_ms - log_ms > _RENEW_WHEN_LEFT_MS:
+                continue
+            if not self._clients.is_alive(client) or group not in self._machine.groups:
+                if deadline_ms <= log_ms:
+                    self._renewing.pop((client, group), None)
+                continue
+            # Taken out first: what the client receives in the meantime puts it in again.
+            self._renewing.pop((client, group), None)
+            new_ms = log_ms + RENEW_INVISIBLE_MS
+            try:
+                outcome = await self._node.carry_out(c.RenewClient(log_ms, wall_ms, client, group, new_ms))
+            except NotServingError:
+                return
+            except RefusedError:  # the group was deleted a moment ago
+                continue
+            if isinstance(outcome, Done) and outcome.count:
+                self._renewing[client, group] = min(new_ms, self._renewing.get((client, group), new_ms))
 
     # --- waking
 

@@ -1,0 +1,221 @@
+"""The consumers' side of a node in this process, on a real folder; the clients' clock is the test's."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mq.broker import commands as c
+from mq.broker.batch import AppendMessages
+from mq.broker.exchange import DeliveredMessage, ReceiveWish
+from mq.core.errors import Code, RefusedError
+from mq.core.limits import CLIENT_LIFETIME_MS, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
+from mq.server import delivering
+from mq.server.clients import Clients
+from mq.server.delivering import Deliverer
+from mq.server.disk import FileDisk
+from mq.server.node import BrokerNode
+from tests.unit.server.eventually import until
+
+
+@dataclass
+class Kitchen:
+    """A node with one topic `t` of one queue, and verbs. now_ms: the clients' clock."""
+
+    node: BrokerNode
+    now_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.clients = Clients(lambda: self.now_ms)
+        self.deliverer = Deliverer(self.node, self.clients)
+
+    async def send(self, *ids: str) -> None:
+        for one in ids:
+            await self.node.carry_out(AppendMessages(*self.node.stamps(), "t", 0, 1, 0, (one,), "", (b"x",)))
+
+    async def receive(self, client: str = "anna", *, invisible_ms: int | None = None, wait_ms: int = 0) -> list[DeliveredMessage]:
+        self.clients.heard(client, group="g")
+        wish = ReceiveWish(
+            group="g", topic="t", count_max=32, tags=None, invisible_ms=invisible_ms, wait_ms=wait_ms, client=client
+        )
+        return await self.deliverer.receive(wish)
+
+    def deadlines(self) -> dict[int, int]:
+        """By offset, from now, in ms."""
+        flights = self.node.machine.group("g").look("t").look(0).in_flight
+        return {offset: flight.deadline_ms - self.node.log_ms() for offset, flight in flights.items()}
+
+
+@pytest.fixture
+async def kitchen(tmp_path: Path) -> AsyncIterator[Kitchen]:
+    node = BrokerNode(FileDisk(tmp_path), segment_bytes=1 << 20)
+    found = Kitchen(node)
+    await node.carry_out(c.CreateTopic(*node.stamps(), "t", 1, 1, 4))
+    yield found
+    found.deliverer.stop()
+    await node.close()
+
+
+@pytest.fixture(autouse=True)
+def renew_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivering, "_RENEW_WHEN_LEFT_MS", RENEW_INVISIBLE_MS)
+
+
+async def renewed(kitchen: Kitchen) -> bool:
+    """Whether a round of renewals moves the deadline of what is in flight, once log time has gone on."""
+    at_ms = kitchen.node.log_ms()
+    await until(lambda: kitchen.node.log_ms() > at_ms + 1)
+    before = {o: f.deadline_ms for o, f in kitchen.node.machine.group("g").look("t").look(0).in_flight.items()}
+    await kitchen.deliverer.renew_due()
+    after = {o: f.deadline_ms for o, f in kitchen.node.machine.group("g").look("t").look(0).in_flight.items()}
+    assert set(before) == set(after) != set()
+    return all(after[offset] > before[offset] for offset in after)
+
+
+async def test_a_living_clients_messages_are_renewed_and_a_silent_ones_are_not(kitchen: Kitchen) -> None:
+    await kitchen.send("1")
+    assert len(await kitchen.receive()) == 1
+    assert await renewed(kitchen)
+    kitchen.now_ms += 30_000
+    assert await renewed(kitchen)
+    kitchen.now_ms += 1
+    assert not await renewed(kitchen)
+    kitchen.clients.heard("anna")
+    assert await renewed(kitchen)
+
+
+async def test_an_open_stream_is_a_sign_of_life_but_not_for_ever(kitchen: Kitchen) -> None:
+    await kitchen.send("1")
+    await kitchen.receive()
+    kitchen.clients.stream_opened("anna")
+    kitchen.clients.stream_opened("anna")
+    kitchen.now_ms += CLIENT_LIFETIME_MS
+    assert await renewed(kitchen)
+    kitchen.clients.stream_closed("anna")
+    assert await renewed(kitchen)
+    kitchen.clients.stream_closed("anna")
+    assert not await renewed(kitchen)
+    kitchen.clients.stream_opened("anna")
+    kitchen.now_ms += 1
+    assert not await renewed(kitchen)
+
+
+async def test_what_a_simple_consumer_received_is_not_renewed(kitchen: Kitchen) -> None:
+    await kitchen.send("1")
+    await kitchen.receive(invisible_ms=20_000)
+    assert not await renewed(kitchen)
+
+
+async def test_what_is_received_while_a_renewal_is_under_way_is_renewed_too(kitchen: Kitchen) -> None:
+    """The round finds nothing of the client's any more, and must not forget what came meanwhile."""
+    await kitchen.send("1")
+    (first,) = await kitchen.receive()
+    assert await kitchen.deliverer.ack("g", "t", [(first.handle, first.handle)]) == [None]
+    await kitchen.send("2")
+    rounds = asyncio.create_task(kitchen.deliverer.renew_due())
+    assert len(await kitchen.receive()) == 1
+    await rounds
+    assert await renewed(kitchen)
+
+
+async def test_a_group_that_is_deleted_during_a_renewal_stops_no_renewals(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kitchen.send("1")
+    await kitchen.receive()
+    monkeypatch.setattr(delivering, "_RENEW_EVERY_MS", 0)
+    rounds = asyncio.create_task(kitchen.deliverer.renew_forever())
+    deleted = kitchen.node.propose(c.DeleteGroup(*kitchen.node.stamps(), "g"))
+    await until(deleted.done)
+    await kitchen.receive()
+    before = kitchen.deadlines()[0]
+    await until(lambda: kitchen.deadlines()[0] >= before)
+    assert not rounds.done()
+    rounds.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await rounds
+
+
+async def test_a_poll_of_a_group_that_is_made_anew_sees_the_new_one(kitchen: Kitchen) -> None:
+    """It waits with the old group's progress in hand: the new one begins at the beginning."""
+    await kitchen.send("1", "2")
+    assert len(await kitchen.receive()) == 2
+    poll = asyncio.create_task(kitchen.receive("bert", wait_ms=20_000))
+    await until(lambda: kitchen.deliverer.room.count)
+    kitchen.node.propose(c.DeleteGroup(*kitchen.node.stamps(), "g"))
+    await kitchen.node.carry_out(c.CreateGroup(*kitchen.node.stamps(), "g", False, 16))
+    assert [m.offset for m in await asyncio.wait_for(poll, 10)] == [0, 1]
+
+
+async def test_a_poll_of_a_deleted_group_ends_with_an_error(kitchen: Kitchen) -> None:
+    poll = asyncio.create_task(kitchen.receive(wait_ms=20_000))
+    await until(lambda: kitchen.deliverer.room.count)
+    await kitchen.node.carry_out(c.DeleteGroup(*kitchen.node.stamps(), "g"))
+    with pytest.raises(RefusedError) as refused:
+        await asyncio.wait_for(poll, 10)
+    assert refused.value.code == Code.CONSUMER_GROUP_NOT_FOUND
+
+
+@pytest.mark.parametrize(("asked_ms", "least_ms"), [(0, 1000), (999, 1000), (1000, 1000), (7000, 7000)])
+async def test_a_push_consumers_nack_waits_at_least_its_back_off(kitchen: Kitchen, asked_ms: int, least_ms: int) -> None:
+    await kitchen.send("1")
+    (message,) = await kitchen.receive()
+    await kitchen.deliverer.change_invisible("g", "t", message.handle, asked_ms)
+    assert least_ms - 500 < kitchen.deadlines()[0] <= least_ms
+
+
+async def test_a_simple_consumer_may_give_back_at_once(kitchen: Kitchen) -> None:
+    await kitchen.send("1")
+    (message,) = await kitchen.receive(invisible_ms=10_000)
+    await kitchen.deliverer.change_invisible("g", "t", message.handle, 0)
+    assert [m.attempt for m in await kitchen.receive(wait_ms=5_000)] == [2]
+
+
+async def test_the_last_delay_of_the_back_off_repeats(kitchen: Kitchen) -> None:
+    await kitchen.send("1")
+    (message,) = await kitchen.receive()
+    kitchen.node.machine.group("g").look("t").look(0).in_flight[0].attempt = 100
+    await kitchen.deliverer.change_invisible("g", "t", message.handle, 0)
+    assert kitchen.deadlines()[0] > RETRY_DELAYS_S[-1] * 1000 - 500
+
+
+async def test_messages_handed_out_after_their_clients_goodbye_are_given_back(kitchen: Kitchen) -> None:
+    await kitchen.send("1")
+    receiving = asyncio.create_task(kitchen.receive())
+    await until(lambda: kitchen.deliverer.picker._reserved)
+    kitchen.clients.gone("anna")
+    await kitchen.deliverer.release_client("anna", ["g"])
+    assert await receiving == []
+    assert [m.attempt for m in await kitchen.receive("bert", wait_ms=5_000)] == [2]
+
+
+async def test_a_message_that_runs_out_wakes_a_poll_that_waited_when_it_was_taken(kitchen: Kitchen) -> None:
+    polls = [asyncio.create_task(kitchen.receive(name, invisible_ms=50, wait_ms=20_000)) for name in ("anna", "bert")]
+    await until(lambda: kitchen.deliverer.room.count == 2)
+    await kitchen.send("1")
+    first, second = await asyncio.wait_for(asyncio.gather(*polls), 10)
+    assert [(m.attempt, m.offset) for m in (*first, *second)] == [(1, 0), (2, 0)]
+
+
+async def test_a_poll_that_is_cancelled_when_it_was_woken_leaves_the_message_to_the_next(kitchen: Kitchen) -> None:
+    polls = [asyncio.create_task(kitchen.receive(name, wait_ms=20_000)) for name in ("anna", "bert")]
+    await until(lambda: kitchen.deliverer.room.count == 2)
+    await kitchen.send("1")
+    polls[0].cancel()
+    assert len(await asyncio.wait_for(polls[1], 10)) == 1
+
+
+async def test_silent_clients_are_forgotten(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivering, "_RENEW_EVERY_MS", 0)
+    kitchen.clients.heard("anna", group="g")
+    kitchen.now_ms += CLIENT_LIFETIME_MS + 1
+    kitchen.clients.heard("bert", group="g")
+    rounds = asyncio.create_task(kitchen.deliverer.renew_forever())
+    await until(lambda: [client.client_id for client in kitchen.clients.of_group("g")] == ["bert"])
+    rounds.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await rounds
+    assert rounds.cancelled()
