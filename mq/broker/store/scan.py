@@ -130,7 +130,7 @@ def read_entries(state: LogState, first: int, last: int, bytes_max: int) -> Step
                 segment = state.segments.behind(segment)
                 reader = GroupReader(segment, segment.first_group_position, reader.chunk_bytes)
             for record in group.records:
-                if record.index == wanted <= limit:
+                if record.index == wanted <= limit and (size < bytes_max or not found):
                     found.append(StoredEntry(group.entry(record), group.place(record)))
                     size += record.size_bytes
                     wanted += 1
