@@ -23,12 +23,16 @@ from mq.sim.node import NodeOptions, Parts, SimNode
 from mq.sim.store_view import StoreView, view_store
 from mq.sim.trace import Trace, Value
 
-__all__ = ["PowerLoss", "World", "WorldOptions"]
+__all__ = ["LOST_WRITE", "PowerLoss", "World", "WorldOptions"]
 
+LOST_WRITE = "power-loss of an unsynced write"
+"""What a run can be asked to meet, beside the events of the trace."""
 _NODE = "n1"
 _TOPIC = "orders"
 _GROUPS = ("billing", "shipping")
 _RULES = "the node keeps its own rules"
+_MARK_BYTES_MAX = 64
+"""A power loss that takes no more than a mark of the durable end took nothing."""
 _DRAIN_STEPS_MAX = 200_000
 
 
@@ -36,7 +40,8 @@ _DRAIN_STEPS_MAX = 200_000
 class WorldOptions:
     """steps: before the faults end and everything is drained. Probabilities: of a fault at each step.
 
-    bit_flip_probability: of a run to end with a flipped bit in its log. wanted: events that a run must meet.
+    bit_flip_probability: of a run to end with a flipped bit in its log. wanted: events that a run must meet (and
+    `LOST_WRITE`); while one is missing it goes on for up to twice its steps.
     """
 
     steps: int = 2000
@@ -49,7 +54,7 @@ class WorldOptions:
     disk_full_probability: float = 0.002
     bit_flip_probability: float = 0.2
     node: NodeOptions = field(default_factory=NodeOptions)
-    wanted: tuple[str, ...] = ("sent", "delivered", "acked", "power-loss", "opened")
+    wanted: tuple[str, ...] = ("sent", "delivered", "acked", "opened", LOST_WRITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ class World:
         self.view: StoreView | None = None
         self.steps = 0
         self._node: SimNode | None = None
-        self._is_over = False
+        self._is_over = self._is_draining = self._is_power_failing = False
         self._clients: list[Client] = []
         self._consumers: list[Consumer] = []
         for checker in self.checkers:
@@ -99,12 +104,15 @@ class World:
         """All of it. Raises: BrokenPromiseError, VacuousRunError; both end with the command that repeats the run."""
         try:
             self._run()
-            check_not_vacuous(self.trace.counts, self.options.wanted)
+            check_not_vacuous(self._met(), self.options.wanted)
         except MqError as error:
             raise self._with_seed(BrokenPromiseError(_RULES, f"{type(error).__name__}: {error}")) from error
         except BrokenPromiseError as error:
             raise self._with_seed(error) from error
         return self.trace
+
+    def _met(self) -> dict[str, int]:
+        return {**self.trace.counts, LOST_WRITE: int(self.loss is not None)}
 
     def _with_seed(self, error: BrokenPromiseError) -> BrokenPromiseError:
         repeat = f"repeat: python3 run.py sim --seed {self.seed}"
@@ -112,7 +120,9 @@ class World:
 
     def _run(self) -> None:
         self._begin()
-        for _ in range(self.options.steps):
+        for number in range(2 * self.options.steps):
+            if number >= self.options.steps and all(map(self._met().get, self.options.wanted)):
+                break
             self._step()
             if self._is_over:
                 return
@@ -144,6 +154,9 @@ class World:
 
     def _step(self) -> None:
         self.steps += 1
+        if self._is_power_failing and _unsynced_bytes(self.disk) > _MARK_BYTES_MAX:
+            self._die(is_power_lost=True)
+            return
         chance = self.rng.random()
         for probability, fault in self._faults():
             if chance < probability:
@@ -165,7 +178,7 @@ class World:
     def _faults(self) -> tuple[tuple[float, Callable[[], None]], ...]:
         options = self.options
         return (
-            (options.power_loss_probability, lambda: self._die(is_power_lost=True)),
+            (options.power_loss_probability, self._lose_power),
             (options.kill_probability, lambda: self._die(is_power_lost=False)),
             (options.sync_failure_probability, self._fail_a_sync),
             (options.disk_full_probability, self._fill_the_disk),
@@ -176,12 +189,13 @@ class World:
     def _die(self, *, is_power_lost: bool) -> None:
         """The process ends, and perhaps the power with it."""
         self._node = None
+        self._is_power_failing = self._is_power_failing and not is_power_lost
         if is_power_lost:
             survival = draw_survival(self.disk, self.rng)
-            unsynced = sum(len(piece.data) for _, pieces in unsynced_files(self.disk) for piece in pieces)
+            unsynced = _unsynced_bytes(self.disk)
             before, self.disk = self.disk, after_power_loss(self.disk, survival)
             loss = PowerLoss(self.clock.now_ms, survival.torn is not None, unsynced, before, self.disk.copy())
-            if unsynced and (self.loss is None or loss.rank() >= self.loss.rank()):
+            if unsynced > _MARK_BYTES_MAX and not self._is_draining and (self.loss is None or loss.rank() >= self.loss.rank()):
                 self.loss = loss
             kept, torn = sum(survival.sectors.values()), survival.torn[1] if survival.torn else 0
             self.note("power-loss", unsynced=unsynced, kept=kept, torn=torn, names=sum(survival.names.values()))
@@ -189,6 +203,12 @@ class World:
             self.note("kill")
         for client in self._clients:
             client.node_died()
+
+    def _lose_power(self) -> None:
+        """Now, or, as nobody is hurt at rest, as soon as something is written and not synced."""
+        self._is_power_failing = self.rng.random() < 0.8
+        if not self._is_power_failing:
+            self._die(is_power_lost=True)
 
     def _end_of_a_failed_node(self) -> None:
         if self._node is not None:
@@ -263,12 +283,14 @@ class World:
 
     def _drain(self) -> None:
         """No more faults: the consumers take and acknowledge until nothing is left; then everything is looked at once more."""
+        self._is_draining = True
         try:
             self._take_everything()
         except DamageError as error:
             self._report(error)
             return
-        self._die(is_power_lost=True)
+        # With the power the mark behind the newest group may go, and a bit flipped in that group then looks like a torn write.
+        self._die(is_power_lost=not self.trace.counts["bit-flip"])
         self._open_at_last()
 
     def _report(self, error: DamageError) -> None:
@@ -296,3 +318,7 @@ class World:
                 raise BrokenPromiseError("everything is delivered", "messages are still coming, without an end")
         for group in _GROUPS[: len(self._consumers)]:
             self._note_client("drained", group=group)
+
+
+def _unsynced_bytes(disk: SimDisk) -> int:
+    return sum(len(piece.data) for _, pieces in unsynced_files(disk) for piece in pieces)

@@ -1,0 +1,57 @@
+"""`run.py sim`: seeds in, promises or sentences out."""
+
+from pathlib import Path
+
+import pytest
+
+from mq.sim.__main__ import main
+from mq.sim.checkers import BrokenPromiseError
+from mq.sim.world import World
+
+
+def test_many_seeds_end_in_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "1..3", "--steps", "1000"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("3 seeds, ")
+    assert ": 0 broken\n" in said
+    assert " power-loss, " in said
+
+
+def test_one_seed_prints_the_same_trace_each_time_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "loss.png"
+    assert main(["--seed", "2", "--steps", "1000", "--draw", str(picture)]) == 0
+    first = capsys.readouterr().out
+    assert main(["--seed", "2", "--steps", "1000"]) == 0
+    assert capsys.readouterr().out == first
+    assert first.startswith("time          node  event           details\n")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_broken_promise_and_a_vacuous_run_end_with_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--seeds", "7..7", "--steps", "1"]) == 1
+    assert "seed 7: the run proves nothing" in capsys.readouterr().err
+
+    def break_it(world: World) -> None:
+        raise BrokenPromiseError("nothing is invented", "message p1-1 was delivered, and nobody ever sent it")
+
+    monkeypatch.setattr(World, "run", break_it)
+    assert main(["--seed", "7"]) == 1
+    assert "seed 7: nothing is invented: message p1-1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["explore", "--goal", "x"], ["--seeds", "1..2", "--profile", "p"], ["--resume", "f"]])
+def test_what_comes_later_says_so(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert "comes with stage 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--seeds", "5"], ["--seeds", "9..3"], ["--seeds", "1..2", "--draw", "x"], ["--seed", "a"]]
+)
+def test_a_wrong_call_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "run.py sim" in capsys.readouterr().err
