@@ -21,10 +21,12 @@ from mq.server.disk import FileDisk
 from mq.server.node import BrokerNode
 from mq.server.retention import Retention
 from mq.server.sending import Sender
+from mq.server.space import SpaceGuard
 
 __all__ = ["Broker"]
 
 _GRACE_S = 2.0
+_SEGMENTS_IN_RESERVE = 3
 _AGAIN_S, _AGAIN_S_MAX = 1.0, 60.0
 """Between two tries of work in the background; longer and longer while it fails in the same way."""
 _log = logging.getLogger(__name__)
@@ -41,7 +43,9 @@ class Broker:
             FileDisk(Path(config.data)), segment_bytes=config.segment_bytes, snapshot_every_bytes=config.snapshot_every_bytes
         )
         self.node.on_failed = self._on_failed
-        self.sender = Sender(self.node, auto_create_topics=config.auto_create_topics)
+        # Enough that what is taken now fits, and after it the commands of consumers for a good while.
+        space = SpaceGuard(Path(config.data), reserve_bytes=_SEGMENTS_IN_RESERVE * config.segment_bytes)
+        self.sender = Sender(self.node, space, auto_create_topics=config.auto_create_topics)
         self.deliverer = Deliverer(self.node, self.clients)
         self.admin = Administrator(self.node, self.clients, self.deliverer, name=config.name, node_id=config.node)
         self.retention = Retention(self.node, bytes_max=config.retention_bytes, age_ms_max=config.retention_ms)

@@ -60,7 +60,8 @@ class BrokerConfig:
 
     segment_bytes: int = 64 << 20
     """Size of one file of the commit log, 64 KiB to 1 GiB. Smaller: retention frees space in finer steps, but more
-    files and more snapshots. Larger: fewer, but space comes back late and a whole segment is reserved at a time."""
+    files and more snapshots. Larger: fewer, but space comes back late and a whole segment is reserved at a time.
+    While less than three of them are free on the disk, messages are refused and only consumers go on."""
 
     snapshot_every_bytes: int = 64 << 20
     """A snapshot of the state after so many bytes of commit log, 64 KiB to 1 TiB. Smaller: a restart replays less, but

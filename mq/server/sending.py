@@ -12,6 +12,7 @@ from mq.broker.state import DEAD_LETTER_PREFIX, Topic
 from mq.core.errors import Code, RefusedError
 from mq.core.message import MessageKind, Permission
 from mq.server.node import BrokerNode
+from mq.server.space import SpaceGuard
 
 __all__ = ["Sender"]
 
@@ -19,13 +20,14 @@ __all__ = ["Sender"]
 class Sender:
     """The producers' side of a serving node."""
 
-    def __init__(self, node: BrokerNode, *, auto_create_topics: bool = False) -> None:
-        self._node, self._machine = node, node.machine
+    def __init__(self, node: BrokerNode, space: SpaceGuard, *, auto_create_topics: bool = False) -> None:
+        self._node, self._machine, self._space = node, node.machine, space
         self._auto_create_topics = auto_create_topics
         self._turn = count()
 
     async def writable_topic(self, name: str, kind: int) -> Topic:
-        """The topic, if it takes messages of this kind. Raises: RefusedError."""
+        """The topic, if it takes messages of this kind. Raises: RefusedError; DiskFullError when there is no space for more."""
+        self._space.check()
         topic = self._machine.topics.get(name)
         if topic is None and self._auto_create_topics and not name.startswith("%"):
             await self._node.carry_out(c.CreateTopic(*self._node.stamps(), name, kind, 8, Permission.READ_WRITE))
