@@ -27,7 +27,10 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class SegmentView:
-    """One segment file. first_index: of the entry that comes first in it; last_index: first_index - 1 when it has none."""
+    """One segment file. first_index: of the entry that comes first in it; last_index: first_index - 1 when it has none.
+
+    written_bytes: up to the end of its last group; all of it for a sealed one that opening passed over.
+    """
 
     file: str
     base_position: int

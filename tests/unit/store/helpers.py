@@ -7,6 +7,8 @@ from mq.core.entry import Entry, EntryKind, HardState
 from mq.core.ids import LogIndex, Term
 from mq.core.ports import Create, Operation, Read, Remove, Replace, Sync, Write, drive, perform
 
+SMALL_BYTES = 1152
+"""A segment with room for three groups of one entry with 200 bytes."""
 NO_HARD_STATE = HardState(Term(0), None)
 Plain = tuple[int, int, bytes]
 """(index, term, payload) of an entry."""
@@ -126,6 +128,15 @@ class LogOnDisk:
 
     def payloads(self) -> list[bytes]:
         return [payload for _, _, payload in self.everything()]
+
+    def flip(self, position: int) -> None:
+        """Change a bit of the byte at a position of the log."""
+        (view,) = [v for v in self.log.segments() if v.base_position <= position < v.base_position + v.size_bytes]
+        self.disk.flip(view.file, position - view.base_position)
+
+    def outline(self) -> list[tuple[str, int, int, int, bool]]:
+        """Of each segment what is known also when opening passed over it."""
+        return [(v.file, v.size_bytes, v.first_index, v.last_index, v.is_sealed) for v in self.log.segments()]
 
     def last_file(self) -> str:
         return self.log.segments()[-1].file
