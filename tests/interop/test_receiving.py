@@ -2,12 +2,15 @@
 
 import time
 from collections import Counter
+from pathlib import Path
 
 import grpc
 import pytest
 
 from mq.core.message import MessageKind
 from mq.proto import rocketmq_v2_pb2 as pb
+from mq.rpc.admin_client import AdminClient
+from mq.rpc.calling import Connection
 from tests.cluster.broker_process import BrokerProcess, wait_until
 from tests.interop.driving import Official
 from tests.interop.place import Place
@@ -311,3 +314,22 @@ def test_a_cancelled_poll_takes_nothing_with_it(raw: RawClient) -> None:
         assert [m.body for m in raw.take(1, limit_s=5, acks=True)] == [b"%d" % number]
     with pytest.raises(grpc.RpcError, match="CANCELLED"):
         list(waiting)
+
+
+def test_auto_renew_needs_no_invisible_duration(raw: RawClient) -> None:
+    raw.send_all([raw.message(), raw.message()])
+    for given_s in (None, 1):
+        (message,) = raw.take(1, count=1, auto_renew=True, invisible_s=given_s)
+        assert message.system_properties.invisible_duration.ToSeconds() == 60
+
+
+def test_a_broker_that_stops_ends_its_polls_in_good_order(tmp_path: Path) -> None:
+    with BrokerProcess(tmp_path) as stopping, Connection(stopping.endpoint) as connection:
+        AdminClient(connection).create_topic("t")
+        with RawClient(stopping.endpoint, "t", "g") as raw:
+            with in_background(lambda: raw.receive(wait_s=20)) as polled:
+                # The group is made by the poll: then it is there.
+                wait_until(lambda: AdminClient(connection).groups(), "the poll has begun")
+                assert stopping.terminate(limit_s=10) == 0
+            assert (polled[0].order, polled[0].status.code) == (["status", "delivery_timestamp"], NOTHING_NEW)
+        assert "Traceback" not in stopping.log

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mq.core.message import MessageKind
+from mq.core.message import MessageKind, Permission
 from mq.proto import rocketmq_v2_pb2 as pb
 from tests.interop.driving import Official
 from tests.interop.place import Place
@@ -174,3 +174,28 @@ def test_only_the_broker_writes_dead_letters(raw: RawClient) -> None:
     assert raw.try_send(topic=f"%RETRY%{raw.group}") == 40300
     assert raw.route(f"%DLQ%{raw.group}").status.code == 40402
     assert raw.receive(wait_s=0).status.code == NOTHING_NEW
+
+
+def test_the_broker_chooses_the_queue_of_a_message_group(place: Place) -> None:
+    """Clients of different languages would choose different ones, and break the order."""
+    raw = place.raw(place.new_topic(MessageKind.FIFO, queues=8), place.new_group())
+    for number in range(16):
+        raw.send(b"%d" % number, kind=pb.FIFO, message_group=f"group {number % 4}", queue_id=number % 8)
+    places: dict[str, set[int]] = {}
+    for message in raw.take(16):
+        places.setdefault(message.system_properties.message_group, set()).add(message.system_properties.queue_id)
+    assert [len(queues) for queues in places.values()] == [1] * 4
+
+
+def test_a_topic_may_be_closed_to_producers_or_to_consumers(place: Place) -> None:
+    closed, mute = place.new_name("topic"), place.new_name("topic")
+    place.admin.create_topic(closed, permission=Permission.READ)
+    place.admin.create_topic(mute, permission=Permission.WRITE)
+    raw = place.raw(closed)
+    assert raw.try_send() == 40300
+    assert {queue.permission for queue in raw.route().message_queues} == {pb.READ}
+    assert raw.receive(wait_s=0).status.code == NOTHING_NEW
+    raw = place.raw(mute)
+    assert raw.try_send() == OK
+    assert {queue.permission for queue in raw.route().message_queues} == {pb.WRITE}
+    assert (raw.receive(wait_s=0).status.code, raw.assignments().status.code) == (40300, 40300)
