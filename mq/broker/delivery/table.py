@@ -190,7 +190,8 @@ class DeliveryTable:
             for offset, flight in progress.in_flight.items():
                 if flight.client != client or flight.deadline_ms <= now_ms or not (flight.renews or everything):
                     continue
-                if (deadline_ms < flight.deadline_ms) if earlier_only else (deadline_ms > flight.deadline_ms):
+                # What was received in this very millisecond counts as renewed, or nobody would think of it again.
+                if (deadline_ms < flight.deadline_ms) if earlier_only else (deadline_ms >= flight.deadline_ms):
                     flight.deadline_ms = deadline_ms
                     heappush(progress.ready, (deadline_ms, offset, flight.stamp))
                     moved += 1

@@ -5,7 +5,7 @@ import pytest
 from mq.broker import commands as c
 from mq.broker.delivery.receipt import ReceiptHandle
 from mq.broker.delivery.table import Delivered
-from mq.broker.outcomes import Changed
+from mq.broker.outcomes import Changed, Done
 from mq.core.errors import Code, RefusedError
 from tests.unit.broker.helpers import Core, offsets
 
@@ -172,6 +172,15 @@ def test_renewal_moves_only_what_was_received_with_auto_renew_and_keeps_the_hand
     core.wait(15_000)
     assert core.ack(renewed)
     assert not core.ack(plain)
+
+
+def test_what_was_received_in_the_millisecond_of_a_renewal_is_counted_and_an_earlier_deadline_is_not_taken(core: Core) -> None:
+    core.send("a")
+    (delivered,) = core.receive(1, renews=True, invisible_ms=60_000)
+    assert core.do(c.RenewClient(core.now_ms, core.now_ms, "me", "g", core.now_ms + 60_000)) == Done(1)
+    assert core.do(c.RenewClient(core.now_ms, core.now_ms, "me", "g", core.now_ms + 59_999)) == Done(0)
+    core.wait(59_999)
+    assert core.ack(delivered)
 
 
 def test_a_goodbye_gives_back_what_was_received_with_auto_renew(core: Core) -> None:
