@@ -30,6 +30,7 @@ __all__ = ["BrokerNode"]
 
 _GROUP_BYTES_MAX = 8 << 20
 _GROUP_COMMANDS_MAX = 4096
+_NOTE_AFTER_S = 0.05
 _FLUSH_ENTRIES = 2048
 """Consume-queue entries that gather in memory before they are written out, unsynced."""
 _log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class BrokerNode:
         self._is_idle.set()
         self._is_closing = False
         self._pacing = Pacing()
+        self._note_timer: asyncio.TimerHandle | None = None
         self._in_hand = 0
         self._snapshot_every_bytes = snapshot_every_bytes
         self._bytes_since_snapshot = 0
@@ -100,7 +102,7 @@ class BrokerNode:
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._gathering.append((command, encode_command(command), future))
         self._in_hand += 1
-        self._pacing.arrived(self._in_hand)
+        self._pacing.arrived(self._in_hand, self._loop.time())
         if self._is_idle.is_set():
             self._is_idle.clear()
             self._write_soon()
@@ -114,13 +116,15 @@ class BrokerNode:
         return outcome
 
     def _write_soon(self) -> None:
-        """Begin a group, now or when others had a moment to join it."""
-        wait_s = self._pacing.wait_s(self._loop.time(), len(self._gathering))
-        if wait_s:
-            self._loop.call_later(wait_s, self._write_next)
+        """Begin a group: not at once, for whoever else is ready in this turn of the loop shares it."""
+        self._pacing.begin(len(self._gathering), self._loop.time())
+        self._loop.call_soon(self._write_when_complete)
+
+    def _write_when_complete(self) -> None:
+        if self._pacing.is_complete(len(self._gathering), self._loop.time()):
+            self._write_next()
         else:
-            # Not at once: whoever else is ready in this turn of the loop shares the group.
-            self._loop.call_soon(self._write_next)
+            self._loop.call_soon(self._write_when_complete)
 
     def _write_next(self) -> None:
         if not self._gathering or self.failure is not None:
@@ -145,7 +149,9 @@ class BrokerNode:
         self.groups_written += 1
         self.bytes_written += size
         self._bytes_since_snapshot += size + 64 * len(group)
-        self._lane.submit(proposed.appended.plan, partial(self._on_written, proposed, group))
+        done = partial(self._on_written, proposed, group)
+        if not (self._pacing.is_lone and len(group) == 1 and self._lane.try_here(proposed.appended.plan, done)):
+            self._lane.submit(proposed.appended.plan, done)
 
     def _on_written(self, proposed: Proposed, group: list[_Waiting], error: MqError | None) -> None:
         self._in_hand -= len(group)
@@ -212,7 +218,13 @@ class BrokerNode:
             self._take_snapshot()
         else:
             self._flush_queues(sync=False)
-        if not self._gathering and self._is_idle.is_set():
+        if self._note_timer is None:
+            self._note_timer = self._loop.call_later(_NOTE_AFTER_S, self._note_durable)
+
+    def _note_durable(self) -> None:
+        """Nothing came for a moment: leave a mark that the last group is durable (under load, the next group says it)."""
+        self._note_timer = None
+        if self._is_idle.is_set() and not self._is_closing and self.failure is None:
             note = self.log.note_durable()
             if note:
                 self._lane.submit(note)

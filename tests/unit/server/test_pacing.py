@@ -1,48 +1,57 @@
-"""When a group begins: a lone caller never waits, a crowd does, for a moment."""
+"""When a group begins: a lone caller never waits; a crowd does, as long as more of it keeps coming."""
 
 from mq.server.pacing import Pacing
 
 
-def closed_loop(callers: int, call_s: float, seconds: float) -> list[float]:
-    """Callers that each send again `call_s` after their answer, served one by one; the waits that their groups got."""
-    pacing, now_s, waits = Pacing(), 0.0, list[float]()
-    while now_s < seconds:
-        for number in range(callers):
-            now_s += call_s / callers
-            pacing.arrived(number + 1)
-        waits.append(pacing.wait_s(now_s, 1))
-    return waits
+def after_a_crowd(callers: int) -> Pacing:
+    """So many callers were in hand a moment ago, at time 1."""
+    pacing = Pacing()
+    for number in range(callers):
+        pacing.arrived(number + 1, 1.0)
+    return pacing
+
+
+def turns_until_complete(pacing: Pacing, arrivals: list[int], now_s: float = 1.001, turn_s: float = 0.00001) -> tuple[int, int]:
+    """(turns of the loop, commands) until the group is written. arrivals: in each turn, then none."""
+    gathered, turns = 1, 0
+    pacing.begin(gathered, now_s)
+    while not pacing.is_complete(gathered, now_s):
+        gathered += arrivals[turns] if turns < len(arrivals) else 0
+        turns, now_s = turns + 1, now_s + turn_s
+        assert turns < 10_000
+    return turns, gathered
 
 
 def test_a_lone_caller_never_waits_however_fast_it_is() -> None:
-    waits = closed_loop(callers=1, call_s=0.0002, seconds=1)
-    assert len(waits) > 4000
-    assert set(waits) == {0.0}
-
-
-def test_a_crowd_waits_for_company() -> None:
-    waits = closed_loop(callers=64, call_s=0.015, seconds=1)
-    assert all(0 < wait <= 0.004 for wait in waits[4:])
-
-
-def test_a_slow_crowd_does_not_wait() -> None:
-    assert set(closed_loop(callers=8, call_s=0.2, seconds=4)) == {0.0}
-
-
-def test_a_group_that_is_large_enough_does_not_wait() -> None:
     pacing = Pacing()
-    for step in range(4):
-        for number in range(64):
-            pacing.arrived(number + 1)
-        pacing.wait_s(0.021 * (step + 1), 1)
-    assert pacing.wait_s(0.085, 31) > 0
-    assert pacing.wait_s(0.085, 32) == 0
+    for step in range(1000):
+        pacing.arrived(1, step * 0.0001)
+        assert pacing.is_lone
+        assert turns_until_complete(pacing, [], step * 0.0001) == (0, 1)
+
+
+def test_a_crowd_that_keeps_coming_is_waited_for() -> None:
+    assert turns_until_complete(after_a_crowd(20), [1] * 30) == (19, 20)
+    assert turns_until_complete(after_a_crowd(20), [0, 0, 3, 0, 0, 0, 9]) == (11, 13)
+    assert not after_a_crowd(2).is_lone
+
+
+def test_nobody_waits_for_a_crowd_that_does_not_come() -> None:
+    assert turns_until_complete(after_a_crowd(20), [])[0] <= 4
+
+
+def test_a_large_group_does_not_wait_for_a_larger_one() -> None:
+    assert turns_until_complete(after_a_crowd(500), [10] * 99)[1] < 50
+
+
+def test_no_group_waits_for_long() -> None:
+    turns, gathered = turns_until_complete(after_a_crowd(500), [1] * 25, turn_s=0.0005)
+    assert (turns, gathered) == (9, 10)
 
 
 def test_a_crowd_that_left_is_forgotten() -> None:
-    pacing = Pacing()
-    for step in range(100):
-        for number in range(64 if step < 50 else 1):
-            pacing.arrived(number + 1)
-        wait_s = pacing.wait_s(0.021 * (step + 1), 1)
-        assert (wait_s > 0) == (step < 50)
+    pacing = after_a_crowd(64)
+    pacing.arrived(1, 1.03)
+    assert not pacing.is_lone
+    pacing.arrived(1, 1.06)
+    assert pacing.is_lone
