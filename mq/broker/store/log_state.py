@@ -16,6 +16,7 @@ class LogState:
     """Segments, map, and the ends of the log.
 
     synced_index: last_index as it was behind the newest append that is durable.
+    superseded_count: how often entries were superseded.
     durable_end: position below which everything is synced. noted_end: the durable end that the newest group tells of.
     """
 
@@ -24,6 +25,7 @@ class LogState:
         self.map = LogMap()
         self.first_index, self.last_index = LogIndex(1), LogIndex(0)
         self.synced_index = LogIndex(0)
+        self.superseded_count = 0
         self.durable_end = CommitLogPosition(0)
         self.noted_end = 0
         self.hard_state = HardState(Term(0), None)
@@ -35,6 +37,12 @@ class LogState:
             return 0
         return self.map.term_at(index) if self.first_index - 1 <= index <= self.last_index else None
 
+    def locate(self, index: int) -> tuple[int, int | None]:
+        """See `LogMap.find`. Raises: StateError when the entry is not kept any more."""
+        if index < self.first_index:
+            raise StateError(f"entry {index} is not kept any more: the log begins at {self.first_index}")
+        return self.map.find(index)
+
     def enter(self, entries: Sequence[tuple[int, int]], position: int, segment: Segment) -> Mapping[int, int]:
         """A group with these entries, (index, term), stands at a position, behind all others.
 
@@ -43,6 +51,7 @@ class LogState:
         first, lowered = entries[0][0], dict[int, int]()
         is_supersede = first <= self.last_index
         if is_supersede:
+            self.superseded_count += 1
             self.map.cut(first)
             lowered = dict(self.segments.lower(first, segment))
         self.map.add_group(first, position, is_point=is_supersede or position == segment.first_group_position)

@@ -108,33 +108,45 @@ class GroupReader:
 
 
 def read_entries(state: LogState, first: int, last: int, bytes_max: int) -> Steps[tuple[StoredEntry, ...]]:
-    """See `CommitLog.entries`. While it reads, the log may go on, forget its beginning, or supersede its end."""
+    """See `CommitLog.entries`.
+
+    While it reads, the log may go on, forget its beginning, or supersede its end; then what was found before is all.
+    """
     found: list[StoredEntry] = []
     size, wanted, durable_end = 0, first, state.durable_end
+    superseded_count = state.superseded_count
     while wanted <= min(last, state.last_index) and (size < bytes_max or not found):
-        if wanted < state.first_index:
-            raise StateError(f"entry {wanted} is not kept any more: the log begins at {state.first_index}")
-        position, upto = state.map.find(wanted)
+        position, upto = state.locate(wanted)
         segment = state.segments.at(position)
         if position < segment.unmapped_end:
             yield from _map_inside(state, segment)
             continue
-        limit = last if upto is None else min(last, upto)
+        limit = min(last, state.last_index if upto is None else upto)
         # Small reads find a single entry, large ones a long run.
         reader = GroupReader(segment, position, min(CHUNK_BYTES, max(_SMALL_READ_BYTES, bytes_max)))
         while wanted <= limit and (size < bytes_max or not found):
             group = yield from reader.next_group()
+            if state.superseded_count != superseded_count:
+                if found:
+                    return tuple(found)
+                superseded_count = state.superseded_count
+                break
             if group is None:
                 raise _missing(state, reader, wanted, durable_end)
             if group.header.is_end_of_segment:
-                segment = state.segments.behind(segment)
-                reader = GroupReader(segment, segment.first_group_position, reader.chunk_bytes)
+                reader = _reader_behind(state, reader)
             for record in group.records:
                 if record.index == wanted <= limit and (size < bytes_max or not found):
                     found.append(StoredEntry(group.entry(record), group.place(record)))
                     size += record.size_bytes
                     wanted += 1
     return tuple(found)
+
+
+def _reader_behind(state: LogState, reader: GroupReader) -> GroupReader:
+    """Goes on in the next segment."""
+    segment = state.segments.behind(reader.segment)
+    return GroupReader(segment, segment.first_group_position, reader.chunk_bytes)
 
 
 def _missing(state: LogState, reader: GroupReader, wanted: int, durable_end: int) -> DamageError | StateError:

@@ -1,12 +1,14 @@
 """A disk in memory, and a commit log on it, driven by verbs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 from mq.broker.store.commit_log import Appended, Checkpoint, CommitLog, Recovery
 from mq.core.entry import Entry, EntryKind, HardState
 from mq.core.ids import LogIndex, Term
-from mq.core.ports import Create, Operation, Read, Remove, Replace, Sync, Write, drive, perform
+from mq.core.ports import Create, Operation, Read, Remove, Replace, Steps, Sync, Write, drive, perform
 
+_T = TypeVar("_T")
 SMALL_BYTES = 1152
 """A segment with room for three groups of one entry with 200 bytes."""
 NO_HARD_STATE = HardState(Term(0), None)
@@ -55,6 +57,19 @@ class MemoryDisk:
 
     def flip(self, file: str, at: int, bit: int = 0) -> None:
         self.data[file][at] ^= 1 << bit
+
+
+def drive_with(steps: Steps[_T], disk: MemoryDisk, before_read: Callable[[int], None]) -> _T:
+    """Run a reading core to its end; before each read, something else happens. Reads are numbered from 0."""
+    number = 0
+    try:
+        read = next(steps)
+        while True:
+            before_read(number)
+            read = steps.send(disk.read(read))
+            number += 1
+    except StopIteration as done:
+        return cast(_T, done.value)
 
 
 def entry(index: int, payload: bytes = b"", term: int = 0) -> Entry:
@@ -150,5 +165,5 @@ def body(number: int, size_bytes: int = 4) -> bytes:
     return b"%04d" % number + b"." * (size_bytes - 4)
 
 
-def bodies(first: int, last: int, size_bytes: int = 4) -> Sequence[bytes]:
+def bodies(first: int, last: int, size_bytes: int = 4) -> list[bytes]:
     return [body(number, size_bytes) for number in range(first, last + 1)]

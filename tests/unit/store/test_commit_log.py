@@ -6,8 +6,8 @@ from mq.broker.store.record import GROUP_HEADER_BYTES, RECORD_HEADER_BYTES, SEGM
 from mq.core.entry import HardState, RecordPlace
 from mq.core.errors import DamageError, StateError
 from mq.core.ids import CommitLogPosition, LogIndex, Term
-from mq.core.ports import Create, Steps, Sync, Write, perform
-from tests.unit.store.helpers import LogOnDisk, bodies, body, entry, numbered
+from mq.core.ports import Create, Sync, Write, perform
+from tests.unit.store.helpers import LogOnDisk, bodies, body, drive_with, entry, numbered
 
 # ---------------------------------------------------------------- writing
 
@@ -377,20 +377,29 @@ def test_the_mark_behind_an_abandoned_append_covers_what_was_written_of_it() -> 
     assert log.reopened().payloads() == some_log().payloads()
 
 
-def test_reading_goes_on_while_the_log_does() -> None:
+def test_what_retention_takes_away_under_a_reader_is_no_damage() -> None:
     log = LogOnDisk(segment_bytes=1024)
     for number in range(1, 6):
         log.append(body(number, 400))
     steps = log.log.entries(LogIndex(1), LogIndex(4), 1 << 20)
-    read = next(steps)
-    log.append(body(6, 400))
-    data = log.disk.read(read)
-    log.drop_before(4)
     with pytest.raises(StateError, match=r"not kept any more|not in the log"):
-        finish(steps, data, log)
+        drive_with(steps, log.disk, lambda _: log.drop_before(4))
 
 
-def finish(steps: Steps[object], data: bytes, log: LogOnDisk) -> None:
-    """Go on with a look that has begun."""
-    while True:
-        data = log.disk.read(steps.send(data))
+@pytest.mark.parametrize("after", range(1, 7))
+@pytest.mark.parametrize("at_read", range(7))
+def test_a_read_never_mixes_entries_with_those_that_supersede_them(after: int, at_read: int) -> None:
+    log = LogOnDisk(segment_bytes=1024)
+    for number in range(1, 8):
+        log.append(body(number, 400), term=1)
+    old = log.everything()
+
+    def supersede(number: int) -> None:
+        if number == at_read:
+            log.append(b"x", b"y", after=after, term=2)
+
+    steps = log.log.entries(LogIndex(2), LogIndex(7), 1 << 20)
+    found = [(int(e.index), int(e.term), e.payload) for e, _ in drive_with(steps, log.disk, supersede)]
+    assert found
+    new = log.everything()
+    assert found in (old[1 : 1 + len(found)], new[1 : 1 + len(found)])

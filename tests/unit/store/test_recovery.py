@@ -1,6 +1,5 @@
 """Opening a log: what was synced is there, a torn write is cut, damage is reported and never cut."""
 
-from collections.abc import Callable
 from struct import pack
 from zlib import crc32
 
@@ -11,7 +10,7 @@ from mq.broker.store.record import GROUP_HEADER_BYTES, SEGMENT_HEADER_BYTES, enc
 from mq.core.entry import HardState
 from mq.core.errors import DamageError, FormatError
 from mq.core.ids import LogIndex, Term
-from mq.core.ports import Create, Read, Remove, Sync, Write, perform
+from mq.core.ports import Create, Read, Remove, Sync, Write, drive, perform
 from tests.unit.store.helpers import SMALL_BYTES, LogOnDisk, bodies, body, entry, numbered
 
 FIRST = "log/00000000000000000000.log"
@@ -228,12 +227,7 @@ def test_every_damaged_byte_below_the_durable_end_is_reported_where_it_is_and_ne
 
 def _place(log: LogOnDisk, number: int) -> tuple[str, int, int]:
     """(file, byte, size) of an entry's record."""
-    steps = log.log.entries(LogIndex(number), LogIndex(number), 1)
-    read = next(steps)
-    with pytest.raises(StopIteration) as stopped:
-        while True:
-            read = steps.send(log.disk.read(read))
-    ((_, place),) = stopped.value.value
+    ((_, place),) = drive(log.log.entries(LogIndex(number), LogIndex(number), 1), log.disk)
     found = log.log.read(place)
     return found.file, found.at, found.size_bytes
 
@@ -365,17 +359,14 @@ def test_a_log_that_ends_before_its_snapshot_is_reported() -> None:
     log = written(9)
     checkpoint = log.log.checkpoint()
     views = log.log.segments()
-    cases: list[tuple[Callable[[LogOnDisk], None], str]] = [
-        (lambda one: one.disk.data.pop(views[2].file, None) and None, views[1].file),
-        (lambda one: one.disk.data.clear(), FIRST),
-    ]
-    for loses, file in cases:
-        lost = log.reopened()
-        loses(lost)
-        found = lost.reopened(checkpoint=checkpoint)
-        assert [d.file for d in found.recovery.damage] == [file]
-        assert f"a snapshot says that it reached {checkpoint.position}" in found.recovery.damage[0].reason
-        assert found.recovery.repairs == ()
+    for lost, file in (([views[2].file], views[1].file), ([view.file for view in views], FIRST)):
+        left = log.disk.copy()
+        for name in lost:
+            left.perform(Remove(name))
+        recovery = LogOnDisk(left, segment_bytes=SMALL_BYTES, checkpoint=checkpoint).recovery
+        assert [damage.file for damage in recovery.damage] == [file]
+        assert f"a snapshot says that it reached {checkpoint.position}" in recovery.damage[0].reason
+        assert recovery.repairs == ()
 
 
 def test_a_lost_end_is_reported_when_a_checkpoint_knows_better() -> None:

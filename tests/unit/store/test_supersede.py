@@ -67,7 +67,7 @@ def test_only_a_higher_term_supersedes() -> None:
     log.append(b"x", after=5, term=3)
     with pytest.raises(StateError, match="entry 6 of term 3 supersedes one of the same or a higher term"):
         log.plan(b"y", after=5, term=3)
-    with pytest.raises(StateError, match="cannot stand behind|supersedes"):
+    with pytest.raises(StateError, match=r"cannot stand behind|supersedes"):
         log.plan(b"y", after=6, term=2)
     assert log.log.last_index == 6
 
