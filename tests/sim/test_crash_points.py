@@ -8,8 +8,9 @@ import pytest
 
 from mq.broker.store.commit_log import CommitLog
 from mq.core.entry import HardState
-from mq.core.errors import DamageError, StateError
+from mq.core.errors import DamageError, DiskError, StateError
 from mq.core.ids import Term
+from mq.core.ports import perform
 from mq.sim.crash import CrashPoint, CrashPoints
 from mq.sim.disk import SimDisk
 from tests.sim.log_history import Found, LogHistory, LogState, newest_checkpoint, open_log
@@ -69,9 +70,22 @@ class Judge:
             assert (quick.entries, quick.recovery.hard_state) == (found.entries, found.recovery.hard_state), point.note
             self.counts["opened from a checkpoint"] += 1
         self.counts["torn" if found.recovery.torn else "whole"] += 1
+        if found.recovery.torn and self.counts["torn"] % SECOND_LIVES == 1:
+            self.crash_again(history, SimDisk.of_contents(before), found)
         if not found.recovery.torn or self.counts["torn"] % SECOND_LIVES == 0:
             second_life(left, found, agreeing[0], history.segment_bytes)
             self.counts["second lives"] += 1
+        self.count_kept(history, found)
+
+    def crash_again(self, history: LogHistory, torn: SimDisk, found: Found) -> None:
+        """A power loss in the middle of the repairs changes nothing that counts."""
+        for point in CrashPoints(Random(1), subsets_max=8, every_byte=False).during(torn, found.recovery.repairs):
+            again = open_log(point.disk, segment_bytes=history.segment_bytes)
+            assert not again.recovery.damage, f"in the repairs, {point.note}: {again.recovery.damage}"
+            assert (again.entries, again.recovery.hard_state) == (found.entries, found.recovery.hard_state), point.note
+            self.counts["crashed again in the repairs"] += 1
+
+    def count_kept(self, history: LogHistory, found: Found) -> None:
         self.counts["durable only" if found.agrees_with(history.possible()[0]) else "more than durable"] += 1
 
 
@@ -93,6 +107,7 @@ def test_every_crash_point_of_a_history_keeps_what_was_synced_and_invents_nothin
     assert judge.counts["more than durable"] >= 20
     assert judge.counts["opened from a checkpoint"] > 100
     assert judge.counts["second lives"] > 50
+    assert judge.counts["crashed again in the repairs"] > 50
     print(dict(judge.counts), points.states, "states", points.repeated, "repeated", points.sampled, "moments sampled")
 
 
@@ -156,6 +171,28 @@ def write_200_records(history: LogHistory) -> None:
         if rng.random() < 0.3:
             history.note_durable()
     history.note_durable()
+
+
+@pytest.mark.parametrize("synced_groups", [0, 1, 3])
+def test_what_a_log_recovers_after_a_failed_sync_is_durable_from_then_on(synced_groups: int) -> None:
+    """The system took the pages for clean; the process was started anew, read them, and built on them."""
+    history = LogHistory(segment_bytes=1024)
+    for number in range(synced_groups):
+        history.append(payload(number, 200))
+    appended = history.plan_append(payload(9, 300), payload(10))
+    history.disk.failing_syncs = 1
+    with pytest.raises(DiskError):
+        perform(history.disk, appended.plan)
+    assert any(found.doubtful for found in history.disk.names.values())
+    opened = open_log(history.disk, segment_bytes=1024)
+    life = LogHistory(segment_bytes=1024, disk=history.disk)
+    life.log, life.states = opened.log, [LogState(opened.entries, opened.recovery.hard_state)]
+    for number in range(20, 24):
+        life.append(payload(number, 150))
+    for point in CrashPoints(Random(1)).at(life.disk, "later"):
+        found = open_log(point.disk, segment_bytes=1024)
+        assert not found.recovery.damage, f"{point.note}: {found.recovery.damage}"
+        assert found.agrees_with(life.states[-1])
 
 
 @pytest.mark.parametrize("wrong", WRONG_LOGS, ids=lambda wrong: wrong.__name__)
