@@ -1,6 +1,7 @@
 """Simple consumers: who gets what, for how long, and what a receipt handle is worth."""
 
 import time
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -128,15 +129,18 @@ def test_case_25_two_consumers_share_and_get_nothing_twice(
 
 FILTERS: tuple[tuple[str, list[bytes]], ...] = (
     ("a || b", [b"a", b"b"]),
-    ("*", [b"Aa", b"BB", b"a", b"b", b"c", b"untagged"]),
+    ("*", [b"Aa", b"BB", b"a", b"b", b"buckeroo", b"c", b"plumless", b"untagged"]),
     ("Aa", [b"Aa"]),
     ("BB", [b"BB"]),
+    ("plumless", [b"plumless"]),
     ("nobody", []),
 )
 
 
 def test_case_26_tag_filters_also_with_colliding_hashes(place: Place, raw: RawClient) -> None:
-    for tag in ("a", "b", "c", "Aa", "BB"):
+    # Java's string hash of Aa and BB is the same, and the CRC-32 of plumless and buckeroo.
+    assert zlib.crc32(b"plumless") == zlib.crc32(b"buckeroo")
+    for tag in ("a", "b", "c", "Aa", "BB", "plumless", "buckeroo"):
         raw.send(tag.encode(), tag=tag)
     raw.send(b"untagged")
     for expression, wanted in FILTERS:
