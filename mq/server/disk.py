@@ -45,6 +45,8 @@ class FileDisk:
         self._writing: dict[str, int] = {}
         self._reading: dict[str, int] = {}
         self._outdated: deque[str] = deque()
+        self._durable_names: set[Path] = set()
+        """Files and folders whose names surely outlive a power loss."""
         self.sync_count = 0
 
     def _take_lock(self) -> IO[str]:
@@ -93,6 +95,17 @@ class FileDisk:
             (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
         return self._open(self._writing, file, os.O_RDWR | os.O_CREAT)
 
+    def _sync_names(self, file: str) -> None:
+        """Make the name of a file durable, and those of the folders that it is in.
+
+        Once in the life of a process also where they were there before: an earlier one may have been killed in between.
+        """
+        path = self.folder / file
+        while path != self.folder and path not in self._durable_names:
+            self._sync_folder(path.parent)
+            self._durable_names.add(path)
+            path = path.parent
+
     def perform(self, operation: Operation) -> None:
         """Carry out one operation.
 
@@ -105,6 +118,7 @@ class FileDisk:
                 case Sync(file):
                     self.sync_count += 1
                     _SYNC_DATA(self._descriptor(file))
+                    self._sync_names(file)
                 case Create(file, size_bytes):
                     self._create(file, size_bytes)
                 case Replace(file, data):
@@ -127,8 +141,6 @@ class FileDisk:
     def _create(self, file: str, size_bytes: int) -> None:
         self._forget(file)
         path = self.folder / file
-        new_folder = not path.parent.exists()
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         descriptor = self._descriptor(file)
         try:
@@ -141,9 +153,7 @@ class FileDisk:
             path.unlink(missing_ok=True)
             raise
         os.fsync(descriptor)
-        self._sync_folder(path.parent)
-        if new_folder:
-            self._sync_folder(path.parent.parent)
+        self._sync_names(file)
 
     def _replace(self, file: str, data: bytes) -> None:
         self._forget(file)
@@ -159,7 +169,7 @@ class FileDisk:
         except OSError:
             temporary.unlink(missing_ok=True)  # on a full disk its part would take the last space
             raise
-        self._sync_folder(path.parent)
+        self._sync_names(file)
 
     def _sync_folder(self, folder: Path) -> None:
         if os.name == "nt":
@@ -173,6 +183,7 @@ class FileDisk:
     def _forget(self, file: str) -> None:
         """The file is about to be another one or none."""
         self._outdated.append(file)
+        self._durable_names.discard(self.folder / file)
         descriptor = self._writing.pop(file, None)
         if descriptor is not None:
             os.close(descriptor)
