@@ -182,4 +182,4 @@ class Consumer:
             self._held.append(one._replace(stamp=stamp, deadline_ms=deadline_ms))
 
     def _note_message(self, event: str, queue_id: int, offset: int, **details: int | str) -> None:
-        self._note(event, **details, group=self.group, topic=self._topic, queue=queue_id, offset=offset)
+        self._note(event, group=self.group, topic=self._topic, queue=queue_id, offset=offset, **details)

@@ -5,7 +5,7 @@
 
 Columns: virtual time in milliseconds (10 digits and `ms`), the node (or `-`), the event, and its details as
 `key=value`, separated by blanks; no value holds a blank. `EVENTS` says for each event what it means and which
-details it has. A line can be read back, so the checkers of `mq.sim.checkers` serve the traces of real runs, too.
+details it has, in their order. A line can be read back, so the checkers of `mq.sim.checkers` serve the traces of real runs, too.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ EVENTS: dict[str, tuple[str, str]] = {
     "send": ("a producer asks for a message to be stored", "producer topic message queue body"),
     "sent": ("the node acknowledged that", "topic message queue offset known"),
     "send-failed": ("the node refused, or its answer is unknown", "message definite"),
-    "pick": ("a receive that hands out this message goes into the log", "receive group topic queue offset"),
+    "pick": ("a receive that hands out this message goes into the log", "group topic queue offset receive"),
     "delivered": (
         "a consumer got a message",
         "group topic queue offset message body attempt stamp now deadline",

@@ -124,6 +124,8 @@ class World:
             if number >= self.options.steps and all(map(self._met().get, self.options.wanted)):
                 break
             self._step()
+            if self._node is not None:
+                self._node.check()
             if self._is_over:
                 return
         self.disk.capacity_bytes, self.disk.failing_syncs = None, 0
