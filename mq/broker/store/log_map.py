@@ -68,12 +68,13 @@ class LogMap:
 
     # --- changing
 
-    def add_group(self, first_index: int, position: int, *, is_point: bool) -> None:
+    def add_group(self, first_index: int, position: int, *, segment_position: int, is_superseding: bool = False) -> None:
         """A group with entries from `first_index` on was written behind all others.
 
-        is_point: it must be a point, since it is the first of its segment or supersedes entries.
+        segment_position: where its segment begins; the first entries of each segment are a point.
         """
-        if is_point or not self._positions or position - self._positions[-1] >= _SPACING_BYTES:
+        last = self._positions[-1] if self._positions else -1
+        if is_superseding or last < segment_position or position - last >= _SPACING_BYTES:
             self._indexes.append(first_index)
             self._positions.append(position)
 

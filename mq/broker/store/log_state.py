@@ -54,7 +54,7 @@ class LogState:
             self.superseded_count += 1
             self.map.cut(first)
             lowered = dict(self.segments.lower(first, segment))
-        self.map.add_group(first, position, is_point=is_supersede or position == segment.first_group_position)
+        self.map.add_group(first, position, segment_position=segment.base_position, is_superseding=is_supersede)
         if entries[0][1] == entries[-1][1]:
             self.map.add_term(first, entries[0][1])
         else:

@@ -173,10 +173,10 @@ def _map_inside(state: LogState, segment: Segment) -> Steps[None]:
             break
         if group.records:
             first = group.records[0].index
-            is_supersede = first <= last_index
-            if is_supersede:
+            if is_superseding := first <= last_index:
                 found.cut(first)
-            found.add_group(first, group.header.position, is_point=is_supersede or not last_index)
+            at, base = group.header.position, segment.base_position
+            found.add_group(first, at, segment_position=base, is_superseding=is_superseding)
             last_index = group.records[-1].index
     if segment.base_position >= state.segments.first_position:
         state.map.learn(segment.base_position, segment.unmapped_end, found.points)

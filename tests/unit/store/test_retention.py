@@ -110,3 +110,22 @@ def test_all_entries_may_be_gone() -> None:
         assert found.everything() == []
         found.append(b"5", term=4)
         assert found.everything() == [(5, 4, b"5")]
+
+
+@pytest.mark.parametrize("is_mark", [True, False])
+def test_a_segment_whose_first_group_holds_no_entry_can_become_the_first_one(is_mark: bool) -> None:
+    log = LogOnDisk(segment_bytes=1024)
+    log.append(body(1, 700))
+    if is_mark:
+        for operation in log.plan(b"lost").plan[:5]:  # the crash comes when the segment is made and empty
+            log.disk.perform(operation)
+        log = log.reopened()
+        log.mark()
+    else:
+        while len(log.log.segments()) == 1:
+            log.append(hard_state=HardState(Term(1), 2))
+    log.append(b"2", term=1)
+    assert len(log.log.segments()) == 2
+    log.drop_before(2)
+    for found in (log, log.reopened(), log.reopened(checkpoint=log.log.checkpoint())):
+        assert found.everything() == [(2, 1, b"2")]
