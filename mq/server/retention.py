@@ -6,13 +6,16 @@ from functools import partial
 
 from mq.broker import commands as c
 from mq.broker.store.commit_log import SegmentView
+from mq.broker.store.consume_queue import ConsumeQueue
 from mq.core.errors import RefusedError
-from mq.core.ids import LogIndex
+from mq.core.ids import LogIndex, QueueOffset
+from mq.core.ports import Steps
 from mq.server.node import BrokerNode
 
 __all__ = ["Retention"]
 
 _EVERY_S = 5.0
+_ENTRIES_PER_LOOK = 64
 _log = logging.getLogger(__name__)
 
 
@@ -38,7 +41,7 @@ class Retention:
         if keep == 0:
             return 0
         first = segments[keep].first_index
-        floors = await self._floors(await self._store_ms(segments[keep]))
+        floors = await self._floors(await self._store_ms(segments[keep]), segments[keep].base_position)
         outcome = await self._node.propose(c.DropBefore(*self._node.stamps(), first, tuple(floors)))
         if isinstance(outcome, RefusedError):
             raise outcome
@@ -71,12 +74,23 @@ class Retention:
         stored = await self._node.reader.run(lambda: log.entries(first, first, 1))
         return c.decode_command(stored[0].entry.payload).wall_ms if stored else self._node.wall_ms()
 
-    async def _floors(self, store_ms: int) -> list[tuple[str, int, int]]:
-        """For each queue that loses something the offset that it begins at afterwards."""
+    async def _floors(self, store_ms: int, position: int) -> list[tuple[str, int, int]]:
+        """For each queue that loses something the offset that it begins at afterwards: of what lies at `position` or behind."""
         floors = []
         for topic in self._node.machine.topics.values():
             for queue in topic.queues:
-                floor = await self._node.reader.run(partial(queue.offset_at, store_ms))
+                floor = await self._node.reader.run(partial(_floor_of, queue, store_ms, position))
                 if floor > queue.min_offset:
                     floors.append((topic.name, queue.queue_id, int(floor)))
         return floors
+
+
+def _floor_of(queue: ConsumeQueue, store_ms: int, position: int) -> Steps[QueueOffset]:
+    """The time leads near the place; of what was stored in the same millisecond, a part may lie in front of it."""
+    floor = yield from queue.offset_at(store_ms)
+    while entries := (yield from queue.entries(floor, _ENTRIES_PER_LOOK)):
+        for entry in entries:
+            if entry.position >= position:
+                return floor
+            floor = QueueOffset(entry.base_offset + entry.count)
+    return floor

@@ -1,0 +1,44 @@
+"""After retention every offset that a queue still has can be read, also where many messages came in one millisecond."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from mq.broker import commands as c
+from mq.broker.batch import AppendMessages, delivery_slice
+from mq.core.entry import RecordPlace
+from mq.core.ids import CommitLogPosition, QueueOffset
+from mq.core.ports import drive
+from mq.server.disk import FileDisk
+from mq.server.node import BrokerNode
+from mq.server.retention import Retention
+
+LIMIT_S = 10
+MESSAGES = 400
+
+
+async def test_the_first_offset_of_a_queue_is_that_of_a_message_that_is_still_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BrokerNode, "wall_ms", staticmethod(lambda: 1_700_000_000_000))
+    node = BrokerNode(FileDisk(tmp_path / "data"), segment_bytes=8192, snapshot_every_bytes=8192)
+    async with asyncio.timeout(LIMIT_S):
+        await node.carry_out(c.CreateTopic(*node.stamps(), "t", 1, 2, 4))
+        for number in range(MESSAGES):
+            body = b"%d" % number
+            batch = AppendMessages(*node.stamps(), "t", number % 2, 1, 0, (f"id{number}",), "", (body.ljust(60, b"."),))
+            await node.carry_out(batch)
+        assert len(node.log.segments()) > 4
+        assert await Retention(node, bytes_max=3 * 8192, age_ms_max=0).work() > 1
+        assert node.log.first_position > 0
+        read = 0
+        for queue in node.machine.topics["t"].queues:
+            for offset in range(queue.min_offset, queue.max_offset):
+                (entry,) = drive(queue.entries(QueueOffset(offset), 1), node.disk)
+                place = RecordPlace(CommitLogPosition(entry.position), entry.size_bytes)
+                payload = node.log.decode(place, node.disk.read(node.log.read(place))).payload
+                assert delivery_slice(payload, entry.first).stored.rstrip(b".") == b"%d" % (2 * offset + queue.queue_id)
+                read += 1
+        assert 50 < read < MESSAGES - 50
+        await node.close()
