@@ -23,7 +23,7 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
         assert process.mq("topic", "create", "orders", "--queues", "1").code == 0
         with Caller(process.endpoint) as client:
             for number in range(MESSAGES):
-                assert client.send("orders", f"id-{number}", b"%d " % number + bytes(500)).status.code == Code.OK
+                assert client.send("orders", f"id-{number}", b"%d " % number + b"x" * 500).status.code == Code.OK
         process.kill()
         yield process
 
