@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ class Official:
     def __init__(self, endpoint: str, home: Path) -> None:
         # The client writes a log below its home folder.
         environment = {**os.environ, "HOME": str(home)}
+        self._home = home
         self._errors = (home / "official.err").open("ab")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.interop.official", endpoint], cwd=ROOT, env=environment, text=True,
@@ -63,6 +65,18 @@ class Official:
         if verb.startswith("_"):
             raise AttributeError(verb)
         return lambda client, **arguments: self.ask(verb, client, **arguments).result(_VERB_S_MAX)
+
+    @property
+    def complaints(self) -> list[str]:
+        """Errors in the clients' log, but for two of their own making.
+
+        Push consumers stop reading their stream when metrics are off; and what a poll gets, or how it is cut
+        off, while they are closing is an error to them.
+        """
+        logs = [file.read_text(encoding="utf-8") for file in self._home.rglob("*.log")]
+        assert logs, "the clients wrote no log"
+        errors = [line.strip() for text in logs for line in text.splitlines() if "[ERROR]" in line]
+        return [line for line in errors if not re.search(r"get_meter|received message error,($| .*after shutdown)", line)]
 
     def kill(self) -> None:
         """SIGKILL: no client says goodbye."""

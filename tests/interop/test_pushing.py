@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +17,13 @@ LATE_S = 2.0
 """A message may come back so late, and never early."""
 CLOCKS_S = 0.1
 """Listener and broker read their clocks at different moments."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def content(official: Official, another_official: Official) -> Iterator[None]:
+    """None of these tests gives an official client anything to complain about."""
+    yield
+    assert (official.complaints, another_official.complaints) == ([], [])
 
 
 def bodies_of(*seen: list[Any]) -> Counter[str]:
