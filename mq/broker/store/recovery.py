@@ -4,6 +4,9 @@ A crash may leave any part of what was not synced. So the first place where no w
 *unless* something written later proves that this place was durable: a group or a segment header whose durable
 end lies beyond it. Then it is damage: synced bytes have changed. A torn write is cut (zeroed, so that stale
 bytes can never come back to life); damage is never cut, it is reported.
+
+What is kept and not known to be durable is written once more before it is synced: after a failed sync the system
+takes its pages for clean, so that they are read as if all were well, and no later sync makes them durable.
 """
 
 from collections.abc import Mapping
@@ -11,12 +14,12 @@ from collections.abc import Mapping
 from mq.broker.store.checkpoint import Checkpoint
 from mq.broker.store.log_state import LogState
 from mq.broker.store.log_view import Damage, Recovery, TornTail
-from mq.broker.store.scan import Group, GroupReader
+from mq.broker.store.scan import CHUNK_BYTES, Group, GroupReader
 from mq.broker.store.segment import Segment, segment_file
 from mq.broker.store.survey import Flaw, Survey, survey_segments
 from mq.broker.store.tail import Rest, read_rest, zeros
 from mq.core.ids import CommitLogPosition, LogIndex, Term
-from mq.core.ports import Operation, Remove, Steps, Sync
+from mq.core.ports import Operation, Read, Remove, Steps, Sync, Write
 
 __all__ = ["recover_log"]
 
@@ -54,7 +57,8 @@ class _Recovery:
             self._check_checkpoint()
         if state.segments:
             state.first_index = LogIndex(state.segments[0].next_index)
-            self.repairs.append(Sync(state.segments[-1].file))
+            if not self.damage:
+                yield from self._write_again(state.segments[-1])
         state.damage = tuple(self.damage)
         if self.damage:
             self.repairs.clear()
@@ -193,6 +197,20 @@ class _Recovery:
         end = reader.position + header.size_bytes if header is not None else 0
         is_zero = yield from reader.is_zero()
         return is_zero or end > flaw.position
+
+    def _write_again(self, segment: Segment) -> Steps[None]:
+        """What of the last segment is not known to be durable. All earlier ones were synced before it was made."""
+        known = max(self.state.durable_end, self.checkpoint.position if self.checkpoint is not None else 0)
+        begin = known if known > segment.first_group_position else segment.base_position
+        at, end = begin - segment.base_position, segment.end_position - segment.base_position
+        while at < end:
+            data = yield Read(segment.file, at, min(CHUNK_BYTES, end - at))
+            if not data:
+                break
+            self.scanned_bytes += len(data)
+            self.repairs.append(Write(segment.file, at, data))
+            at += len(data)
+        self.repairs.append(Sync(segment.file))
 
     def _rest(self, segment: Segment, at: int, groups_from: int = 0) -> Steps[Rest]:
         rest = yield from read_rest(segment.file, segment.base_position, at, segment.size_bytes, groups_from)

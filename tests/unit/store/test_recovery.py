@@ -150,6 +150,32 @@ def test_the_repairs_end_with_a_sync() -> None:
     assert found.log.durable_index == 3  # it was there, so it stays
 
 
+def test_what_is_not_known_to_be_durable_is_written_again_before_the_sync() -> None:
+    """After a failed sync the pages are read as if all were well, and no later sync makes them durable."""
+    log = LogOnDisk()
+    log.append(b"one")
+    first_end = log.log.end_position
+    log.append(b"two")
+    begin, end = first_end, log.log.end_position
+    content = bytes(log.disk.data[FIRST])
+    assert log.reopened().recovery.repairs == (Write(FIRST, begin, content[begin:end]), Sync(FIRST))
+    log.mark()
+    content = bytes(log.disk.data[FIRST])
+    assert log.reopened().recovery.repairs == (Write(FIRST, end, content[end : log.log.end_position]), Sync(FIRST))
+    (checkpoint, content) = log.log.checkpoint(), bytes(log.disk.data[FIRST])
+    log.append(b"three")
+    (write, _) = log.reopened(checkpoint=checkpoint).recovery.repairs
+    assert isinstance(write, Write)
+    assert write.at == checkpoint.position
+
+
+def test_of_a_new_segment_the_header_is_written_again_too() -> None:
+    log = written(3)
+    perform(log.disk, log.plan(body(4, 400)).plan[:4])  # the sync of the header failed
+    content = bytes(log.disk.data[log.last_file()])
+    assert log.reopened().recovery.repairs == (Write(log.last_file(), 0, content[:SEGMENT_HEADER_BYTES]), Sync(log.last_file()))
+
+
 def test_a_message_that_looks_like_a_group_is_none() -> None:
     log = LogOnDisk()
     log.append(b"first")
