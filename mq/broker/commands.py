@@ -156,7 +156,10 @@ class AckMessages:
 
 @dataclass(frozen=True, slots=True)
 class ChangeInvisible:
-    """Move the deadline of one delivery; a new receipt handle replaces the old one."""
+    """Move the deadline of one delivery; a new receipt handle replaces the old one.
+
+    is_counted: False when the messages never reached their consumer: the attempt is taken back.
+    """
 
     KIND: ClassVar[int] = 8
     log_ms: int
@@ -167,6 +170,7 @@ class ChangeInvisible:
     offset: int
     stamp: int
     deadline_ms: int
+    is_counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,8 +180,9 @@ class BrokerMachine:
     def _change_invisible(self, index: int, command: c.ChangeInvisible, _place: RecordPlace) -> Outcome:
         table = self.group(command.group).table(command.topic)
         flight = table.change(
-            command.queue_id, command.offset, command.stamp, command.log_ms, deadline_ms=command.deadline_ms, new_stamp=index
-        )
+            command.queue_id, command.offset, command.stamp, command.log_ms, deadline_ms=command.deadline_ms, new_stamp=index,
+            is_counted=command.is_counted,
+        )  # fmt: skip
         return Changed(flight)
 
     def _dead_letter(self, index: int, command: c.DeadLetter, _place: RecordPlace) -> Outcome:

@@ -161,12 +161,14 @@ class Deliverer:
             self.give_back(group, topic, received.delivered)
 
     def give_back(self, group: str, topic: str, delivered: Iterable[Delivered]) -> None:
-        """Messages that never reached their consumer become visible at once."""
+        """Messages that never reached their consumer become visible at once, and the delivery does not count."""
         for one in delivered:
             log_ms, wall_ms = self._node.stamps()
             try:
                 future = self._node.propose(
-                    c.ChangeInvisible(log_ms, wall_ms, group, topic, one.queue_id, one.offset, one.stamp, log_ms)
+                    c.ChangeInvisible(
+                        log_ms, wall_ms, group, topic, one.queue_id, one.offset, one.stamp, log_ms, is_counted=False
+                    )
                 )
             except NotServingError:
                 return

@@ -308,6 +308,7 @@ def test_a_cancelled_receive_gives_its_messages_back_at_once(raw: RawClient) -> 
         list(call)
     got = raw.take(4, limit_s=10, acks=True)
     assert sorted(m.body[:1] for m in got) == [b"0", b"1", b"2", b"3"]
+    assert {m.system_properties.delivery_attempt for m in got} == {1}  # what never arrived does not count
 
 
 def test_a_cancelled_poll_takes_nothing_with_it(raw: RawClient) -> None:

@@ -25,7 +25,7 @@ __all__ = ["Delivered", "DeliveryTable", "InFlight", "QueueProgress", "Received"
 class InFlight:
     """One message that was handed out and is not done.
 
-    attempt: how often it was delivered, from 1. deadline_ms: log time at which it is ready again.
+    attempt: how often it was delivered, from 1; 0 when the only delivery did not take place. deadline_ms: log time at which it is ready again.
     stamp: log index of the command that made its valid receipt handle.
     """
 
@@ -171,12 +171,18 @@ class DeliveryTable:
         del self._queues[queue_id].in_flight[offset]
         return True
 
-    def change(self, queue_id: int, offset: int, stamp: int, now_ms: int, *, deadline_ms: int, new_stamp: int) -> InFlight | None:
-        """Move one delivery's deadline and replace its handle; None when the handle is not valid."""
+    def change(  # noqa: PLR0913 - the handle, and what becomes of it
+        self, queue_id: int, offset: int, stamp: int, now_ms: int, *, deadline_ms: int, new_stamp: int, is_counted: bool = True
+    ) -> InFlight | None:
+        """Move one delivery's deadline and replace its handle; None when the handle is not valid.
+
+        is_counted: False takes the delivery's attempt back.
+        """
         flight = self.valid(queue_id, offset, stamp, now_ms)
         if flight is None:
             return None
-        changed = replace(flight, deadline_ms=deadline_ms, stamp=new_stamp, renews=False)
+        attempt = flight.attempt if is_counted else flight.attempt - 1
+        changed = replace(flight, attempt=attempt, deadline_ms=deadline_ms, stamp=new_stamp, renews=False)
         self._queues[queue_id].hide(offset, changed)
         return changed
 

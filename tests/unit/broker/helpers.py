@@ -90,7 +90,9 @@ class Core:
         )
         return outcome.done[0]  # type: ignore[union-attr]
 
-    def change(self, delivered: Delivered, invisible_ms: int, *, group: str = "g", topic: str = "t") -> Outcome:
+    def change(
+        self, delivered: Delivered, invisible_ms: int, *, group: str = "g", topic: str = "t", is_counted: bool = True
+    ) -> Outcome:
         return self.do(
             c.ChangeInvisible(
                 self.now_ms,
@@ -101,6 +103,7 @@ class Core:
                 delivered.offset,
                 delivered.stamp,
                 self.now_ms + invisible_ms,
+                is_counted,
             )
         )
 

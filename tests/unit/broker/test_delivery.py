@@ -235,3 +235,19 @@ def test_a_handle_survives_its_text() -> None:
 
 def test_delivered_is_plain_data() -> None:
     assert tuple(Delivered(0, 1, 2, 3, 4)) == (0, 1, 2, 3, 4)
+
+
+def test_what_never_reached_its_consumer_is_given_back_uncounted() -> None:
+    core = Core()
+    core.topic()
+    core.group(max_attempts=1)
+    core.send("a")
+    for _ in range(3):
+        (lost,) = core.receive()
+        assert lost.attempt == 1
+        core.change(lost, 0, is_counted=False)
+    (seen,) = core.receive()
+    assert seen.attempt == 1
+    core.wait(10_000)
+    assert core.receive() == ()  # this delivery did count, and was the only one allowed: it is a dead letter now
+    assert core.machine.topic("%DLQ%g").queues[0].max_offset == 1
