@@ -25,7 +25,8 @@ __all__ = ["Delivered", "DeliveryTable", "InFlight", "QueueProgress", "Received"
 class InFlight:
     """One message that was handed out and is not done.
 
-    attempt: how often it was delivered, from 1; 0 when the only delivery did not take place. deadline_ms: log time at which it is ready again.
+    attempt: how often it was delivered, from 1; 0 when the only delivery did not take place.
+    deadline_ms: log time at which it is ready again.
     stamp: log index of the command that made its valid receipt handle.
     """
 
