@@ -78,7 +78,7 @@ def _batch_call(broker: Peer, what: str, setup: Setup) -> Result:
 
 
 def batches(setup: Setup) -> list[Row]:
-    """Batches of 100 by our client, pipelined, against the floor, and beside the same work within gRPC; batch fetch against a bare stream of the same bytes."""
+    """Batches of 100 by our client, pipelined, against the floor; batch fetch against a bare stream of the same bytes."""
     with data_folder(setup.parent) as folder, serving(folder) as broker, echo() as bare:
         progress("batch send")
         sent = in_turns(

@@ -28,6 +28,7 @@ __all__ = [
     "DropBefore",
     "EndTransaction",
     "MoveOffset",
+    "PassTime",
     "QueuePick",
     "ReceiveMessages",
     "ReleaseClient",
@@ -260,6 +261,15 @@ class DropBefore:
     floors: tuple[tuple[str, int, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PassTime:
+    """Nothing but the time: so that a restart, which goes on from the last stamp, loses little of it."""
+
+    KIND: ClassVar[int] = 16
+    log_ms: int
+    wall_ms: int
+
+
 Control: TypeAlias = (
     CreateTopic
     | DeleteTopic
@@ -275,6 +285,7 @@ Control: TypeAlias = (
     | EndTransaction
     | ReleaseTimers
     | DropBefore
+    | PassTime
 )
 Command: TypeAlias = AppendMessages | Control
 
@@ -282,7 +293,7 @@ _CONTROL: dict[int, type[Any]] = {
     c.KIND: c
     for c in (
         CreateTopic, DeleteTopic, CreateGroup, DeleteGroup, ReceiveMessages, AckMessages, ChangeInvisible, RenewClient,
-        ReleaseClient, MoveOffset, DeadLetter, EndTransaction, ReleaseTimers, DropBefore,
+        ReleaseClient, MoveOffset, DeadLetter, EndTransaction, ReleaseTimers, DropBefore, PassTime,
     )
 }  # fmt: skip
 _FIELDS = {c: tuple(f.name for f in fields(c)) for c in (*_CONTROL.values(), QueuePick)}

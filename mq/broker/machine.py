@@ -64,6 +64,7 @@ class BrokerMachine:
             c.EndTransaction: self._end_transaction,
             c.ReleaseTimers: self._release_timers,
             c.DropBefore: self._drop_before,
+            c.PassTime: self._pass_time,
         }
 
     def apply(self, index: int, command: c.Command, place: RecordPlace) -> Outcome:
@@ -287,6 +288,10 @@ class BrokerMachine:
                     self.skipped_by_retention += group.tables[name].queue(queue_id).forget_below(floor)
         return Done(command.index)
 
+    @staticmethod
+    def _pass_time(_index: int, _command: c.PassTime, _place: RecordPlace) -> Outcome:
+        return Done()
+
     # --- look-ups
 
     def topic(self, name: str) -> Topic:
@@ -309,6 +314,11 @@ class BrokerMachine:
         if not 0 <= queue_id < len(queues):
             raise RefusedError(Code.ILLEGAL_OFFSET, f"queue {queue_id} of topic {topic} does not exist: it has {len(queues)}")
         return queues[queue_id]
+
+    def has_in_flight(self) -> bool:
+        """Whether any group holds a message that it has not acknowledged."""
+        tables = (table for group in self.groups.values() for table in group.tables.values())
+        return any(progress.in_flight for table in tables for _, progress in table.queues())
 
     def oldest_hidden(self) -> CommitLogPosition | None:
         """The lowest position that a delayed or half message still needs; retention must not pass it."""

@@ -21,6 +21,7 @@ from mq.server.disk import FileDisk
 from mq.server.node import BrokerNode
 from mq.server.retention import Retention
 from mq.server.sending import Sender
+from mq.server.timekeeping import TimeKeeper
 from mq.server.space import SpaceGuard
 
 __all__ = ["Broker"]
@@ -68,6 +69,7 @@ class Broker:
             self.sender.release_timers_forever,
             self.retention.work_forever,
             self.admin.lookup.index_forever,
+            TimeKeeper(self.node).work_forever,
         ):
             self._tasks.append(asyncio.create_task(self._guarded(work)))
         return port
