@@ -21,8 +21,8 @@ from mq.server.disk import FileDisk
 from mq.server.node import BrokerNode
 from mq.server.retention import Retention
 from mq.server.sending import Sender
-from mq.server.timekeeping import TimeKeeper
 from mq.server.space import SpaceGuard
+from mq.server.timekeeping import TimeKeeper
 
 __all__ = ["Broker"]
 

@@ -15,14 +15,14 @@ async def test_time_goes_on_in_the_log_while_a_message_is_held(tmp_path: Path) -
     node = BrokerNode(FileDisk(tmp_path), segment_bytes=1 << 20)
     keeper = TimeKeeper(node, silent_ms_max=20)
     await node.carry_out(c.CreateTopic(*node.stamps(), "t", 1, 1, 4))
-    await node.carry_out(c.CreateGroup(*node.stamps(), "g", False, 17))  # noqa: FBT003
+    await node.carry_out(c.CreateGroup(*node.stamps(), "g", False, 17))
     await node.carry_out(AppendMessages(*node.stamps(), "t", 0, 1, 0, ("a",), "", (b"x",)))
     await until(lambda: node.log_ms() - node.machine.log_ms > 20)
     assert not await keeper.work()  # nobody waits for any time
 
     log_ms, wall_ms = node.stamps()
     pick = QueuePick(0, 0, 0, 1)
-    await node.carry_out(c.ReceiveMessages(log_ms, wall_ms, "g", "t", "me", "", False, log_ms + 60_000, (pick,)))  # noqa: FBT003
+    await node.carry_out(c.ReceiveMessages(log_ms, wall_ms, "g", "t", "me", "", False, log_ms + 60_000, (pick,)))
     assert not await keeper.work()  # that was a stamp, too
     await until(lambda: node.log_ms() - node.machine.log_ms > 20)
     before_ms = node.machine.log_ms
