@@ -162,8 +162,9 @@ class BrokerMachine:
     def _receive_messages(self, index: int, command: c.ReceiveMessages, _place: RecordPlace) -> Outcome:
         group = self.group(command.group)
         self.topic(command.topic)
-        received = group.table(command.topic).take(
-            command.picks,
+        table = group.table(command.topic)
+        received = table.take(
+            table.still_due(command.picks, command.log_ms, is_fifo=group.is_fifo),
             stamp=index,
             deadline_ms=command.deadline_ms,
             client=command.client,

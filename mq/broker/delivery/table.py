@@ -125,6 +125,22 @@ class DeliveryTable:
         """The queues that the group has touched."""
         return iter(self._queues.items())
 
+    def still_due(self, picks: tuple[QueuePick, ...], now_ms: int, *, is_fifo: bool) -> tuple[QueuePick, ...]:
+        """The picks without what was ready again when it was chosen and is hidden by now.
+
+        A change of the invisible duration, or a renewal, that was on its way into the log came first, and its caller was
+        told so. Of an ordered queue all wait then. What is repeated for the same caller stays hidden from the others.
+        """
+        due = []
+        for pick in picks:
+            flights = self.look(pick.queue_id).in_flight
+            offsets = (*pick.again, *(place.offset for place in pick.dead))
+            hidden = {o for o in offsets if o in flights and flights[o].deadline_ms > now_ms and not pick.is_repeat}
+            gone = frozenset(offsets if hidden and is_fifo else hidden)
+            again = tuple(o for o in pick.again if o not in gone)
+            due.append(replace(pick, again=again, dead=tuple(d for d in pick.dead if d.offset not in gone)) if gone else pick)
+        return tuple(due)
+
     def take(
         self, picks: tuple[QueuePick, ...], *, stamp: int, deadline_ms: int, client: str, renews: bool, attempt_id: str
     ) -> Received:

@@ -4,7 +4,7 @@ import pytest
 
 from mq.broker import commands as c
 from mq.broker.delivery.receipt import ReceiptHandle
-from mq.broker.delivery.table import Delivered
+from mq.broker.delivery.table import Delivered, Received
 from mq.broker.outcomes import Changed, Done
 from mq.core.errors import Code, RefusedError
 from tests.unit.broker.helpers import Core, offsets
@@ -251,3 +251,35 @@ def test_what_never_reached_its_consumer_is_given_back_uncounted() -> None:
     core.wait(10_000)
     assert core.receive() == ()  # this delivery did count, and was the only one allowed: it is a dead letter now
     assert core.machine.topic("%DLQ%g").queues[0].max_offset == 1
+
+
+@pytest.mark.parametrize("max_attempts", [17, 1], ids=["again", "dead"])
+def test_what_was_hidden_for_longer_while_a_receive_was_on_its_way_stays_hidden(core: Core, max_attempts: int) -> None:
+    core.group("g", max_attempts=max_attempts)
+    core.send("a", "b")
+    first, second = core.receive(invisible_ms=10_000)
+    core.wait(9_999)
+    change = c.ChangeInvisible(core.now_ms, core.now_ms, "g", "t", 0, first.offset, first.stamp, core.now_ms + 60_000)
+    core.wait(1)
+    choice = core.choose()  # both are ready again, and the change is not applied yet
+    assert [(p.again, tuple(d.offset for d in p.dead)) for p in choice.picks] in ([((0, 1), ())], [((), (0, 1))])
+    assert isinstance(core.do(change), Changed)
+    received = core.hand_out(choice)
+    assert isinstance(received, Received)
+    assert [*offsets(received.delivered), *(place.offset for _, place in received.dead)] == [second.offset]
+    core.wait(59_998)
+    assert first.offset not in offsets(core.receive(attempt_id="later"))
+
+
+def test_an_ordered_queue_waits_as_a_whole_for_the_message_that_was_hidden_for_longer(core: Core) -> None:
+    core.group("g", is_fifo=True)
+    core.send("a", "b")
+    first = core.receive(invisible_ms=10_000)[0]
+    core.wait(9_999)
+    change = c.ChangeInvisible(core.now_ms, core.now_ms, "g", "t", 0, first.offset, first.stamp, core.now_ms + 60_000)
+    core.wait(1)
+    choice = core.choose()
+    core.do(change)
+    received = core.hand_out(choice)
+    assert isinstance(received, Received)
+    assert received.delivered == ()
