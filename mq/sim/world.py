@@ -33,7 +33,7 @@ _GROUPS = ("billing", "shipping")
 _RULES = "the node keeps its own rules"
 _MARK_BYTES_MAX = 64
 """A power loss that takes no more than a mark of the durable end took nothing."""
-_DRAIN_STEPS_MAX = 200_000
+_DRAIN_STEPS_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ def test_every_line_of_a_trace_is_read_back_as_it_was() -> None:
 
 
 def test_a_broken_promise_is_a_sentence_with_the_events_before_it_and_the_way_to_repeat_it() -> None:
-    wrong = next(wrong for wrong in WRONG if wrong.part.__name__ == "IsInAHurry")
+    wrong = next(wrong for wrong in WRONG if wrong.part.__name__ == "HidesForAnInstant")
     with pytest.raises(BrokenPromiseError) as raised:
         World(4, WorldOptions(), wrong.parts).run()
     said = str(raised.value)

@@ -1,4 +1,4 @@
-"""Logs, pickers and machines with famous mistakes. Each works as long as nothing goes wrong; the world must kill each.
+"""Logs and machines with famous mistakes. Each works as long as nothing goes wrong; the world must kill each.
 
 Each says in its first line what it gets wrong. They use nothing but the public words of the reference.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
-from mq.broker.delivery.picker import Choice, Look, Picker
+from mq.broker.delivery.table import Received
 from mq.broker.machine import BrokerMachine
 from mq.broker.outcomes import Acked, Outcome, Sent
 from mq.broker.state import SentIds
@@ -188,35 +188,31 @@ class SkipsOne(BrokerMachine):
         return super().apply(index, command, place)
 
 
-class IsInAHurry(Picker):
-    """Looks an hour ahead: what is hidden is given to the next one who asks."""
+class HidesForAnInstant(BrokerMachine):
+    """Answers a receive with the right deadline and hides the messages for a millisecond."""
 
-    def choose(self, look: Look) -> Steps[Choice]:
-        return (yield from super().choose(replace(look, now_ms=look.now_ms + 3_600_000)))
-
-
-class ReservesNothing(Picker):
-    """Lets two polls choose the same message before either is applied."""
-
-    def reserve(self, group: str, topic: str, picks: tuple[c.QueuePick, ...]) -> None:
-        pass
+    def apply(self, index: int, command: c.Command, place: RecordPlace) -> Outcome:
+        outcome = super().apply(index, command, place)
+        if isinstance(outcome, Received) and isinstance(command, c.ReceiveMessages):
+            for one in outcome.delivered:
+                progress = self.group(command.group).table(command.topic).queue(one.queue_id)
+                progress.hide(one.offset, replace(progress.in_flight[one.offset], deadline_ms=command.log_ms + 1))
+        return outcome
 
 
 @dataclass(frozen=True)
 class Wrong:
     """A wrong part, and the promise that it must be caught breaking."""
 
-    part: type[CommitLog | BrokerMachine | Picker]
+    part: type[CommitLog | BrokerMachine]
     promises: tuple[str, ...]
 
     @property
     def parts(self) -> Parts:
         if issubclass(self.part, CommitLog):
             return Parts(log=self.part)
-        if issubclass(self.part, BrokerMachine):
-            return Parts(machine=self.part)
-        assert issubclass(self.part, Picker)
-        return Parts(picker=self.part)
+        assert issubclass(self.part, BrokerMachine)
+        return Parts(machine=self.part)
 
 
 _LOST, _INVENTED, _PREFIX = (
@@ -243,6 +239,5 @@ WRONG = (
     Wrong(AlwaysTheFirstAttempt, (_ATTEMPTS,)),
     Wrong(LastInFirstOut, ("order per queue is kept",)),
     Wrong(SkipsOne, (_LOST,)),
-    Wrong(IsInAHurry, (_HIDDEN,)),
-    Wrong(ReservesNothing, (_HIDDEN, _ATTEMPTS)),
+    Wrong(HidesForAnInstant, (_HIDDEN,)),
 )
