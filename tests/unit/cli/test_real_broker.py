@@ -175,7 +175,7 @@ def test_the_doctor_knows_a_folder_in_use_a_good_a_torn_and_a_damaged_one(mq: Mq
     segments = sorted((real.data / "log").iterdir())
     assert len(segments) > 2
     damaged = bytearray(segments[1].read_bytes())
-    damaged[len(damaged) // 2] ^= 1
+    damaged[damaged.index(b"orders")] ^= 1  # within a record: not every byte of a segment is written
     segments[1].write_bytes(damaged)
     ran = mq("doctor", "--data", str(real.data), "-o", "json")
     assert (ran.code, ran.json["ok"], statuses(ran)["data"]) == (1, False, "bad")
