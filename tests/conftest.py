@@ -1,10 +1,15 @@
 """What all tests share: how thorough hypothesis is in each tier, and marks that follow from a test's folder."""
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+# A shell starts what runs in its background with SIGINT ignored, and every process below inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TESTS = Path(__file__).resolve().parent
 _MARK_OF_FOLDER = {"sim": "sim", "cluster": "cluster", "interop": "interop", "lessons": "lesson", "labs": "lab"}
