@@ -26,6 +26,7 @@ from mq.core.errors import FormatError
 __all__ = [
     "AppendMessages",
     "BatchPart",
+    "BatchReader",
     "StoredMessage",
     "batch_slice",
     "decode_batch",
@@ -195,16 +196,29 @@ def decode_tags(payload: bytes) -> tuple[str, ...] | str:
     return _tags(payload, _table(payload))
 
 
+class BatchReader:
+    """Messages of one stored batch, one at a time; nothing else is decoded. Raises: FormatError."""
+
+    __slots__ = ("_payload", "_shared", "_starts", "_table")
+
+    def __init__(self, payload: bytes) -> None:
+        self._payload, self._table = payload, _table(payload)
+        self._shared = _shared(payload, self._table)
+        self._starts = list(accumulate(self._table.sizes, initial=self._table.messages_at))
+
+    def message(self, number: int) -> StoredMessage:
+        """The message of this number, from 0."""
+        table = self._table
+        stored = self._payload[self._starts[number] : self._starts[number + 1]]
+        (message_id,) = _ids(self._payload, table, number, 1)
+        if self._shared is not None:
+            stored = whole_message(self._shared, message_id, stored)
+        return StoredMessage(stored, table.topic, message_id, table.wall_ms, table.message_kind)
+
+
 def delivery_slice(payload: bytes, number: int) -> StoredMessage:
-    """One message of a stored batch. Decodes nothing else. Raises: FormatError."""
-    table = _table(payload)
-    at = table.messages_at + sum(table.sizes[:number])
-    stored = payload[at : at + table.sizes[number]]
-    (message_id,) = _ids(payload, table, number, 1)
-    shared = _shared(payload, table)
-    if shared is not None:
-        stored = whole_message(shared, message_id, stored)
-    return StoredMessage(stored, table.topic, message_id, table.wall_ms, table.message_kind)
+    """One message of a stored batch. Raises: FormatError."""
+    return BatchReader(payload).message(number)
 
 
 def batch_slice(payload: bytes, first: int, count: int) -> BatchPart:

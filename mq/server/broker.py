@@ -20,6 +20,7 @@ from mq.server.delivering import Deliverer
 from mq.server.disk import FileDisk
 from mq.server.node import BrokerNode
 from mq.server.retention import Retention
+from mq.server.scrubbing import Scrubber
 from mq.server.sending import Sender
 from mq.server.space import SpaceGuard
 from mq.server.timekeeping import TimeKeeper
@@ -49,6 +50,7 @@ class Broker:
         self.sender = Sender(self.node, space, auto_create_topics=config.auto_create_topics)
         self.deliverer = Deliverer(self.node, self.clients)
         self.admin = Administrator(self.node, self.clients, self.deliverer, name=config.name, node_id=config.node)
+        self.scrubber = Scrubber(self.node)
         self.retention = Retention(self.node, bytes_max=config.retention_bytes, age_ms_max=config.retention_ms)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: GrpcServer | None = None
@@ -70,6 +72,7 @@ class Broker:
             self.retention.work_forever,
             self.admin.lookup.index_forever,
             TimeKeeper(self.node).work_forever,
+            self.scrubber.work_forever,
         ):
             self._tasks.append(asyncio.create_task(self._guarded(work)))
         return port

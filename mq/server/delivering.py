@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from mq.broker import commands as c
-from mq.broker.batch import delivery_slice
+from mq.broker.batch import BatchReader
 from mq.broker.delivery.picker import Choice, Look, Picker, RecordReader
 from mq.broker.delivery.receipt import ReceiptHandle
 from mq.broker.delivery.table import Delivered, Received
@@ -17,7 +17,7 @@ from mq.broker.exchange import DeliveredMessage, ReceiveWish
 from mq.broker.outcomes import Acked, Changed, Done, Outcome, Released, Sent
 from mq.broker.state import MAX_ATTEMPTS, Group, dead_letter_topic
 from mq.core.entry import RecordPlace
-from mq.core.errors import Code, NotServingError, RefusedError
+from mq.core.errors import Code, DamageError, FormatError, MqError, NotServingError, RefusedError
 from mq.core.ids import CommitLogPosition, QueueOffset
 from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
 from mq.server.clients import Clients
@@ -133,27 +133,30 @@ class Deliverer:
     async def _load(
         self, group: str, topic: str, choice: Choice, delivered: Iterable[Delivered], invisible_ms: int
     ) -> list[DeliveredMessage]:
-        messages = []
+        messages: list[DeliveredMessage] = []
+        readers: dict[int, BatchReader] = {}
+        damage: MqError | None = None
         for queue_id, offset, attempt, stamp, deadline_ms in delivered:
             entry = choice.entries[queue_id, offset]
-            payload = await self._node.reader.payload(RecordPlace(CommitLogPosition(entry.position), entry.size_bytes))
-            found = delivery_slice(payload, entry.first + offset - entry.base_offset)
+            try:
+                reader = readers.get(entry.position)
+                if reader is None:
+                    place = RecordPlace(CommitLogPosition(entry.position), entry.size_bytes)
+                    reader = readers[entry.position] = BatchReader(await self._node.reader.payload(place))
+            except (DamageError, FormatError) as error:
+                damage = error
+                continue
+            found = reader.message(entry.first + offset - entry.base_offset)
             handle = ReceiptHandle(stamp, deadline_ms, queue_id, offset, attempt, group, topic).to_text()
             origin = None if found.topic == topic else (found.topic, found.message_id)
-            messages.append(
-                DeliveredMessage(
-                    found.stored,
-                    topic,
-                    queue_id,
-                    offset,
-                    attempt,
-                    handle,
-                    invisible_ms,
-                    found.wall_ms,
-                    found.message_kind,
-                    origin,
-                )
-            )
+            messages.append(DeliveredMessage(
+                found.stored, topic, queue_id, offset, attempt, handle, invisible_ms, found.wall_ms, found.message_kind, origin
+            ))  # fmt: skip
+        if damage is not None:
+            # One bad place must not keep the others from their consumers; its messages stay in flight.
+            _log.error("messages of topic %s cannot be delivered to group %s: %s", topic, group, damage)
+            if not messages:
+                raise damage
         return messages
 
     def _give_back_picked(self, group: str, topic: str, done: "asyncio.Future[Outcome]") -> None:

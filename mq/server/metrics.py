@@ -116,6 +116,11 @@ class BrokerMetrics:
                 "Messages that no consumer of a group had been given when retention took them.",
                 node.machine.skipped_by_retention,
             ),
+            (
+                "rocketmq_storage_damaged_segments",
+                "Segments in which stored bytes have changed.",
+                len(self._broker.scrubber.damage),
+            ),
             ("rocketmq_topic_number", "Topics.", len(node.machine.topics)),
             ("rocketmq_consumer_group_number", "Consumer groups.", len(node.machine.groups)),
             ("rocketmq_client_connections", "Clients heard of lately.", len(self._broker.clients)),

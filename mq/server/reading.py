@@ -39,6 +39,11 @@ class LogReader:
         while self._cached_bytes > _CACHE_BYTES_MAX:
             self._cached_bytes -= len(self._cache.popitem(last=False)[1])
 
+    def forget_all(self) -> None:
+        """Drop the cache: whatever is asked for next is read and verified again."""
+        self._cache.clear()
+        self._cached_bytes = 0
+
     async def payload(self, place: RecordPlace) -> bytes:
         """The payload of one record. Raises: DamageError, DiskError."""
         cached = self._cache.get(place.position)

@@ -11,7 +11,7 @@ import pytest
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
 from mq.broker.exchange import DeliveredMessage, ReceiveWish
-from mq.core.errors import Code, RefusedError
+from mq.core.errors import Code, DamageError, RefusedError
 from mq.core.limits import CLIENT_LIFETIME_MS, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
 from mq.server import delivering
 from mq.server.clients import Clients
@@ -219,3 +219,29 @@ async def test_silent_clients_are_forgotten(kitchen: Kitchen, monkeypatch: pytes
     with contextlib.suppress(asyncio.CancelledError):
         await rounds
     assert rounds.cancelled()
+
+
+async def test_one_damaged_message_does_not_keep_the_others_from_their_consumers(kitchen: Kitchen, tmp_path: Path) -> None:
+    for one in ("bread", "salt!", "olive"):
+        await kitchen.send(one)
+    (segment,) = (tmp_path / "log").iterdir()
+    data = bytearray(segment.read_bytes())
+    data[data.index(b"salt!")] ^= 1
+    segment.write_bytes(data)
+    kitchen.node.reader.forget_all()
+    got = await kitchen.receive()
+    assert [m.offset for m in got] == [0, 2]
+    assert set(kitchen.deadlines()) == {0, 1, 2}  # the damaged one stays in flight: nobody has acknowledged it
+    await kitchen.send("water")
+    assert [m.offset for m in await kitchen.receive("bela")] == [3]
+
+
+async def test_when_all_is_damaged_the_consumer_is_told(kitchen: Kitchen, tmp_path: Path) -> None:
+    await kitchen.send("salt!")
+    (segment,) = (tmp_path / "log").iterdir()
+    data = bytearray(segment.read_bytes())
+    data[data.index(b"salt!")] ^= 1
+    segment.write_bytes(data)
+    kitchen.node.reader.forget_all()
+    with pytest.raises(DamageError, match=segment.name):
+        await kitchen.receive()

@@ -1,0 +1,57 @@
+"""Reading the whole log once after a start, slowly, to find what has changed on the disk.
+
+Opening a log reads only its end, so that it is quick however long the log is. Whatever lies before a snapshot is read when
+a consumer asks for it; that may be months later, when no good copy is left. So it is read once now, in the background.
+"""
+
+import asyncio
+import logging
+import time
+from functools import partial
+
+from mq.broker.store.commit_log import SegmentView
+from mq.core.errors import DamageError, StateError
+from mq.core.ids import LogIndex
+from mq.server.node import BrokerNode
+
+__all__ = ["Scrubber"]
+
+_READ_BYTES = 256 << 10
+_SHARE = 0.05
+"""Of the event loop's time: whoever sends or receives comes first."""
+_log = logging.getLogger(__name__)
+
+
+class Scrubber:
+    """Verifies every record that was there at the start. damage: what was found, at most one place in a segment."""
+
+    def __init__(self, node: BrokerNode, *, share: float = _SHARE) -> None:
+        self._node, self._share = node, share
+        self._last_index = node.log.last_index
+        self.damage: list[DamageError] = []
+
+    async def work_forever(self) -> None:
+        """One reading; then there is nothing more to do."""
+        await self.work()
+        await asyncio.Event().wait()
+
+    async def work(self) -> None:
+        """Read every segment, the oldest first; tell what is damaged in a line each."""
+        self.damage.clear()
+        for segment in self._node.log.segments():
+            try:
+                await self._read(segment)
+            except DamageError as damage:
+                self.damage.append(damage)
+                _log.error("damage in the log, messages there cannot be delivered; `mq doctor --data` says more: %s", damage)
+
+    async def _read(self, segment: SegmentView) -> None:
+        at, last = LogIndex(segment.first_index), LogIndex(min(segment.last_index, self._last_index))
+        while at <= last:
+            began_s = time.monotonic()
+            try:
+                entries = await self._node.reader.run(partial(self._node.log.entries, at, last, _READ_BYTES))
+            except StateError:  # retention was quicker
+                return
+            at = LogIndex(entries[-1].entry.index + 1)
+            await asyncio.sleep((time.monotonic() - began_s) * (1 / self._share - 1))
