@@ -5,6 +5,7 @@ with SIGKILL when half of the orders are acknowledged and starts it again on the
 """
 
 import argparse
+import os
 import shutil
 import signal
 import socket
@@ -21,6 +22,10 @@ __all__ = ["main"]
 _TOPIC, _GROUP = "orders", "bakery"
 _START_LIMIT_S, _END_LIMIT_S = 30.0, 120.0
 _DOWN_S = 1.0
+_COUNT_MIN = 8
+_FOLDER = Path(".mq") / "demo"
+_MARKER = ".raftmq-demo"
+"""A file that says: this folder was made by the demo, so the next one may clear it."""
 
 
 @dataclass
@@ -72,12 +77,15 @@ class _Demo:
 
     def client(self, role: str) -> "subprocess.Popen[bytes]":
         log = (self.folder / f"{role}.log").open("wb")
+        # The official client writes a log below its home folder as soon as it is imported; nothing goes outside of ours.
+        home = str((self.folder / "home").absolute())
         process = subprocess.Popen(
             [
                 sys.executable, "-m", "mq.cli.demo_clients",
                 role, self.endpoint, _TOPIC, _GROUP, str(self.count), str(self.folder / f"{role}.txt"),
             ],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE if role == "consume" else log, stderr=log,
+            env={**os.environ, "HOME": home, "USERPROFILE": home},
         )  # fmt: skip
         self.others.append(process)
         return process
@@ -104,6 +112,29 @@ def _answers(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _clear(folder: Path) -> None:
+    """An empty folder for this run. Only what an earlier demo left is deleted. Raises: DemoError."""
+    if folder.exists() and not folder.is_dir():
+        raise DemoError(f"--dir: {folder} is a file, not a folder")
+    try:
+        is_ours = (folder / _MARKER).exists() or folder.resolve() == _FOLDER.resolve()
+        if folder.exists():
+            if not is_ours and any(folder.iterdir()):
+                raise DemoError(f"--dir: {folder} is not empty and no earlier demo made it; give another folder, or empty it")
+            for inner in folder.iterdir():
+                shutil.rmtree(inner) if inner.is_dir() and not inner.is_symlink() else inner.unlink()
+        (folder / "home").mkdir(parents=True)
+        (folder / _MARKER).write_text("Made by `run.py demo`, which may delete all in this folder.\n", encoding="utf-8")
+    except OSError as error:
+        raise DemoError(f"--dir: {error.filename or folder}: {error.strerror}") from None
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < _COUNT_MIN:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {_COUNT_MIN} on")
+    return int(text)
 
 
 def _free_port() -> int:
@@ -181,12 +212,20 @@ def _summary(demo: _Demo) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Show the demo; 0 when nothing acknowledged was lost."""
     parser = argparse.ArgumentParser(prog="run.py demo", description=__doc__)
-    parser.add_argument("--count", type=int, default=2000, help="orders to send (2000)")
-    parser.add_argument("--dir", type=Path, default=Path(".mq") / "demo", help="where data, logs and picture go (.mq/demo)")
+    parser.add_argument("--count", type=_count, default=2000, help=f"orders to send, {_COUNT_MIN} or more (2000)")
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        default=_FOLDER,
+        help="where data, logs and picture go: a new or empty folder, or an earlier demo's (.mq/demo)",
+    )
     options = parser.parse_args(arguments)
-    shutil.rmtree(options.dir, ignore_errors=True)
-    options.dir.mkdir(parents=True)
-    demo = _Demo(options.dir, max(8, options.count), _free_port())
+    try:
+        _clear(options.dir)
+    except DemoError as error:
+        _say(f"run.py demo: {error}")
+        return 2
+    demo = _Demo(options.dir, options.count, _free_port())
     try:
         _show(demo)
         is_good = _summary(demo)
