@@ -20,6 +20,7 @@ from mq.sim.world import World, WorldOptions
 
 __all__ = ["main"]
 
+_SUFFIXES = (".png", ".svg")
 _LATER = ("explore",)
 _LATER_FLAGS = ("profile", "resume", "goal", "budget")
 
@@ -36,14 +37,34 @@ def _seeds(text: str) -> range:
     return range(int(first), int(last) + 1)
 
 
+def _steps(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+def _picture(text: str) -> Path:
+    """Where a picture can be written: found out before a run, not after it."""
+    path = Path(text)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise argparse.ArgumentTypeError(f"the picture's name ends in {' or '.join(_SUFFIXES)}, not {text!r}")
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+    return path
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="run.py sim", description="Run the deterministic world: one seed, one run.")
     parser.add_argument("what", nargs="?", choices=_LATER, help="(comes with stage 3)")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seeds", type=_seeds, metavar="A..B", help="many runs")
     which.add_argument("--seed", type=int, metavar="N", help="one run; its trace goes to stdout")
-    parser.add_argument("--draw", type=Path, metavar="FILE", help="with --seed: draw what a power loss left on the disk (PNG)")
-    parser.add_argument("--steps", type=int, default=WorldOptions().steps, help="steps of a run before its end (%(default)s)")
+    parser.add_argument(
+        "--draw", type=_picture, metavar="FILE", help="with --seed: draw what a power loss left on the disk (.png or .svg)"
+    )
+    parser.add_argument("--steps", type=_steps, default=WorldOptions().steps, help="steps of a run before its end (%(default)s)")
     for flag in _LATER_FLAGS:
         parser.add_argument(f"--{flag}", help="(comes with stage 3)")
     return parser
@@ -75,11 +96,23 @@ def _run_one(seed: int, options: WorldOptions, picture: Path | None) -> int:
     world = World(seed, options)
     status = _run(world)
     sys.stdout.write(world.trace.to_text())
-    if picture is not None:
-        if not draw_loss(picture, seed, world.loss):
-            _say("nothing to draw: no power loss of this run took a write")
-            return 1
-        _say(f"drawn: {picture}")
+    if status == 0:
+        counts = world.trace.counts
+        met = ", ".join(f"{counts[name]} {name}" for name in _COUNTED)
+        _say(f"seed {seed}: all {len(world.checkers)} checks held over {world.steps} steps ({met})")
+    if picture is None:
+        return status
+    if world.loss is None:
+        _say("nothing to draw: no power loss of this run took a write")
+        return 1
+    try:
+        draw_loss(picture, seed, world.loss)
+    except OSError as error:
+        _say(f"cannot write {picture}: {error.strerror}")
+        return 2
+    torn = "it tore a write" if world.loss.is_torn else "it tore no write"
+    losses = f"the power loss at {world.loss.at_ms} ms, of {world.trace.counts['power-loss']} the one that shows most"
+    _say(f"drawn: {picture}, {losses} ({world.loss.unsynced_bytes} bytes were not synced, {torn})")
     return status
 
 

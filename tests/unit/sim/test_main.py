@@ -1,5 +1,6 @@
 """`run.py sim`: seeds in, promises or sentences out."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,10 @@ def test_many_seeds_end_in_a_summary(capsys: pytest.CaptureFixture[str]) -> None
 def test_one_seed_prints_the_same_trace_each_time_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "loss.png"
     assert main(["--seed", "2", "--steps", "1000", "--draw", str(picture)]) == 0
-    first = capsys.readouterr().out
+    first, said = capsys.readouterr()
+    assert "seed 2: all 8 checks held over " in said
+    assert " power-loss, " in said
+    assert re.search(r"drawn: .*loss\.png, the power loss at \d+ ms, of \d+ the one that shows most", said)
     assert main(["--seed", "2", "--steps", "1000"]) == 0
     assert capsys.readouterr().out == first
     assert first.startswith("time          node  event           details\n")
@@ -48,10 +52,40 @@ def test_what_comes_later_says_so(arguments: list[str], capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--seeds", "5"], ["--seeds", "9..3"], ["--seeds", "1..2", "--draw", "x"], ["--seed", "a"]]
+    "arguments",
+    [
+        [],
+        ["--seeds", "5"],
+        ["--seeds", "9..3"],
+        ["--seeds", "1..2", "--draw", "x.png"],
+        ["--seed", "a"],
+        ["--seed", "1", "--steps", "0"],
+        ["--seed", "1", "--steps=-5"],
+    ],
 )
 def test_a_wrong_call_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
     assert "run.py sim" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("", "ends in .png or .svg"),
+        ("x.txt", "ends in .png or .svg"),
+        ("d.png", "is a folder"),
+        ("no/x.png", "there is no folder"),
+    ],
+)
+def test_a_picture_that_cannot_be_written_is_refused_before_the_run(
+    name: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "d.png").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(["--seed", "2", "--draw", name])
+    said = capsys.readouterr()
+    assert (stopped.value.code, said.out) == (2, "")
+    assert complaint in said.err
