@@ -3,11 +3,23 @@
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mq.client.errors import ConnectionLostError, NoAnswerError, UnreachableError
-from mq.core.errors import IllegalArgumentError, MqError, RefusedError
+from mq.core.errors import Code, IllegalArgumentError, MqError, RefusedError
 
-__all__ = ["BROKEN_PIPE", "INTERRUPTED", "REFUSED", "TIMED_OUT", "UNREACHABLE", "USAGE", "exit_code_of", "report"]
+__all__ = [
+    "BROKEN_PIPE",
+    "INTERRUPTED",
+    "REFUSED",
+    "TIMED_OUT",
+    "UNREACHABLE",
+    "USAGE",
+    "exit_code_of",
+    "missing_is_no_invitation",
+    "report",
+]
 
 REFUSED, USAGE, UNREACHABLE, TIMED_OUT = 1, 2, 3, 4
 INTERRUPTED, BROKEN_PIPE = 130, 141
@@ -25,6 +37,20 @@ def exit_code_of(error: BaseException) -> int:
     return REFUSED
 
 
+@contextmanager
+def missing_is_no_invitation(what: str, name: str) -> Iterator[None]:
+    """A topic or group that is not there: the broker tells how to make it, which helps nobody who wants to look or delete.
+
+    what: "topic" or "group". Raises: RefusedError, in place of the broker's.
+    """
+    try:
+        yield
+    except RefusedError as error:
+        if error.code not in (Code.TOPIC_NOT_FOUND, Code.CONSUMER_GROUP_NOT_FOUND):
+            raise
+        raise RefusedError(error.code, f"there is no {what} {name!r}; `mq {what} list` shows those that there are") from None
+
+
 def report(error: Exception) -> int:
     """Say on standard error what went wrong; returns the exit code."""
     if os.environ.get("MQ_DEBUG"):
@@ -32,6 +58,8 @@ def report(error: Exception) -> int:
     match error:
         case RefusedError() if not isinstance(error, IllegalArgumentError):
             text = f"{error} ({error.code.value} {error.code.name})"
+        case UnreachableError() if "refused" in str(error):
+            text = f"{error}; is a broker running there? Start one with: mq broker --data DIR"
         case MqError():
             text = str(error) or type(error).__name__
         case OSError():

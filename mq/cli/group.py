@@ -23,16 +23,23 @@ def group_command() -> None:
 @group_command.command("create")
 @client_command
 @click.argument("name")
-@click.option("--fifo", "is_fifo", is_flag=True, help="Deliver each message group in order, one message after the other.")
 @click.option(
-    "--max-attempts", type=click.IntRange(1, 1000), default=17, show_default=True, help="Deliveries in all, before a dead letter."
+    "--fifo/--no-fifo",
+    "is_fifo",
+    default=None,
+    help="Deliver each message group in order, one message after the other.  [default of a new group: no]",
 )
-def _create(session: Session, name: str, is_fifo: bool, max_attempts: int) -> None:  # noqa: FBT001 - click's own way
-    """Create consumer group NAME, or change its settings."""
+@click.option(
+    "--max-attempts",
+    type=click.IntRange(1, 1000),
+    help="Deliveries in all, before a dead letter.  [default of a new group: 17]",
+)
+def _create(session: Session, name: str, is_fifo: bool | None, max_attempts: int | None) -> None:  # noqa: FBT001 - click's own way
+    """Create consumer group NAME, or change its settings; what is not given stays as it is."""
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
 
     with session.connect() as connection:
-        group = AdminClient(connection).create_group(name, is_fifo=is_fifo, max_attempts=max_attempts)
+        group = AdminClient(connection).create_group(name, is_fifo=is_fifo, max_attempts=max_attempts or 0)
     if session.is_json:
         print_json(group)
     else:
@@ -63,9 +70,10 @@ def _print_progress(rows: "tuple[ProgressView, ...] | list[ProgressView]") -> No
 @click.argument("name")
 def _describe(session: Session, name: str) -> None:
     """Show group NAME: its progress in each queue, and its clients."""
+    from mq.cli.failing import missing_is_no_invitation  # noqa: PLC0415
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
 
-    with session.connect() as connection:
+    with missing_is_no_invitation("group", name), session.connect() as connection:
         found = AdminClient(connection).describe_group(name)
     if session.is_json:
         print_json(found)
@@ -118,9 +126,10 @@ def _reset(session: Session, name: str, target: str, topic: str) -> int:
 @click.argument("name")
 def _delete(session: Session, name: str) -> None:
     """Delete group NAME and its progress."""
+    from mq.cli.failing import missing_is_no_invitation  # noqa: PLC0415
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
 
-    with session.connect() as connection:
+    with missing_is_no_invitation("group", name), session.connect() as connection:
         AdminClient(connection).delete_group(name)
     if session.is_json:
         print_json({"deleted": name})

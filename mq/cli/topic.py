@@ -4,6 +4,7 @@ import click
 
 from mq.cli.options import Session, any_case, client_command
 from mq.cli.output import note, print_json, print_table
+from mq.core.limits import QUEUES_PER_TOPIC_MAX
 
 __all__ = ["topic_command"]
 
@@ -22,26 +23,32 @@ def topic_command() -> None:
     "--type",
     "kind",
     type=any_case("normal", "fifo", "delay", "transaction"),
-    default="normal",
-    show_default=True,
-    help="What it accepts.",
+    help="What it accepts; it stays so.  [default of a new topic: normal]",
 )
-@click.option("--queues", type=click.IntRange(min=1), default=8, show_default=True, help="An existing topic can only get more.")
+@click.option(
+    "--queues",
+    type=click.IntRange(1, QUEUES_PER_TOPIC_MAX),
+    help="An existing topic can only get more.  [default of a new topic: 8]",
+)
 @click.option(
     "--permission",
     type=any_case("read_write", "read", "write", "none"),
-    default="read_write",
-    show_default=True,
-    help="For all clients.",
+    help="For all clients.  [default of a new topic: read_write]",
 )
-def _create(session: Session, name: str, kind: str, queues: int, permission: str) -> None:
-    """Create topic NAME. One that is so already is fine."""
+def _create(session: Session, name: str, kind: str | None, queues: int | None, permission: str | None) -> None:
+    """Create topic NAME, or change its queues and permission.
+
+    One that is so already is fine; what is not given stays as it is.
+    """
     from mq.core.message import MessageKind, Permission  # noqa: PLC0415
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
 
     with session.connect() as connection:
         topic = AdminClient(connection).create_topic(
-            name, kind=MessageKind[kind.upper()], queues=queues, permission=Permission[permission.upper()]
+            name,
+            kind=MessageKind[kind.upper()] if kind else None,
+            queues=queues or 0,
+            permission=Permission[permission.upper()] if permission else None,
         )
     if session.is_json:
         print_json(topic)
@@ -68,9 +75,10 @@ def _list(session: Session) -> None:
 @click.argument("name")
 def _describe(session: Session, name: str) -> None:
     """Show topic NAME: its queues, and how far its groups are behind."""
+    from mq.cli.failing import missing_is_no_invitation  # noqa: PLC0415
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
 
-    with session.connect() as connection:
+    with missing_is_no_invitation("topic", name), session.connect() as connection:
         found = AdminClient(connection).describe_topic(name)
     if session.is_json:
         print_json(found)
@@ -89,9 +97,10 @@ def _describe(session: Session, name: str) -> None:
 @click.argument("name")
 def _delete(session: Session, name: str) -> None:
     """Delete topic NAME and its messages."""
+    from mq.cli.failing import missing_is_no_invitation  # noqa: PLC0415
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
 
-    with session.connect() as connection:
+    with missing_is_no_invitation("topic", name), session.connect() as connection:
         AdminClient(connection).delete_topic(name)
     if session.is_json:
         print_json({"deleted": name})

@@ -91,11 +91,13 @@ class CreateTopicRequest(_message.Message):
     PERMISSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     type: _rocketmq_v2_pb2.MessageType.ValueType
-    """unspecified: NORMAL"""
+    """What is unspecified or 0 stays as it is in a topic that exists; a new one gets what stands here.
+    NORMAL
+    """
     queues: _builtins.int
-    """0: 8 queues"""
+    """8"""
     permission: _rocketmq_v2_pb2.Permission.ValueType
-    """unspecified: READ_WRITE"""
+    """READ_WRITE"""
     def __init__(
         self,
         *,
@@ -369,20 +371,25 @@ class CreateGroupRequest(_message.Message):
     MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     is_fifo: _builtins.bool
+    """What is not there or 0 stays as it is in a group that exists; a new one gets what stands here.
+    false
+    """
     max_attempts: _builtins.int
-    """0: 17"""
+    """17"""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
-        is_fifo: _builtins.bool = ...,
+        is_fifo: _builtins.bool | None = ...,
         max_attempts: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_fifo", b"_is_fifo", "is_fifo", b"is_fifo"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_fifo", b"is_fifo", "max_attempts", b"max_attempts", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_fifo", b"_is_fifo", "is_fifo", b"is_fifo", "max_attempts", b"max_attempts", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__is_fifo: _TypeAlias = _typing.Literal["is_fifo"]  # noqa: Y015
+    _WhichOneofArgType__is_fifo: _TypeAlias = _typing.Literal["_is_fifo", b"_is_fifo"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_fifo) -> _WhichOneofReturnType__is_fifo | None: ...
 
 Global___CreateGroupRequest: _TypeAlias = CreateGroupRequest  # noqa: Y015
 

@@ -41,12 +41,15 @@ class AdminClient:
         self,
         name: str,
         *,
-        kind: MessageKind = MessageKind.NORMAL,
+        kind: MessageKind | None = None,
         queues: int = 0,
-        permission: Permission = Permission.READ_WRITE,
+        permission: Permission | None = None,
     ) -> TopicView:
-        """Define a topic, or widen it. queues: 0 for the broker's default. One that is so already is fine."""
-        request = pb.CreateTopicRequest(name=name, type=int(kind), queues=queues, permission=int(permission))  # type: ignore[arg-type]
+        """Define a topic, or change its queues (it can only get more) and permission. One that is so already is fine.
+
+        What is None or 0 stays as it is; a new topic is of type NORMAL, with 8 queues, READ_WRITE.
+        """
+        request = pb.CreateTopicRequest(name=name, type=int(kind or 0), queues=queues, permission=int(permission or 0))  # type: ignore[arg-type]
         return to_topic(self._call("CreateTopic", request).topic)
 
     def delete_topic(self, name: str) -> None:
@@ -68,8 +71,11 @@ class AdminClient:
 
     # --- groups
 
-    def create_group(self, name: str, *, is_fifo: bool = False, max_attempts: int = 0) -> GroupView:
-        """Define a consumer group, or change its settings. max_attempts: 0 for the broker's default."""
+    def create_group(self, name: str, *, is_fifo: bool | None = None, max_attempts: int = 0) -> GroupView:
+        """Define a consumer group, or change its settings.
+
+        What is None or 0 stays as it is; a new group is not fifo and tries 17 times.
+        """
         request = pb.CreateGroupRequest(name=name, is_fifo=is_fifo, max_attempts=max_attempts)
         return to_group(self._call("CreateGroup", request).group)
 

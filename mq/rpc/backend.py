@@ -90,7 +90,7 @@ class AdminPort(Protocol):
     """Definitions and look-ups."""
 
     async def create_topic(self, name: str, kind: int, queues: int, permission: int) -> Topic:
-        """Define a topic, or widen it."""
+        """Define a topic, or change its queues and permission. 0: as it is, or the default of a new one."""
 
     async def delete_topic(self, name: str) -> None:
         """Forget a topic and its messages."""
@@ -101,8 +101,8 @@ class AdminPort(Protocol):
     def topic(self, name: str) -> Topic:
         """One topic. Raises: RefusedError (TOPIC_NOT_FOUND)."""
 
-    async def create_group(self, name: str, *, is_fifo: bool, max_attempts: int) -> Group:
-        """Define a consumer group, or change its settings."""
+    async def create_group(self, name: str, *, is_fifo: bool | None, max_attempts: int) -> Group:
+        """Define a consumer group, or change its settings. None and 0: as it is, or the default of a new one."""
 
     async def delete_group(self, name: str) -> None:
         """Forget a group and its progress."""

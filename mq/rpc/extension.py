@@ -19,7 +19,6 @@ __all__ = ["ExtensionHandlers"]
 
 _OK = int(Code.OK)
 _QUERY_MAX = 32
-QUEUES_DEFAULT = 8
 
 
 class ExtensionHandlers:
@@ -53,20 +52,19 @@ class ExtensionHandlers:
     # --- topics
 
     async def create_topic(self, raw: bytes, _context: Context) -> bytes:
-        """Define a topic, or widen it."""
+        """Define a topic, or change what the request names."""
         request = parse(pb.CreateTopicRequest, raw)
         name = validate.check_own_topic(request.name)
-        kind = int(request.type) or int(MessageKind.NORMAL)
-        if kind not in tuple(MessageKind):
+        kind, permission = int(request.type), int(request.permission)
+        if kind and kind not in tuple(MessageKind):
             raise RefusedError(
                 Code.BAD_REQUEST, f"type: {kind} is none of {', '.join(f'{int(k)} ({k.name})' for k in MessageKind)}"
             )
-        permission = int(request.permission) or int(Permission.READ_WRITE)
-        if permission not in tuple(Permission):
+        if permission and permission not in tuple(Permission):
             raise RefusedError(
                 Code.BAD_REQUEST, f"permission: {permission} is none of {', '.join(f'{int(p)} ({p.name})' for p in Permission)}"
             )
-        topic = await self._admin.create_topic(name, kind, request.queues or QUEUES_DEFAULT, permission)
+        topic = await self._admin.create_topic(name, kind, request.queues, permission)
         return pb.CreateTopicResponse(code=_OK, topic=_topic(topic)).SerializeToString()
 
     async def delete_topic(self, raw: bytes, _context: Context) -> bytes:
@@ -93,10 +91,11 @@ class ExtensionHandlers:
     # --- groups
 
     async def create_group(self, raw: bytes, _context: Context) -> bytes:
-        """Define a consumer group, or change its settings."""
+        """Define a consumer group, or change what the request names."""
         request = parse(pb.CreateGroupRequest, raw)
         name = validate.check_group(request.name)
-        group = await self._admin.create_group(name, is_fifo=request.is_fifo, max_attempts=request.max_attempts)
+        is_fifo = request.is_fifo if request.HasField("is_fifo") else None
+        group = await self._admin.create_group(name, is_fifo=is_fifo, max_attempts=request.max_attempts)
         return pb.CreateGroupResponse(code=_OK, group=_group(group)).SerializeToString()
 
     async def delete_group(self, raw: bytes, _context: Context) -> bytes:

@@ -16,6 +16,7 @@ from mq.core.entry import RecordPlace
 from mq.core.errors import Code, RefusedError
 from mq.core.ids import CommitLogPosition, QueueOffset
 from mq.core.limits import QUEUES_PER_TOPIC_MAX
+from mq.core.message import MessageKind, Permission
 from mq.server.clients import Clients
 from mq.server.delivering import Deliverer
 from mq.server.lookup import MessageLookup
@@ -24,6 +25,8 @@ from mq.server.node import BrokerNode
 __all__ = ["Administrator"]
 
 _PEEK_MAX = 256
+QUEUES_DEFAULT = 8
+"""Queues of a new topic."""
 
 
 class Administrator:
@@ -39,7 +42,14 @@ class Administrator:
     # --- definitions
 
     async def create_topic(self, name: str, kind: int, queues: int, permission: int) -> Topic:
-        """Define a topic, or widen it. Raises: RefusedError."""
+        """Define a topic, or change its queues and permission. Raises: RefusedError.
+
+        kind, queues, permission: 0 for what the topic has, or what a new one gets.
+        """
+        topic = self._machine.topics.get(name)
+        kind = kind or int(topic.kind if topic else MessageKind.NORMAL)
+        queues = queues or (len(topic.queues) if topic else QUEUES_DEFAULT)
+        permission = permission or int(topic.permission if topic else Permission.READ_WRITE)
         if not 1 <= queues <= QUEUES_PER_TOPIC_MAX:
             raise RefusedError(Code.BAD_REQUEST, f"queues must be 1 to {QUEUES_PER_TOPIC_MAX}, not {queues}")
         await self._node.carry_out(c.CreateTopic(*self._node.stamps(), name, kind, queues, permission))
@@ -57,11 +67,18 @@ class Administrator:
         """One topic. Raises: RefusedError."""
         return self._machine.topic(name)
 
-    async def create_group(self, name: str, *, is_fifo: bool, max_attempts: int) -> Group:
-        """Define a group, or change its settings. max_attempts: 0 = the default. Raises: RefusedError."""
-        if not 0 <= max_attempts <= 1000:
+    async def create_group(self, name: str, *, is_fifo: bool | None, max_attempts: int) -> Group:
+        """Define a group, or change its settings. Raises: RefusedError.
+
+        is_fifo: None, max_attempts: 0 for what the group has, or what a new one gets.
+        """
+        group = self._machine.groups.get(name)
+        if is_fifo is None:
+            is_fifo = group is not None and group.is_fifo
+        max_attempts = max_attempts or (group.max_attempts if group else MAX_ATTEMPTS)
+        if not 1 <= max_attempts <= 1000:
             raise RefusedError(Code.BAD_REQUEST, f"max_attempts must be 1 to 1000, not {max_attempts}")
-        await self._node.carry_out(c.CreateGroup(*self._node.stamps(), name, is_fifo, max_attempts or MAX_ATTEMPTS))
+        await self._node.carry_out(c.CreateGroup(*self._node.stamps(), name, is_fifo, max_attempts))
         return self._machine.group(name)
 
     async def delete_group(self, name: str) -> None:

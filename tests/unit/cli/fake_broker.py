@@ -102,7 +102,12 @@ class FakeBroker:
     # --- our own service
 
     def on_CreateTopic(self, request: b.CreateTopicRequest) -> b.CreateTopicResponse:  # noqa: N802 - as the RPC
-        topic = b.Topic(name=request.name, type=request.type, queues=request.queues or 8, permission=request.permission)
+        topic = b.Topic(
+            name=request.name,
+            type=request.type or v2.NORMAL,
+            queues=request.queues or 8,
+            permission=request.permission or v2.READ_WRITE,
+        )
         self.topics[request.name] = topic
         return b.CreateTopicResponse(code=OK, topic=topic)
 

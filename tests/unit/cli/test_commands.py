@@ -18,13 +18,16 @@ def test_creating_a_topic_asks_for_what_was_said_and_prints_what_came(mq: Mq, br
     assert (ran.code, ran.err) == (0, "")
     assert ran.json == {"name": "orders", "type": "fifo", "queues": 4, "permission": "read_write"}
     (request,) = broker.requests("CreateTopic")
-    assert (request.name, request.type, request.queues, request.permission) == ("orders", v2.FIFO, 4, v2.READ_WRITE)
+    assert (request.name, request.type, request.queues, request.permission) == ("orders", v2.FIFO, 4, 0)
 
 
-def test_a_topic_is_normal_with_eight_queues_unless_said(mq: Mq, broker: FakeBroker) -> None:
+def test_what_is_not_given_is_left_to_the_broker(mq: Mq, broker: FakeBroker) -> None:
     assert mq("topic", "create", "orders").code == 0
-    (request,) = broker.requests("CreateTopic")
-    assert (request.type, request.queues) == (v2.NORMAL, 8)
+    (topic,) = broker.requests("CreateTopic")
+    assert (topic.type, topic.queues, topic.permission) == (0, 0, 0)
+    assert mq("group", "create", "bakery").code == 0
+    (group,) = broker.requests("CreateGroup")
+    assert (group.HasField("is_fifo"), group.max_attempts) == (False, 0)
 
 
 def test_creating_a_group_with_its_defaults_and_with_flags(mq: Mq, broker: FakeBroker) -> None:
@@ -82,10 +85,10 @@ def test_a_group_is_reset_to_an_offset_of_one_topic(mq: Mq, broker: FakeBroker) 
     assert mq("group", "reset", "bakery", "--to", "yesterday").code == 2
 
 
-def test_deleting_what_is_not_there_is_refused_with_the_brokers_words(mq: Mq) -> None:
+def test_deleting_what_is_not_there_is_refused_with_a_way_to_see_what_is(mq: Mq) -> None:
     ran = mq("topic", "delete", "ghost")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "mq: topic ghost does not exist (40402 TOPIC_NOT_FOUND)\n"
+    assert ran.err == "mq: there is no topic 'ghost'; `mq topic list` shows those that there are (40402 TOPIC_NOT_FOUND)\n"
 
 
 def test_health_says_what_serves(mq: Mq, broker: FakeBroker) -> None:

@@ -109,6 +109,38 @@ def test_every_kind_of_topic_takes_its_messages_and_no_others(mq: Mq) -> None:
     assert (ran.code, "mq topic create ghost" in ran.err) == (1, True)
 
 
+@pytest.mark.parametrize("what", ["topic", "group"])
+@pytest.mark.parametrize("verb", ["describe", "delete"])
+def test_a_name_that_is_not_there_is_no_reason_to_make_it(what: str, verb: str, mq: Mq) -> None:
+    ran = mq(what, verb, "oders")
+    assert ran.code == 1
+    assert f"there is no {what} 'oders'; `mq {what} list` shows those that there are" in ran.err
+    assert "create" not in ran.err
+
+
+def test_creating_again_changes_only_what_is_given(mq: Mq) -> None:
+    assert mq("topic", "create", "plain", "-o", "json").json == {
+        "name": "plain", "type": "normal", "queues": 8, "permission": "read_write",
+    }  # fmt: skip
+    strict = {"name": "strict", "type": "fifo", "queues": 12, "permission": "read"}
+    assert mq("topic", "create", "strict", "--type", "fifo", "--queues", "12", "--permission", "read").code == 0
+    assert mq("topic", "create", "strict", "-o", "json").json == strict
+    assert mq("topic", "create", "strict", "--permission", "read_write", "-o", "json").json == {
+        **strict,
+        "permission": "read_write",
+    }
+
+    assert mq("group", "create", "plain", "-o", "json").json == {"name": "plain", "is_fifo": False, "max_attempts": 17}
+    assert mq("group", "create", "strict", "--fifo", "--max-attempts", "3").code == 0
+    assert mq("group", "create", "strict", "-o", "json").json == {"name": "strict", "is_fifo": True, "max_attempts": 3}
+    assert mq("group", "create", "strict", "--max-attempts", "5", "-o", "json").json["is_fifo"]
+    assert mq("group", "create", "strict", "--no-fifo", "-o", "json").json == {
+        "name": "strict",
+        "is_fifo": False,
+        "max_attempts": 5,
+    }
+
+
 def test_a_group_goes_back_and_reads_again(mq: Mq) -> None:
     mq("topic", "create", "orders", "--queues", "1")
     mq("send", "orders", "bread", "--count", "5")
@@ -183,6 +215,24 @@ def test_the_doctor_knows_a_folder_in_use_a_good_a_torn_and_a_damaged_one(mq: Mq
     ran = mq("log", "dump", "--data", str(real.data))
     assert ran.code == 1
     assert segments[1].name in ran.err
+
+
+def test_the_doctor_tells_a_file_from_a_folder(mq: Mq, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    assert f"{file} is a file, not a folder" in mq("doctor", "--data", str(file)).out
+    assert f"{file} is a file, not a folder" in mq("log", "dump", "--data", str(file)).err
+
+
+def test_an_address_of_another_machine_is_told_from_one_that_is_taken(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mq.cli.main", "broker", "--data", str(tmp_path), "--listen", "192.0.2.7:8081", "--metrics", ""],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "cannot listen on 192.0.2.7:8081: " in done.stderr
+    assert "is it an address of this machine?" in done.stderr
+    assert "is another broker" not in done.stderr
 
 
 def test_a_log_of_a_folder_that_is_no_data_folder_is_refused(mq: Mq, tmp_path: Path) -> None:
