@@ -182,6 +182,9 @@ def _check_data(data: Path) -> Iterator[Check]:
     if not data.exists():
         yield Check("data", "ok", f"{data} is not there yet; the broker makes it")
         return
+    if not data.is_dir():
+        yield Check("data", "bad", f"{data} is a file, not a folder", "give the folder that a broker's --data names")
+        return
     try:
         with locked_folder(data) as disk:
             yield from _check_log(disk)

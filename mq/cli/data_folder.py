@@ -66,6 +66,8 @@ def locked_folder(folder: Path) -> Iterator[ReadOnlyFolder]:
 
     Raises: IllegalArgumentError when there is none; FolderInUseError when a broker works in it.
     """
+    if folder.exists() and not folder.is_dir():
+        raise IllegalArgumentError(f"data: {folder} is a file, not a folder")
     if not folder.is_dir():
         raise IllegalArgumentError(f"data: there is no folder {folder}")
     lock = folder / "LOCK"

@@ -32,6 +32,8 @@ CHANNEL_OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 5000),  # also how long one attempt to connect may take
 )
 _PAUSES_S = (0.1, 0.3)
+_READS = ("List", "Describe", "Peek", "Get", "Query")
+"""How the names of calls begin that change nothing."""
 _NOT_CONNECTED = (
     "failed to connect", "DNS resolution failed", "errors resolving", "name resolution", "Name or service not known",
 )  # fmt: skip
@@ -77,15 +79,16 @@ def client_headers(client_id: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-def error_of_rpc(error: grpc.RpcError, where: str, timeout_s: float | None) -> MqError:
-    """A failed call as an error of ours. where: the endpoints, for people."""
+def error_of_rpc(error: grpc.RpcError, where: str, timeout_s: float | None, *, is_read: bool = False) -> MqError:
+    """A failed call as an error of ours. where: the endpoints, for people. is_read: it changes nothing, so none is in doubt."""
     code, details = error.code(), error.details() or ""
     match code:
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
-            return _connection_error(details, where)
+            return _connection_error(details, where, is_read=is_read)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
+            text = f"{where} did not answer within {timeout_s or 0:g} s"
             return NoAnswerError(
-                f"{where} did not answer within {timeout_s or 0:g} s; whether the call was carried out is unknown"
+                f"{text} (is it stopped?)" if is_read else f"{text}; whether the call was carried out is unknown"
             )
         case grpc.StatusCode.UNIMPLEMENTED:
             return RefusedError(Code.NOT_IMPLEMENTED, f"{where} does not know this call: {details or 'is it a RaftMQ broker?'}")
@@ -96,12 +99,13 @@ def error_of_rpc(error: grpc.RpcError, where: str, timeout_s: float | None) -> M
     return BrokerFailedError(Code.INTERNAL_SERVER_ERROR, f"{where}: {code.name}: {details}")
 
 
-def _connection_error(details: str, where: str) -> MqError:
+def _connection_error(details: str, where: str, *, is_read: bool) -> MqError:
     """No connection came about, so nothing was done; or one broke, and nobody knows."""
     if any(text in details for text in _NOT_CONNECTED):
         reason = _REASON.search(details)
         return UnreachableError(f"cannot reach {where}: {reason[0].strip() if reason else 'no connection'}")
-    return ConnectionLostError(f"the connection to {where} broke during the call; whether it was carried out is unknown")
+    text = f"the connection to {where} broke during the call"
+    return ConnectionLostError(text if is_read else f"{text}; whether it was carried out is unknown")
 
 
 class Connection:
@@ -140,7 +144,9 @@ class Connection:
         end = time.monotonic() + limit_s
         for pause_s in (*_PAUSES_S, None):
             try:
-                return self._try_each(lambda channel: methods.unary(channel, name), request, end, limit_s)
+                return self._try_each(
+                    lambda channel: methods.unary(channel, name), request, end, limit_s, is_read=name.startswith(_READS)
+                )
             except MqError as error:
                 left_s = end - time.monotonic()
                 if pause_s is None or left_s <= pause_s or not is_worth_repeating(error, is_idempotent=is_idempotent):
@@ -149,7 +155,13 @@ class Connection:
         raise AssertionError("the last attempt returns or raises")
 
     def _try_each(
-        self, callable_of: Callable[[grpc.Channel], Callable[..., Any]], request: Any, end: float, limit_s: float
+        self,
+        callable_of: Callable[[grpc.Channel], Callable[..., Any]],
+        request: Any,
+        end: float,
+        limit_s: float,
+        *,
+        is_read: bool,
     ) -> Any:
         unreachable: MqError | None = None
         for channel in self._channels[:]:
@@ -157,7 +169,7 @@ class Connection:
                 left_s = max(0.001, end - time.monotonic())
                 response = callable_of(channel)(request, timeout=left_s, metadata=client_headers(self.client_id))
             except grpc.RpcError as error:
-                failure = error_of_rpc(error, self.where, limit_s)
+                failure = error_of_rpc(error, self.where, limit_s, is_read=is_read)
                 if not isinstance(failure, UnreachableError):
                     raise failure from None
                 unreachable = failure
@@ -193,7 +205,7 @@ class Connection:
 
     def is_serving(self) -> bool:
         """What gRPC's health service says of the whole server. Raises: MqError."""
-        answer = self._try_each(_health_check, b"", time.monotonic() + self.timeout_s, self.timeout_s)
+        answer = self._try_each(_health_check, b"", time.monotonic() + self.timeout_s, self.timeout_s, is_read=True)
         return bool(answer == _SERVING)
 
 

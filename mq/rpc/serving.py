@@ -1,5 +1,8 @@
 """The gRPC server: both services and gRPC's own health service on one port."""
 
+import errno
+import socket
+
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
@@ -28,6 +31,23 @@ class PortError(MqError):
     """The address cannot be listened on."""
 
 
+def _refusal(host: str, port: int) -> str:
+    """Why the operating system does not give an address; gRPC keeps it to itself, so it is asked once more."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+            probe.listen()
+    except OSError as error:
+        hints = {
+            errno.EADDRINUSE: "; is another broker running there?",
+            errno.EADDRNOTAVAIL: "; is it an address of this machine?",
+            errno.EACCES: "; ports below 1024 are the administrator's",
+        }
+        return f"{error.strerror}{hints.get(error.errno or 0, '')}"
+    return "is another broker running there?"
+
+
 class GrpcServer:
     """Listens for clients. `port` is the real one, also when 0 was asked for: known before routes are told to anyone."""
 
@@ -43,9 +63,9 @@ class GrpcServer:
         try:
             self.port = self._server.add_insecure_port(address)
         except RuntimeError as error:
-            raise PortError(f"listen: cannot listen on {address}; is another broker running there?") from error
+            raise PortError(f"listen: cannot listen on {address}: {_refusal(host, port)}") from error
         if self.port == 0:
-            raise PortError(f"listen: cannot listen on {address}; is another broker running there?")
+            raise PortError(f"listen: cannot listen on {address}: {_refusal(host, port)}")
         return self.port
 
     async def start(self, messaging: MessagingHandlers, extension: ExtensionHandlers) -> None:

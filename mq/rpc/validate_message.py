@@ -19,6 +19,7 @@ from mq.core.limits import (
     PROPERTIES_MAX,
     TRANSACTION_RECOVERY_MS_MAX,
 )
+from mq.core.quantity import show_duration_ms
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.validate_field import duration_ms, has_control_character, is_blank, refuse, shown, timestamp_ms
 
@@ -219,7 +220,10 @@ def _due_ms(system: pb.SystemProperties, now_ms: int) -> int:
     """When a delayed message becomes visible. A time that has passed means now."""
     due_ms = timestamp_ms(system.delivery_timestamp, "delivery_timestamp", Code.ILLEGAL_DELIVERY_TIME)
     if due_ms - now_ms > DELAY_MS_MAX:
-        refuse(Code.ILLEGAL_DELIVERY_TIME, f"delivery_timestamp: {due_ms - now_ms} ms from now, at most {DELAY_MS_MAX}")
+        refuse(
+            Code.ILLEGAL_DELIVERY_TIME,
+            f"delivery_timestamp: {show_duration_ms(due_ms - now_ms)} from now, at most {show_duration_ms(DELAY_MS_MAX)}",
+        )
     return max(due_ms, now_ms)
 
 

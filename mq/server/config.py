@@ -16,7 +16,7 @@ from typing import Any
 from mq.core.address import Address, check_advertised, parse_address
 from mq.core.errors import IllegalArgumentError
 from mq.core.limits import TOPIC_NAME
-from mq.core.quantity import parse_duration_ms, parse_size_bytes
+from mq.core.quantity import parse_duration_ms, parse_size_bytes, show_bytes
 from mq.server.logs import LOG_LEVELS
 
 __all__ = ["DEFAULT_METRICS_LISTEN", "ENVIRONMENT_PREFIX", "BrokerConfig", "load_config"]
@@ -109,7 +109,7 @@ class BrokerConfig:
     def _check_range(self, name: str, low: int, high: int) -> None:
         value = getattr(self, name)
         if not low <= value <= high:
-            raise IllegalArgumentError(f"{name}: {value} is outside of {low} to {high}")
+            raise IllegalArgumentError(f"{name}: {value} is outside of {low} to {high}{_shown_range(name, low, high)}")
 
     @property
     def listen_address(self) -> Address:
@@ -121,6 +121,16 @@ class BrokerConfig:
         if self.advertise:
             return [parse_address(one, "advertise") for one in self.advertise]
         return [(_own_address(self.listen_address[0]), port)]
+
+
+def _shown_range(name: str, low: int, high: int) -> str:
+    """A range of bytes once more, in units."""
+    return f" ({show_bytes(low)} to {show_bytes(high)})" if name in ("segment_bytes", "snapshot_every_bytes") else ""
+
+
+def _size(text: str, field: str) -> int:
+    # A negative size is a number out of range, not a text that nobody understands.
+    return int(text) if re.fullmatch(r"\s*-\d+\s*", text) else parse_size_bytes(text, field)
 
 
 def _own_address(listen_host: str) -> str:
@@ -162,9 +172,9 @@ _FROM_TEXT: dict[str, Callable[[str, str], object]] = {
     "data": lambda text, _field: Path(text).expanduser(),
     "advertise": lambda text, _field: tuple(part.strip() for part in text.split(",") if part.strip()),
     "node": _int,
-    "segment_bytes": parse_size_bytes,
-    "snapshot_every_bytes": parse_size_bytes,
-    "retention_bytes": parse_size_bytes,
+    "segment_bytes": _size,
+    "snapshot_every_bytes": _size,
+    "retention_bytes": _size,
     "retention_ms": _milliseconds,
     "auto_create_topics": _bool,
 }

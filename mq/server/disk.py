@@ -64,7 +64,9 @@ class FileDisk:
             handle.seek(0)
             owner = handle.read().strip() or "unknown"
             handle.close()
-            raise FolderInUseError(f"data folder {self.folder} is in use by process {owner}") from error
+            raise FolderInUseError(
+                f"data folder {self.folder} is in use by process {owner}; stop it, or give another --data"
+            ) from error
         handle.truncate(0)
         handle.write(str(os.getpid()))
         handle.flush()

@@ -10,14 +10,17 @@ from contextlib import suppress
 from typing import Any
 
 from mq.core.address import show_address
-from mq.core.errors import MqError
+from mq.core.errors import DamageError, MqError
+from mq.core.quantity import show_bytes
 from mq.server.broker import Broker
 from mq.server.config import BrokerConfig
 from mq.server.logs import set_up_logs
 from mq.server.metrics import MetricsServer
+from mq.server.opening import OpenedStore
 
 __all__ = ["run_broker"]
 
+_MEND = "; nothing was changed: `mq doctor --data {data}` shows every damaged place, and a copy of the folder mends it"
 _log = logging.getLogger("mq.broker")
 
 
@@ -37,7 +40,8 @@ def run_broker(config: BrokerConfig) -> int:
     try:
         return run(_serve(config))
     except MqError as error:
-        _log.error("the broker cannot start: %s", error)
+        advice = _MEND.format(data=config.data) if isinstance(error, DamageError) else ""
+        _log.error("the broker cannot start: %s%s", error, advice)
         return 1
 
 
@@ -50,6 +54,18 @@ def _greeting(config: BrokerConfig, port: int, metrics: MetricsServer | None) ->
     return "; ".join(filter(None, parts))
 
 
+def _opened(config: BrokerConfig, opened: OpenedStore) -> str:
+    """What opening the data folder came to, for people."""
+    log = opened.log
+    if log.last_index < log.first_index and not opened.snapshot_index:
+        return f"opened {config.data} in {opened.seconds:.2f} s: new, nothing is stored yet"
+    return (
+        f"opened {config.data} in {opened.seconds:.2f} s: log index {log.first_index} to {log.last_index}, "
+        f"snapshot at {opened.snapshot_index}, {opened.replayed} entries replayed, "
+        f"read {show_bytes(opened.recovery.scanned_bytes)} of the log's end"
+    )
+
+
 async def _serve(config: BrokerConfig) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -60,11 +76,7 @@ async def _serve(config: BrokerConfig) -> int:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
     broker = Broker(config)
     opened = broker.node.opened
-    _log.info(
-        "opened %s in %.2f s: log index %d to %d, snapshot at %d, %d entries replayed, %d bytes of the log scanned",
-        config.data, opened.seconds, opened.log.first_index, opened.log.last_index, opened.snapshot_index, opened.replayed,
-        opened.recovery.scanned_bytes,
-    )  # fmt: skip
+    _log.info("%s", _opened(config, opened))
     metrics = MetricsServer(config.metrics_listen, broker) if config.metrics_listen else None
     try:
         port = await broker.start()

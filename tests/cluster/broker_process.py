@@ -108,10 +108,11 @@ class BrokerProcess:
         return self.process.wait(limit_s)
 
     def opened(self) -> list[dict[str, int]]:
-        """What each start read: snapshot (log index, 0 = none), replayed (entries), scanned (bytes)."""
-        line = re.compile(r"snapshot at (\d+), (\d+) entries replayed, (\d+) bytes of the log scanned")
+        """What each start but that of a new folder read: snapshot (log index, 0 = none), replayed (entries), scanned (bytes)."""
+        line = re.compile(r"snapshot at (\d+), (\d+) entries replayed, read ([\d.]+) (bytes|KiB|MiB|GiB) of the log's end")
+        units = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
         return [
-            dict(zip(("snapshot", "replayed", "scanned"), map(int, found.groups()), strict=True))
+            {"snapshot": int(found[1]), "replayed": int(found[2]), "scanned": int(float(found[3]) * units[found[4]])}
             for found in line.finditer(self.log)
         ]
 

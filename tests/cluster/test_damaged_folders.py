@@ -75,6 +75,7 @@ def test_a_flipped_bit_below_the_durable_end_stops_the_start_and_is_told_precise
     said = refused_start(broker)
     assert f"the broker cannot start: log/{segment.name}, byte " in said
     assert "below the durable end" in said
+    assert f"`mq doctor --data {broker.data}` shows every damaged place" in said
     ran = broker.mq("doctor", "--data", str(broker.data))
     assert ran.code == 1
     assert segment.name in ran.out

@@ -29,7 +29,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "environment", "flags", "said"),
     [
-        ("segment_bytes: 1KiB", {}, [], "segment_bytes: 1024 is outside of 65536 to 1073741824 (`segment_bytes` in "),
+        ("segment_bytes: 1KiB", {}, [], "segment_bytes: 1024 is outside of 65536 to 1073741824 (64.0 KiB to 1.0 GiB) (`segment"),
         ("segmnt_bytes: 64KiB", {}, [], "segmnt_bytes: there is no such field; did you mean segment_bytes?"),
         ("- a list", {}, [], "must hold fields with values"),
         ("name: [", {}, [], "is not YAML"),

@@ -54,7 +54,8 @@ def test_nobody_there_is_exit_code_3_and_one_sentence(command: tuple[str, ...], 
     assert main([*command, "--endpoint", f"127.0.0.1:{port}"]) == 3
     out, err = capfd.readouterr()
     assert out == ""
-    assert err == f"mq: cannot reach 127.0.0.1:{port}: Connection refused\n"
+    reason = f"cannot reach 127.0.0.1:{port}: Connection refused"
+    assert err == f"mq: {reason}; is a broker running there? Start one with: mq broker --data DIR\n"
 
 
 class FailedCall(grpc.RpcError):
@@ -93,7 +94,9 @@ def test_a_broker_that_does_not_answer_is_exit_code_4(capfd: pytest.CaptureFixtu
     # It takes connections and says nothing.
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert main(["topic", "list", "--endpoint", f"127.0.0.1:{silent.getsockname()[1]}", "--timeout", "0.5"]) == 4
-    assert "did not answer within 0.5 s" in capfd.readouterr().err
+        assert "did not answer within 0.5 s (is it stopped?)\n" in capfd.readouterr().err
+        assert main(["topic", "delete", "a", "--endpoint", f"127.0.0.1:{silent.getsockname()[1]}", "--timeout", "0.5"]) == 4
+    assert "did not answer within 0.5 s; whether the call was carried out is unknown" in capfd.readouterr().err
 
 
 def test_a_broker_that_always_fails_is_exit_code_1(mq: Mq, broker: FakeBroker) -> None:
@@ -143,8 +146,9 @@ def test_the_second_endpoint_is_tried_when_the_first_is_dead(mq: Mq, broker: Fak
         ),
         (
             ("broker", "--data", "d", "--segment-bytes", "1KiB"),
-            "segment_bytes: 1024 is outside of 65536 to 1073741824 (--segment-bytes)",
+            "segment_bytes: 1024 is outside of 65536 to 1073741824 (64.0 KiB to 1.0 GiB) (--segment-bytes)",
         ),
+        (("broker", "--data", "d", "--segment-bytes", "-5"), "segment_bytes: -5 is outside of 65536 to 1073741824"),
         (("broker", "--data", "d", "--metrics", "5557"), "metrics_listen: '5557' is not HOST:PORT"),
         (("broker", "--data", "d", "--config", "no-such.yaml"), "config: no-such.yaml cannot be read: No such file or directory"),
     ],
