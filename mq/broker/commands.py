@@ -176,7 +176,11 @@ class ChangeInvisible:
 
 @dataclass(frozen=True, slots=True)
 class RenewClient:
-    """Move the deadline of all that a living client received with `auto_renew`; its handles stay good."""
+    """Move the deadline of what a living client received with `auto_renew`; its handles stay good.
+
+    since: log index; what was received before it stays as it is: whoever handed that out is gone, and nobody knows whether
+    it arrived. The same goes for what was received at or before `not_before_ms` (log time): nothing is renewed for ever.
+    """
 
     KIND: ClassVar[int] = 9
     log_ms: int
@@ -184,6 +188,8 @@ class RenewClient:
     client: str
     group: str
     deadline_ms: int
+    since: int
+    not_before_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from mq.core.ports import Operation
 
 __all__ = ["BrokerMachine"]
 
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 
 
 class BrokerMachine:
@@ -170,6 +170,7 @@ class BrokerMachine:
             client=command.client,
             renews=command.renews,
             attempt_id=command.attempt_id,
+            now_ms=command.log_ms,
         )
         for _queue_id, dead in received.dead:
             self._bury(group.name, dead, command.wall_ms, index)
@@ -207,22 +208,15 @@ class BrokerMachine:
         )
 
     def _renew_client(self, _index: int, command: c.RenewClient, _place: RecordPlace) -> Outcome:
+        limits = {"now_ms": command.log_ms, "since": command.since, "not_before_ms": command.not_before_ms}
         tables = self.group(command.group).tables.values()
-        return Done(
-            sum(
-                t.move_deadlines(command.client, command.deadline_ms, now_ms=command.log_ms, everything=False, earlier_only=False)
-                for t in tables
-            )
-        )
+        return Done(sum(table.renew(command.client, command.deadline_ms, **limits) for table in tables))
 
     def _release_client(self, _index: int, command: c.ReleaseClient, _place: RecordPlace) -> Outcome:
-        tables = self.group(command.group).tables.values()
         return Done(
             sum(
-                t.move_deadlines(
-                    command.client, command.deadline_ms, now_ms=command.log_ms, everything=command.everything, earlier_only=True
-                )
-                for t in tables
+                table.give_back(command.client, command.deadline_ms, now_ms=command.log_ms, everything=command.everything)
+                for table in self.group(command.group).tables.values()
             )
         )
 

@@ -33,6 +33,7 @@ __all__ = [
     "QUEUES_PER_TOPIC_MAX",
     "RECEIVE_BATCH_MAX",
     "RENEW_INVISIBLE_MS",
+    "RENEW_MS_MAX",
     "RETRY_DELAYS_S",
     "TOPIC_NAME",
     "TOPIC_NAME_CHARS_MAX",
@@ -65,8 +66,11 @@ FRAME_BYTES_MAX = 130 << 20
 RECEIVE_BATCH_MAX = 32
 INVISIBLE_MS_MIN = 10_000
 INVISIBLE_MS_MAX = 12 * 3600_000
-RENEW_INVISIBLE_MS = 60_000
-"""How long an `auto_renew` receive hides a message at a time. RocketMQ: 60 s."""
+RENEW_INVISIBLE_MS = 30_000
+"""How long an `auto_renew` receive hides a message at a time (RocketMQ: 60 s). Smaller: what a crash lost comes back sooner;
+but a client that is silent for so long, which sends a heartbeat every 10 s, counts as gone."""
+RENEW_MS_MAX = 3 * 3600_000
+"""How long an `auto_renew` receive is renewed in all. RocketMQ: 3 h."""
 RETRY_DELAYS_S = (1, 5, 10, 30, *(60 * minutes for minutes in range(1, 11)), 1200, 1800, 3600, 7200)
 """Between the failed attempts of a push consumer, by attempt; the last one repeats. RocketMQ: messageDelayLevel."""
 LONG_POLL_MS_MAX = 20_000

@@ -19,7 +19,7 @@ from mq.broker.state import MAX_ATTEMPTS, Group, dead_letter_topic
 from mq.core.entry import RecordPlace
 from mq.core.errors import Code, DamageError, FormatError, MqError, NotServingError, RefusedError
 from mq.core.ids import CommitLogPosition, QueueOffset
-from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
+from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RENEW_MS_MAX, RETRY_DELAYS_S
 from mq.server.clients import Clients
 from mq.server.node import BrokerNode
 from mq.server.waiting import Poll, WaitingRoom
@@ -28,7 +28,7 @@ __all__ = ["Deliverer"]
 
 _SKIPS_WORTH_A_COMMAND = 256
 _RENEW_EVERY_MS = 5_000
-_RENEW_WHEN_LEFT_MS = 30_000
+_RENEW_WHEN_LEFT_MS = 18_000
 _NACK_MS_MIN = 1_000
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,8 @@ class Deliverer:
         self._renewing: dict[tuple[str, str], int] = {}
         self._is_stopping = False
         node.on_applied.append(self._on_applied)
-        self._find_renewing()
+        # What was handed out before this start may never have arrived. It is not renewed: it runs out and comes again.
+        self._renews_since = node.log.last_index + 1
 
     # --- receive
 
@@ -292,15 +293,6 @@ class Deliverer:
 
     # --- renewal
 
-    def _find_renewing(self) -> None:
-        """After a start: who held messages with `auto_renew` gets one interval to be heard of."""
-        for group in self._machine.groups.values():
-            for table in group.tables.values():
-                for _, progress in table.queues():
-                    for flight in progress.in_flight.values():
-                        if flight.renews:
-                            self._renewing.setdefault((flight.client, group.name), flight.deadline_ms)
-
     async def renew_forever(self) -> None:
         """Move the deadlines of living clients' messages before they run out."""
         while True:
@@ -322,7 +314,9 @@ class Deliverer:
             self._renewing.pop((client, group), None)
             new_ms = log_ms + RENEW_INVISIBLE_MS
             try:
-                outcome = await self._node.carry_out(c.RenewClient(log_ms, wall_ms, client, group, new_ms))
+                outcome = await self._node.carry_out(
+                    c.RenewClient(log_ms, wall_ms, client, group, new_ms, self._renews_since, log_ms - RENEW_MS_MAX)
+                )
             except NotServingError:
                 return
             except RefusedError:  # the group was deleted a moment ago

@@ -11,7 +11,7 @@ The table is part of the replicated state: it changes only when a command is app
 from the command. RocketMQ: PopMessageProcessor, AckMessageProcessor, ChangeInvisibleTimeProcessor.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ class InFlight:
 
     attempt: how often it was delivered, from 1; 0 when the only delivery did not take place.
     deadline_ms: log time at which it is ready again.
-    stamp: log index of the command that made its valid receipt handle.
+    stamp: log index of the command that made its valid receipt handle. taken_ms: log time of the delivery.
     """
 
     attempt: int
@@ -35,6 +35,7 @@ class InFlight:
     stamp: int
     client: str
     renews: bool
+    taken_ms: int
 
 
 class Delivered(NamedTuple):
@@ -141,8 +142,16 @@ class DeliveryTable:
             due.append(replace(pick, again=again, dead=tuple(d for d in pick.dead if d.offset not in gone)) if gone else pick)
         return tuple(due)
 
-    def take(
-        self, picks: tuple[QueuePick, ...], *, stamp: int, deadline_ms: int, client: str, renews: bool, attempt_id: str
+    def take(  # noqa: PLR0913 - what a delivery is made of
+        self,
+        picks: tuple[QueuePick, ...],
+        *,
+        stamp: int,
+        deadline_ms: int,
+        client: str,
+        renews: bool,
+        attempt_id: str,
+        now_ms: int,
     ) -> Received:
         """Carry out a receive: hide what was picked. A pick based on another state of the queue is void."""
         delivered: list[Delivered] = []
@@ -154,7 +163,7 @@ class DeliveryTable:
             progress.attempt_id = attempt_id
             dead += [(pick.queue_id, place) for place in pick.dead if progress.in_flight.pop(place.offset, None) is not None]
             for offset, attempt in self._picked(progress, pick):
-                progress.hide(offset, InFlight(attempt, deadline_ms, stamp, client, renews))
+                progress.hide(offset, InFlight(attempt, deadline_ms, stamp, client, renews, now_ms))
                 delivered.append(Delivered(pick.queue_id, offset, attempt, stamp, deadline_ms))
             progress.next_offset = pick.next_offset
         return Received(tuple(delivered), tuple(dead))
@@ -203,18 +212,26 @@ class DeliveryTable:
         self._queues[queue_id].hide(offset, changed)
         return changed
 
-    def move_deadlines(self, client: str, deadline_ms: int, *, now_ms: int, everything: bool, earlier_only: bool) -> int:
-        """Move the deadlines of what a client holds with `auto_renew` (or of all it holds); returns how many.
+    def renew(self, client: str, deadline_ms: int, *, now_ms: int, since: int, not_before_ms: int) -> int:
+        """Hide for longer what a client holds with `auto_renew`, received by the command `since` or later; returns how many."""
+        # What was received in this very millisecond counts as renewed, or nobody would think of it again.
+        return self._move_deadlines(
+            deadline_ms,
+            lambda f: f.client == client and f.renews and f.stamp >= since and f.taken_ms > not_before_ms
+            and now_ms < f.deadline_ms <= deadline_ms,
+        )  # fmt: skip
 
-        earlier_only: give back (a deadline never moves to later) instead of renewing (never to earlier).
-        """
+    def give_back(self, client: str, deadline_ms: int, *, now_ms: int, everything: bool) -> int:
+        """Make ready earlier what a client holds with `auto_renew`, or all that it holds; returns how many."""
+        return self._move_deadlines(
+            deadline_ms, lambda f: f.client == client and (f.renews or everything) and max(now_ms, deadline_ms) < f.deadline_ms
+        )
+
+    def _move_deadlines(self, deadline_ms: int, is_meant: Callable[[InFlight], bool]) -> int:
         moved = 0
         for progress in self._queues.values():
             for offset, flight in progress.in_flight.items():
-                if flight.client != client or flight.deadline_ms <= now_ms or not (flight.renews or everything):
-                    continue
-                # What was received in this very millisecond counts as renewed, or nobody would think of it again.
-                if (deadline_ms < flight.deadline_ms) if earlier_only else (deadline_ms >= flight.deadline_ms):
+                if is_meant(flight):
                     flight.deadline_ms = deadline_ms
                     heappush(progress.ready, (deadline_ms, offset, flight.stamp))
                     moved += 1
@@ -234,7 +251,7 @@ class DeliveryTable:
                 queue_id,
                 p.next_offset,
                 p.attempt_id,
-                [[o, f.attempt, f.deadline_ms, f.stamp, f.client, f.renews] for o, f in p.in_flight.items()],
+                [[o, f.attempt, f.deadline_ms, f.stamp, f.client, f.renews, f.taken_ms] for o, f in p.in_flight.items()],
             ]
             for queue_id, p in self._queues.items()
         ]

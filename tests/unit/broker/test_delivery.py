@@ -5,7 +5,7 @@ import pytest
 from mq.broker import commands as c
 from mq.broker.delivery.receipt import ReceiptHandle
 from mq.broker.delivery.table import Delivered, Received
-from mq.broker.outcomes import Changed, Done
+from mq.broker.outcomes import Changed, Done, Outcome
 from mq.core.errors import Code, RefusedError
 from tests.unit.broker.helpers import Core, offsets
 
@@ -164,11 +164,36 @@ def test_an_ordered_batch_out_of_time_comes_back_in_order_as_attempt_two() -> No
     assert [(d.offset, d.attempt) for d in core.receive(attempt_id="two")] == [(0, 2), (1, 2), (2, 2)]
 
 
+def renew(core: Core, ms: int, *, since: int = 0, not_before_ms: int = 0) -> Outcome:
+    return core.do(c.RenewClient(core.now_ms, core.now_ms, "me", "g", core.now_ms + ms, since, not_before_ms))
+
+
+def test_what_somebody_else_handed_out_is_not_renewed(core: Core) -> None:
+    core.send("a", "b")
+    core.receive(1, renews=True)
+    since = len(core.log) + 1
+    (mine,) = core.receive(1, renews=True)
+    assert renew(core, 60_000, since=since) == Done(1)
+    core.wait(10_000)
+    assert [(d.offset, d.attempt) for d in core.receive()] == [(0, 2)]
+    assert core.ack(mine)
+
+
+def test_nothing_is_renewed_for_ever(core: Core) -> None:
+    core.send("a")
+    core.receive(renews=True)
+    taken_ms = core.now_ms
+    core.wait(5_000)
+    assert renew(core, 60_000, not_before_ms=taken_ms - 1) == Done(1)
+    core.wait(50_000)
+    assert renew(core, 60_000, not_before_ms=taken_ms) == Done(0)
+
+
 def test_renewal_moves_only_what_was_received_with_auto_renew_and_keeps_the_handle(core: Core) -> None:
     core.send("a", "b")
     renewed = core.receive(1, renews=True)[0]
     plain = core.receive(1)[0]
-    core.do(c.RenewClient(core.now_ms, core.now_ms, "me", "g", core.now_ms + 60_000))
+    renew(core, 60_000)
     core.wait(15_000)
     assert core.ack(renewed)
     assert not core.ack(plain)
@@ -177,8 +202,8 @@ def test_renewal_moves_only_what_was_received_with_auto_renew_and_keeps_the_hand
 def test_what_was_received_in_the_millisecond_of_a_renewal_is_counted_and_an_earlier_deadline_is_not_taken(core: Core) -> None:
     core.send("a")
     (delivered,) = core.receive(1, renews=True, invisible_ms=60_000)
-    assert core.do(c.RenewClient(core.now_ms, core.now_ms, "me", "g", core.now_ms + 60_000)) == Done(1)
-    assert core.do(c.RenewClient(core.now_ms, core.now_ms, "me", "g", core.now_ms + 59_999)) == Done(0)
+    assert renew(core, 60_000) == Done(1)
+    assert renew(core, 59_999) == Done(0)
     core.wait(59_999)
     assert core.ack(delivered)
 

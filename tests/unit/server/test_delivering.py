@@ -245,3 +245,20 @@ async def test_when_all_is_damaged_the_consumer_is_told(kitchen: Kitchen, tmp_pa
     kitchen.node.reader.forget_all()
     with pytest.raises(DamageError, match=segment.name):
         await kitchen.receive()
+
+
+async def test_what_was_handed_out_before_a_restart_is_not_renewed_but_comes_again(kitchen: Kitchen, tmp_path: Path) -> None:
+    """Its reply may have been lost with the old process, while the client goes on to send heartbeats."""
+    await kitchen.send("lost")
+    await kitchen.receive()
+    await kitchen.node.close()
+    again = Kitchen(BrokerNode(FileDisk(tmp_path), segment_bytes=1 << 20))
+    again.clients.heard("anna", group="g")
+    assert not await renewed(again)
+    assert 0 < again.deadlines()[0] <= RENEW_INVISIBLE_MS
+    await again.send("new")
+    assert [m.offset for m in await again.receive()] == [1]
+    await again.deliverer.renew_due()
+    assert again.deadlines()[1] > again.deadlines()[0]
+    again.deliverer.stop()
+    await again.node.close()
