@@ -41,7 +41,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class CreateTopic:
-    """Define a topic, or change its queue count (it may only grow) and permission."""
+    """Define a topic, or change its queue count (it may only grow) and permission.
+
+    if_absent: leave a topic that is there as it is.
+    """
 
     KIND: ClassVar[int] = 2
     log_ms: int
@@ -50,6 +53,7 @@ class CreateTopic:
     message_kind: int
     queues: int
     permission: int
+    if_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class CreateGroup:
     """Define a consumer group, or change its settings.
 
     max_attempts: deliveries in all before a message becomes a dead letter.
+    if_absent: leave a group that is there as it is.
     """
 
     KIND: ClassVar[int] = 4
@@ -75,6 +80,7 @@ class CreateGroup:
     name: str
     is_fifo: bool
     max_attempts: int
+    if_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

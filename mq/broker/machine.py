@@ -238,6 +238,8 @@ class BrokerMachine:
         kind, permission = MessageKind(command.message_kind), Permission(command.permission)
         if topic is None:
             topic = self.topics[command.name] = Topic(command.name, kind, permission, index)
+        elif command.if_absent:
+            return Done(len(topic.queues))
         elif topic.kind != kind:
             raise RefusedError(
                 Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
@@ -265,6 +267,8 @@ class BrokerMachine:
         group = self.groups.get(command.name)
         if group is None:
             group = self.groups[command.name] = Group(command.name)
+        elif command.if_absent:
+            return Done()
         group.is_fifo, group.max_attempts = command.is_fifo, command.max_attempts
         return Done()
 

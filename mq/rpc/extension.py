@@ -160,7 +160,10 @@ class ExtensionHandlers:
                 f"no message at offset {request.offset} of queue {request.queue_id} in {request.topic}: "
                 + (f"it holds {low} to {high - 1}" if low < high else "it is empty"),
             )
-        (offset, message), *_ = (await self._admin.peek(request.topic, request.queue_id, request.offset, 1))[0]
+        found, _ = await self._admin.peek(request.topic, request.queue_id, request.offset, 1)
+        if not found or found[0][0] != request.offset:
+            raise RefusedError(Code.MESSAGE_NOT_FOUND, f"the message at offset {request.offset} is gone: retention took it")
+        ((offset, message),) = found
         return pb.GetMessageResponse(code=_OK, stored=_stored(request.queue_id, offset, message)).SerializeToString()
 
     async def query_messages(self, raw: bytes, _context: Context) -> bytes:

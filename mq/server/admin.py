@@ -169,6 +169,11 @@ class Administrator:
         count = min(max(count, 1), _PEEK_MAX)
         found: list[tuple[int, StoredMessage]] = []
         for entry in await self._node.reader.run(partial(queue.entries, QueueOffset(at), _PEEK_MAX)):
+            if len(found) == count:
+                break
+            if self._is_gone(entry):
+                at = entry.base_offset + entry.count
+                continue
             payload = await self._payload(entry)
             stored_tags = decode_tags(payload)
             while at < entry.base_offset + entry.count and len(found) < count:
@@ -189,6 +194,9 @@ class Administrator:
         size, at = 0, min(max(offset, queue.min_offset), queue.max_offset)
         while size < bytes_max and at < queue.max_offset:
             for entry in await self._node.reader.run(partial(queue.entries, QueueOffset(at), 64)):
+                if self._is_gone(entry):
+                    at = entry.base_offset + entry.count
+                    continue
                 part = batch_slice(await self._payload(entry), entry.first, entry.count)
                 found.append(BatchSlice(queue_id, entry.base_offset, part))
                 size, at = size + entry.size_bytes, entry.base_offset + entry.count
@@ -200,6 +208,13 @@ class Administrator:
         """Come back when the queue has grown beyond `offset`, or after a while."""
         if self._machine.queue(topic, queue_id).max_offset <= offset:
             await self._deliverer.room.wait(topic, f"\0fetch {queue_id}", timeout_s)
+
+    def _is_gone(self, entry: QueueEntry) -> bool:
+        """Whether retention took the message although its queue goes further back.
+
+        Dead letters and delayed messages may have been stored long before they became visible.
+        """
+        return entry.position < self._node.log.first_position
 
     async def _payload(self, entry: QueueEntry) -> bytes:
         return await self._node.reader.payload(RecordPlace(CommitLogPosition(entry.position), entry.size_bytes))

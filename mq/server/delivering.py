@@ -187,7 +187,9 @@ class Deliverer:
         """The group; made with defaults on first use."""
         group = self._machine.groups.get(name)
         if group is None:
-            await self._node.carry_out(c.CreateGroup(*self._node.stamps(), name, False, MAX_ATTEMPTS))  # noqa: FBT003
+            await self._node.carry_out(
+                c.CreateGroup(*self._node.stamps(), name, is_fifo=False, max_attempts=MAX_ATTEMPTS, if_absent=True)
+            )
             group = self._machine.group(name)
         return group
 

@@ -17,6 +17,7 @@ from mq.broker.log_clock import LogClock
 from mq.broker.outcomes import Outcome
 from mq.broker.replication.solo import Proposed, Solo
 from mq.broker.store.snapshot import Snapshot, encode_snapshot, snapshot_file, snapshots_in, superfluous_snapshots
+from mq.broker.wall_clock import WallClock
 from mq.core.errors import DiskError, DiskFullError, MqError, NotServingError, OutcomeUnknownError, RefusedError, StateError
 from mq.core.ids import LogIndex, Term
 from mq.core.ports import Operation, Plan, Remove, Replace
@@ -51,6 +52,7 @@ class BrokerNode:
         self.log, self.machine = self.opened.log, self.opened.machine
         self.replication = Solo(self.log)
         self.reader = LogReader(self.log, disk)
+        self._wall_clock = WallClock(self.machine.wall_ms)
         self.clock = LogClock()
         self.clock.note(self.machine.log_ms, _monotonic_ms())
         self.on_applied: list[Callable[[Command, Outcome], None]] = []
@@ -80,10 +82,9 @@ class BrokerNode:
         """Log time now, in ms."""
         return self.clock.now_ms(_monotonic_ms())
 
-    @staticmethod
-    def wall_ms() -> int:
-        """Unix time now, in ms."""
-        return time.time_ns() // 1_000_000
+    def wall_ms(self) -> int:
+        """Unix time now, in ms, as the log knows it: a machine's clock that is set changes it slowly."""
+        return self._wall_clock.now_ms(_counting_ms(), time.time_ns() // 1_000_000)
 
     def stamps(self) -> tuple[int, int]:
         """(log_ms, wall_ms) for a new command; neither goes back."""
@@ -317,6 +318,11 @@ def _fail(future: "asyncio.Future[Outcome]", error: MqError) -> None:
 def _as_bug(what: str, error: Exception) -> StateError:
     _log.debug("%s", what, exc_info=error)
     return StateError(f"{what}: {type(error).__name__}: {error}")
+
+
+def _counting_ms() -> int:
+    """A clock that cannot be set; where there is one, it counts on while the machine sleeps."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000 if hasattr(time, "CLOCK_BOOTTIME") else _monotonic_ms()
 
 
 def _monotonic_ms() -> int:

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import sys
 from functools import partial
 
 from mq.broker import commands as c
+from mq.broker.state import DEAD_LETTER_PREFIX
 from mq.broker.store.commit_log import SegmentView
 from mq.broker.store.consume_queue import ConsumeQueue
 from mq.core.errors import RefusedError
@@ -15,6 +17,8 @@ from mq.server.node import BrokerNode
 __all__ = ["Retention"]
 
 _EVERY_S = 5.0
+_DEAD_KEPT_MS = 72 * 3600_000
+"""RocketMQ: fileReservedTime, 72 hours."""
 _ENTRIES_PER_LOOK = 64
 _log = logging.getLogger(__name__)
 
@@ -22,7 +26,8 @@ _log = logging.getLogger(__name__)
 class Retention:
     """Keeps the log below `bytes_max` bytes and `age_ms_max` of age (0: no limit), by whole sealed segments.
 
-    A segment that a delayed or half message still needs is kept, and so is one that no snapshot covers yet.
+    A segment that a delayed or half message still needs is kept, one that holds a dead letter too (for `age_ms_max` after
+    its death, or 72 hours), and one that no snapshot covers yet.
     """
 
     def __init__(self, node: BrokerNode, *, bytes_max: int, age_ms_max: int) -> None:
@@ -53,7 +58,7 @@ class Retention:
         """Number of the first segment to keep."""
         hidden = self._node.machine.oldest_hidden()
         total = sum(s.size_bytes for s in segments)
-        now_ms, keep = self._node.wall_ms(), 0
+        now_ms, keep, dead = self._node.wall_ms(), 0, None
         while keep + 1 < len(segments):
             segment, following = segments[keep], segments[keep + 1]
             if following.first_index > self._node.machine.applied_index:
@@ -64,9 +69,22 @@ class Retention:
             needed = hidden is not None and hidden < following.base_position
             if not (too_big or too_old) or not covered or needed:
                 break
+            if dead is None:
+                dead = await self._oldest_dead(now_ms)
+            if dead < following.base_position:
+                break
             total -= segment.size_bytes
             keep += 1
         return keep
+
+    async def _oldest_dead(self, now_ms: int) -> int:
+        """The lowest position that a young dead letter points to; beyond the log when there is none."""
+        lowest, since_ms = int(self._node.log.end_position), now_ms - (self._age_ms_max or _DEAD_KEPT_MS)
+        for topic in self._node.machine.topics.values():
+            if topic.name.startswith(DEAD_LETTER_PREFIX):
+                for queue in topic.queues:
+                    lowest = min(lowest, await self._node.reader.run(partial(_lowest_position, queue, since_ms)))
+        return lowest
 
     async def _store_ms(self, segment: SegmentView) -> int:
         """Wall time of the first command in a segment."""
@@ -83,6 +101,15 @@ class Retention:
                 if floor > queue.min_offset:
                     floors.append((topic.name, queue.queue_id, int(floor)))
         return floors
+
+
+def _lowest_position(queue: ConsumeQueue, since_ms: int) -> Steps[int]:
+    """Of the entries stored since a wall time; dead letters do not lie in the order in which they died."""
+    lowest, at = sys.maxsize, (yield from queue.offset_at(since_ms))
+    while entries := (yield from queue.entries(at, _ENTRIES_PER_LOOK)):
+        lowest = min(lowest, *(entry.position for entry in entries))
+        at = QueueOffset(entries[-1].base_offset + entries[-1].count)
+    return lowest
 
 
 def _floor_of(queue: ConsumeQueue, store_ms: int, position: int) -> Steps[QueueOffset]:

@@ -30,7 +30,7 @@ class Sender:
         self._space.check()
         topic = self._machine.topics.get(name)
         if topic is None and self._auto_create_topics and not name.startswith("%"):
-            await self._node.carry_out(c.CreateTopic(*self._node.stamps(), name, kind, 8, Permission.READ_WRITE))
+            await self._node.carry_out(c.CreateTopic(*self._node.stamps(), name, kind, 8, Permission.READ_WRITE, if_absent=True))
         topic = self._machine.topic(name)
         if not topic.permission.is_writable:
             why = (

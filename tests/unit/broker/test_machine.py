@@ -17,7 +17,7 @@ from mq.broker.batch import (
 )
 from mq.broker.delivery.table import Delivered
 from mq.broker.machine import BrokerMachine
-from mq.broker.outcomes import Released, Sent
+from mq.broker.outcomes import Done, Released, Sent
 from mq.broker.state import SentIds
 from mq.core.entry import RecordPlace
 from mq.core.errors import Code, FormatError, RefusedError, StateError
@@ -192,3 +192,14 @@ def test_unknown_commands_and_versions_are_refused_not_guessed() -> None:
     for payload in (b"", b"\xff[]", b"\x02[1]", b"\x02{", b"\x01\x09" + bytes(60), b"\x01"):
         with pytest.raises(FormatError):
             c.decode_command(payload)
+
+
+def test_a_definition_made_on_first_use_never_overwrites_one_that_was_made_meanwhile() -> None:
+    core = Core()
+    core.topic(queues=4)
+    core.group(is_fifo=True, max_attempts=3)
+    assert core.do(c.CreateGroup(1, 1, "g", is_fifo=False, max_attempts=17, if_absent=True)) == Done()
+    group = core.machine.group("g")
+    assert (group.is_fifo, group.max_attempts) == (True, 3)
+    assert core.do(c.CreateTopic(1, 1, "t", 2, 8, 4, if_absent=True)) == Done(4)
+    assert (core.machine.topic("t").kind, len(core.machine.topic("t").queues)) == (1, 4)
