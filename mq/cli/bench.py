@@ -17,7 +17,9 @@ __all__ = ["bench_command"]
 
 @click.command("bench")
 @client_command
-@click.option("--topic", default="mq-bench", show_default=True, help="Made if it is not there; its messages stay.")
+@click.option(
+    "--topic", default="mq-bench", show_default=True, help="Made if it is not there; its messages stay until `mq topic delete`."
+)
 @click.option("--seconds", type=click.FloatRange(0.1, 600), default=3.0, show_default=True, help="For each of the three figures.")
 @click.option("--body-bytes", type=click.IntRange(1, 1 << 20), default=256, show_default=True, help="Size of a body.")
 @click.option("--batch", type=click.IntRange(1, 1000), default=100, show_default=True, help="Messages in a batch.")
@@ -45,6 +47,7 @@ def bench_command(session: Session, topic: str, seconds: float, **sizes: int) ->
     else:
         columns = ("figure", "messages", "seconds", "per_second", "p50_ms", "p99_ms")
         print_table([name.replace("_", " ") for name in columns], [[figure[name] for name in columns] for figure in figures])
+    note(f"the messages stay in topic {topic}; remove it with: mq topic delete {topic}")
 
 
 def _figure(name: str, messages: int, seconds: float, took_s: list[float]) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """`mq consume`: prints messages, and acknowledges them once they are printed."""
 
+import re
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -18,6 +19,20 @@ __all__ = ["consume_command"]
 _RECEIVE_MAX = 32
 _POLL_MS_MAX = 15_000
 _PAUSE_S = 1.0
+_SQL = re.compile(r"[<>=]|\s(and|or|in|is|not|between|like)\s", re.IGNORECASE)
+
+
+def _tags(_context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """What the broker would take for a tag of an odd name, and then wait for in vain, is refused here."""
+    tags = [tag.strip() for tag in value.split("||")]
+    if not all(tags):
+        raise click.BadParameter(f"{value!r} has a place without a tag; tags are joined like this: 'a || b'", param=parameter)
+    if any(_SQL.search(tag) for tag in tags):
+        raise click.BadParameter(
+            f"{value!r} looks like SQL, which comes with a later stage; only tags can be named, joined by ||: 'a || b'",
+            param=parameter,
+        )
+    return value
 
 
 @click.command("consume")
@@ -35,7 +50,15 @@ _PAUSE_S = 1.0
     metavar="SECS",
     help="Stop after so long without a message.",
 )
-@click.option("--tag", "tags", default="*", show_default=True, metavar="EXPRESSION", help="Only these tags, such as 'a || b'.")
+@click.option(
+    "--tag",
+    "tags",
+    default="*",
+    show_default=True,
+    metavar="EXPRESSION",
+    callback=_tags,
+    help="Only these tags, such as 'a || b'. What is left out is passed over: this group will not get it later either.",
+)
 def consume_command(session: Session, topic: str, group: str, count: int | None, **how: object) -> int:
     """Print the messages of TOPIC, one body a line, and acknowledge them.
 

@@ -1,7 +1,7 @@
 """`mq log`: the commit log of a stopped broker, for people."""
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ __all__ = ["log_command"]
 
 _CHUNK_BYTES = 1 << 20
 _TEXT_CHARS_MAX = 400
+_COLUMNS = f"{'INDEX':>8} {'TERM':>4} {'POSITION':>12} {'TIME':23} COMMAND AND FIELDS"
 
 
 @click.group("log")
@@ -48,11 +49,17 @@ def _dump(data: Path, first: int | None, last: int | None, is_json: bool) -> int
             note(f"mq: {describe_torn(recovery.torn)}")
         for damage in recovery.damage:
             note(f"mq: {describe_damage(damage)}")
+        if not log.segments() and not recovery.damage:
+            note(f"mq: {data} holds no commit log")
+            return 1
         begin, end = max(first or 0, log.first_index), min(last or log.last_index, log.last_index)
+        if not is_json and begin <= end:
+            print_line(_COLUMNS)
         for stored in _entries(log, disk, begin, end):
             _print(stored, is_json=is_json)
         if begin > end:
-            note(f"mq: there is no such entry; the log holds {log.first_index} to {log.last_index}")
+            holds = f"{log.first_index} to {log.last_index}" if log.first_index <= log.last_index else "none"
+            note(f"mq: there is no such entry; the log holds {holds}")
     return 1 if recovery.damage or begin > end else 0
 
 
@@ -91,7 +98,20 @@ def _is_dull(key: str, value: Any) -> bool:
 
 
 def _short(value: Any) -> str:
-    return " ".join(value) if isinstance(value, list) else str(value)
+    """A field's value for people: parts of one thing joined by colons, several things by commas."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " ".join(value)
+    if is_dataclass(value):
+        # What a receive took from a queue: only what differs from "nothing".
+        parts = [(field.name, getattr(value, field.name)) for field in fields(value)]
+        return "(" + " ".join(f"{name}={_short(part)}" for name, part in parts if part != () and part is not False) + ")"
+    if isinstance(value, tuple):
+        return (",".join if any(isinstance(part, tuple) or is_dataclass(part) for part in value) else ":".join)(
+            map(_short, value)
+        )
+    return str(value)
 
 
 def _explain(kind: int, payload: bytes) -> tuple[str | None, dict[str, Any]]:
@@ -111,8 +131,12 @@ def _explain(kind: int, payload: bytes) -> tuple[str | None, dict[str, Any]]:
 
 def _values(command: "Command") -> dict[str, Any]:
     from mq.broker.batch import AppendMessages  # noqa: PLC0415
+    from mq.core.message import MessageKind, Permission  # noqa: PLC0415
 
     values = {field.name: getattr(command, field.name) for field in fields(command)}
+    for name, kinds in (("message_kind", MessageKind), ("permission", Permission)):
+        if values.get(name) in tuple(kinds):
+            values[name] = kinds(values[name]).name.lower()
     if isinstance(command, AppendMessages):
         values["messages"] = len(command.messages)
         values["shared"] = "" if command.shared is None else f"{len(command.shared)} bytes"

@@ -40,16 +40,23 @@ def _get(session: Session, topic: str, queue: int, offset: int) -> None:
 @client_command
 @click.argument("topic")
 @click.option("--id", "message_id", default="", help="The message's id.")
-@click.option("--key", default="", help="One of its keys. (Comes with a later stage.)")
+@click.option("--key", default="", help="One of its keys. (Comes with a later stage; until then --id.)")
 @click.option("--count", type=click.IntRange(1, 1000), default=32, show_default=True, help="At most so many.")
 def _query(session: Session, topic: str, message_id: str, key: str, count: int) -> int:
-    """Find messages of TOPIC by --id or by --key."""
+    """Find messages of TOPIC by --id; look-up by --key comes with a later stage."""
+    from mq.core.errors import Code, RefusedError  # noqa: PLC0415
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
 
     if bool(message_id) == bool(key):
         raise click.UsageError("give --id or --key, one of them")
     with session.connect() as connection:
-        messages = AdminClient(connection).query_messages(topic, message_id=message_id, key=key, count=count)
+        try:
+            messages = AdminClient(connection).query_messages(topic, message_id=message_id, key=key, count=count)
+        except RefusedError as error:
+            if error.code != Code.NOT_IMPLEMENTED or not key:
+                raise
+            text = "this broker cannot look up by --key yet; give --id, or search the bodies with `mq message peek --text`"
+            raise RefusedError(error.code, text) from None
     return _print(session, messages)
 
 

@@ -4,6 +4,7 @@ Few messages go one by one, as any RocketMQ client sends them. Many plain ones g
 broker understands and which are a good deal faster.
 """
 
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from mq.client.views import BatchResult
+    from mq.core.errors import RefusedError
 
 __all__ = ["send_command"]
 
@@ -29,6 +31,12 @@ _BATCH_MESSAGES = 100
 _BATCH_BYTES = 1 << 20
 _READ_BYTES = 1 << 16
 _LISTED_MAX = 1000
+_ADVICE_BY_TYPE = {
+    "NORMAL": "leave out --group-key and --delay",
+    "FIFO": "give its message group with --group-key KEY",
+    "DELAY": "say when with --delay DURATION",
+    "TRANSACTION": "transactions come with a later stage",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +107,16 @@ def _properties(_context: click.Context, parameter: click.Parameter, values: tup
 @click.argument("topic")
 @click.argument("body", required=False)
 @click.option(
-    "--count", type=click.IntRange(min=1), metavar="N", help="So many messages, BODY and a number each; or so many lines."
+    "--count", type=click.IntRange(min=1), metavar="N", help="So many messages, BODY and a number each; or at most so many lines."
 )
-@click.option("--key", "keys", multiple=True, help="A key to look it up by; may be repeated.")
-@click.option("--tag", default="", help="A tag that consumers can filter by.")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    callback=lambda _context, _parameter, values: tuple(filter(None, values)),
+    help="A key, stored with it; may be repeated. (Looking messages up by key comes with a later stage.)",
+)
+@click.option("--tag", default="", help="A tag that consumers can filter by; an empty one is none.")
 @click.option(
     "--property",
     "properties",
@@ -113,12 +127,16 @@ def _properties(_context: click.Context, parameter: click.Parameter, values: tup
 )
 @click.option("--group-key", default="", metavar="KEY", help="Message group: its messages stay in order (topics of type fifo).")
 @click.option(
-    "--delay", "delay_ms", type=DURATION, metavar="DURATION", help="Deliver after this span, such as 5s (topics of type delay)."
+    "--delay",
+    "delay_ms",
+    type=DURATION,
+    metavar="DURATION",
+    help="Deliver after this span, such as 5s, at most 24h (topics of type delay).",
 )
 def send_command(session: Session, **options: Any) -> int:
-    """Send BODY to TOPIC; with - as BODY each line of standard input.
+    """Send BODY to TOPIC; with - as BODY each line of standard input, empty ones left out.
 
-    JSON: "messages" lists the first 1000.
+    JSON: "messages" lists the first 1000. Exit code 1: nothing was sent.
     """
     order = _Order(**options)
     if order.body is None and order.count is None:
@@ -137,12 +155,29 @@ def send_command(session: Session, **options: Any) -> int:
                 asyncio.run(_send_batches(session, order, report))
             else:
                 _send_one_by_one(session, order, report)
-        except BaseException:
+        except BaseException as error:
             if report.sent:
                 note(f"mq: before that, {report.sent} message(s) were stored")
+            if hinted := _with_flag(error):
+                raise hinted from None
             raise
-    _print(session, order.topic, report, time.monotonic() - began)
-    return 0 if report.sent + report.duplicates else 1
+    is_any = report.sent + report.duplicates > 0
+    if is_any or session.is_json:
+        _print(session, order.topic, report, time.monotonic() - began)
+    if not is_any:
+        note("mq: standard input had no line with something in it; nothing was sent")
+    return 0 if is_any else 1
+
+
+def _with_flag(error: BaseException) -> "RefusedError | None":
+    """A refusal because of the topic's type, with the flag that makes messages of that type."""
+    from mq.core.errors import Code, RefusedError  # noqa: PLC0415
+
+    if not isinstance(error, RefusedError) or error.code != Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE:
+        return None
+    takes = re.search(r"takes (\w+) messages", str(error))
+    advice = _ADVICE_BY_TYPE.get(takes[1]) if takes else None
+    return RefusedError(error.code, f"{error}; {advice}") if advice else None
 
 
 def _print(session: Session, topic: str, report: _Report, seconds: float) -> None:
@@ -150,7 +185,7 @@ def _print(session: Session, topic: str, report: _Report, seconds: float) -> Non
         summary = {"topic": topic, "sent": report.sent, "duplicates": report.duplicates, "seconds": round(seconds, 3)}
         print_json({**summary, "messages": report.listed})
     elif report.sent + report.duplicates < _BATCH_FROM:
-        print_table(("message id", "offset"), [(m["message_id"], m["offset"]) for m in report.listed])
+        print_table(("message id", "offset in its queue"), [(m["message_id"], m["offset"]) for m in report.listed])
     else:
         rate = round(report.sent / seconds) if seconds else 0
         print_table(

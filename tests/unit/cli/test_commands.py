@@ -1,3 +1,4 @@
+import io
 import json
 from collections.abc import Callable
 
@@ -253,3 +254,10 @@ def test_a_broken_connection_is_tried_again_and_a_refusal_is_not(mq: Mq, broker:
     broker.failures["ListTopics"] = [(40300, "no"), (40300, "no")]
     assert mq("topic", "list").code == 1
     assert len(broker.requests("ListTopics")) == 3
+
+
+def test_empty_input_is_told(mq: Mq, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"\n\r\n"))))
+    ran = mq("send", "orders", "-")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "mq: standard input had no line with something in it; nothing was sent\n"

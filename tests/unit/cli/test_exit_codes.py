@@ -133,6 +133,8 @@ def test_the_second_endpoint_is_tried_when_the_first_is_dead(mq: Mq, broker: Fak
         (("send", "a", "b", "--delay", "5s", "--group-key", "k"), "exclude each other"),
         (("send", "a", "b", "--property", "x"), "'x' is not NAME=VALUE"),
         (("consume", "a"), "Missing option '--group'"),
+        (("consume", "a", "--group", "g", "--tag", "a > 5"), "looks like SQL, which comes with a later stage"),
+        (("consume", "a", "--group", "g", "--tag", "a ||"), "has a place without a tag"),
         (("message", "peek", "a", "--offset", "-1"), "'-1' is not earliest, latest or an offset"),
         (("broker",), "data: a folder is needed"),
         (("broker", "--data", "d", "--peers", "1=a:1"), "comes with stage 3"),

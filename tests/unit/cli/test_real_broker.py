@@ -172,6 +172,7 @@ def test_a_quick_bench_gives_three_figures(mq: Mq) -> None:
 def test_a_stopped_brokers_log_is_printed_and_nothing_is_changed(mq: Mq, real: RealBroker) -> None:
     mq("topic", "create", "orders", "--queues", "1")
     mq("send", "orders", "--count", "500", "--tag", "t")
+    mq("consume", "orders", "--group", "bakery", "--count", "3")
     ran = mq("log", "dump", "--data", str(real.data))
     assert ran.code == 1
     assert re.search(r"in use by process \d+; stop it first", ran.err)
@@ -184,8 +185,14 @@ def test_a_stopped_brokers_log_is_printed_and_nothing_is_changed(mq: Mq, real: R
     batches = [entry["fields"] for entry in entries if entry["command"] == "AppendMessages"]
     assert sum(batch["messages"] for batch in batches) == 500
     assert {batch["tags"] for batch in batches} == {"t"}
-    assert "AppendMessages topic=orders queue_id=0" in mq("log", "dump", "--data", str(real.data)).out
-    assert len(mq("log", "dump", "--data", str(real.data), "--from", "2", "--to", "3").out.splitlines()) == 2
+    text = mq("log", "dump", "--data", str(real.data)).out
+    assert text.split("\n")[0].split() == ["INDEX", "TERM", "POSITION", "TIME", "COMMAND", "AND", "FIELDS"]
+    assert "AppendMessages topic=orders queue_id=0 message_kind=normal" in text
+    assert "CreateTopic name=orders message_kind=normal queues=1 permission=read_write" in text
+    assert "picks=(queue_id=0 from_offset=0 first_offset=0 next_offset=3)" in text
+    assert re.search(r"AckMessages group=bakery topic=orders deliveries=0:0:\d+,0:1:\d+,0:2:\d+\n", text)
+    assert not re.search(r"QueuePick|True|False|\(\(", text)
+    assert len(mq("log", "dump", "--data", str(real.data), "--from", "2", "--to", "3").out.splitlines()) == 3
     assert mq("log", "dump", "--data", str(real.data), "--from", "9999").code == 1
     assert {path: path.read_bytes() for path in real.data.rglob("*") if path.is_file()} == before
 
@@ -297,3 +304,18 @@ def test_a_second_broker_on_the_same_folder_does_not_start(mq: Mq, real: RealBro
         assert mq("log", "dump", "--data", str(copy)).code == 1
     finally:
         disk.close()
+
+
+def test_a_folder_without_a_log_is_told(mq: Mq, tmp_path: Path) -> None:
+    ran = mq("log", "dump", "--data", str(tmp_path))
+    assert (ran.code, ran.out, ran.err) == (1, "", f"mq: {tmp_path} holds no commit log\n")
+
+
+def test_a_refusal_names_the_flag(mq: Mq) -> None:
+    for kind in ("normal", "fifo", "delay"):
+        mq("topic", "create", kind, "--type", kind)
+    assert "--group-key KEY" in mq("send", "fifo", "x").err
+    assert "--delay DURATION" in mq("send", "delay", "--count", "200").err
+    assert "leave out --group-key and --delay" in mq("send", "normal", "x", "--delay", "5s").err
+    assert "399 d 23 h from now, at most 1 d" in mq("send", "delay", "x", "--delay", "400d").err
+    assert "give --id" in mq("message", "query", "normal", "--key", "k").err
