@@ -1,7 +1,7 @@
 """Makes `mq/proto/*_pb2.py` and `*_pb2.pyi` from the `.proto` files beside them.
 
-    python tools/generate_proto.py            regenerate in place
-    python tools/generate_proto.py --check    compare with what is checked in; exit 1 if anything differs
+    .venv/bin/python tools/generate_proto.py            regenerate in place
+    .venv/bin/python tools/generate_proto.py --check    compare with what is checked in; exit 1 if anything differs
 
 The files are checked in, so that nobody needs a compiler to run the broker. They are made with
 grpcio-tools 1.85.1 and mypy-protobuf 5.1.0; other versions write other bytes.

@@ -1,7 +1,7 @@
 """Renews `uv.lock` and the requirement files made from it.
 
-    python tools/lock.py              take up a change of pyproject.toml, keep all other versions
-    python tools/lock.py --upgrade    the newest versions that pyproject.toml allows
+    .venv/bin/python tools/lock.py              take up a change of pyproject.toml, keep all other versions
+    .venv/bin/python tools/lock.py --upgrade    the newest versions that pyproject.toml allows
 
 Needs uv and the public index: a lock made through a mirror names the mirror. The requirement files
 are for pip, with every hash the index lists, so that any platform's wheel is accepted.

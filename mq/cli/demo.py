@@ -198,6 +198,8 @@ def _summary(demo: _Demo) -> bool:
     lost = {n for _, n in acked} - {n for _, n in consumed}
     twice = len(consumed) - len({n for _, n in consumed})
     picture = demo.folder / "demo.png"
+    # Where matplotlib keeps its list of fonts, otherwise below the home folder; it is kept for the next demo.
+    os.environ.setdefault("MPLCONFIGDIR", str((_FOLDER.parent / "matplotlib").absolute()))
     draw_demo(picture, acked, consumed, demo.killed_ms, demo.serving_again_ms)
     print(f"orders acknowledged by the broker   {len(acked)}")
     print(f"orders consumed                     {len({n for _, n in consumed})}")

@@ -229,6 +229,16 @@ def test_after_a_failed_installation_the_next_call_goes_on(
     assert made == ["made anew", "kept", "demo"]
 
 
+def test_set_up_says_what_it_did(
+    checkout: Environment, made: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(main, "Environment", lambda: checkout)
+    assert main.main(["setup", "demo"]) == 0
+    assert "The environment for demo is made: " in capsys.readouterr().err
+    assert main.main(["setup", "demo"]) == 0
+    assert "The environment for demo was there already, nothing was changed: " in capsys.readouterr().err
+
+
 def test_a_moved_checkout_gets_a_new_environment(checkout: Environment, made: list[str]) -> None:
     checkout.ensure("demo")
     stamp = checkout.venv / STAMP

@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("demo", help="see a broker killed in mid-stream and nothing lost (about a minute)", add_help=False)
     test = commands.add_parser("test", help="run the tests", usage="run.py test [--quick | --night] [PYTEST ARGUMENT ...]")
     tier = test.add_mutually_exclusive_group()
-    tier.add_argument("--quick", action="store_true", help="only what takes under a minute")
+    tier.add_argument("--quick", action="store_true", help="only what takes about a minute in all")
     tier.add_argument("--night", action="store_true", help="everything, with the long soaks")
     commands.add_parser(
         "sim", help="run the deterministic world by its seeds: --seeds A..B, or --seed N [--draw FILE]", add_help=False
@@ -64,7 +64,10 @@ def _run(command: str, options: argparse.Namespace, rest: list[str]) -> int:
         return checks.run(environment.ensure("test"))
     if command == "doctor":
         return doctor.run(environment)
+    was_ready = environment.is_ready(options.purpose)
     environment.ensure(options.purpose)
+    what = "was there already, nothing was changed" if was_ready else "is made"
+    say(f"The environment for {options.purpose} {what}: {environment.venv}. Next: python3 run.py {options.purpose}")
     return 0
 
 
