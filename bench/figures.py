@@ -86,6 +86,7 @@ def batches(setup: Setup) -> list[Row]:
             broker=lambda: _batch_call(broker, "send", setup),
             grpc_floor=lambda: grpc_floor.measure(folder, setup.seconds, window=setup.window),
             floor=lambda: floor.measure(folder, setup.seconds, window=setup.window),
+            grouped=lambda: floor.measure(folder, setup.seconds, window=setup.window, is_grouped=True),
         )
         progress("batch fetch")
         fetched = in_turns(
@@ -99,6 +100,10 @@ def batches(setup: Setup) -> list[Row]:
         Row(
             name, "messages/s", rates, "the floor", column(sent, "floor", "messages_per_s"),
             [Bar("value", "at least", 80_000), Bar("ratio", "at least", 0.4)], sent,
+        ),
+        Row(
+            name, "messages/s", rates, "the floor, one sync for all that has come", column(sent, "grouped", "messages_per_s"),
+            [Bar("ratio", "at least", 0.4)],
         ),
         Row(
             name, "messages/s", rates, "the same within gRPC", column(sent, "grpc_floor", "messages_per_s"),

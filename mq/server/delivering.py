@@ -17,7 +17,7 @@ from mq.broker.exchange import DeliveredMessage, ReceiveWish
 from mq.broker.outcomes import Acked, Changed, Done, Outcome, Released, Sent
 from mq.broker.state import MAX_ATTEMPTS, Group, dead_letter_topic
 from mq.core.entry import RecordPlace
-from mq.core.errors import Code, DamageError, FormatError, MqError, NotServingError, RefusedError
+from mq.core.errors import Code, DamageError, FormatError, MqError, NotServingError, RefusedError, StateError
 from mq.core.ids import CommitLogPosition, QueueOffset
 from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RENEW_MS_MAX, RETRY_DELAYS_S
 from mq.server.clients import Clients
@@ -144,7 +144,7 @@ class Deliverer:
                 if reader is None:
                     place = RecordPlace(CommitLogPosition(entry.position), entry.size_bytes)
                     reader = readers[entry.position] = BatchReader(await self._node.reader.payload(place))
-            except (DamageError, FormatError) as error:
+            except (DamageError, FormatError, StateError) as error:  # the last: retention took it a moment ago
                 damage = error
                 continue
             found = reader.message(entry.first + offset - entry.base_offset)

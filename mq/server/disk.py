@@ -19,6 +19,8 @@ _NO_WAIT = getattr(os, "RWF_NOWAIT", 0) if hasattr(os, "preadv") else 0
 _SYNC_DATA = getattr(os, "fdatasync", os.fsync)
 _OPEN_FILES_MAX = 256
 _HALF_MADE = ".new"
+_NOTHING_BEGUN = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
+"""No space, or no descriptor for one more file: the operation did not even begin, and may be repeated later."""
 
 
 class FolderInUseError(DiskError):
@@ -130,7 +132,7 @@ class FileDisk:
                     (self.folder / file).unlink(missing_ok=True)
         except OSError as error:
             # A sync that finds no space has begun: some of what it was to make durable may be so.
-            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT) and not isinstance(operation, Sync)
+            is_full = error.errno in _NOTHING_BEGUN and not isinstance(operation, Sync)
             kind = DiskFullError if is_full else DiskError
             raise kind(f"{type(operation).__name__.lower()} of {operation.file} in {self.folder}: {error.strerror}") from error
 

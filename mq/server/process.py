@@ -30,6 +30,7 @@ def run_broker(config: BrokerConfig) -> int:
     Returns the exit status: 0 after a clean stop, 1 when the disk failed or the broker could not start.
     """
     set_up_logs(config.log_level)
+    _allow_many_files()
     # A thread that comes back from the disk should not wait 5 ms for its turn.
     sys.setswitchinterval(0.0005)
     run: Callable[[Coroutine[Any, Any, int]], int] = asyncio.run
@@ -43,6 +44,15 @@ def run_broker(config: BrokerConfig) -> int:
         advice = _MEND.format(data=config.data) if isinstance(error, DamageError) else ""
         _log.error("the broker cannot start: %s%s", error, advice)
         return 1
+
+
+def _allow_many_files() -> None:
+    """Raise the limit of open files to what the system allows: idle clients must not keep the log from its next file."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415 - not on Windows
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _greeting(config: BrokerConfig, port: int, metrics: MetricsServer | None) -> str:

@@ -1,0 +1,55 @@
+"""Retention and dead letters: a dead letter points to where its message was stored, perhaps long before it died."""
+
+from pathlib import Path
+
+from mq.broker import commands as c
+from mq.broker.batch import AppendMessages
+from mq.broker.commands import DeadPlace, QueuePick
+from mq.core.ids import QueueOffset
+from mq.server.disk import FileDisk
+from mq.server.node import BrokerNode
+from mq.server.retention import Retention
+
+SEGMENT_BYTES = 64 << 10
+
+
+async def node_with_a_dead_letter(folder: Path) -> BrokerNode:
+    """Its message lies in the first of several segments; snapshots cover them all."""
+    node = BrokerNode(FileDisk(folder), segment_bytes=SEGMENT_BYTES)
+    await node.carry_out(c.CreateTopic(*node.stamps(), "t", 1, 1, 4))
+    await node.carry_out(c.CreateGroup(*node.stamps(), "g", is_fifo=False, max_attempts=1))
+    await node.carry_out(AppendMessages(*node.stamps(), "t", 0, 1, 0, ("dies",), "", (b"body of dies",)))
+    log_ms, wall_ms = node.stamps()
+    await node.carry_out(
+        c.ReceiveMessages(
+            log_ms, wall_ms, "g", "t", "me", "", renews=False, deadline_ms=log_ms + 60_000, picks=(QueuePick(0, 0, 0, 1),)
+        )
+    )
+    stamp = node.machine.applied_index
+    (entry,) = await node.reader.run(lambda: node.machine.queue("t", 0).entries(QueueOffset(0), 1))
+    place = DeadPlace(0, entry.position, entry.size_bytes, entry.log_index, 0, entry.tag_code)
+    await node.carry_out(c.DeadLetter(*node.stamps(), "g", "t", 0, stamp, place))
+    for number in range(30):
+        await node.carry_out(AppendMessages(*node.stamps(), "t", 0, 1, 0, (f"id{number}",), "", (bytes(8000),)))
+    node._take_snapshot()
+    await node.carry_out_plan(())
+    assert len(node.log.segments()) > 3
+    assert len(node.machine.topic("%DLQ%g").queues) == 1
+    return node
+
+
+async def test_a_young_dead_letter_keeps_its_segment(tmp_path: Path) -> None:
+    node = await node_with_a_dead_letter(tmp_path)
+    retention = Retention(node, bytes_max=SEGMENT_BYTES, age_ms_max=0)
+    assert await retention.work() == 0
+    (entry,) = await node.reader.run(lambda: node.machine.queue("%DLQ%g", 0).entries(QueueOffset(0), 1))
+    assert entry.position >= node.log.first_position
+    await node.close()
+
+
+async def test_without_dead_letters_the_same_segments_go(tmp_path: Path) -> None:
+    node = await node_with_a_dead_letter(tmp_path)
+    await node.carry_out(c.DeleteTopic(*node.stamps(), "%DLQ%g"))
+    assert await Retention(node, bytes_max=SEGMENT_BYTES, age_ms_max=0).work() > 1
+    assert node.log.first_index > 1
+    await node.close()
