@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["bench_command"]
 
+_TOPIC = "mq-bench"
+
 
 @click.command("bench")
 @client_command
 @click.option(
-    "--topic", default="mq-bench", show_default=True, help="Made if it is not there; its messages stay until `mq topic delete`."
+    "--topic", default=_TOPIC, show_default=True, help="Made if it is not there; its messages stay until `mq topic delete`."
 )
 @click.option("--seconds", type=click.FloatRange(0.1, 600), default=3.0, show_default=True, help="For each of the three figures.")
 @click.option("--body-bytes", type=click.IntRange(1, 1 << 20), default=256, show_default=True, help="Size of a body.")
@@ -35,7 +37,11 @@ def bench_command(session: Session, topic: str, seconds: float, **sizes: int) ->
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
 
     with session.connect() as connection:
-        AdminClient(connection).create_topic(topic, queues=1)
+        admin = AdminClient(connection)
+        is_ours = topic == _TOPIC
+        if topic not in {found.name for found in admin.topics()}:
+            is_ours = True
+            admin.create_topic(topic, queues=1)
     note(f"measuring {3 * seconds:g} s on {session.endpoint}, topic {topic}")
     figures = [
         asyncio.run(_send_batches(session, topic, seconds, sizes)),
@@ -47,7 +53,8 @@ def bench_command(session: Session, topic: str, seconds: float, **sizes: int) ->
     else:
         columns = ("figure", "messages", "seconds", "per_second", "p50_ms", "p99_ms")
         print_table([name.replace("_", " ") for name in columns], [[figure[name] for name in columns] for figure in figures])
-    note(f"the messages stay in topic {topic}; remove it with: mq topic delete {topic}")
+    # A topic of somebody else's is not proposed for deletion.
+    note(f"the messages stay in topic {topic}" + (f"; remove it with: mq topic delete {topic}" if is_ours else ""))
 
 
 def _figure(name: str, messages: int, seconds: float, took_s: list[float]) -> dict[str, object]:

@@ -30,7 +30,7 @@ def _replication(context: click.Context, parameter: click.Parameter, value: str)
 @click.option("--listen", metavar="HOST:PORT", help="Where clients connect.  [default: 127.0.0.1:8081]")
 @click.option("--advertise", metavar="HOST:PORT[,...]", help="What clients are told to connect to.  [default: as --listen]")
 @click.option("--name", help="Name of the broker group.  [default: broker-a]")
-@click.option("--node", type=int, help="Number of this node in its group.  [default: 1]")
+@click.option("--node", type=int, help="Number of this node in its group, 1 to 255.  [default: 1]")
 @click.option("--peers", metavar="1=H:P,...", callback=_later, expose_value=False, help="(Comes with stage 3.)")
 @click.option(
     "--replication", type=any_case("solo", "master_slave", "raft"), default="solo", show_default=True, callback=_replication,
@@ -38,8 +38,10 @@ def _replication(context: click.Context, parameter: click.Parameter, value: str)
 )  # fmt: skip
 @click.option("--registry", metavar="H:P,...", callback=_later, expose_value=False, help="(Comes with stage 2.)")
 @click.option("--parts", metavar="FOLDER", callback=_later, expose_value=False, help="(Comes with the labs.)")
-@click.option("--segment-bytes", metavar="SIZE", help="Size of one file of the commit log.  [default: 64MiB]")
-@click.option("--snapshot-every-bytes", metavar="SIZE", help="A snapshot after so much of the log.  [default: 64MiB]")
+@click.option("--segment-bytes", metavar="SIZE", help="Size of one file of the commit log, 64KiB to 1GiB.  [default: 64MiB]")
+@click.option(
+    "--snapshot-every-bytes", metavar="SIZE", help="A snapshot after so much of the log, 64KiB to 1TiB.  [default: 64MiB]"
+)
 @click.option("--retention-bytes", metavar="SIZE", help="Drop the oldest segments beyond this size; 0 keeps all.  [default: 0]")
 @click.option("--retention-ms", metavar="DURATION", help="Drop segments older than this; 0 keeps all.  [default: 0]")
 @click.option(

@@ -166,6 +166,7 @@ def test_a_quick_bench_gives_three_figures(mq: Mq) -> None:
     assert ran.code == 0
     assert len(ran.json["figures"]) == 3
     assert all(figure["per_second"] > 0 and figure["messages"] > 0 for figure in ran.json["figures"])
+    assert ran.err.endswith("remove it with: mq topic delete mq-bench\n")
     # How many of the sent ones are fetched in 0.3 s is for the machine to say: that is no matter of right or wrong.
 
 
@@ -288,13 +289,30 @@ def test_a_port_that_is_taken_is_said_in_one_line_and_nothing_else(taken: str, t
     assert f"the broker cannot start: {'metrics_listen' if taken == '--metrics' else 'listen'}: cannot listen on" in refused
 
 
+def test_a_start_says_whether_the_folder_is_new(mq: Mq, real: RealBroker) -> None:
+    assert real.log_lines[0].endswith("new, nothing is stored yet")
+    mq("topic", "create", "orders")
+    real.stop()
+    real.start()
+    assert re.search(
+        r"log index 1 to 1, snapshot at 1, 0 entries replayed, read [\d.]+ \w+ of the log's end$", real.log_lines[-2]
+    )
+
+
+def test_a_bench_on_a_topic_in_use_neither_narrows_nor_proposes_to_delete_it(mq: Mq) -> None:
+    mq("topic", "create", "orders", "--queues", "4")
+    ran = mq("bench", "--topic", "orders", "--seconds", "0.1")
+    assert (ran.code, "topic delete" in ran.err) == (0, False)
+    assert mq("topic", "describe", "orders", "-o", "json").json["topic"]["queues"] == 4
+
+
 def test_a_second_broker_on_the_same_folder_does_not_start(mq: Mq, real: RealBroker) -> None:
     command = ["broker", "--data", str(real.data), "--listen", f"127.0.0.1:{free_port()}", "--metrics", ""]
     done = subprocess.run(
         [sys.executable, "-m", "mq.cli.main", *command], capture_output=True, text=True, timeout=30, check=False
     )
     assert done.returncode == 1
-    assert "in use by process" in done.stderr
+    assert "; stop it, or give another --data" in done.stderr
     assert "Traceback" not in done.stderr
     real.stop()
     copy = real.data.parent / "copy"
