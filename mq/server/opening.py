@@ -87,14 +87,15 @@ def replay(disk: FileDisk, log: CommitLog, machine: BrokerMachine) -> int:
 def _newest_usable(disk: FileDisk) -> tuple[Snapshot | None, BrokerMachine]:
     """The newest snapshot that is whole and whose consume-queue files are all there, and its state.
 
-    Without one, the state begins empty and the whole log is replayed into it.
+    Without one, the state begins empty and the whole log is replayed into it. Raises: FormatError for one that a newer
+    program wrote: what else it wrote must not be guessed at.
     """
     files = disk.files()
     for index, file in snapshots_in(files):
         try:
             snapshot = decode_snapshot(file, disk.read(Read(file, 0, files[file])))
             machine = BrokerMachine.from_bytes(snapshot.body)
-        except (DamageError, FormatError) as error:
+        except DamageError as error:
             _log.warning("snapshot %s is not usable, an older one is taken: %s", file, error)
             continue
         missing = [m for t in machine.topics.values() for q in t.queues if (m := q.missing(files)) is not None]
