@@ -12,7 +12,7 @@ from mq.broker.machine import BrokerMachine
 from mq.broker.store.commit_log import Checkpoint, CommitLog, Recovery
 from mq.broker.store.snapshot import Snapshot, decode_snapshot, snapshots_in
 from mq.core.entry import EntryKind
-from mq.core.errors import DamageError, FormatError
+from mq.core.errors import DamageError
 from mq.core.ids import LogIndex
 from mq.core.ports import Read, drive, perform
 from mq.server.disk import FileDisk

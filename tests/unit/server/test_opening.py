@@ -22,6 +22,10 @@ async def closed_folder(folder: Path) -> Path:
     return max((folder / "snapshots").iterdir())
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def of_newer_state(body: bytes) -> bytes:
     plain = json.loads(body)
     plain["version"] += 1
@@ -36,12 +40,12 @@ async def test_a_state_that_a_newer_program_wrote_is_refused_and_nothing_is_touc
     with pytest.raises(FormatError, match="state version"):
         BrokerMachine.from_bytes(newer)
     newest.write_bytes(encode_snapshot(Snapshot(snapshot.index, snapshot.term, snapshot.checkpoint, newer)))
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    before = contents(tmp_path)
     disk = FileDisk(tmp_path)
     with pytest.raises(FormatError, match="state version"):
         open_store(disk, segment_bytes=64 << 10)
     disk.close()
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert contents(tmp_path) == before
 
 
 async def test_a_damaged_snapshot_is_passed_over_for_an_older_one(tmp_path: Path) -> None:
