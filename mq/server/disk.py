@@ -47,6 +47,7 @@ class FileDisk:
         self._writing: dict[str, int] = {}
         self._reading: dict[str, int] = {}
         self._outdated: deque[str] = deque()
+        self._durable_files: set[str] = set()
         self._durable_names: set[Path] = set()
         """Files and folders whose names surely outlive a power loss."""
         self.sync_count = 0
@@ -104,11 +105,14 @@ class FileDisk:
 
         Once in the life of a process also where they were there before: an earlier one may have been killed in between.
         """
+        if file in self._durable_files:  # asked with every sync; a path costs more than the rest of it
+            return
         path = self.folder / file
         while path != self.folder and path not in self._durable_names:
             self._sync_folder(path.parent)
             self._durable_names.add(path)
             path = path.parent
+        self._durable_files.add(file)
 
     def perform(self, operation: Operation) -> None:
         """Carry out one operation.
@@ -187,6 +191,7 @@ class FileDisk:
     def _forget(self, file: str) -> None:
         """The file is about to be another one or none."""
         self._outdated.append(file)
+        self._durable_files.discard(file)
         self._durable_names.discard(self.folder / file)
         descriptor = self._writing.pop(file, None)
         if descriptor is not None:

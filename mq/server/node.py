@@ -32,6 +32,7 @@ __all__ = ["BrokerNode"]
 _GROUP_BYTES_MAX = 8 << 20
 _GROUP_COMMANDS_MAX = 4096
 _NOTE_AFTER_S = 0.05
+_BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 _FLUSH_ENTRIES = 2048
 """Consume-queue entries that gather in memory before they are written out, unsynced."""
 _log = logging.getLogger(__name__)
@@ -322,7 +323,7 @@ def _as_bug(what: str, error: Exception) -> StateError:
 
 def _counting_ms() -> int:
     """A clock that cannot be set; where there is one, it counts on while the machine sleeps."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000 if hasattr(time, "CLOCK_BOOTTIME") else _monotonic_ms()
+    return _monotonic_ms() if _BOOT_CLOCK is None else time.clock_gettime_ns(_BOOT_CLOCK) // 1_000_000
 
 
 def _monotonic_ms() -> int:

@@ -325,7 +325,7 @@ def test_auto_renew_needs_no_invisible_duration(raw: RawClient) -> None:
     raw.send_all([raw.message(), raw.message()])
     for given_s in (None, 1):
         (message,) = raw.take(1, count=1, auto_renew=True, invisible_s=given_s)
-        assert message.system_properties.invisible_duration.ToSeconds() == 60
+        assert message.system_properties.invisible_duration.ToSeconds() == 30
 
 
 def test_a_broker_that_stops_ends_its_polls_in_good_order(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mq.broker.store.log_view import SegmentView
 from mq.broker.store.record import GROUP_HEADER_BYTES, SEGMENT_HEADER_BYTES
@@ -13,6 +14,7 @@ __all__ = ["Segment", "SegmentList", "segment_base", "segment_file"]
 _FOLDER, _SUFFIX = "log/", ".log"
 
 
+@lru_cache(maxsize=1024)
 def segment_file(base_position: int) -> str:
     """The name of the segment that begins at a position."""
     return f"{_FOLDER}{base_position:020d}{_SUFFIX}"
