@@ -13,9 +13,8 @@ from mq.broker.batch import StoredMessage, batch_slice, decode_tags, delivery_sl
 from mq.broker.exchange import BatchSlice, BrokerState, ClientInfo, QueueOfGroup
 from mq.broker.state import MAX_ATTEMPTS, Group, Topic
 from mq.broker.store.consume_queue import ConsumeQueue, QueueEntry
-from mq.core.entry import RecordPlace
 from mq.core.errors import Code, RefusedError
-from mq.core.ids import CommitLogPosition, QueueOffset
+from mq.core.ids import QueueOffset
 from mq.core.limits import QUEUES_PER_TOPIC_MAX
 from mq.core.message import MessageKind, Permission
 from mq.server.clients import Clients
@@ -181,7 +180,7 @@ class Administrator:
             payload = await self._payload(entry)
             stored_tags = decode_tags(payload)
             while at < entry.base_offset + entry.count and len(found) < count:
-                number = entry.first + at - entry.base_offset
+                number = entry.number_of(at)
                 if tags is None or (stored_tags if isinstance(stored_tags, str) else stored_tags[number]) in tags:
                     found.append((at, delivery_slice(payload, number)))
                 at += 1
@@ -221,7 +220,7 @@ class Administrator:
         return entry.position < self._node.log.first_position
 
     async def _payload(self, entry: QueueEntry) -> bytes:
-        return await self._node.reader.payload(RecordPlace(CommitLogPosition(entry.position), entry.size_bytes))
+        return await self._node.reader.payload(entry.place)
 
     # --- the node
 

@@ -10,15 +10,14 @@ from functools import partial
 
 from mq.broker import commands as c
 from mq.broker.batch import BatchReader
-from mq.broker.delivery.picker import Choice, Look, Picker, RecordReader
+from mq.broker.delivery.picker import Choice, Look, Picker, RecordReader, dead_place
 from mq.broker.delivery.receipt import ReceiptHandle
 from mq.broker.delivery.table import Delivered, Received
 from mq.broker.exchange import DeliveredMessage, ReceiveWish
 from mq.broker.outcomes import Acked, Changed, Done, Outcome, Released, Sent
 from mq.broker.state import MAX_ATTEMPTS, Group, dead_letter_topic
-from mq.core.entry import RecordPlace
 from mq.core.errors import Code, DamageError, FormatError, MqError, NotServingError, RefusedError, StateError
-from mq.core.ids import CommitLogPosition, QueueOffset
+from mq.core.ids import QueueOffset
 from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RENEW_MS_MAX, RETRY_DELAYS_S
 from mq.server.clients import Clients
 from mq.server.node import BrokerNode
@@ -142,12 +141,12 @@ class Deliverer:
             try:
                 reader = readers.get(entry.position)
                 if reader is None:
-                    place = RecordPlace(CommitLogPosition(entry.position), entry.size_bytes)
+                    place = entry.place
                     reader = readers[entry.position] = BatchReader(await self._node.reader.payload(place))
             except (DamageError, FormatError, StateError) as error:  # the last: retention took it a moment ago
                 damage = error
                 continue
-            found = reader.message(entry.first + offset - entry.base_offset)
+            found = reader.message(entry.number_of(offset))
             handle = ReceiptHandle(stamp, deadline_ms, queue_id, offset, attempt, group, topic).to_text()
             origin = None if found.topic == topic else (found.topic, found.message_id)
             messages.append(DeliveredMessage(
@@ -274,14 +273,7 @@ class Deliverer:
             return
         queue = self._machine.queue(topic, handle.queue_id)
         entry = (await self._node.reader.run(lambda: queue.entries(QueueOffset(handle.offset), 1)))[0]
-        place = c.DeadPlace(
-            handle.offset,
-            entry.position,
-            entry.size_bytes,
-            entry.log_index,
-            entry.first + handle.offset - entry.base_offset,
-            entry.tag_code,
-        )
+        place = dead_place(handle.offset, entry)
         await self._node.carry_out(c.DeadLetter(*self._node.stamps(), group, topic, handle.queue_id, handle.stamp, place))
 
     async def release_client(self, client: str, groups: Iterable[str]) -> None:

@@ -6,7 +6,6 @@ segments never change, so what they hold is indexed once, off the write path, in
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -15,14 +14,13 @@ from mq.broker.store.commit_log import SegmentView
 from mq.broker.store.message_index import IndexBuilder, IndexedRecord, find_in_index, index_file
 from mq.core.entry import EntryKind, RecordPlace
 from mq.core.errors import DamageError
-from mq.core.ids import CommitLogPosition, LogIndex, QueueOffset
+from mq.core.ids import CommitLogPosition, QueueOffset
 from mq.core.ports import Remove, Replace
 from mq.server.node import BrokerNode
 
 __all__ = ["MessageLookup"]
 
 _EVERY_S = 2.0
-_READ_BYTES = 256 << 10
 _BACKGROUND_SHARE = 0.25
 """Of the event loop's time, while a segment is indexed: senders and receivers come first."""
 _log = logging.getLogger(__name__)
@@ -55,8 +53,8 @@ class MessageLookup:
         if not queue.min_offset <= offset < queue.max_offset:
             return None
         (entry,) = await self._node.reader.run(lambda: queue.entries(QueueOffset(offset), 1))
-        payload = await self._node.reader.payload(RecordPlace(CommitLogPosition(entry.position), entry.size_bytes))
-        return delivery_slice(payload, entry.first + offset - entry.base_offset)
+        payload = await self._node.reader.payload(entry.place)
+        return delivery_slice(payload, entry.number_of(offset))
 
     async def _in_segment(self, segment: SegmentView, topic: str, message_id: str) -> list[tuple[RecordPlace, int]]:
         """Where in a segment the message is stored: (record, number within its batch)."""
@@ -84,17 +82,10 @@ class MessageLookup:
 
     async def _records(self, segment: SegmentView, *, share: float) -> AsyncIterator[IndexedRecord]:
         """Every record of a segment that holds messages, by reading it. share: of the time that this may take up."""
-        at = segment.first_index
-        while at <= segment.last_index:
-            began_s = time.monotonic()
-            stored = await self._node.reader.run(
-                partial(self._node.log.entries, LogIndex(at), LogIndex(segment.last_index), _READ_BYTES)
-            )
-            at = LogIndex(stored[-1].entry.index + 1)
+        async for stored in self._node.reader.slowly(segment.first_index, segment.last_index, share=share):
             for entry, place in stored:
                 if entry.kind == EntryKind.COMMAND and entry.payload[0] == AppendMessages.KIND:
                     yield IndexedRecord(*decode_ids(entry.payload), place.position, place.size_bytes)
-            await asyncio.sleep((time.monotonic() - began_s) * (1 / share - 1))
 
     async def _visible(self, topic: str, place: RecordPlace, number: int) -> tuple[int, int, StoredMessage] | None:
         """Queue and offset of a stored message; None when it is not visible (delayed, or half of a transaction)."""

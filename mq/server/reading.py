@@ -6,12 +6,15 @@ can change between its first look and its last.
 """
 
 import asyncio
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import TypeVar, cast
 
-from mq.broker.store.commit_log import CommitLog
+from mq.broker.store.commit_log import CommitLog, StoredEntry
 from mq.core.entry import Entry, RecordPlace
+from mq.core.ids import LogIndex
 from mq.core.ports import Read, Steps
 from mq.server.disk import FileDisk, WouldBlockError
 
@@ -19,6 +22,7 @@ __all__ = ["LogReader"]
 
 _T = TypeVar("_T")
 _CACHE_BYTES_MAX = 32 << 20
+_SLICE_BYTES = 256 << 10
 
 
 class LogReader:
@@ -66,6 +70,18 @@ class LogReader:
                 return self._run_now(steps(), fetched)
             except _ColdError as cold:
                 fetched[cold.read] = await self._fetch(cold.read)
+
+    async def slowly(self, first: int, last: int, *, share: float) -> AsyncIterator[Sequence[StoredEntry]]:
+        """Entries `first` to `last` in slices, verified, between which others have their turn.
+
+        share: of the event loop's time that this may take up. Raises: DamageError, StateError.
+        """
+        while first <= last:
+            began_s = time.monotonic()
+            entries = await self.run(partial(self._log.entries, LogIndex(first), LogIndex(last), _SLICE_BYTES))
+            first = entries[-1].entry.index + 1
+            yield entries
+            await asyncio.sleep((time.monotonic() - began_s) * (1 / share - 1))
 
     async def _fetch(self, read: Read) -> bytes:
         """Read in a thread; afterwards the operating system has these bytes in memory."""

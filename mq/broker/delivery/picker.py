@@ -17,11 +17,11 @@ from mq.broker.machine import BrokerMachine
 from mq.broker.state import Group
 from mq.broker.store.consume_queue import ConsumeQueue, QueueEntry
 from mq.core.entry import Entry, RecordPlace
-from mq.core.ids import CommitLogPosition, QueueOffset
+from mq.core.ids import QueueOffset
 from mq.core.limits import IN_FLIGHT_PER_QUEUE_MAX
 from mq.core.ports import Read, Steps
 
-__all__ = ["Choice", "Look", "Picker", "RecordReader"]
+__all__ = ["Choice", "Look", "Picker", "RecordReader", "dead_place"]
 
 _ENTRIES_PER_LOOK = 64
 _SCAN_MAX = 2048
@@ -80,6 +80,11 @@ class _Reservation:
     next_offset: int
     again: set[int]
     pending: int = 0
+
+
+def dead_place(offset: int, entry: QueueEntry) -> DeadPlace:
+    """Where a message that dies is stored. entry: the one that covers it."""
+    return DeadPlace(offset, entry.position, entry.size_bytes, entry.log_index, entry.number_of(offset), entry.tag_code)
 
 
 class Picker:
@@ -188,8 +193,7 @@ class Picker:
                 continue
             entry = found[0]
             if may_die and progress.in_flight[offset].attempt >= look.group.max_attempts:
-                first = entry.first + offset - entry.base_offset
-                dead.append(DeadPlace(offset, entry.position, entry.size_bytes, entry.log_index, first, entry.tag_code))
+                dead.append(dead_place(offset, entry))
                 continue
             again.append(offset)
             choice.entries[queue.queue_id, offset] = entry
@@ -228,7 +232,7 @@ class Picker:
         """
         if entry.tag_code != MIXED_TAGS and entry.tag_code not in {tag_code(tag) for tag in tags}:
             return [False] * entry.count
-        place = RecordPlace(CommitLogPosition(entry.position), entry.size_bytes)
+        place = entry.place
         data = yield self._reader.read(place)
         found = decode_tags(self._reader.decode(place, data).payload)
         stored: Iterator[str] = (found if isinstance(found, str) else found[entry.first + i] for i in range(entry.count))

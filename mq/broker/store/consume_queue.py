@@ -16,8 +16,9 @@ from struct import Struct
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
+from mq.core.entry import RecordPlace
 from mq.core.errors import DamageError, StateError
-from mq.core.ids import QueueOffset
+from mq.core.ids import CommitLogPosition, QueueOffset
 from mq.core.ports import Operation, Plan, Read, Remove, Steps, Sync, Write
 
 __all__ = ["ENTRY_BYTES", "ConsumeQueue", "QueueEntry", "QueueState", "queue_folder"]
@@ -49,6 +50,15 @@ class QueueEntry(NamedTuple):
     count: int  # type: ignore[assignment] # nobody counts values in an entry, as tuple.count does
     first: int
     tag_code: int
+
+    @property
+    def place(self) -> RecordPlace:
+        """Where the record lies that holds the batch."""
+        return RecordPlace(CommitLogPosition(self.position), self.size_bytes)
+
+    def number_of(self, offset: int) -> int:
+        """The number within the stored batch of the message at a queue offset."""
+        return self.first + offset - self.base_offset
 
 
 @dataclass(frozen=True, slots=True)
