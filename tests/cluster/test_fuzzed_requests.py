@@ -29,6 +29,9 @@ WARM_UPS, WARM_UP = 4, max(5000, REQUESTS // 16)
 round, so the highest of them counts; what grows beyond it is a leak."""
 EXACT_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_MMAP_THRESHOLD_": "65536"}
 """Let glibc give back what is free, so that what is resident is what is used."""
+SECOND_LOOKS = 3
+"""glibc gives back only what is free above the last block in use: one small block that lives at a bad place keeps 30 MiB of
+free memory resident for a while (1 of 12 rounds). More requests move such a block, and never take a leak away."""
 SIDE_BY_SIDE = 24
 CALL_S = 2.0
 GROWTH_BYTES_MAX = 24 << 20
@@ -165,6 +168,13 @@ async def test_every_request_is_answered_and_nothing_is_left_behind(tmp_path: Pa
         seconds = time.monotonic() - began_s
         await asyncio.to_thread(prepare, broker)
         after = await asyncio.to_thread(resident_bytes, broker)
+        for number in range(1, SECOND_LOOKS + 1):
+            if after - before < GROWTH_BYTES_MAX:
+                break
+            print(f"resident {before >> 20} MiB before, {after >> 20} MiB after: looked at again after {WARM_UP} requests more")
+            await fuzz(broker.endpoint, fuzzed_requests(seed - number, WARM_UP))
+            await asyncio.to_thread(prepare, broker)
+            after = min(after, await asyncio.to_thread(resident_bytes, broker))
         with Caller(broker.endpoint) as client:
             assert client.send(TOPICS[0], "still-here", b"bread").status.code == Code.OK
             assert [m.body for m in client.receive(TOPICS[0], GROUPS[0])] == [b"bread"]
