@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from mq.core.ids import CommitLogPosition, LogIndex, Term
+from mq.core.ports import Plan
 
-__all__ = ["Entry", "EntryKind", "HardState", "RecordPlace"]
+__all__ = ["Appended", "Entry", "EntryKind", "HardState", "RecordPlace"]
 
 
 class EntryKind(IntEnum):
@@ -19,14 +21,13 @@ class EntryKind(IntEnum):
     """A change of the group's members."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One numbered entry of the log.
 
     index: from 1, dense. term: 0 with a single node. payload: opaque bytes for the log.
     """
 
-    index: LogIndex
+    index: LogIndex  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     term: Term
     kind: EntryKind
     payload: bytes
@@ -49,3 +50,15 @@ class RecordPlace:
 
     position: CommitLogPosition
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What appending to a log came to.
+
+    plan: to be carried out; places: of the entries' records; sequence: what to call it when it is durable.
+    """
+
+    plan: Plan
+    places: tuple[RecordPlace, ...]
+    sequence: int

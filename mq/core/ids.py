@@ -4,8 +4,7 @@ Two collisions to keep in mind: a *log index* counts entries from 1, a *queue of
 messages of one queue from 0, and a *commit-log position* counts bytes.
 """
 
-from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 __all__ = ["CommitLogPosition", "EntryId", "LogIndex", "QueueOffset", "Term"]
 
@@ -22,9 +21,12 @@ CommitLogPosition = NewType("CommitLogPosition", int)
 """Byte position in the commit log, counted over all its segments."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EntryId:
-    """Term and index together name one entry for ever. Paper: Raft, section 5.3."""
+class EntryId(NamedTuple):
+    """Term and index together name one entry for ever. Paper: Raft, section 5.3.
+
+    They compare by term first, then by index: of two logs' last entries the greater one belongs to the log that is more up to
+    date. Paper: Raft, section 5.4.1.
+    """
 
     term: Term
-    index: LogIndex
+    index: LogIndex  # type: ignore[assignment]  # hides tuple.index, which nobody needs here

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mq.core.entry import Entry, HardState, RecordPlace
+from mq.core.entry import Appended, Entry, HardState, RecordPlace
 from mq.core.ports import Plan
 
 __all__ = ["Appended", "Damage", "Recovery", "SegmentView", "StoredEntry", "TornTail"]
@@ -14,15 +14,6 @@ class StoredEntry(NamedTuple):
 
     entry: Entry
     place: RecordPlace
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """What `append` came to. plan: to be carried out; places: of the entries' records; sequence: for `synced`."""
-
-    plan: Plan
-    places: tuple[RecordPlace, ...]
-    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
