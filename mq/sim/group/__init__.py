@@ -1,0 +1,1 @@
+"""A group of Raft nodes in the deterministic world: network, faults, hosts, checkers, trace."""
