@@ -19,6 +19,7 @@ class Event(StrEnum):
     """What happens to a role."""
 
     TIMES_OUT = "hears from no leader for too long"
+    TIMES_OUT_UNASKED = "hears from no leader for too long, where pre-vote is off"
     WOULD_WIN = "hears that a quorum would vote for it"
     WINS = "gets the votes of a quorum"
     HEARS_HIGHER_TERM = "hears of a higher term, or of this term's leader"
@@ -32,14 +33,17 @@ class Event(StrEnum):
 
 TRANSITIONS: dict[tuple[Role, Event], Role] = {
     (Role.FOLLOWER, Event.TIMES_OUT): Role.PRE_CANDIDATE,
+    (Role.FOLLOWER, Event.TIMES_OUT_UNASKED): Role.CANDIDATE,
     (Role.FOLLOWER, Event.IS_ASKED_TO_LEAD): Role.CANDIDATE,
     (Role.FOLLOWER, Event.HEARS_HIGHER_TERM): Role.FOLLOWER,
     (Role.PRE_CANDIDATE, Event.TIMES_OUT): Role.PRE_CANDIDATE,
+    (Role.PRE_CANDIDATE, Event.TIMES_OUT_UNASKED): Role.CANDIDATE,
     (Role.PRE_CANDIDATE, Event.WOULD_WIN): Role.CANDIDATE,
     (Role.PRE_CANDIDATE, Event.IS_ASKED_TO_LEAD): Role.CANDIDATE,
     (Role.PRE_CANDIDATE, Event.LOSES): Role.FOLLOWER,
     (Role.PRE_CANDIDATE, Event.HEARS_HIGHER_TERM): Role.FOLLOWER,
     (Role.CANDIDATE, Event.TIMES_OUT): Role.PRE_CANDIDATE,
+    (Role.CANDIDATE, Event.TIMES_OUT_UNASKED): Role.CANDIDATE,
     (Role.CANDIDATE, Event.WINS): Role.LEADER,
     (Role.CANDIDATE, Event.IS_ASKED_TO_LEAD): Role.CANDIDATE,
     (Role.CANDIDATE, Event.LOSES): Role.FOLLOWER,
@@ -51,4 +55,4 @@ TRANSITIONS: dict[tuple[Role, Event], Role] = {
     (Role.LEADER, Event.HEARS_HIGHER_TERM): Role.FOLLOWER,
     **{(role, Event.DISK_FAILS): Role.MUTE for role in Role if role is not Role.MUTE},
 }
-"""Of (role, event); what is not in it does not happen. Where pre-vote is off, TIMES_OUT leads straight to CANDIDATE."""
+"""Of (role, event); what is not in it does not happen."""

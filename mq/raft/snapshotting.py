@@ -1,0 +1,179 @@
+"""A state in place of the entries that made it: taken, sent in chunks, installed. Paper: Raft, section 7.
+
+The core never holds the state: it says when the host is to save one, to read a chunk of it, and to load it.
+"""
+
+from typing import NamedTuple
+
+from mq.core.entry import HardState
+from mq.core.ids import LogIndex
+from mq.raft.configuration import Configuration
+from mq.raft.messages import Message, Snapshot, SnapshotReply, SnapshotRequest
+from mq.raft.output import Chunk, ChunkWanted, Output
+from mq.raft.progress import PeerState, Progress
+from mq.raft.reading import Reading
+from mq.raft.role import Role
+from mq.raft.state import Start
+
+__all__ = ["Incoming", "Snapshotting"]
+
+
+class Incoming(NamedTuple):
+    """A snapshot that is on its way here. Of another leader its bytes may differ, so it would begin anew."""
+
+    leader: int
+    snapshot: Snapshot
+    received_bytes: int
+    is_complete: bool
+
+
+class Snapshotting(Reading):
+    """A node's part in passing on state. incoming: the snapshot that a leader is sending, if any."""
+
+    __slots__ = ("incoming",)
+
+    def __init__(self, start: Start) -> None:
+        super().__init__(start)
+        self.incoming: Incoming | None = None
+        if self.role is not Role.MUTE and not self.log.has(self.snapshot.last):
+            # The crash came between a snapshot from a leader and the log that begins behind it.
+            self._restart_log(self.snapshot)
+
+    def _restart_log(self, snapshot: Snapshot) -> None:
+        self._note_save(self.log.reset(snapshot.last, HardState(self.term, self.vote)))
+
+    # --- taken here
+
+    def take_snapshot(self) -> Snapshot | None:
+        """What a snapshot of the state machine as it is now stands for; None when nothing was applied since the last one.
+
+        The host saves it together with the state, and calls `snapshot_saved` when that is durable.
+        """
+        index = self.applied_index
+        term = self.log.term_at(index)
+        if index <= self.snapshot.last.index or term is None:
+            return None
+        return Snapshot(self.snapshot.last._replace(term=term, index=index), self._configuration_at(index))
+
+    def _configuration_at(self, index: LogIndex) -> Configuration:  # noqa: ARG002  # see the layer of membership
+        return self.configuration
+
+    def snapshot_saved(self, snapshot: Snapshot, *, keep_from: LogIndex | None = None) -> Output:
+        """A snapshot is durable: what it stands for may go from the log.
+
+        keep_from: the host wants to keep entries from here on, if they are older than that.
+        """
+        if snapshot.last.index > self.snapshot.last.index:
+            self.snapshot = snapshot
+        self._compact(keep_from)
+        return self._finish()
+
+    def _compact(self, keep_from: LogIndex | None) -> None:
+        """Never more than a durable snapshot stands for. Paper: Raft, section 7."""
+        first = self.snapshot.last.index + 1
+        self._forget = self.log.forget_before(first if keep_from is None else min(first, keep_from))
+        self._has_work = self._has_work or bool(self._forget)
+
+    # --- sent
+
+    def _send_snapshot(self, peer: Progress) -> None:
+        peer.needs(self.snapshot)
+        self._want_chunk(peer)
+
+    def _want_chunk(self, peer: Progress) -> None:
+        """The next one; one at a time is on its way."""
+        if peer.snapshot is not None:
+            self._has_work = peer.is_waiting = True
+            wanted = ChunkWanted(peer.node_id, self.term, peer.snapshot, peer.sent_bytes, self.options.chunk_bytes_max)
+            self._fetch.append(wanted)
+
+    def chunk_fetched(self, wanted: ChunkWanted, data: bytes | None, *, is_last: bool) -> Output:
+        """A chunk was read. data: None when that snapshot is not there any more, so that the newest is sent from its start."""
+        peer = self.peers.get(wanted.peer)
+        if peer is not None and wanted.term == self.term and peer.snapshot == wanted.snapshot:
+            if data is None:
+                self._send_snapshot(peer)
+            elif wanted.at == peer.sent_bytes:
+                snapshot = wanted.snapshot
+                self._tell(SnapshotRequest(self.node_id, peer.node_id, self.term, snapshot, wanted.at, data, is_last))
+        return self._finish()
+
+    def _beat(self) -> None:
+        # `is_waiting` still stands from one heartbeat to the next when no answer came: the chunk or its answer was lost.
+        silent = [peer for peer in self.peers.values() if peer.state is PeerState.SNAPSHOT and peer.is_waiting]
+        super()._beat()
+        for peer in silent:
+            self._want_chunk(peer)
+
+    def on_snapshot_reply(self, message: SnapshotReply) -> None:
+        """Send the next chunk, or entries again when the follower has it all."""
+        peer = self.peers.get(message.sender)
+        if peer is None:
+            return
+        peer.is_active = True
+        if message.is_installed:
+            if peer.matched(message.last.index):
+                self._on_matched(peer)
+            self._feed(peer)
+        elif peer.snapshot is not None and peer.snapshot.last == message.last and message.received_bytes != peer.sent_bytes:
+            peer.sent_bytes = message.received_bytes
+            self._want_chunk(peer)
+
+    # --- received
+
+    def on_snapshot_request(self, message: SnapshotRequest) -> None:
+        """Collect the chunks in order; say how far we are. Paper: Raft, figure 13, InstallSnapshot."""
+        self._follow(message.sender)
+        if message.snapshot.last.index <= self.commit_index:
+            self.incoming = None  # a late one must not take the place of newer state
+            self._answer_chunk(message, 0, is_installed=True)
+            return
+        incoming = self._incoming_for(message)
+        if message.at == incoming.received_bytes and not incoming.is_complete:
+            self._has_work = True
+            self._chunks.append(Chunk(message.snapshot, message.at, message.data, message.is_last))
+            received = incoming.received_bytes + len(message.data)
+            incoming = incoming._replace(received_bytes=received, is_complete=message.is_last)
+        self.incoming = incoming
+        if not incoming.is_complete:
+            self._answer_chunk(message, incoming.received_bytes)
+
+    def _incoming_for(self, message: SnapshotRequest) -> Incoming:
+        """The one that is under way, or a new one; an older one is not begun in place of a newer."""
+        incoming = self.incoming
+        if incoming is not None and (incoming.leader, incoming.snapshot) == (message.sender, message.snapshot):
+            return incoming
+        return Incoming(message.sender, message.snapshot, 0, is_complete=False)
+
+    def _answer_chunk(self, message: SnapshotRequest, received_bytes: int, *, is_installed: bool = False) -> None:
+        last = message.snapshot.last
+        self._promise(SnapshotReply(self.node_id, message.sender, self.term, last, received_bytes, is_installed))
+
+    def snapshot_received(self, snapshot: Snapshot) -> Output:
+        """All of an incoming snapshot is durable: it takes the place of the state, and of the log if that does not hold its end.
+
+        Paper: Raft, figure 13, rules 6 to 8.
+        """
+        incoming, self.incoming = self.incoming, None
+        if incoming is None or incoming.snapshot != snapshot:
+            return self._finish()
+        if snapshot.last.index > self.commit_index:
+            self._take_snapshot_over(snapshot)
+        if incoming.leader == self.leader:
+            reply = SnapshotReply(
+                self.node_id, incoming.leader, self.term, snapshot.last, incoming.received_bytes, is_installed=True
+            )
+            self._promise(reply)
+        return self._finish()
+
+    def _take_snapshot_over(self, snapshot: Snapshot) -> None:
+        self.snapshot = self._install = snapshot
+        self._has_work = True
+        if not self.log.has(snapshot.last):
+            self._restart_log(snapshot)
+        self.commit_index = snapshot.last.index
+
+    def _refuse_older(self, message: Message) -> None:
+        if isinstance(message, SnapshotReply):
+            return
+        super()._refuse_older(message)
