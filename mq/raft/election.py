@@ -5,13 +5,14 @@ At most one leader a term: each node gives one vote a term, and a leader needs a
 
 from mq.core.ids import EntryId, Term
 from mq.raft.messages import Message, VoteReply, VoteRequest
+from mq.raft.persistence import Persistence
 from mq.raft.role import Event, Role
-from mq.raft.state import NodeState, Start
+from mq.raft.state import Start
 
 __all__ = ["Election"]
 
 
-class Election(NodeState):
+class Election(Persistence):
     """A node's part in elections.
 
     votes: who answered in this campaign, and what. elapsed_ticks: since the node heard from a leader, gave its vote, or began a

@@ -5,6 +5,7 @@
 A configuration is in force as soon as it stands in a node's log; when that entry is superseded, the one before it is again.
 """
 
+from collections import deque
 from collections.abc import Sequence
 
 from mq.core.entry import Entry, EntryKind
@@ -26,37 +27,58 @@ class Membership(Snapshotting):
     """A node's part in changes of members.
 
     configurations: (index, configuration) of those in the log, the oldest first; before them the snapshot's.
+    replaced: (sequence, configurations) as they were before a save that changed them and is not durable yet.
     """
 
-    __slots__ = ("configurations",)
+    __slots__ = ("configurations", "replaced")
 
     def __init__(self, start: Start) -> None:
         super().__init__(start)
-        self.configurations: list[tuple[int, Configuration]] = [(self.snapshot.last.index, self.configuration)]
+        self.configurations: tuple[tuple[int, Configuration], ...] = ((self.snapshot.last.index, self.configuration),)
+        self.replaced: deque[tuple[int, tuple[tuple[int, Configuration], ...]]] = deque()
 
     # --- the log says what is in force
 
     def _append_own(self, contents: Sequence[tuple[EntryKind, bytes]]) -> None:
-        first = self.log.last.index + 1
+        before, first = self.configurations, self.log.last.index + 1
         self._learn([(first + i, payload) for i, (kind, payload) in enumerate(contents) if kind is EntryKind.CONFIGURATION])
         super()._append_own(contents)
+        self._note_replaced(before)
 
     def _accept(self, after_index: int, entries: Sequence[Entry]) -> None:
+        before = self.configurations
         self._unlearn(after_index)
         super()._accept(after_index, entries)
         self._learn([(entry.index, entry.payload) for entry in entries if entry.kind == EntryKind.CONFIGURATION])
+        self._note_replaced(before)
 
     def _learn(self, found: Sequence[tuple[int, bytes]]) -> None:
-        for index, payload in found:
-            self.configurations.append((index, Configuration.from_bytes(payload)))
         if found:
+            self.configurations += tuple((index, Configuration.from_bytes(payload)) for index, payload in found)
             self._put_in_force()
 
     def _unlearn(self, after_index: int) -> None:
         """What stood behind this index is superseded."""
         if self.configurations[-1][0] > after_index:
-            self.configurations = [found for found in self.configurations if found[0] <= after_index]
+            self.configurations = tuple(found for found in self.configurations if found[0] <= after_index)
             self._put_in_force()
+
+    def _note_replaced(self, before: tuple[tuple[int, Configuration], ...]) -> None:
+        if before is not self.configurations:
+            self.replaced.append((self._last_sequence, before))
+
+    def saved(self, sequence: int) -> Output:
+        """What it changed stays changed, as far as this disk is concerned."""
+        while self.replaced and self.replaced[0][0] <= sequence:
+            self.replaced.popleft()
+        return super().saved(sequence)
+
+    def save_failed(self, sequence: int) -> Output:
+        """The configurations are again those of the log as it was."""
+        if self.replaced and self.replaced[-1][0] == sequence:
+            self.configurations = self.replaced.pop()[1]
+            self._put_in_force()
+        return super().save_failed(sequence)
 
     def _put_in_force(self) -> None:
         """The newest. Paper: Raft, section 6: "a server always uses the latest configuration in its log"."""
@@ -71,14 +93,14 @@ class Membership(Snapshotting):
 
     def snapshot_saved(self, snapshot: Snapshot, *, keep_from: LogIndex | None = None) -> Output:
         """The snapshot holds the configuration that was in force there: older ones may go with their entries."""
-        kept = [found for found in self.configurations if found[0] > snapshot.last.index]
-        self.configurations = [(snapshot.last.index, snapshot.configuration), *kept]
+        kept = tuple(found for found in self.configurations if found[0] > snapshot.last.index)
+        self.configurations = ((snapshot.last.index, snapshot.configuration), *kept)
         return super().snapshot_saved(snapshot, keep_from=keep_from)
 
     def _take_snapshot_over(self, snapshot: Snapshot) -> None:
         super()._take_snapshot_over(snapshot)
-        kept = [found for found in self.configurations if snapshot.last.index < found[0] <= self.log.last.index]
-        self.configurations = [(snapshot.last.index, snapshot.configuration), *kept]
+        kept = tuple(found for found in self.configurations if snapshot.last.index < found[0] <= self.log.last.index)
+        self.configurations = ((snapshot.last.index, snapshot.configuration), *kept)
         self._put_in_force()
 
     # --- changes

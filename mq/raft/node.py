@@ -23,7 +23,7 @@ from mq.raft.messages import (
 from mq.raft.options import RaftOptions
 from mq.raft.output import NOTHING, Output
 from mq.raft.port import Chance, LogStorage
-from mq.raft.role import Event, Role
+from mq.raft.role import Role
 from mq.raft.state import Start
 from mq.raft.transfer import Transfer
 from mq.raft.view import NodeView
@@ -52,7 +52,7 @@ class RaftNode(Transfer):
         later_configurations: Sequence[tuple[LogIndex, Configuration]] = (),
     ) -> None:
         super().__init__(Start(node_id, log, chance, options, snapshot or Snapshot(EntryId(Term(0), LogIndex(0)), configuration)))
-        self.configurations += later_configurations
+        self.configurations += tuple(later_configurations)
         self._put_in_force()
 
     # --- time
@@ -110,54 +110,6 @@ class RaftNode(Transfer):
                 self.on_snapshot_reply(message)
             case TimeoutNow():
                 self.on_timeout_now(message)
-
-    # --- the disk
-
-    def saved(self, sequence: int) -> Output:
-        """The saves up to this one are durable: entries count, promises to oneself come true."""
-        if self.role is Role.MUTE:
-            return NOTHING
-        self.log.synced(sequence)
-        self._saved_sequence = max(self._saved_sequence, sequence)
-        self._has_work = True  # more may be applied
-        while self._own_promises and self._own_promises[0][0] <= sequence:
-            self._handle(self._own_promises.popleft()[1])
-        if self.role is Role.LEADER:
-            self._advance_commit()
-        return self._finish()
-
-    def save_failed(self, sequence: int) -> Output:
-        """There was no room for the newest save; of several that wait, the newest is taken back first.
-
-        What was to be promised is not. A leader cannot go on: its followers may have entries that it lost itself.
-        """
-        if self.role is Role.MUTE:
-            return NOTHING
-        self.log.abandon(sequence)
-        self._is_unsaved = True  # term and vote may have been in it
-        self._own_promises = type(self._own_promises)(own for own in self._own_promises if own[0] < sequence)
-        self._unlearn(self.log.last.index)
-        # Whoever counts on what is known to be committed looks at `apply_to`, which never goes back.
-        self.commit_index = min(self.commit_index, self.log.last.index)
-        if self.role in {Role.LEADER, Role.CANDIDATE}:
-            self._turn(Event.DISK_FULL)
-        return self._take_out()
-
-    def _take_out(self) -> Output:
-        """Without a new save: there is no room for it. It is tried again with the next call."""
-        is_unsaved, self._is_unsaved = self._is_unsaved, False
-        output = self._finish()
-        self._is_unsaved = is_unsaved
-        return output
-
-    def disk_failed(self) -> Output:
-        """The disk cannot be trusted any more: nothing is promised from now on. What was not durable may be there or not."""
-        if self.role is not Role.MUTE:
-            self._turn(Event.DISK_FAILS)
-            self._promises.clear()
-            self._own_promises.clear()
-            self._is_unsaved = False
-        return self._finish()
 
     # --- the state machine
 

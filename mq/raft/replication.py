@@ -250,6 +250,10 @@ class Replication(Election):
         if index > self.commit_index and self._may_count(index):
             self._commit_to(index)
 
+    def _on_saved(self) -> None:
+        if self.role is Role.LEADER:
+            self._advance_commit()
+
     def _may_count(self, index: int) -> bool:
         return self.log.term_at(index) == self.term
 

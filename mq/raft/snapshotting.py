@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mq.core.entry import HardState
 from mq.core.ids import LogIndex
 from mq.raft.configuration import Configuration
-from mq.raft.messages import Message, Snapshot, SnapshotReply, SnapshotRequest
+from mq.raft.messages import Snapshot, SnapshotReply, SnapshotRequest
 from mq.raft.output import Chunk, ChunkWanted, Output
 from mq.raft.progress import PeerState, Progress
 from mq.raft.reading import Reading
@@ -172,8 +172,3 @@ class Snapshotting(Reading):
         if not self.log.has(snapshot.last):
             self._restart_log(snapshot)
         self.commit_index = snapshot.last.index
-
-    def _refuse_older(self, message: Message) -> None:
-        if isinstance(message, SnapshotReply):
-            return
-        super()._refuse_older(message)
