@@ -95,16 +95,17 @@ class Persistence(NodeState):
     def save_failed(self, sequence: int) -> Output:
         """There was no room for the newest save; of several that wait, the newest is taken back first.
 
-        What was to be promised is not. A leader cannot go on: its followers may have entries that it lost itself. Whoever counts
-        on what is committed looks at `apply_to`, which never goes back.
+        What was to be promised is not. A leader cannot go on: its followers may have entries that it lost itself. The commit
+        index may go back to `apply_to`, which itself never does.
         """
         if self.role is Role.MUTE:
             return NOTHING
+        # Of what this node knew to be committed only what is durable is here for sure: what the save superseded is back.
+        self.commit_index = self.apply_to
         self.log.abandon(sequence)
         self._own_promises = deque(own for own in self._own_promises if own[0] < sequence)
         if not self.log.has(self.snapshot.last):
             return self.disk_failed()  # a snapshot was installed and the log cannot begin behind it: a start can mend that
-        self.commit_index = min(self.commit_index, self.log.last.index)
         if self.role in {Role.LEADER, Role.CANDIDATE}:
             self._turn(Event.DISK_FULL)
         self._is_unsaved = False  # there is no room now
