@@ -26,8 +26,9 @@ class PeerState(StrEnum):
 class Progress:
     """match_index < next_index always; in REPLICATE everything from match_index + 1 to next_index - 1 is on its way.
 
-    in_flight: the last index of each request that was not answered. is_waiting: nothing is sent before an answer or the next
-    heartbeat (PROBE, SNAPSHOT), or before old entries were read from the disk. is_active: heard of since the last check.
+    in_flight: the last index of each request that was not answered. is_waiting: in PROBE, nothing is sent before an answer.
+    is_fetching: nor before old entries were read from the disk. is_silent: no answer to a chunk since the last heartbeat.
+    is_active: heard of since the last check.
     acked_round: the newest round of heartbeats that the follower answered.
     snapshot, sent_bytes: what is being sent in SNAPSHOT, and how much of it the follower has.
     """
@@ -37,6 +38,7 @@ class Progress:
         "in_flight",
         "is_active",
         "is_fetching",
+        "is_silent",
         "is_waiting",
         "match_index",
         "next_index",
@@ -50,7 +52,7 @@ class Progress:
         self.node_id, self.match_index, self.next_index = node_id, 0, next_index
         self.state = PeerState.PROBE
         self.in_flight: deque[int] = deque()
-        self.is_waiting = self.is_fetching = False
+        self.is_waiting = self.is_fetching = self.is_silent = False
         self.is_active = True
         self.acked_round = 0
         self.snapshot: Snapshot | None = None
@@ -94,7 +96,7 @@ class Progress:
         """Only a snapshot helps."""
         self.state, self.snapshot, self.sent_bytes = PeerState.SNAPSHOT, snapshot, 0
         self.in_flight.clear()
-        self.is_waiting = self.is_fetching = False
+        self.is_waiting = self.is_fetching = self.is_silent = False
 
     def view(self) -> PeerView:
         """For others to see."""

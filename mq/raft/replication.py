@@ -134,8 +134,15 @@ class Replication(Election):
                 self._tell(self._heartbeat(peer))
 
     def _heartbeat(self, peer: Progress) -> AppendRequest:
-        """It stands behind what was sent before: when that was lost, the follower says so."""
-        previous = self._entry_before(peer.next_index) or _NO_ENTRY
+        """It stands behind what was sent before: when that was lost, the follower says so.
+
+        When not even that is kept any more, nothing but a snapshot can mend a loss.
+        """
+        previous = self._entry_before(peer.next_index)
+        if previous is None:
+            previous = _NO_ENTRY
+            if peer.state is not PeerState.SNAPSHOT:
+                self._send_snapshot(peer)
         return AppendRequest(self.node_id, peer.node_id, self.term, previous, (), self.commit_index, self.round)
 
     def _tick_leader(self) -> None:

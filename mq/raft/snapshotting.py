@@ -83,7 +83,7 @@ class Snapshotting(Reading):
     def _want_chunk(self, peer: Progress) -> None:
         """The next one; one at a time is on its way."""
         if peer.snapshot is not None:
-            self._has_work = peer.is_waiting = True
+            self._has_work = True
             wanted = ChunkWanted(peer.node_id, self.term, peer.snapshot, peer.sent_bytes, self.options.chunk_bytes_max)
             self._fetch.append(wanted)
 
@@ -99,18 +99,19 @@ class Snapshotting(Reading):
         return self._finish()
 
     def _beat(self) -> None:
-        # `is_waiting` still stands from one heartbeat to the next when no answer came: the chunk or its answer was lost.
-        silent = [peer for peer in self.peers.values() if peer.state is PeerState.SNAPSHOT and peer.is_waiting]
         super()._beat()
-        for peer in silent:
-            self._want_chunk(peer)
+        for peer in self.peers.values():
+            if peer.state is PeerState.SNAPSHOT:
+                if peer.is_silent:  # from one heartbeat to the next: the chunk or its answer was lost
+                    self._want_chunk(peer)
+                peer.is_silent = True
 
     def on_snapshot_reply(self, message: SnapshotReply) -> None:
         """Send the next chunk, or entries again when the follower has it all."""
         peer = self.peers.get(message.sender)
         if peer is None:
             return
-        peer.is_active = True
+        peer.is_active, peer.is_silent = True, False
         if message.is_installed:
             if peer.matched(message.last.index):
                 self._on_matched(peer)
