@@ -126,7 +126,7 @@ class Membership(Snapshotting):
             raise IllegalArgumentError("voters is empty, it must name at least 1 node")
         if self._is_changing():
             raise ChangeRefusedError("another change of members is not done yet")
-        if not self._may_count(self.commit_index):
+        if not self._knows_what_is_committed():
             raise ChangeRefusedError("the leader has not committed an entry of its own term yet")
         if wanted == now:
             raise ChangeRefusedError("these are the members already")

@@ -40,8 +40,12 @@ class Persistence(NodeState):
 
     def _save(self, after_index: int, entries: Sequence[Entry]) -> None:
         """Entries for the log, and with them, in the same durable step, term and vote if they changed."""
-        hard_state = HardState(self.term, self.vote) if self._is_unsaved else None
+        hard_state = self._hard_state() if self._is_unsaved else None
         self._note_save(self.log.append(after_index, entries, hard_state))
+
+    def _hard_state(self) -> HardState:
+        """What a restart must not forget."""
+        return HardState(self.term, self.vote)
 
     def _note_save(self, appended: Appended) -> None:
         self._has_work, self._is_unsaved = True, False

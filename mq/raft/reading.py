@@ -44,11 +44,8 @@ class Reading(Replication):
         return self._finish()
 
     def _answer_reads(self) -> None:
-        """Those whose round a quorum has answered.
-
-        Not before an entry of the own term is committed: till then a leader does not know how much is. Thesis: section 6.4.
-        """
-        if not self.reads or not self._may_count(self.commit_index):
+        """Those whose round a quorum has answered."""
+        if not self.reads or not self._knows_what_is_committed():
             return
         acked = self.configuration.quorum_value(self._acked_round_of)
         is_answered = False
@@ -57,6 +54,10 @@ class Reading(Replication):
             self._has_work = is_answered = True
         if is_answered and self.reads:
             self._beat()
+
+    def _knows_what_is_committed(self) -> bool:
+        """A leader does not know how much is committed before an entry of its own term is. Thesis: section 6.4."""
+        return self.log.term_at(self.commit_index) == self.term
 
     def _acked_round_of(self, node_id: int) -> int:
         if node_id == self.node_id:

@@ -179,14 +179,22 @@ class Replication(Election):
         self._follow(message.sender)
         if self._agrees_at(message.previous):
             self._take(message.entries)
-            match = LogIndex(message.previous.index + len(message.entries))
-            self._commit_to(min(message.commit_index, match))
+            match = self._match_after(message)
+            self._commit_to(self._committed_of(message))
             reply = AppendReply(self.node_id, message.sender, self.term, True, match, LogIndex(0), _NO_ENTRY, message.round)  # noqa: FBT003
         else:
             hint = self.log.last_at_most(message.previous.index, message.previous.term)
             rejected = message.previous.index
             reply = AppendReply(self.node_id, message.sender, self.term, False, LogIndex(0), rejected, hint, message.round)  # noqa: FBT003
         self._promise(reply)
+
+    def _match_after(self, message: AppendRequest) -> LogIndex:
+        """How far the logs are known to be equal now. What stands behind that here may be superseded yet."""
+        return LogIndex(message.previous.index + len(message.entries))
+
+    def _committed_of(self, message: AppendRequest) -> LogIndex:
+        """What is committed and equal here. Paper: Raft, figure 2, AppendEntries 5."""
+        return min(message.commit_index, self._match_after(message))
 
     def _agrees_at(self, previous: EntryId) -> bool:
         """Whether both logs hold this entry; then they are equal up to it. Paper: Raft, section 5.3, Log Matching.

@@ -5,7 +5,6 @@ The core never holds the state: it says when the host is to save one, to read a 
 
 from typing import NamedTuple
 
-from mq.core.entry import HardState
 from mq.core.ids import LogIndex
 from mq.raft.configuration import Configuration
 from mq.raft.messages import Snapshot, SnapshotReply, SnapshotRequest
@@ -40,7 +39,7 @@ class Snapshotting(Reading):
             self._restart_log(self.snapshot)
 
     def _restart_log(self, snapshot: Snapshot) -> None:
-        self._note_save(self.log.reset(snapshot.last, HardState(self.term, self.vote)))
+        self._note_save(self.log.reset(snapshot.last, self._hard_state()))
 
     # --- taken here
 
@@ -125,8 +124,8 @@ class Snapshotting(Reading):
     def on_snapshot_request(self, message: SnapshotRequest) -> None:
         """Collect the chunks in order; say how far we are. Paper: Raft, figure 13, InstallSnapshot."""
         self._follow(message.sender)
-        if message.snapshot.last.index <= self.commit_index:
-            self.incoming = None  # a late one must not take the place of newer state
+        if not self._is_news(message.snapshot):
+            self.incoming = None
             self._answer_chunk(message, 0, is_installed=True)
             return
         incoming = self._incoming_for(message)
@@ -138,6 +137,10 @@ class Snapshotting(Reading):
         self.incoming = incoming
         if not incoming.is_complete:
             self._answer_chunk(message, incoming.received_bytes)
+
+    def _is_news(self, snapshot: Snapshot) -> bool:
+        """A late one must not take the place of newer state."""
+        return snapshot.last.index > self.commit_index
 
     def _incoming_for(self, message: SnapshotRequest) -> Incoming:
         """The one that is under way, or a new one; an older one is not begun in place of a newer."""
@@ -158,7 +161,7 @@ class Snapshotting(Reading):
         incoming, self.incoming = self.incoming, None
         if incoming is None or incoming.snapshot != snapshot:
             return self._finish()
-        if snapshot.last.index > self.commit_index:
+        if self._is_news(snapshot):
             self._take_snapshot_over(snapshot)
         if incoming.leader == self.leader:
             reply = SnapshotReply(
