@@ -1,0 +1,161 @@
+"""A layout as a scene: rails, cards, banners, messages and a legend of what occurs."""
+
+import math
+from collections.abc import Iterable
+
+from mq.sim.spacetime import palette
+from mq.sim.spacetime.card import fit
+from mq.sim.spacetime.flightpath import LABEL_SIZE
+from mq.sim.spacetime.layout import BANNER, GUTTER, WIDTH, Layout, Route, lay_out
+from mq.sim.spacetime.legend import legend_of
+from mq.sim.spacetime.rows import Card, arrange
+from mq.sim.spacetime.scene import Box, Corner, Face, Group, Label, Line, Polygon, Scene, Shape
+from mq.sim.spacetime.story import Condition, tell
+from mq.sim.spacetime.window import Selection, Window, select
+from mq.sim.spacetime.wording import message_sentence
+from mq.sim.trace import Event
+
+__all__ = ["scene_of"]
+
+_HEAD_LENGTH, _HEAD_HALF = 9.0, 4.0
+_CROSS = 4.5
+
+
+def scene_of(events: Iterable[Event], title: str = "", window: Window | None = None) -> Scene:
+    """The drawing of a trace, or of a window of it.
+
+    Raises: PictureTooLongError, NothingToDrawError; KeyError, ValueError for events that lack what they must tell.
+    """
+    selection = select(tell(events), window or Window())
+    layout = lay_out(selection, arrange(selection))
+    heading = title or _title_of(selection)
+    legend, height = legend_of(layout, selection.folded, layout.bottom + 14)
+    back = [*_rails(layout), *_header(layout, heading), *_times(layout), *_banners(layout)]
+    front = [*_cards(layout), *legend]
+    faces = [_face(route, layout) for route in layout.routes]
+    return Scene(WIDTH, math.ceil(height), heading, tuple(back), tuple(front), tuple(faces))
+
+
+def _title_of(selection: Selection) -> str:
+    first, last = selection.steps[0].at_ms, selection.steps[-1].at_ms
+    return f"{', '.join(selection.nodes)} from {first} ms to {last} ms"
+
+
+def _header(layout: Layout, title: str) -> list[Group]:
+    text = fit(title, 15, WIDTH - 20, is_bold=True)
+    groups = [Group((Label(10, 17, text, 15, palette.TEXT, is_bold=True),), title)]
+    for node in layout.nodes:
+        shapes = (Label(layout.middles[node], 43, node, 14, palette.TEXT, "middle", is_bold=True),)
+        groups.append(Group(shapes, f"node {node}; time runs downwards"))
+    return groups
+
+
+# ---------------------------------------------------------------- lanes
+
+
+def _rails(layout: Layout) -> list[Group]:
+    groups: list[Group] = []
+    for node in layout.nodes:
+        cards = layout.rows.cards[node]
+        spans: list[tuple[float, Condition, int]] = []
+        for card in cards:
+            condition, at_ms = _after(card)
+            if not spans or spans[-1][1] != condition:
+                spans.append((layout.row_tops[card.row], condition, at_ms))
+        ends = [top for top, _, _ in spans[1:]] + [layout.bottom]
+        for (top, condition, at_ms), end in zip(spans, ends, strict=True):
+            groups.append(_rail(layout.middles[node], (top, end), condition, f"{node} from {at_ms} ms on"))
+    return groups
+
+
+def _after(card: Card) -> tuple[Condition, int]:
+    if card.opening is not None:
+        return card.opening.condition, 0
+    return card.moments[-1].after, card.moments[-1].at_ms
+
+
+def _rail(x: float, span: tuple[float, float], condition: Condition, since: str) -> Group:
+    top, bottom = span
+    fill, _, width = palette.role_colours(condition.role)
+    words = f"{since}: " + ("down" if condition.role == "down" else f"{condition.role} in term {condition.term}")
+    shape: Shape = Box(x - width / 2, top, width, bottom - top, fill)
+    if condition.role == "down":
+        shape = Line(((x, top), (x, bottom)), palette.FAULT, 1.2, (1.5, 4.0))
+    elif condition.is_paused:
+        shape = Line(((x, top), (x, bottom)), fill, width, (3.0, 3.0))
+    return Group((shape,), words + (", paused" if condition.is_paused else ""))
+
+
+def _times(layout: Layout) -> list[Group]:
+    groups, shown = [], -1
+    for row, at_ms in sorted(layout.rows.times.items()):
+        is_empty = layout.row_tops[row] == layout.row_bottoms[row]
+        if at_ms != shown and not is_empty:
+            label = Label(GUTTER - 10, layout.row_tops[row] + 9, f"{at_ms} ms", 10, palette.FAINT, "end")
+            groups.append(Group((label,), f"virtual time {at_ms} ms"))
+            shown = at_ms
+    return groups
+
+
+def _banners(layout: Layout) -> list[Group]:
+    groups = []
+    for row, banner in sorted(layout.rows.banners.items()):
+        top = layout.row_tops[row]
+        text = fit(banner.text, 11, WIDTH - GUTTER - 40, is_bold=True)
+        shapes = (
+            Box(GUTTER, top, WIDTH - GUTTER - 6, BANNER, "#fdeceb", "#e7b4b0", radius=3),
+            Label(GUTTER + (WIDTH - GUTTER - 6) / 2, top + BANNER / 2, text, 11, palette.FAULT, "middle", is_bold=True),
+        )
+        groups.append(Group(shapes, f"at {banner.at_ms} ms {banner.text}"))
+    return groups
+
+
+def _cards(layout: Layout) -> list[Group]:
+    return [layout.looks[id(card)].draw(layout.middles[card.node], layout.row_tops[card.row]) for card in layout.rows.all_cards()]
+
+
+# ---------------------------------------------------------------- messages
+
+
+def _face(route: Route, layout: Layout) -> Face:
+    colour = palette.FAULT if route.mark == "cross" else palette.LATE if route.is_late else palette.TEXT
+    dash = (5.0, 3.0) if route.is_late else ()
+    marks, way = _marks(route, colour)
+    label = None
+    if route.label_at is not None:
+        label = Label(*route.label_at, route.label, LABEL_SIZE, colour, "middle", ground=palette.GROUND)
+    kind = {"cross": "lost", "open": "open"}.get(route.mark, "late" if route.is_late else "arrived")
+    fate = _fate(route, layout)
+    title = message_sentence(route.flight.send, fate)
+    return Face(
+        route.flight.message, kind, Line(way, colour, 1.2, dash), marks, label, (route.points[0], route.points[-1]), title
+    )
+
+
+def _fate(route: Route, layout: Layout) -> str:
+    flight = route.flight
+    if flight.lost is not None and route.mark == "cross":
+        return f"lost: {flight.lost}"
+    if route.mark == "open":
+        return "still under way when this picture ends"
+    cards = [layout.rows.card_of[number] for number in flight.arrivals if number in layout.rows.card_of]
+    at_ms = " and ".join(str(card.moments[-1].at_ms) for card in cards)
+    late = ", after one that was sent later" if flight.is_overtaken else ""
+    return f"arrived at {at_ms} ms{late}"
+
+
+def _marks(route: Route, colour: str) -> tuple[tuple[Line | Polygon, ...], tuple[Corner, ...]]:
+    """What stands at the end of a way, and the way up to there."""
+    points = route.points
+    x, y = points[-1]
+    if route.mark == "cross":
+        arms = (((x - _CROSS, y - _CROSS), (x + _CROSS, y + _CROSS)), ((x - _CROSS, y + _CROSS), (x + _CROSS, y - _CROSS)))
+        return tuple(Line(arm, colour, 2.0) for arm in arms), points
+    before = points[-2]
+    length = math.hypot(x - before[0], y - before[1]) or 1.0
+    ahead = ((x - before[0]) / length, (y - before[1]) / length)
+    root = (x - ahead[0] * _HEAD_LENGTH, y - ahead[1] * _HEAD_LENGTH)
+    sides = [(root[0] - ahead[1] * half, root[1] + ahead[0] * half) for half in (_HEAD_HALF, -_HEAD_HALF)]
+    if route.mark == "open":
+        return (Line((sides[0], (x, y), sides[1]), colour, 1.2),), points
+    return (Polygon(((x, y), sides[0], sides[1]), colour),), (*points[:-1], root)
