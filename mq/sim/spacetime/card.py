@@ -128,14 +128,12 @@ def _cell_title(cell: Cell) -> str:
 
 def draw_struck(cell: Cell, x: float, y: float) -> list[Shape]:
     """An entry that was just superseded."""
-    size = _STRUCK - 3
-    inset = (CELL - size) / 2
+    title = f"entry {cell.index} of term {cell.term or '?'} was superseded"
+    left, right, bottom = x + 1.5, x + CELL - 1.5, y + _STRUCK
     return [
-        Box(
-            x + inset, y, size, size, palette.GROUND, palette.EDGE, title=f"entry {cell.index} of term {cell.term} was superseded"
-        ),
-        Label(x + CELL / 2, y + size / 2, str(cell.term or "?"), 9, palette.FAINT, "middle"),
-        Line(((x + inset - 1, y + size + 1), (x + inset + size + 1, y - 1)), palette.SUPERSEDED, 1.5),
+        Box(left, y, right - left, _STRUCK, palette.PAPER, palette.EDGE, title=title),
+        Label(x + CELL / 2, y + _STRUCK / 2, str(cell.term or "?"), _CELL_SIZE - 0.5, palette.FAINT, "middle"),
+        Line(((left - 1.5, bottom + 1.5), (right + 1.5, y - 1.5)), palette.SUPERSEDED, 1.4),
     ]
 
 
@@ -186,5 +184,5 @@ def look_of(card: Card, width_max: float) -> CardLook:
         prefix = _prefix_of(columns)
         cells = (_prefix_width(prefix) if prefix else 0) + len(columns) * CELL
         widths.append(max(cells, 0 if cells else text_width("log is empty", _CELL_SIZE)))
-        height += CELL + 1 + (_STRUCK + 2 if any(cell.index in columns for cell in strip.struck) else 0)
+        height += CELL + 1 + (_STRUCK + 4 if any(cell.index in columns for cell in strip.struck) else 0)
     return CardLook(card, chip, kept, strip, columns, min(max(widths) + 2 * _PAD, width_max), height)

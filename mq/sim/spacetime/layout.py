@@ -152,7 +152,7 @@ class _Router:
         route = Route(flight, mark, is_late=False, label=message_label(flight.send))
         x = self._tail_x(flight, sender)
         target = self.layout.middles[flight.to] + (-10 if self._is_from_left(flight) else 10)
-        share = 0.72
+        share = 0.62 if mark == "cross" else 0.72
         crossing = Crossing(flight.message, x, x + share * (target - x), share, route.label, mark)
         return _Plan(route, [(sender.row, crossing)], sender)
 

@@ -76,7 +76,7 @@ def _cell(cell: Cell, *, is_new: bool = False) -> _Sign:
 
 
 def _struck(x: float, y: float) -> list[Shape]:
-    return draw_struck(Cell(1, 1, is_committed=False, is_durable=True), x, y - 6)
+    return draw_struck(Cell(1, 1, is_committed=False, is_durable=True), x, y - 7)
 
 
 def _snapshot(x: float, y: float) -> list[Shape]:

@@ -5,22 +5,14 @@ always with the term's number in the cell.
 """
 
 __all__ = [
-    "CLIENT",
-    "COMMITTED",
-    "EDGE",
-    "FAINT",
-    "FAULT",
-    "GROUND",
-    "LATE",
-    "PAPER",
-    "SUPERSEDED",
-    "TEXT",
-    "role_colours",
-    "term_colour",
-]
+    "BEGUN", "CLIENT", "COMMITTED", "EDGE", "ENDED", "FAINT", "FAULT", "GROUND", "LATE", "PAPER", "SUPERSEDED", "TEXT",
+    "role_colours", "term_colour",
+]  # fmt: skip
 
 TEXT, FAINT, EDGE, GROUND, PAPER = "#1d2a35", "#66737f", "#c3ccd5", "#ffffff", "#f4f6f8"
 FAULT, SUPERSEDED, COMMITTED, CLIENT, LATE = "#b3261e", "#b3261e", "#1d2a35", "#00664f", "#7a4d00"
+BEGUN, ENDED = ("#fdeceb", "#e7b4b0", FAULT), ("#e6f4ef", "#a9d3c3", CLIENT)
+"""Banners of what befalls the network, and of its end: ground, edge, words."""
 
 _ROLES = {
     # role: (colour, colour of words on it, width of the rail)

@@ -102,9 +102,10 @@ def _banners(layout: Layout) -> list[Group]:
     for row, banner in sorted(layout.rows.banners.items()):
         top = layout.row_tops[row]
         text = fit(banner.text, 11, WIDTH - GUTTER - 40, is_bold=True)
+        fill, edge, ink = palette.ENDED if banner.what in {"mended", "released"} else palette.BEGUN
         shapes = (
-            Box(GUTTER, top, WIDTH - GUTTER - 6, BANNER, "#fdeceb", "#e7b4b0", radius=3),
-            Label(GUTTER + (WIDTH - GUTTER - 6) / 2, top + BANNER / 2, text, 11, palette.FAULT, "middle", is_bold=True),
+            Box(GUTTER, top, WIDTH - GUTTER - 6, BANNER, fill, edge, radius=3),
+            Label(GUTTER + (WIDTH - GUTTER - 6) / 2, top + BANNER / 2, text, 11, ink, "middle", is_bold=True),
         )
         groups.append(Group(shapes, f"at {banner.at_ms} ms {banner.text}"))
     return groups

@@ -114,7 +114,7 @@ _TOLD: dict[str, Callable[[Event], Note]] = {
     "snapshot": lambda e: Note(f"snapshot of 1-{e.details['index']}"),
     "propose": lambda e: Note(f"client: {short_body(e)}", "client"),
     "refuse": lambda _: Note("client: refused", "client"),
-    "done": lambda e: Note(f"client: {e.details['index']} is done", "client"),
+    "done": lambda e: Note(f"client: entry {e.details['index']} done", "client"),
     "unknown": lambda _: Note("client: unknown", "client"),
     "read": lambda _: Note("client reads", "client"),
     "answer": lambda e: Note(f"client: state {e.details['index']}", "client"),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from mq.sim.spacetime.logbook import Strip
 from mq.sim.spacetime.story import Banner, Condition, Flight, Moment, Story
+from mq.sim.spacetime.wording import flag
 
 __all__ = ["NODES_MAX", "STEPS_MAX", "NothingToDrawError", "Opening", "PictureTooLongError", "Selection", "Window", "select"]
 
@@ -98,9 +99,12 @@ def _nodes(story: Story, window: Window) -> tuple[str, ...]:
 
 
 def _is_noise(flight: Flight, story: Story) -> bool:
-    if flight.is_news or flight.send.text("kind") not in {"append-request", "append-reply"}:
+    is_answer_no = not flag(flight.send.details.get("matching", 1))
+    if flight.is_news or is_answer_no or flight.send.text("kind") not in {"append-request", "append-reply"}:
         return False
-    return not any(isinstance(step := story.steps[number], Moment) and step.has_effect for number in flight.arrivals)
+    moments = [step for number in flight.arrivals if isinstance(step := story.steps[number], Moment)]
+    refused = any(not flag(story.flights[sent].send.details.get("matching", 1)) for moment in moments for sent in moment.sent)
+    return not refused and not any(moment.has_effect for moment in moments)
 
 
 def _check_length(steps: list[Moment | Banner]) -> None:
