@@ -2,7 +2,7 @@
 
 The columns are those of `mq.sim.trace`: virtual time, node, event, details as `key=value`. Real clusters write the same
 lines, so that drawings and `mq.sim.group.judge` serve them, too. Lists hold no blanks: `terms=3,3,4`, and `-` when empty.
-Bodies are told apart by a checksum, in hexadecimal.
+Bodies are told apart by a checksum: an `x` and eight hexadecimal digits.
 """
 
 __all__ = ["GROUP_EVENTS", "MESSAGE_DETAILS"]

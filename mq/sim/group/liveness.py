@@ -1,0 +1,98 @@
+"""The end of a run: everything is healed, and a group that is right must serve again, within a bound, and come to agree.
+
+Paper: Raft, section 5.6: with a steady leader and a network much faster than the election time-outs there is progress.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mq.raft.role import Role
+from mq.sim.group.host import Host
+from mq.sim.group.watch import Violation, ViolationError
+from mq.sim.group.workload import Client
+
+if TYPE_CHECKING:
+    from mq.sim.group.world import GroupWorld
+
+__all__ = ["come_to_rest"]
+
+_SECTION = "Paper: Raft, section 5.6"
+_TIMEOUTS_MAX = 40
+"""So many of the longest election time-outs it may take."""
+
+
+def come_to_rest(world: "GroupWorld") -> tuple[Host, ...]:
+    """Heal everything, wait for a leader, a commit, an answer to each client, and equal nodes. Returns the members' hosts."""
+    world.nemesis.heal()
+    healed_ms = world.agenda.now_ms
+    for client in world.clients:
+        client.is_closing = True
+    patience_ms = _TIMEOUTS_MAX * 2 * world.options.raft.election_ticks * world.options.host.tick_ms
+
+    def wait(is_so: Callable[[], bool], what: str) -> None:
+        until_ms = world.agenda.now_ms + patience_ms
+        while not is_so():
+            if world.agenda.now_ms >= until_ms:
+                promise = f"when everything is healed, {what} within {patience_ms} ms"
+                states = "; ".join(_state(host) for host in world.hosts.values())
+                raise ViolationError(
+                    Violation(promise, (f"everything is healed since {healed_ms} ms", f"{until_ms} ms: {states}"), _SECTION)
+                )
+            world.agenda.run(world.agenda.now_ms + 50, 1 << 60)
+            _stop_the_removed(world)
+
+    wait(lambda: _leader(world) is not None, "a leader appears")
+    last = Client("last", world.common)
+    last.is_closing = True
+    before = world.common.done
+    last.ask_for_commands(1)
+    last.act()
+    wait(lambda: last.is_idle and world.common.done > before, "a command is committed")
+    wait(lambda: all(client.is_idle for client in world.clients), "every client has its answer")
+    wait(lambda: _are_equal(world), "all members hold and have applied the same log")
+    return tuple(_members(world))
+
+
+def _leader(world: "GroupWorld") -> Host | None:
+    leaders = [host for host in world.hosts.values() if host.node is not None and host.role is Role.LEADER]
+    return max(leaders, key=lambda host: host.term, default=None)
+
+
+def _members(world: "GroupWorld") -> list[Host]:
+    leader = _leader(world)
+    if leader is None or leader.node is None:
+        return []
+    return [world.hosts[member] for member in leader.node.configuration.members]
+
+
+def _stop_the_removed(world: "GroupWorld") -> None:
+    """A node that is a member no more may not know it, and campaign for ever; its owner switches it off."""
+    leader = _leader(world)
+    if leader is None or leader.node is None or leader.node.configuration.is_joint:
+        return
+    members = leader.node.configuration.members
+    if leader.node_id in members and leader.commit_index == leader.log.last_index:
+        for host in world.hosts.values():
+            if host.node is not None and host.node_id not in members:
+                host.die(is_power_lost=False)
+
+
+def _are_equal(world: "GroupWorld") -> bool:
+    leader, members = _leader(world), _members(world)
+    well = [host for host in members if not host.storage.is_damaged]
+    return (
+        leader is not None
+        and leader.commit_index == leader.log.last_index
+        and all((host.applied, host.checksum) == (leader.applied, leader.checksum) for host in well)
+        and leader.applied == leader.commit_index
+    )
+
+
+def _state(host: Host) -> str:
+    node = host.node
+    if node is None:
+        return f"node {host.node_id} is dead"
+    return (
+        f"node {host.node_id} is {node.role} in term {node.term}, knows leader {node.leader}, log to {host.log.last_index},"
+        f" committed {node.commit_index}, applied {host.applied}, members {node.configuration.members}"
+    )

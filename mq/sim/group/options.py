@@ -1,0 +1,112 @@
+"""What a run is like. Each seed draws its own: more is found by turning the right knobs than by more faults.
+
+So a seed has few kinds of faults, or many; batches of one entry, or whole logs in one request; disks that are fast or slow.
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+
+from mq.raft.options import RaftOptions
+from mq.sim.group.lane import Weather
+from mq.sim.group.machine import HostOptions
+from mq.sim.group.network import NetworkOptions
+from mq.sim.group.workload import WorkloadOptions
+
+__all__ = ["FAULTS", "GroupOptions", "draw_options"]
+
+FAULTS = (
+    "kill", "power_loss", "blackout", "pause", "cut_one_way", "cut_pair", "isolate", "split", "hold", "slow_disk", "failing_sync",
+    "full_disk", "drift", "storm", "kill_leader", "pause_leader", "isolate_leader", "hold_leader", "lone_append", "kill_after_append",
+    "campaign", "transfer", "change", "snapshot", "damage",
+)  # fmt: skip
+"""Of the nemesis in `mq.sim.group.faults`."""
+
+_CRASHES = ("kill", "power_loss", "blackout", "kill_leader", "kill_after_append")
+_CUTS = ("cut_one_way", "cut_pair", "isolate", "split", "isolate_leader", "lone_append")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupOptions:
+    """nodes: voters at first. spares: nodes that may join. steps: at least so many before everything is healed.
+
+    fault_every_ms: on average. wanted: what a run must have met, or it proves nothing.
+    """
+
+    nodes: int = 3
+    spares: int = 0
+    steps: int = 2600
+    chaos_ms: int = 12_000
+    fault_every_ms: int = 700
+    faults: tuple[str, ...] = FAULTS[:-1]
+    raft: RaftOptions = field(default_factory=RaftOptions)
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    host: HostOptions = field(default_factory=HostOptions)
+    weather: Weather = field(default_factory=Weather)
+    workload: WorkloadOptions = field(default_factory=WorkloadOptions)
+    wanted: tuple[str, ...] = ("elections", "crashes", "cuts", "commits", "done", "reads")
+
+
+def _draw_raft(rng: Random) -> RaftOptions:
+    election_ticks = rng.choice((5, 10, 10, 20))
+    return RaftOptions(
+        election_ticks=election_ticks,
+        heartbeat_ticks=rng.choice((1, 2, 2)),
+        entries_max=rng.choice((1, 1, 2, 8, 1024)),
+        append_bytes_max=rng.choice((8, 64, 1 << 20)),
+        in_flight_max=rng.choice((1, 2, 8, 64)),
+        recent_bytes_max=rng.choice((1, 60, 8 << 20)),
+        chunk_bytes_max=rng.choice((12, 50, 256 << 10)),
+        learner_lag_max=rng.choice((0, 3, 1000)),
+        has_pre_vote=rng.random() < 0.6,
+        has_check_quorum=rng.random() < 0.7,
+    )
+
+
+def _draw_network(rng: Random) -> NetworkOptions:
+    return NetworkOptions(
+        delay_ms=rng.choice((1, 1, 5)),
+        spread_ms=rng.choice((2, 10, 40)),
+        loss_probability=rng.choice((0.0, 0.0, 0.02, 0.1, 0.25)),
+        repeat_probability=rng.choice((0.0, 0.02, 0.2)),
+        straggler_probability=rng.choice((0.0, 0.0, 0.02, 0.1)),
+    )
+
+
+def _draw_faults(rng: Random, spares: int) -> tuple[str, ...]:
+    """Some of them, among them a crash and a cut. Damage and changes of members do not go together: too few would be left."""
+    possible = [name for name in FAULTS if name != ("damage" if spares else "change")]
+    share = rng.choice((0.25, 0.5, 0.8))
+    chosen = {name for name in possible if rng.random() < share}
+    chosen |= {rng.choice(_CRASHES), rng.choice(_CUTS)}
+    if spares:
+        chosen.add("change")
+    return tuple(name for name in FAULTS if name in chosen)
+
+
+def draw_options(seed: int, *, steps: int = 2600) -> GroupOptions:
+    """Those of a seed."""
+    rng = Random(f"options of {seed}")  # noqa: S311 - repeatable is what it has to be
+    spares = rng.choice((0, 0, 0, 2))
+    return GroupOptions(
+        nodes=rng.choice((3, 3, 5)),
+        spares=spares,
+        steps=steps,
+        fault_every_ms=rng.choice((300, 600, 1200)),
+        faults=_draw_faults(rng, spares),
+        raft=_draw_raft(rng),
+        network=_draw_network(rng),
+        host=HostOptions(
+            snapshot_every=rng.choice((0, 5, 20, 80)),
+            kept_entries=rng.choice((0, 0, 3, 50)),
+            apply_ms=rng.choice((0, 0, 1, 30)),
+            read_ms=rng.choice((0, 1, 10)),
+            state_words=rng.choice((1, 10, 30)),
+        ),
+        weather=Weather(sync_ms=rng.choice((0, 1, 5)), spread_ms=rng.choice((1, 5, 40))),
+        workload=WorkloadOptions(
+            clients=rng.choice((2, 3, 5)),
+            think_ms=rng.choice((20, 60, 150)),
+            batch_max=rng.choice((1, 1, 4)),
+            read_probability=rng.choice((0.1, 0.3, 0.5)),
+        ),
+    )

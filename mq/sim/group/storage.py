@@ -1,0 +1,210 @@
+"""All that a node keeps on its disk: the log and its snapshots. The host is written against `Storage`; `LightStorage` is the
+one that costs nothing.
+
+What the state machine is, is told by its snapshot alone: the index and a running checksum, many times over, so that a snapshot
+whose chunks were mixed up or lost does not load.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from mq.core.entry import Entry, EntryKind, HardState
+from mq.core.errors import StateError
+from mq.core.ids import EntryId, LogIndex
+from mq.core.ports import Plan
+from mq.raft.configuration import Configuration
+from mq.raft.messages import Snapshot
+from mq.raft.output import Chunk
+from mq.raft.port import LogStorage
+from mq.sim.group.light_log import Group, LightLog, LightMedium
+
+__all__ = ["Durable", "LightStorage", "MakeStorage", "Opened", "Storage", "decode_state", "encode_state"]
+
+_WORD_BYTES = 12
+
+
+def encode_state(index: int, checksum: int, words: int) -> bytes:
+    """The state machine's state as a snapshot's bytes, `words` times 12 of them."""
+    return (index.to_bytes(8, "big") + checksum.to_bytes(4, "big")) * words
+
+
+def decode_state(data: bytes) -> tuple[int, int]:
+    """(index, checksum). Raises: StateError when these bytes are not one whole state."""
+    word = data[:_WORD_BYTES]
+    if len(word) < _WORD_BYTES or len(data) % _WORD_BYTES or data != word * (len(data) // _WORD_BYTES):
+        raise StateError(f"a snapshot of {len(data)} bytes is not one whole state")
+    return int.from_bytes(word[:8], "big"), int.from_bytes(word[8:], "big")
+
+
+class Opened(NamedTuple):
+    """What a node starts with. state: of the snapshot."""
+
+    log: LogStorage
+    snapshot: Snapshot | None
+    state: bytes
+    later_configurations: tuple[tuple[LogIndex, Configuration], ...]
+
+
+class Durable(Protocol):
+    """The truth about a disk, for checkers: what would be there if the power went now and no unsynced write arrived."""
+
+    @property
+    def base(self) -> EntryId:
+        """The entry before the first one in the log."""
+
+    @property
+    def last_index(self) -> int:
+        """Of the newest entry."""
+
+    @property
+    def hard_state(self) -> HardState:
+        """Term and vote."""
+
+    def term_at(self, index: int) -> int | None:
+        """Of an entry, or of the one before the first."""
+
+    def holds(self, index: int, term: int) -> bool:
+        """Whether this entry is there, itself or in a snapshot."""
+
+
+class Storage(Protocol):
+    """One node's disk. It outlives the node; `open` is called at each start."""
+
+    @property
+    def durable(self) -> Durable:
+        """For checkers."""
+
+    @property
+    def unsynced(self) -> int:
+        """How many appends are not durable."""
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether something that was durable cannot be read any more."""
+
+    def open(self) -> Opened:
+        """Everything that is left is durable from now on."""
+
+    def group(self, sequence: int) -> Group:
+        """What an append held that was not carried out yet."""
+
+    def sync(self, sequence: int) -> None:
+        """Carry out the appends up to this one, and make them durable."""
+
+    def crash(self, kept: int) -> None:
+        """The node is dead. Of the appends that were not durable only the first few arrived."""
+
+    def damage(self) -> None:
+        """Something below the durable end cannot be read any more."""
+
+    def entries(self, first: int, last: int, bytes_max: int) -> Sequence[Entry]:
+        """From the log as the node sees it; none when the first is not kept any more."""
+
+    def forget(self, plan: Plan) -> None:
+        """Carry out what `LogStorage.drop_before` planned."""
+
+    def save_snapshot(self, snapshot: Snapshot, state: bytes) -> None:
+        """It is durable now."""
+
+    def save_chunk(self, chunk: Chunk) -> None:
+        """Part of a snapshot that comes from the leader; with the last chunk all of it is durable."""
+
+    def state_of(self, snapshot: Snapshot) -> bytes | None:
+        """The bytes of a snapshot; None when it is not kept any more."""
+
+    def forget_snapshots(self, index: int) -> None:
+        """Those below this index are not needed any more."""
+
+
+MakeStorage = Callable[[], Storage]
+
+
+class LightStorage:
+    """See `Storage`."""
+
+    __slots__ = ("_incoming", "_log", "_snapshots", "durable")
+
+    def __init__(self) -> None:
+        self.durable = LightMedium()
+        self._log = LightLog(self.durable)
+        self._snapshots: dict[int, tuple[Snapshot, bytes]] = {}
+        self._incoming: list[Chunk] = []
+
+    @property
+    def unsynced(self) -> int:
+        """See `Storage`."""
+        return len(self.durable.waiting)
+
+    @property
+    def is_damaged(self) -> bool:
+        """See `Storage`."""
+        return self.durable.is_damaged
+
+    def open(self) -> Opened:
+        """See `Storage`."""
+        self._incoming = []
+        self._log = LightLog(self.durable)
+        snapshot, state = self._snapshots[max(self._snapshots)] if self._snapshots else (None, b"")
+        index = snapshot.last.index if snapshot else 0
+        found = tuple(
+            (entry.index, Configuration.from_bytes(entry.payload))
+            for entry in self.durable.entries
+            if entry.kind is EntryKind.CONFIGURATION and entry.index > index
+        )
+        is_behind = snapshot is not None and self.durable.term_at(index) != snapshot.last.term
+        return Opened(self._log, snapshot, state, () if is_behind else found)
+
+    def group(self, sequence: int) -> Group:
+        """See `Storage`."""
+        waiting = self.durable.waiting
+        if waiting[-1].sequence == sequence:
+            return waiting[-1]
+        return next(group for group in waiting if group.sequence == sequence)
+
+    def sync(self, sequence: int) -> None:
+        """See `Storage`."""
+        self.durable.sync(sequence)
+
+    def crash(self, kept: int) -> None:
+        """See `Storage`."""
+        self.durable.crash(kept)
+
+    def damage(self) -> None:
+        """See `Storage`."""
+        self.durable.is_damaged = True
+
+    def entries(self, first: int, last: int, bytes_max: int) -> Sequence[Entry]:
+        """See `Storage`."""
+        found = self._log.entries(first, last)
+        size = 0
+        for count, entry in enumerate(found):
+            size += len(entry.payload)
+            if size > bytes_max and count:
+                return found[:count]
+        return found
+
+    def forget(self, plan: Plan) -> None:
+        """See `Storage`."""
+        if plan:
+            self.durable.drop_before(self._log.first_index)
+
+    def save_snapshot(self, snapshot: Snapshot, state: bytes) -> None:
+        """See `Storage`."""
+        self._snapshots[snapshot.last.index] = (snapshot, state)
+
+    def save_chunk(self, chunk: Chunk) -> None:
+        """See `Storage`."""
+        if chunk.at == 0:
+            self._incoming = []
+        self._incoming.append(chunk)
+        if chunk.is_last:
+            self.save_snapshot(chunk.snapshot, b"".join(part.data for part in self._incoming))
+
+    def state_of(self, snapshot: Snapshot) -> bytes | None:
+        """See `Storage`."""
+        kept = self._snapshots.get(snapshot.last.index)
+        return kept[1] if kept is not None and kept[0] == snapshot else None
+
+    def forget_snapshots(self, index: int) -> None:
+        """See `Storage`."""
+        self._snapshots = {at: kept for at, kept in self._snapshots.items() if at >= index}

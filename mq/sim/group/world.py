@@ -1,0 +1,177 @@
+"""A whole run of a Raft group: nodes, network, disks, clients and a nemesis, all from one seed; every promise checked at every step.
+
+    GroupWorld(8142).run()
+
+A step is one thing that is handled: a message, a tick, a sync that is done, a look of a client, a fault.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+from mq.raft.configuration import Configuration
+from mq.raft.messages import Message
+from mq.raft.node import RaftNode
+from mq.raft.role import Role
+from mq.sim.checkers import VacuousRunError
+from mq.sim.group.agenda import Agenda
+from mq.sim.group.checkers import (
+    CommittedForEver,
+    CommittedIsDurable,
+    ElectionSafety,
+    LeaderAppendOnly,
+    LeaderCompleteness,
+    LogMatching,
+    OwnTermCounts,
+    StateMachineSafety,
+)
+from mq.sim.group.faults import Nemesis
+from mq.sim.group.host import Host
+from mq.sim.group.liveness import come_to_rest
+from mq.sim.group.machine import Place
+from mq.sim.group.network import Network
+from mq.sim.group.options import GroupOptions, draw_options
+from mq.sim.group.promises import DamagedIsSilent, History, MonotoneTerms, OneVoteEachTerm, PromisesAfterSaves, ReadsAreFresh
+from mq.sim.group.storage import LightStorage, MakeStorage
+from mq.sim.group.trace import GroupTrace
+from mq.sim.group.watch import Checker, Violation, ViolationError, Watch
+from mq.sim.group.workload import Client, Common
+
+__all__ = ["GroupWorld", "all_checkers"]
+
+_RULES = "a node and its log keep their own rules"
+_CHAOS_MS_MAX = 120_000
+
+
+def all_checkers(hosts: dict[int, Host]) -> list[Checker]:
+    """One of each."""
+    return [
+        ElectionSafety(), LeaderAppendOnly(), LogMatching(), LeaderCompleteness(), OwnTermCounts(), CommittedForEver(),
+        StateMachineSafety(), CommittedIsDurable(hosts), MonotoneTerms(), OneVoteEachTerm(), PromisesAfterSaves(),
+        DamagedIsSilent(), ReadsAreFresh(), History(),
+    ]  # fmt: skip
+
+
+class _Counter(Checker):
+    """How often things happened that a run must have met."""
+
+    def __init__(self) -> None:
+        self.elections = self.commits = self.installs = self.starts = self.changes = 0
+
+    def started(self, host: Host) -> None:  # noqa: ARG002  # see Checker
+        self.starts += 1
+
+    def moved(self, host: Host) -> None:
+        node = host.node
+        self.elections += node is not None and node.role is Role.LEADER and host.role is not Role.LEADER
+
+    def committed(self, host: Host, before: int, index: int) -> None:  # noqa: ARG002  # see Checker
+        self.commits += 1
+
+    def installed(self, host: Host, index: int, checksum: int) -> None:  # noqa: ARG002  # see Checker
+        self.installs += 1
+
+
+class GroupWorld:
+    """See the module. make: the Raft to be tried; make_storage: what it keeps its log on."""
+
+    def __init__(
+        self,
+        seed: int,
+        options: GroupOptions | None = None,
+        *,
+        make: type[RaftNode] = RaftNode,
+        make_storage: MakeStorage = LightStorage,
+        checkers: Callable[[dict[int, Host]], list[Checker]] = all_checkers,
+    ) -> None:
+        self.seed, self.options = seed, options or draw_options(seed)
+        options = self.options
+        rng = self.rng = Random(seed)  # noqa: S311 - repeatable is what it has to be
+        self.agenda, self.trace = Agenda(), GroupTrace()
+        self.hosts: dict[int, Host] = {}
+        self.network = Network(self.agenda, self.trace, rng, options.network, self._deliver)
+        self.nemesis = Nemesis(self.agenda, self.network, self.trace, self.hosts, rng, options)
+        self.counter = _Counter()
+        self.checkers = checkers(self.hosts)
+        watch = self.watch = Watch([*self.checkers, self.counter, *([self.nemesis] if options.faults else [])])
+        place = Place(
+            agenda=self.agenda,
+            network=self.network,
+            trace=self.trace,
+            watch=watch,
+            rng=rng,
+            raft=options.raft,
+            options=options.host,
+            configuration=Configuration.of(*range(1, options.nodes + 1)),
+            make=make,
+        )
+        for node_id in range(1, options.nodes + options.spares + 1):
+            self.hosts[node_id] = Host(node_id, place, make_storage(), replace(options.weather))
+        self.common = Common(self.agenda, self.trace, watch, rng, options.workload, self.hosts)
+        self.clients = [Client(f"c{number + 1}", self.common) for number in range(options.workload.clients)]
+
+    def _deliver(self, number: int, message: Message) -> None:
+        self.hosts[message[1]].deliver(number, message)
+
+    # --- a run
+
+    def run(self) -> GroupTrace:
+        """All of it. Raises: ViolationError; VacuousRunError."""
+        self.guard(self._run)
+        self._check_not_vacuous()
+        return self.trace
+
+    def guard(self, do: Callable[[], None]) -> None:
+        """Whatever goes wrong in it is a violation that says where and how to repeat it. Raises: ViolationError."""
+        try:
+            do()
+        except ViolationError as error:
+            raise self._placed(error.violation) from error
+        except Exception as error:
+            facts = (f"{type(error).__name__}: {error}", f"it was raised in step {self.agenda.steps}")
+            raise self._placed(Violation(_RULES, facts, "the invariants of mq.raft and of its log")) from error
+
+    def _placed(self, violation: Violation) -> ViolationError:
+        placed = violation._replace(step=self.agenda.steps, at_ms=self.agenda.now_ms)
+        repeat = f"repeat: python3 run.py sim --seed {self.seed}"
+        return ViolationError(placed, f"\n{self.trace.tail(12)}\n{repeat}")
+
+    def _run(self) -> None:
+        self.begin()
+        until_ms = self.options.chaos_ms
+        self.agenda.run(until_ms, 1 << 60)
+        while self.agenda.steps < self.options.steps and until_ms < _CHAOS_MS_MAX:
+            until_ms += 1000
+            self.agenda.run(until_ms, 1 << 60)
+        members = come_to_rest(self)
+        for ends in self.watch.ends:
+            ends(members)
+
+    def begin(self) -> None:
+        """Everything starts."""
+        for host in self.hosts.values():
+            host.start()
+        for client in self.clients:
+            client.act()
+        self.nemesis.begin()
+
+    # --- what it met
+
+    def met(self) -> dict[str, int]:
+        """How often what happened."""
+        did, network, common = self.nemesis.counts, self.network.counts, self.common
+        crashes = self.counter.starts - len(self.hosts)
+        cuts = sum(did.get(name, 0) for name in ("cut_one_way", "cut_pair", "isolate", "split", "isolate_leader", "lone_append"))
+        return {
+            "elections": self.counter.elections, "crashes": crashes, "cuts": cuts, "pauses": did.get("pause", 0) + did.get("pause_leader", 0),
+            "changes": did.get("change", 0), "transfers": did.get("transfer", 0), "commits": self.counter.commits,
+            "snapshots installed": self.counter.installs, "done": common.done, "unknown": common.unknown, "reads": common.reads,
+            "messages": network["sent"], "lost": network["lost"], "repeated": network["repeated"], "held": network["held"],
+            "events": self.agenda.steps,
+        }  # fmt: skip
+
+    def _check_not_vacuous(self) -> None:
+        met = self.met()
+        missing = [name for name in self.options.wanted if not met[name]]
+        if missing:
+            raise VacuousRunError(f"seed {self.seed}: the run proves nothing, it never met: {', '.join(missing)}")
