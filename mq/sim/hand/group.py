@@ -167,12 +167,18 @@ class HandGroup:
 
     # --- disks
 
-    def save(self, node_id: int, count: int = 1) -> None:
-        """The disk says yes to so many of the oldest writes. Raises: IllegalArgumentError when none waits."""
+    def save(self, node_id: int) -> None:
+        """The disk says yes to the oldest write. Raises: IllegalArgumentError when none waits."""
+        if not self.member(node_id).log.waiting:
+            raise IllegalArgumentError(f"nothing of node {node_id} waits for its disk")
+        self.save_all(node_id, 1)
+
+    def save_all(self, node_id: int, count_max: int = _STEPS_MAX) -> None:
+        """The disk says yes to all that waits, and to what comes of it, if anything does."""
         member, node = self.member(node_id), self.node(node_id)
-        for _ in range(count):
+        for _ in range(count_max):
             if not member.log.waiting:
-                raise IllegalArgumentError(f"nothing of node {node_id} waits for its disk")
+                return
             member.save()
             node.check()
             self._check_leaders(node_id, node)
@@ -213,13 +219,13 @@ class HandGroup:
     def chosen(self, way: str, kind: str | None = None, which: str = "first") -> list[Flight]:
         """Messages on a way. which: "first", "last", "all", or a number from 1.
 
-        Raises: IllegalArgumentError when there is none.
+        Raises: IllegalArgumentError when there is none, but for "all".
         """
         found = [flight for flight in self.flights if flight.is_at(way) and kind in {None, kind_of(flight.message)}]
         place = {"first": slice(0, 1), "last": slice(-1, None), "all": slice(None)}.get(which)
         if place is None:
             place = slice(int(which) - 1, int(which))
-        if not found[place]:
+        if not found[place] and which != "all":
             raise IllegalArgumentError(f"no such message is on its way: {way} {kind or ''} {which}")
         return found[place]
 

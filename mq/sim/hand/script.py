@@ -12,7 +12,7 @@ A transcript is a text file of blocks: commands, a line `----`, and what came of
 
 from collections.abc import Callable
 
-from mq.core.errors import IllegalArgumentError
+from mq.core.errors import IllegalArgumentError, MqError, StateError
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
 from mq.sim.hand.group import HandGroup
@@ -24,7 +24,8 @@ __all__ = ["COMMANDS", "RULE", "Script", "run"]
 RULE = "----"
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "group": ("VOTERS [learners IDS] [disk manual] [OPTION VALUE]...", "begin; options are such as `pre-vote off`, `entries-max 1`"),
+    "group": ("VOTERS [learners IDS] [disk manual] [OPTION VALUE]...", "begin; options are such as `pre-vote off`"),
+    "quietly": ("COMMAND", "do it, and tell nothing"),
     "logs": ("ID: TERMS [term N] [vote ID]", "a node begins with a log of entries of these terms"),
     "campaign": ("ID", "its election time-out is over"),
     "tick": ("ID [COUNT]", "time passes for it"),
@@ -40,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "isolate": ("ID", "cut a node from all others"),
     "heal": ("", "nothing is cut any more"),
     "disk": ("ID manual|at-once", "when its disk says yes: with save, or at once"),
-    "save": ("ID [COUNT]", "its disk says yes to the oldest write"),
+    "save": ("ID [all]", "its disk says yes to the oldest write, or to all"),
     "save-fails": ("ID", "its disk is full"),
     "disk-fails": ("ID", "its disk cannot be trusted any more"),
     "damage": ("ID", "entries that were durable cannot be read any more; noticed at the next start"),
@@ -85,6 +86,9 @@ class Script:
         if verb not in COMMANDS:
             raise IllegalArgumentError(f"{verb!r} is no command; there are: {' '.join(COMMANDS)}")
         self._lines = []
+        if verb == "quietly":
+            self.do(" ".join(words))
+            return []
         if verb in self._verbs:
             self._verbs[verb](words)
         elif verb in {"deliver", "drop", "duplicate", "hold", "release"}:
@@ -147,7 +151,8 @@ class Script:
         self.group.member(int(words[0])).is_manual = words[1] == "manual"
 
     def _save(self, words: list[str]) -> None:
-        self.group.save(int(words[0]), int(words[1]) if len(words) > 1 else 1)
+        save = self.group.save_all if words[1:] == ["all"] else self.group.save
+        save(int(words[0]))
 
     def _damage(self, words: list[str]) -> None:
         self.group.member(int(words[0])).log.is_damaged = True
@@ -182,9 +187,12 @@ def _ids(words: list[str], first: str = "") -> tuple[list[int], list[str]]:
 
 
 def run(text: str, raft_class: type[RaftNode] = RaftNode) -> str:
-    """A transcript with what comes of its commands, whatever stood there."""
+    """A transcript with what comes of its commands, whatever stood there.
+
+    Raises: StateError naming the line, with what had come of its block, when a command fails or an expectation is not met.
+    """
     script, lines, is_output, outcome = Script(raft_class), list[str](), False, list[str]()
-    for line in text.splitlines():
+    for number, line in enumerate(text.splitlines(), 1):
         if is_output and line:
             continue
         is_output = line == RULE
@@ -193,5 +201,8 @@ def run(text: str, raft_class: type[RaftNode] = RaftNode) -> str:
             lines += outcome or ["ok"]
             outcome = []
         elif line and not line.startswith("#"):
-            outcome += script.do(line)
+            try:
+                outcome += script.do(line)
+            except MqError as error:
+                raise StateError("\n".join([f"line {number}, {line!r}: {error}", *outcome])) from error
     return "\n".join(lines) + "\n"
