@@ -65,14 +65,13 @@ def main() -> None:
     options = parser.parse_args()
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
     logs: dict[str, Callable[[], LogStorage]] = {
-        "a log in memory": lambda: LightLog(LightMedium()),
-        "the broker's commit log": CommitLog,
+        "in memory": lambda: LightLog(LightMedium()),
+        "of the broker": CommitLog,
     }
     for name, make in logs.items():
         middle, smallest = decide_us(make(), options.entries, options.bytes, options.rounds)
-        print(
-            f"propose {options.entries} entries of {options.bytes} bytes, {name}: median {middle:.0f} µs, smallest {smallest:.0f} µs"
-        )
+        what = f"propose {options.entries} entries of {options.bytes} bytes, log {name}"
+        print(f"{what}: median {middle:.0f} µs, smallest {smallest:.0f} µs")
 
 
 if __name__ == "__main__":
