@@ -39,6 +39,12 @@ def _picture(text: str) -> Path:
     return path
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m mq.sim.spacetime", description="Draw the trace of a group in space and time."
@@ -50,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", dest="to_ms", type=int, metavar="MS", help="end at this virtual time")
     parser.add_argument("--from-event", type=int, metavar="N", help="begin at this event, counted from 1")
     parser.add_argument("--to-event", type=int, metavar="N", help="end at this event")
+    parser.add_argument("--last", type=_count, metavar="N", help="only the last N moments of all this")
     parser.add_argument("--nodes", metavar="n1,n2", help="only these nodes")
     parser.add_argument("--heartbeats", action="store_true", help="draw those, too, of which nothing came")
     return parser
@@ -60,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     window = Window(
         from_ms=options.from_ms, to_ms=options.to_ms, from_event=options.from_event, to_event=options.to_event,
-        nodes=tuple(options.nodes.split(",")) if options.nodes else None, has_heartbeats=options.heartbeats,
+        last=options.last, nodes=tuple(options.nodes.split(",")) if options.nodes else None, has_heartbeats=options.heartbeats,
     )  # fmt: skip
     try:
         text = sys.stdin.read() if str(options.trace) == "-" else options.trace.read_text(encoding="utf-8")

@@ -16,6 +16,8 @@ __all__ = ["CELL", "CardLook", "draw_cell", "draw_struck", "fit", "look_of"]
 CELL = 16.0
 """Width and height of an entry's cell."""
 _PAD, _CHIP, _NOTE, _DOT, _STRUCK = 5.0, 19.0, 15.0, 9.0, 14.0
+_CELLS_ALL_MAX, _CELLS_NEWEST = 8, 5
+"""A log of so many entries is drawn whole; of a longer one so many, at least."""
 _CHIP_SIZE, _NOTE_SIZE, _CELL_SIZE = 12.0, 11.0, 10.5
 _TONES = {
     "plain": palette.TEXT, "vote": palette.TEXT, "commit": palette.TEXT, "client": palette.CLIENT, "fault": palette.FAULT,
@@ -79,7 +81,7 @@ class CardLook:
     def _draw_strip(self, strip: Strip, middle: float, top: float) -> list[Shape]:
         shapes: list[Shape] = []
         prefix = _prefix_of(self.columns)
-        x = middle - ((_prefix_width(prefix) if prefix else 0.0) + len(self.columns) * CELL) / 2
+        x = middle - _strip_width(self.columns) / 2
         if prefix:
             width = _prefix_width(prefix)
             fill, ink = (palette.FAINT, palette.GROUND) if self.has_snapshot else (palette.PAPER, palette.FAINT)
@@ -151,15 +153,22 @@ def _prefix_width(prefix: str) -> float:
 
 
 def _columns_of(strip: Strip, width: float) -> range:
-    """The indexes that are drawn: all, or the newest that there is room for."""
+    """The indexes that are drawn: all, or of a longer log the newest, with all that is new or not known to be committed."""
     last = max([strip.before_index, *(cell.index for cell in (*strip.cells, *strip.struck))])
     first = strip.cells[0].index if strip.cells else strip.before_index + 1
-    while first <= last:
-        prefix = f"1-{first - 1}" if first > 1 else ""
-        if (_prefix_width(prefix) if prefix else 0) + (last - first + 1) * CELL <= width:
-            break
+    if last - first + 1 > _CELLS_ALL_MAX:
+        open_from = min(
+            [cell.index for cell in strip.cells if not cell.is_committed] + [cell.index for cell in strip.struck] + [last]
+        )
+        first = max(first, min(last - _CELLS_NEWEST + 1, open_from - 1))
+    while first <= last and _strip_width(range(first, last + 1)) > width:
         first += 1
     return range(first, last + 1)
+
+
+def _strip_width(columns: range) -> float:
+    prefix = _prefix_of(columns)
+    return (_prefix_width(prefix) if prefix else 0.0) + len(columns) * CELL
 
 
 def look_of(card: Card, width_max: float) -> CardLook:
@@ -170,7 +179,7 @@ def look_of(card: Card, width_max: float) -> CardLook:
         strip = strip if strip and (strip.cells or strip.before_index) else None
     for moment in card.moments:
         chip, strip = moment.chip or chip, moment.strip or strip
-        notes += moment.notes + (moment.asides if moment.sent and not moment.has_effect else [])
+        notes += moment.asides + moment.notes
     kept = tuple(dict.fromkeys(notes))
     room = width_max - 2 * _PAD
     columns = _columns_of(strip, room) if strip else range(0)
@@ -181,8 +190,6 @@ def look_of(card: Card, width_max: float) -> CardLook:
     if chip:
         widths.append(text_width(_chip_text(chip), _CHIP_SIZE, is_bold=True) + 4)
     if strip:
-        prefix = _prefix_of(columns)
-        cells = (_prefix_width(prefix) if prefix else 0) + len(columns) * CELL
-        widths.append(max(cells, 0 if cells else text_width("log is empty", _CELL_SIZE)))
+        widths.append(_strip_width(columns) or text_width("log is empty", _CELL_SIZE))
         height += CELL + 1 + (_STRUCK + 4 if any(cell.index in columns for cell in strip.struck) else 0)
     return CardLook(card, chip, kept, strip, columns, min(max(widths) + 2 * _PAD, width_max), height)

@@ -22,7 +22,7 @@ WIDTH, GUTTER, TOP, BANNER = 900.0, 62.0, 58.0, 19.0
 """In CSS pixels: the picture, the column of times, the title with the nodes' names, and the height of a banner."""
 _EDGE, _CHANNEL, _GAP, _LANE_MAX = 8.0, 34.0, 9.0, 300.0
 _TRACK, _BEND = 7.0, 12.0
-_LATE_ROWS = 4
+_LATE_ROWS, _LATE_MS, _LOST_SHARE = 4, 20, 0.46
 
 
 @dataclass(slots=True)
@@ -129,7 +129,8 @@ class _Router:
 
     def _arriving(self, flight: Flight, sender: Card | None, card: Card, *, is_first: bool) -> _Plan:
         row = sender.row if sender is not None else 0
-        is_late = flight.is_overtaken or card.row - row >= _LATE_ROWS or not is_first
+        is_slow = card.row - row >= _LATE_ROWS and card.moments[-1].at_ms - flight.send.at_ms >= _LATE_MS
+        is_late = flight.is_overtaken or is_slow or not is_first
         label = self._label(flight, card)
         route = Route(flight, "head", is_late, label if is_first else "again: " + label)
         plan = _Plan(route, sender=sender)
@@ -152,8 +153,8 @@ class _Router:
         route = Route(flight, mark, is_late=False, label=message_label(flight.send))
         x = self._tail_x(flight, sender)
         target = self.layout.middles[flight.to] + (-10 if self._is_from_left(flight) else 10)
-        share = 0.62 if mark == "cross" else 0.72
-        crossing = Crossing(flight.message, x, x + share * (target - x), share, route.label, mark)
+        # Before the middle, so that two that go towards each other do not meet.
+        crossing = Crossing(flight.message, x, x + _LOST_SHARE * (target - x), _LOST_SHARE, route.label, mark)
         return _Plan(route, [(sender.row, crossing)], sender)
 
     def _label(self, flight: Flight, card: Card) -> str:

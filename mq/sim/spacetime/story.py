@@ -112,11 +112,8 @@ def _voted(event: Event) -> str:
 _TOLD: dict[str, Callable[[Event], Note]] = {
     "vote": lambda e: Note(f"votes for {_voted(e)}", "vote"),
     "snapshot": lambda e: Note(f"snapshot of 1-{e.details['index']}"),
-    "propose": lambda e: Note(f"client: {short_body(e)}", "client"),
-    "refuse": lambda _: Note("client: refused", "client"),
     "done": lambda e: Note(f"client: entry {e.details['index']} done", "client"),
     "unknown": lambda _: Note("client: unknown", "client"),
-    "read": lambda _: Note("client reads", "client"),
     "answer": lambda e: Note(f"client: state {e.details['index']}", "client"),
     "slow-disk": lambda e: Note(f"disk +{e.details['ms']} ms", "fault"),
     "sync-fails": lambda _: Note("next fsync fails", "fault"),
@@ -128,6 +125,13 @@ _TOLD: dict[str, Callable[[Event], Note]] = {
     "change": lambda e: Note(f"told: members {members_text(e)}"),
 }
 """Events that come to one line and change nothing that the story keeps."""
+
+_ASIDES: dict[str, Callable[[Event], Note]] = {
+    "propose": lambda e: Note(f"client: {short_body(e)}", "client"),
+    "read": lambda _: Note("client reads", "client"),
+    "refuse": lambda _: Note("client: refused", "client"),
+}
+"""The same, but not worth drawing by themselves: clients ask again and again while there is no leader."""
 
 _NETWORK = {"cut": "cut", "mend": "mended", "hold": "held back", "release": "released"}
 _TRIGGERS = frozenset({
@@ -171,6 +175,8 @@ class _Narrator:
                 handler(event, moment)
             elif (note := _TOLD.get(event.name)) is not None:
                 moment.notes.append(note(event))
+            elif (note := _ASIDES.get(event.name)) is not None:
+                moment.asides.append(note(event))
             moment.after = self.conditions[event.node]
 
     def _change_network(self, event: Event) -> None:

@@ -3,7 +3,7 @@
 A heartbeat is drawn when something came of it: a follower learned of a commit, an old leader stepped down.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from mq.sim.spacetime.logbook import Strip
@@ -29,7 +29,8 @@ class NothingToDrawError(ValueError):
 class Window:
     """What to draw; None: no bound, or all nodes.
 
-    from_ms, to_ms: of virtual time, both included. from_event, to_event: the same, by the events' numbers from 1.
+    from_ms, to_ms: of virtual time, both included. from_event, to_event: the same, by the events' numbers from 1. last: of
+    all this, only the last so many moments.
     has_heartbeats: draw those, too, of which nothing came.
     """
 
@@ -38,6 +39,7 @@ class Window:
     from_event: int | None = None
     to_event: int | None = None
     nodes: tuple[str, ...] | None = None
+    last: int | None = None
     has_heartbeats: bool = False
 
     def is_before(self, step: Moment | Banner) -> bool:
@@ -84,6 +86,8 @@ def select(story: Story, window: Window) -> Selection:
     steps = [step for step in inside if isinstance(step, Banner) or step.has_effect or step.number in busy]
     if not any(isinstance(step, Moment) for step in steps):
         raise NothingToDrawError("nothing happens to these nodes in this window")
+    if window.last is not None and len(steps) > window.last:
+        return select(story, replace(window, last=None, from_event=steps[-window.last].first_event))
     _check_length(steps)
     return Selection(nodes, tuple(steps), tuple(drawn), _openings(story, window, nodes), len(met) - len(drawn))
 
