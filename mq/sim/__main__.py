@@ -1,8 +1,11 @@
-"""`python3 run.py sim`: runs of the deterministic world by their seeds.
+"""`python3 run.py sim`: runs of the deterministic worlds by their seeds.
 
-    run.py sim --seeds 1..500          many runs; the first broken promise of each seed is printed
+    run.py sim --seeds 1..500          many runs of a Raft group; the first broken promise of each seed is printed
+    run.py sim --seeds 1..20000 --jobs 2 --resume seeds.txt        the same, and it may be interrupted
     run.py sim --seed 8142             one run with its trace on stdout
-    run.py sim --seed 8142 --draw loss.png
+    run.py sim --seed 8142 --draw group.png
+    run.py sim --profile broker --seed 8142 --draw loss.png        a single broker, its disk and its clients
+    run.py sim explore --goal figure8  a search, see `mq.sim.explore`
 
 Exit status: 0 all promises were kept, 1 one was broken or a run proved nothing, 2 wrong usage.
 """
@@ -21,8 +24,7 @@ from mq.sim.world import World, WorldOptions
 __all__ = ["main"]
 
 _SUFFIXES = (".png", ".svg")
-_LATER = ("explore",)
-_LATER_FLAGS = ("profile", "resume", "goal", "budget")
+_GROUP_STEPS = 3000
 
 _COUNTED = (
     "sent", "delivered", "acked", "kill", "power-loss", "sync-failed", "disk-full", "bit-flip", "damage", "opened",
@@ -56,17 +58,27 @@ def _picture(text: str) -> Path:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="run.py sim", description="Run the deterministic world: one seed, one run.")
-    parser.add_argument("what", nargs="?", choices=_LATER, help="(comes with stage 3)")
+    parser = argparse.ArgumentParser(
+        prog="run.py sim",
+        description="Run the deterministic world: one seed, one run.",
+        epilog="run.py sim explore --help: search for a schedule that breaks a promise, instead of drawing one.",
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seeds", type=_seeds, metavar="A..B", help="many runs")
     which.add_argument("--seed", type=int, metavar="N", help="one run; its trace goes to stdout")
     parser.add_argument(
-        "--draw", type=_picture, metavar="FILE", help="with --seed: draw what a power loss left on the disk (.png or .svg)"
+        "--profile", choices=("group", "broker"), default="group", help="a Raft group, or a single broker (%(default)s)"
     )
-    parser.add_argument("--steps", type=_steps, default=WorldOptions().steps, help="steps of a run before its end (%(default)s)")
-    for flag in _LATER_FLAGS:
-        parser.add_argument(f"--{flag}", help="(comes with stage 3)")
+    parser.add_argument(
+        "--draw", type=_picture, metavar="FILE",
+        help="with --seed: draw the end of the run, or, of a broker, what a power loss left on the disk (.png or .svg)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--steps", type=_steps, help=f"of a run before its end ({_GROUP_STEPS}; of a broker {WorldOptions().steps})"
+    )
+    parser.add_argument("--jobs", type=_steps, default=1, metavar="N", help="with --seeds: on so many cores (%(default)s)")
+    parser.add_argument("--resume", type=Path, metavar="FILE", help="with --seeds: note there what is done, and go on from it")
+    parser.add_argument("--raft", default="", metavar="FILE:CLASS", help="another Raft in the place of ours")
     return parser
 
 
@@ -76,20 +88,36 @@ def _say(text: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["explore"]:
+        from mq.sim.explore.main import main as explore  # noqa: PLC0415 - the search is not needed for a run
+
+        return explore(arguments[1:])
     parser = _parser()
     options = parser.parse_args(arguments)
-    later = [options.what] if options.what else [f"--{flag}" for flag in _LATER_FLAGS if getattr(options, flag) is not None]
-    if later:
-        _say(f"{later[0]} comes with stage 3; until then: run.py sim --seeds A..B, or run.py sim --seed N [--draw FILE]")
-        return 2
     if options.seed is None and options.seeds is None:
         parser.error("say which: --seeds A..B or --seed N")
     if options.draw is not None and options.seed is None:
         parser.error("--draw needs --seed N")
-    world_options = WorldOptions(steps=options.steps)
+    if options.seeds is None and (options.resume is not None or options.jobs > 1):
+        parser.error("--resume and --jobs need --seeds A..B")
+    if options.profile == "group":
+        return _run_group(options)
+    if options.resume is not None or options.jobs > 1 or options.raft:
+        parser.error("--resume, --jobs and --raft are for the profile group")
+    world_options = WorldOptions(steps=options.steps or WorldOptions().steps)
     if options.seeds is not None:
         return _run_many(options.seeds, world_options)
     return _run_one(options.seed, world_options, options.draw)
+
+
+def _run_group(options: argparse.Namespace) -> int:
+    from mq.sim.group.command import run_many, run_one  # noqa: PLC0415 - a broker's run needs none of it
+
+    steps = options.steps or _GROUP_STEPS
+    if options.seeds is None:
+        return run_one(options.seed, steps, options.raft, options.draw)
+    return run_many(options.seeds, steps, raft=options.raft, jobs=options.jobs, resume=options.resume)
 
 
 def _run_one(seed: int, options: WorldOptions, picture: Path | None) -> int:

@@ -115,7 +115,7 @@ class World:
         return {**self.trace.counts, LOST_WRITE: int(self.loss is not None)}
 
     def _with_seed(self, error: BrokenPromiseError) -> BrokenPromiseError:
-        repeat = f"repeat: python3 run.py sim --seed {self.seed}"
+        repeat = f"repeat: python3 run.py sim --profile broker --seed {self.seed}"
         return BrokenPromiseError(error.promise, f"{error.sentence}\n{self.trace.tail(12)}\n{repeat}")
 
     def _run(self) -> None:

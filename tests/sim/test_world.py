@@ -82,7 +82,7 @@ def test_a_broken_promise_is_a_sentence_with_the_events_before_it_and_the_way_to
         World(4, WorldOptions(), wrong.parts).run()
     said = str(raised.value)
     assert said.startswith("no delivery inside an invisible time: message orders/")
-    assert said.endswith("repeat: python3 run.py sim --seed 4")
+    assert said.endswith("repeat: python3 run.py sim --profile broker --seed 4")
     assert "delivered" in said.split("\n")[-2]
 
 

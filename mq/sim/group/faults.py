@@ -21,6 +21,8 @@ from mq.sim.group.watch import Checker
 __all__ = ["Nemesis"]
 
 _QUIET = NetworkOptions()
+_STRIKES_MAX = 4
+"""So many faults may come before the crash and the cut that each run must have; they wait for a leader if they can."""
 _STORM = NetworkOptions(delay_ms=1, spread_ms=300, loss_probability=0.3, repeat_probability=0.3)
 
 
@@ -44,6 +46,11 @@ class Nemesis(Checker):
     def _one_of(self, *names: str) -> str:
         return self._rng.choice([name for name in names if name in self._options.faults] or list(names))
 
+    @property
+    def owes(self) -> bool:
+        """Whether the crash or the cut that each run must have is still to come."""
+        return bool(self._first) and bool(self._options.faults)
+
     # --- when
 
     def begin(self) -> None:
@@ -58,7 +65,8 @@ class Nemesis(Checker):
         if self._is_over:
             return
         self._agenda.at(self._agenda.now_ms + self._span(self._options.fault_every_ms), self._strike)
-        name = self._first.pop() if self._first and self._leader() else self._rng.choice(self._options.faults)
+        is_time = self._leader() is not None or sum(self.counts.values()) > _STRIKES_MAX
+        name = self._first.pop() if self._first and is_time else self._rng.choice(self._options.faults)
         self.counts[name] = self.counts.get(name, 0) + 1
         fault: Callable[[], None] = getattr(self, f"_{name}")
         fault()

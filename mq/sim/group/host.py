@@ -160,6 +160,7 @@ class Host(Machine):
 
     def _observe(self, node: RaftNode) -> None:
         """Tell the checkers what changed."""
+        node.check()
         if node.vote != self.vote and node.vote is not None:
             self._note((self.agenda.now_ms, self.node_id, "vote", node.term, node.vote))
         for moved in self._watch.moved:

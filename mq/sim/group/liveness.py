@@ -44,13 +44,22 @@ def come_to_rest(world: "GroupWorld") -> tuple[Host, ...]:
     wait(lambda: _leader(world) is not None, "a leader appears")
     last = Client("last", world.common)
     last.is_closing = True
-    before = world.common.done
-    last.ask_for_commands(1)
     last.act()
-    wait(lambda: last.is_idle and world.common.done > before, "a command is committed")
+    wait(lambda: _is_served(last, lambda: last.ask_for_commands(1)), "a command is committed")
+    wait(lambda: _is_served(last, last.ask_for_a_read), "a read is answered")
     wait(lambda: all(client.is_idle for client in world.clients), "every client has its answer")
     wait(lambda: _are_equal(world), "all members hold and have applied the same log")
     return tuple(_members(world))
+
+
+def _is_served(client: Client, ask: Callable[[], None]) -> bool:
+    """Whether it got what it asked for since this was last so; if not, and nothing is under way, it asks."""
+    if client.served:
+        client.served = 0
+        return True
+    if client.is_idle:
+        ask()
+    return False
 
 
 def _leader(world: "GroupWorld") -> Host | None:

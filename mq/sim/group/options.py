@@ -34,7 +34,7 @@ class GroupOptions:
 
     nodes: int = 3
     spares: int = 0
-    steps: int = 2600
+    steps: int = 3000
     chaos_ms: int = 12_000
     fault_every_ms: int = 700
     faults: tuple[str, ...] = FAULTS[:-1]
@@ -83,17 +83,17 @@ def _draw_faults(rng: Random, spares: int) -> tuple[str, ...]:
     return tuple(name for name in FAULTS if name in chosen)
 
 
-def draw_options(seed: int, *, steps: int = 2600) -> GroupOptions:
+def draw_options(seed: int, *, steps: int = 3000) -> GroupOptions:
     """Those of a seed."""
     rng = Random(f"options of {seed}")  # noqa: S311 - repeatable is what it has to be
-    spares = rng.choice((0, 0, 0, 2))
+    spares, raft = rng.choice((0, 0, 0, 2)), _draw_raft(rng)
     return GroupOptions(
         nodes=rng.choice((3, 3, 5)),
         spares=spares,
         steps=steps,
-        fault_every_ms=rng.choice((300, 600, 1200)),
+        fault_every_ms=rng.choice((30, 60, 120)) * raft.election_ticks,
         faults=_draw_faults(rng, spares),
-        raft=_draw_raft(rng),
+        raft=raft,
         network=_draw_network(rng),
         host=HostOptions(
             snapshot_every=rng.choice((0, 5, 20, 80)),

@@ -48,13 +48,16 @@ class Common:
 
 
 class Client:
-    """See the module. is_closing: it asks for nothing new. open: what it waits for, by request; a read has no body."""
+    """See the module. is_closing: it asks for nothing new. open: what it waits for, by request; a read has no body.
+
+    served: how often it got what it wanted.
+    """
 
     def __init__(self, name: str, common: Common) -> None:
         self.name, self.common = name, common
         self.is_closing = False
         self.open: dict[str, bytes] = {}
-        self._floor = self._number = self._deadline_ms = 0
+        self._floor = self._number = self._deadline_ms = self.served = 0
         self._again: tuple[bytes, ...] | None = None
         self._leader: int | None = None
 
@@ -81,9 +84,13 @@ class Client:
         """For something new."""
         common = self.common
         if common.rng.random() < common.options.read_probability:
-            self._ask(())
+            self.ask_for_a_read()
         else:
             self.ask_for_commands(1 + int(common.rng.random() * common.options.batch_max))
+
+    def ask_for_a_read(self) -> None:
+        """Until it is answered, or takes too long."""
+        self._ask(())
 
     def ask_for_commands(self, count: int) -> None:
         """For new ones, until they are taken."""
@@ -128,6 +135,7 @@ class Client:
         if body is None:
             return  # it had given up
         common.done += 1
+        self.served += 1
         common.floor = max(common.floor, index)
         common.trace.note((common.agenda.now_ms, 0, "done", request, index, term))
         for told in common.watch.done:
@@ -146,6 +154,7 @@ class Client:
         if self.open.pop(request, None) is None:
             return
         common.reads += 1
+        self.served += 1
         for told in common.watch.answered:
             told(request, self._floor, index)
         common.floor = max(common.floor, index)

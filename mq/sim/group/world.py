@@ -140,7 +140,7 @@ class GroupWorld:
         self.begin()
         until_ms = self.options.chaos_ms
         self.agenda.run(until_ms, 1 << 60)
-        while self.agenda.steps < self.options.steps and until_ms < _CHAOS_MS_MAX:
+        while (self.agenda.steps < self.options.steps or self.nemesis.owes) and until_ms < _CHAOS_MS_MAX:
             until_ms += 1000
             self.agenda.run(until_ms, 1 << 60)
         members = come_to_rest(self)

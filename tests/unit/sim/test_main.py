@@ -9,9 +9,10 @@ from mq.sim.__main__ import main
 from mq.sim.checkers import BrokenPromiseError
 from mq.sim.world import World
 
+BROKER = ("--profile", "broker")
 
 def test_many_seeds_end_in_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--seeds", "1..3", "--steps", "1000"]) == 0
+    assert main([*BROKER, "--seeds", "1..3", "--steps", "1000"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("3 seeds, ")
     assert ": 0 broken\n" in said
@@ -20,12 +21,12 @@ def test_many_seeds_end_in_a_summary(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_one_seed_prints_the_same_trace_each_time_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "loss.png"
-    assert main(["--seed", "2", "--steps", "1000", "--draw", str(picture)]) == 0
+    assert main([*BROKER, "--seed", "2", "--steps", "1000", "--draw", str(picture)]) == 0
     first, said = capsys.readouterr()
     assert "seed 2: all 8 checks held over " in said
     assert " power-loss, " in said
     assert re.search(r"drawn: .*loss\.png, the power loss at \d+ ms, of \d+ the one that shows most", said)
-    assert main(["--seed", "2", "--steps", "1000"]) == 0
+    assert main([*BROKER, "--seed", "2", "--steps", "1000"]) == 0
     assert capsys.readouterr().out == first
     assert first.startswith("time          node  event           details\n")
     assert picture.read_bytes().startswith(b"\x89PNG")
@@ -34,21 +35,15 @@ def test_one_seed_prints_the_same_trace_each_time_and_draws(tmp_path: Path, caps
 def test_a_broken_promise_and_a_vacuous_run_end_with_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--seeds", "7..7", "--steps", "1"]) == 1
+    assert main([*BROKER, "--seeds", "7..7", "--steps", "1"]) == 1
     assert "seed 7: the run proves nothing" in capsys.readouterr().err
 
     def break_it(world: World) -> None:
         raise BrokenPromiseError("nothing is invented", "message p1-1 was delivered, and nobody ever sent it")
 
     monkeypatch.setattr(World, "run", break_it)
-    assert main(["--seed", "7"]) == 1
+    assert main([*BROKER, "--seed", "7"]) == 1
     assert "seed 7: nothing is invented: message p1-1" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("arguments", [["explore", "--goal", "x"], ["--seeds", "1..2", "--profile", "p"], ["--resume", "f"]])
-def test_what_comes_later_says_so(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 2
-    assert "comes with stage 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -61,6 +56,12 @@ def test_what_comes_later_says_so(arguments: list[str], capsys: pytest.CaptureFi
         ["--seed", "a"],
         ["--seed", "1", "--steps", "0"],
         ["--seed", "1", "--steps=-5"],
+        ["--seed", "1", "--resume", "notes.txt"],
+        ["--seed", "1", "--jobs", "2"],
+        ["--seed", "1", "--profile", "none"],
+        [*BROKER, "--seeds", "1..2", "--resume", "notes.txt"],
+        [*BROKER, "--seeds", "1..2", "--jobs", "2"],
+        [*BROKER, "--seeds", "1..2", "--raft", "raft.py:Raft"],
     ],
 )
 def test_a_wrong_call_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,7 +86,7 @@ def test_a_picture_that_cannot_be_written_is_refused_before_the_run(
     (tmp_path / "d.png").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stopped:
-        main(["--seed", "2", "--draw", name])
+        main([*BROKER, "--seed", "2", "--draw", name])
     said = capsys.readouterr()
     assert (stopped.value.code, said.out) == (2, "")
     assert complaint in said.err

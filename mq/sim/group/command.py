@@ -1,0 +1,88 @@
+"""`run.py sim --profile group`: the command line of the Raft group's world."""
+
+import sys
+import time
+from pathlib import Path
+
+from mq.core.errors import IllegalArgumentError
+from mq.raft.node import RaftNode
+from mq.sim.checkers import VacuousRunError
+from mq.sim.group.options import draw_options
+from mq.sim.group.seeds import Notes, Tally, run_seeds
+from mq.sim.group.watch import ViolationError
+from mq.sim.group.world import GroupWorld
+from mq.sim.load_raft import load_raft
+from mq.sim.spacetime import Window, draw
+
+__all__ = ["run_many", "run_one"]
+
+_DRAWN_MOMENTS = 40
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def run_one(seed: int, steps: int, raft: str, picture: Path | None) -> int:
+    """The trace goes to stdout, what it came to to stderr. Returns the exit status."""
+    try:
+        make = load_raft(raft) if raft else RaftNode
+    except IllegalArgumentError as error:
+        _say(str(error))
+        return 2
+    world = GroupWorld(seed, draw_options(seed, steps=steps), make=make)
+    status = 0
+    try:
+        world.run()
+    except (ViolationError, VacuousRunError) as error:
+        _say(str(error))
+        status = 1
+    sys.stdout.write(world.trace.to_text())
+    met = ", ".join(f"{count} {name}" for name, count in world.met().items())
+    _say(f"seed {seed}: {'broken' if status else f'all {len(world.checkers)} promises were kept'} ({met})")
+    if picture is not None:
+        try:
+            draw(picture, world.trace.events(), f"seed {seed}", Window(last=_DRAWN_MOMENTS))
+        except OSError as error:
+            _say(f"cannot write {picture}: {error.strerror}")
+            return 2
+        _say(f"drawn: {picture}, the last {_DRAWN_MOMENTS} moments")
+    return status
+
+
+def run_many(seeds: range, steps: int, *, raft: str = "", jobs: int = 1, resume: Path | None = None) -> int:
+    """Each broken promise is told at once, the sums at the end. Returns the exit status."""
+    tally, notes = Tally(), None
+    try:
+        if raft:
+            load_raft(raft)
+        if resume is not None:
+            notes = Notes(resume, steps, raft)
+    except (IllegalArgumentError, OSError) as error:
+        _say(str(error))
+        return 2
+    done = {seed: result for seed, result in notes.done.items() if seed in seeds} if notes else {}
+    for result in done.values():
+        tally.add(result)
+    left = [seed for seed in seeds if seed not in done]
+    begun, events_before = time.monotonic(), tally.counts["events"]
+    try:
+        for number, result in enumerate(run_seeds(left, steps, raft=raft, jobs=jobs), 1):
+            tally.add(result)
+            if notes is not None:
+                notes.add(result)
+            if result.promise:
+                _say(f"seed {result.seed}: {result.story}")
+            if sys.stderr.isatty():
+                sys.stderr.write(f"\r{number} of {len(left)} seeds, {tally.broken} broken")
+    finally:
+        if notes is not None:
+            notes.close()
+    seconds = max(time.monotonic() - begun, 1e-9)
+    if sys.stderr.isatty():
+        sys.stderr.write("\r")
+    rate = (tally.counts["events"] - events_before) / seconds
+    noted = f", {len(done):,} were noted before" if done else ""
+    sys.stdout.write(f"{tally.to_text()}\n{len(left):,} seeds run now on {jobs} core{'s' if jobs > 1 else ''}{noted}: ")
+    sys.stdout.write(f"{seconds:.1f} s, {rate:,.0f} events a second\n")
+    return 1 if tally.broken else 0

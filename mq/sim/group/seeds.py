@@ -1,0 +1,135 @@
+"""Many seeds of a Raft group, one after the other or on several cores; what was run is noted, so that it can be gone on with.
+
+The notes are text, one line a seed, so that a run of hours may be interrupted at any moment:
+
+    # raft group, 3000 steps
+    17 ok events=3604 elections=4 crashes=6 ...
+    18 broken in each term there is at most one leader
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from mq.core.errors import IllegalArgumentError
+from mq.raft.node import RaftNode
+from mq.sim.checkers import VacuousRunError
+from mq.sim.group.options import draw_options
+from mq.sim.group.watch import ViolationError
+from mq.sim.group.world import GroupWorld
+from mq.sim.load_raft import load_raft
+
+__all__ = ["Notes", "SeedResult", "Tally", "run_seed", "run_seeds"]
+
+
+class SeedResult(NamedTuple):
+    """What came of a seed. promise: the one that was broken, or "" when none was; story: for people."""
+
+    seed: int
+    met: dict[str, int]
+    promise: str = ""
+    story: str = ""
+
+    def to_line(self) -> str:
+        """For the notes."""
+        if self.promise:
+            return f"{self.seed} broken {self.promise}"
+        return f"{self.seed} ok " + " ".join(f"{name.replace(' ', '_')}={count}" for name, count in self.met.items())
+
+    @classmethod
+    def from_line(cls, line: str) -> "SeedResult":
+        """Raises: ValueError when the line is none, or was cut short."""
+        seed, fate, *rest = line.split(" ")
+        if fate == "broken":
+            return cls(int(seed), {}, " ".join(rest))
+        pairs = [part.partition("=") for part in rest]
+        if fate != "ok" or not pairs or pairs[-1][0] != "events":
+            raise ValueError(f"no note of a seed: {line!r}")
+        return cls(int(seed), {name.replace("_", " "): int(count) for name, _, count in pairs})
+
+
+def run_seed(seed: int, steps: int, raft: str = "") -> SeedResult:
+    """One run. raft: `FILE:Class` of another Raft than ours."""
+    world = GroupWorld(seed, draw_options(seed, steps=steps), make=load_raft(raft) if raft else RaftNode)
+    try:
+        world.run()
+    except ViolationError as error:
+        return SeedResult(seed, world.met(), error.violation.promise, str(error))
+    except VacuousRunError as error:
+        return SeedResult(seed, world.met(), "the run proves something", str(error))
+    return SeedResult(seed, world.met())
+
+
+def run_seeds(seeds: Iterable[int], steps: int, *, raft: str = "", jobs: int = 1) -> Iterator[SeedResult]:
+    """All of them; on several cores in the order in which they are done."""
+    run = partial(run_seed, steps=steps, raft=raft)
+    if jobs == 1:
+        yield from map(run, seeds)
+        return
+    # A fresh interpreter each: a fork of a process that has threads may never wake up.
+    with closing(get_context("spawn").Pool(jobs)) as pool:
+        yield from pool.imap_unordered(run, seeds, chunksize=8)
+
+
+class Notes:
+    """What was run before, and is noted from now on. done: by seed."""
+
+    def __init__(self, file: Path, steps: int, raft: str = "") -> None:
+        """Raises: IllegalArgumentError when the file holds notes of other runs; OSError."""
+        heading = f"# raft group, {steps} steps" + (f", {raft}" if raft else "")
+        self.done: dict[int, SeedResult] = {}
+        lines = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
+        if lines and any(lines) and lines[0] != heading:
+            raise IllegalArgumentError(f"{file} holds other runs: it begins with {lines[0][:60]!r}, and not with {heading!r}")
+        for line in lines[1:]:
+            try:
+                result = SeedResult.from_line(line)
+            except ValueError:
+                continue  # the last line, cut short when the run was interrupted: its seed is run again
+            self.done[result.seed] = result
+        whole = [heading, *(result.to_line() for result in self.done.values())]
+        file.write_text("\n".join(whole) + "\n", encoding="utf-8")
+        self._out = file.open("a", encoding="utf-8")
+
+    def add(self, result: SeedResult) -> None:
+        """At once, so that nothing is run twice."""
+        self._out.write(result.to_line() + "\n")
+        self._out.flush()
+
+    def close(self) -> None:
+        """No more is noted."""
+        self._out.close()
+
+
+class Tally:
+    """Sums over seeds. fewest_events: of one seed."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.seeds = self.broken = self.fewest_events = 0
+        self.promises: Counter[str] = Counter()
+
+    def add(self, result: SeedResult) -> None:
+        """One more seed."""
+        self.seeds += 1
+        self.counts.update(result.met)
+        if result.promise:
+            self.broken += 1
+            self.promises[result.promise] += 1
+        else:
+            events = result.met["events"]
+            self.fewest_events = min(self.fewest_events or events, events)
+
+    def to_text(self) -> str:
+        """What happened in all of them, and what was broken how often."""
+        met = ", ".join(f"{count:,} {name}" for name, count in self.counts.items() if name != "events")
+        lines = [
+            f"{self.seeds:,} seeds: {self.broken} broken",
+            f"{self.counts['events']:,} events, {self.fewest_events:,} at least in each seed",
+            met,
+        ]
+        return "\n".join([*lines, *(f"broken in {count} seeds: {promise}" for promise, count in self.promises.most_common())])
