@@ -1,13 +1,14 @@
 """A commit log on a simulated disk, and what may be found of it after a crash."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mq.broker.store.commit_log import Appended, Checkpoint, CommitLog, Recovery
 from mq.broker.store.snapshot import Snapshot, decode_snapshot, encode_snapshot, snapshot_file, snapshots_in
 from mq.core.entry import Entry, EntryKind, HardState
 from mq.core.errors import DiskFullError
-from mq.core.ids import LogIndex, Term
+from mq.core.ids import EntryId, LogIndex, Term
 from mq.core.ports import Plan, Read, Replace, drive, perform
 from mq.sim.crash import CrashPoint, CrashPoints
 from mq.sim.disk import SimDisk
@@ -18,10 +19,14 @@ NO_HARD_STATE = HardState(Term(0), None)
 
 @dataclass(frozen=True)
 class LogState:
-    """What a log holds. entries: all that ever counted, also those that `drop_before` removed since."""
+    """What a log holds. entries: all that ever counted, also those that `drop_before` removed since.
+
+    reset_to: index of the entry behind which the last reset began the log.
+    """
 
     entries: tuple[tuple[int, bytes], ...] = ()  # (term, payload); the first has index 1
     hard_state: HardState = NO_HARD_STATE
+    reset_to: int = 0
 
 
 @dataclass
@@ -55,9 +60,33 @@ class LogHistory:
         entries = [Entry(LogIndex(behind + 1 + i), Term(in_term), EntryKind.COMMAND, p) for i, p in enumerate(payloads)]
         appended = self.log.append(LogIndex(behind), entries, hard_state)
         kept = state.entries[:behind] + tuple((in_term, p) for p in payloads) if payloads else state.entries
-        self.states.append(LogState(kept, hard_state or state.hard_state))
+        self.states.append(LogState(kept, hard_state or state.hard_state, state.reset_to))
         self.waiting.append((appended, len(self.states) - 1))
         return appended
+
+    def plan_reset(self, index: int, term: int, hard_state: HardState) -> Appended:
+        """Forget all entries up to one that a snapshot stands for, without carrying anything out."""
+        appended = self.log.reset(EntryId(Term(term), LogIndex(index)), hard_state)
+        self.states.append(LogState(((0, b""),) * (index - 1) + ((term, b""),), hard_state, index))
+        self.waiting.append((appended, len(self.states) - 1))
+        self.first_index = max(self.first_index, index + 1)
+        return appended
+
+    def reset(self, index: int, term: int, hard_state: HardState) -> None:
+        """Forget all entries, and wait until that is durable."""
+        self.carry_out(self.plan_reset(index, term, hard_state))
+
+    def reset_on_full_disk(self, index: int, term: int, hard_state: HardState) -> None:
+        """A reset that gets no segment: it is taken back."""
+        self.disk.capacity_bytes, first_index = self.disk.used_bytes, self.first_index
+        appended = self.plan_reset(index, term, hard_state)
+        with suppress(DiskFullError):
+            self.perform(appended.plan)
+            raise AssertionError("the reset needed no room")
+        self.log.abandon(appended.sequence)
+        self.waiting.pop()
+        self.states.pop()
+        self.first_index, self.disk.capacity_bytes = first_index, None
 
     def carry_out(self, appended: Appended) -> None:
         """Carry out the oldest waiting append and tell the log."""
@@ -125,10 +154,17 @@ class Found:
     recovery: Recovery
     entries: tuple[tuple[int, bytes], ...]
 
+    @property
+    def term_before(self) -> int | None:
+        """The term of the entry before the first."""
+        return self.log.term_at(LogIndex(self.recovery.first_index - 1))
+
     def agrees_with(self, state: LogState) -> bool:
         first = self.recovery.first_index
         return (
             self.recovery.last_index == len(state.entries)
+            and first > state.reset_to
+            and (first == 1 or self.term_before == state.entries[first - 2][0])
             and self.entries == state.entries[first - 1 :]
             and self.recovery.hard_state == state.hard_state
         )

@@ -1,7 +1,8 @@
 """Every way in which a power loss, a cut or a flipped bit can leave a log ends in recovery or in a precise report."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 
 import pytest
@@ -10,15 +11,21 @@ from mq.broker.store.commit_log import CommitLog
 from mq.core.entry import HardState
 from mq.core.errors import DamageError, DiskError, StateError
 from mq.core.ids import Term
-from mq.core.ports import perform
+from mq.core.ports import Plan, Remove, drive, perform
 from mq.sim.crash import CrashPoint, CrashPoints
 from mq.sim.disk import SimDisk
-from tests.sim.log_history import Found, LogHistory, LogState, newest_checkpoint, open_log
+from tests.sim.log_history import Found, LogHistory, LogState, all_entries, newest_checkpoint, open_log
 from tests.sim.wrong_parts import (
     AcksBeforeSync,
     ClaimsTooMuch,
+    ForgetsTheVoteInAReset,
+    ForgetsToSyncAReset,
     ForgetsToSyncTheSegmentHeader,
+    ForgetsWhatStandsBeforeAReset,
+    HigherTermWins,
     KeepsWhatWasRefused,
+    RemovesBeforeTheRepairsAreDurable,
+    RemovesBeforeTheResetIsDurable,
     SyncsBeforeItWrites,
     SyncsTheWrongFile,
 )
@@ -32,7 +39,8 @@ def second_life(left: SimDisk, found: Found, state: LogState, segment_bytes: int
     """What was recovered goes on: a small append, and it is all found again, after a power loss, too."""
     history = LogHistory(segment_bytes=segment_bytes, disk=left)
     history.log, history.states = found.log, [state]
-    history.append(b"second life", term=(state.entries[-1][0] if state.entries else 0) + 1)
+    term = max(state.hard_state.term, state.entries[-1][0] if state.entries else 0) + 1
+    history.append(b"second life", term=term, hard_state=HardState(Term(term), None))
     for survivors in (left, SimDisk.of_contents({n: bytes(f.durable) for n, f in left.durable_names.items()})):
         again = open_log(survivors.copy(), segment_bytes=segment_bytes)
         assert not again.recovery.damage, again.recovery.damage
@@ -42,6 +50,10 @@ def second_life(left: SimDisk, found: Found, state: LogState, segment_bytes: int
 
 WRONG_LOGS = (
     AcksBeforeSync, SyncsBeforeItWrites, SyncsTheWrongFile, ForgetsToSyncTheSegmentHeader, KeepsWhatWasRefused, ClaimsTooMuch,
+)  # fmt: skip
+WRONG_FOLLOWER_LOGS = (
+    HigherTermWins, RemovesBeforeTheResetIsDurable, ForgetsTheVoteInAReset, ForgetsWhatStandsBeforeAReset,
+    ForgetsToSyncAReset,
 )  # fmt: skip
 SECOND_LIVES = 10
 """One of so many torn logs also lives on."""
@@ -70,6 +82,11 @@ class Judge:
             assert (quick.entries, quick.recovery.hard_state) == (found.entries, found.recovery.hard_state), point.note
             self.counts["opened from a checkpoint"] += 1
         self.counts["torn" if found.recovery.torn else "whole"] += 1
+        if any(isinstance(repair, Remove) for repair in found.recovery.repairs) and agreeing[0].reset_to:
+            self.counts["reset and with old segments left"] += 1
+            if found.recovery.first_index == agreeing[0].reset_to + 1:
+                self.crash_again(history, SimDisk.of_contents(before), found)
+                self.counts["crashed again in the repairs of a reset"] += 1
         if found.recovery.torn and self.counts["torn"] % SECOND_LIVES == 1:
             self.crash_again(history, SimDisk.of_contents(before), found)
         if not found.recovery.torn or self.counts["torn"] % SECOND_LIVES == 0:
@@ -122,12 +139,13 @@ def write_history(history: LogHistory) -> None:
     history.append(payload(6))  # over the end group
     history.append(payload(7, 900), term=1, hard_state=HardState(Term(1), 1))  # rolls
     history.snapshot()
-    history.append(payload(8), payload(9), payload(10), after=4, term=2)  # supersedes, across segments
+    own_term = HardState(Term(2), None)
+    history.append(payload(8), payload(9), payload(10), after=4, term=2, hard_state=own_term)  # supersedes, across segments
     history.note_durable()
     first, second = history.plan_append(payload(11), term=2), history.plan_append(payload(12, 600), term=2)
     history.carry_out(first)
     history.carry_out(second)  # was planned before the first was durable
-    history.append(payload(13, 1200), term=3)  # rolls
+    history.append(payload(13, 1200), term=3, hard_state=HardState(Term(3), None))  # rolls
     history.append(payload(14), after=6, term=4, hard_state=HardState(Term(4), None))
     history.snapshot()
     history.append(payload(15, 1000), term=4)  # rolls
@@ -135,8 +153,103 @@ def write_history(history: LogHistory) -> None:
     history.snapshot()
     history.drop_before(8)
     history.append(payload(17), term=4)
-    history.append(payload(18, 2000), term=5)  # a segment of its own size
+    history.append(payload(18, 2000), term=5, hard_state=HardState(Term(5), 1))  # a segment of its own size
     history.note_durable()
+
+
+def write_follower_history(history: LogHistory) -> None:
+    """What befalls a follower: leaders come and go and replace its end, also by lower terms, and send it snapshots."""
+    history.append(payload(1), payload(2), term=1, hard_state=HardState(Term(1), 1))
+    history.append(payload(3), payload(4, 300), term=3, hard_state=HardState(Term(3), 5))
+    history.note_durable()
+    history.append(payload(23), after=2, term=2, hard_state=HardState(Term(4), 1))  # Paper: Raft, figure 8, (c)
+    history.append(payload(24, 500), payload(25, 500), term=2)
+    history.append(payload(6), payload(7), term=4)  # rolls
+    history.snapshot()
+    history.append(payload(34), after=3, term=3, hard_state=HardState(Term(5), 3))  # goes back behind the segment's head
+    history.append(payload(35, 900), term=5)  # rolls
+    history.drop_before(4)
+    history.append(payload(36), after=4, term=4)  # lower again, over a term that is higher
+    waiting = [history.plan_append(payload(37), term=5), history.plan_reset(9, 5, HardState(Term(6), 2))]
+    waiting.append(history.plan_append(payload(10), term=6))
+    for appended in waiting:
+        history.carry_out(appended)  # was planned before the one before it was durable
+    history.snapshot()
+    history.reset_on_full_disk(12, 6, HardState(Term(6), 2))
+    history.append(payload(11), term=6)  # begins the segment that the reset was to begin
+    history.append(payload(12, 1200), term=6)  # rolls
+    history.append(payload(13, 1200), term=6)  # rolls: three files go with the next reset
+    history.note_durable()
+    history.reset(20, 7, HardState(Term(8), None))
+    history.reset(30, 8, HardState(Term(8), 1))
+    history.snapshot()
+    history.append(payload(31), term=8)
+
+
+@dataclass
+class KilledHistory(LogHistory):
+    """After each operation the process is killed; opened again, the power fails in the middle of the repairs or behind them."""
+
+    kills: int = 0
+    losses: int = 0
+
+    def perform(self, plan: Plan) -> None:
+        for operation in plan:
+            self.disk.perform(operation)
+            self.kills += 1
+            self._open_after_a_kill(self.disk.copy())
+
+    def _open_after_a_kill(self, left: SimDisk) -> None:
+        log = self.log_class(segment_bytes=self.segment_bytes)
+        recovery = drive(log.recover(left.files()), left)
+        assert not recovery.damage, f"damage was reported where there is none: {recovery.damage}"
+        for point in CrashPoints(Random(2), subsets_max=8, every_byte=False).during(left, recovery.repairs):
+            self._judge(point, self.possible())
+        found = Found(log, recovery, tuple((int(e.term), e.payload) for e in all_entries(log, left)))
+        # From now on it is durable, whatever was under way.
+        agreeing = [state for state in self.possible() if found.agrees_with(state)]
+        assert agreeing
+        for point in CrashPoints(Random(2), subsets_max=8).at(left, "behind the repairs"):
+            self._judge(point, agreeing)
+
+    def _judge(self, point: CrashPoint, possible: Sequence[LogState]) -> None:
+        self.losses += 1
+        found = open_log(point.disk, segment_bytes=self.segment_bytes)
+        assert not found.recovery.damage, f"{point.note}: {found.recovery.damage}"
+        assert any(found.agrees_with(state) for state in possible), f"{point.note}: {found.recovery}"
+
+
+def test_what_is_found_after_a_kill_outlives_a_power_loss_in_the_repairs_and_behind_them() -> None:
+    history = KilledHistory(segment_bytes=1536)
+    write_follower_history(history)
+    assert history.kills > 50
+    assert history.losses > 200
+    print(history.kills, "kills", history.losses, "power losses")
+
+
+def test_kills_and_power_losses_kill_a_log_that_removes_before_its_repairs_are_durable() -> None:
+    with pytest.raises((AssertionError, StateError, DamageError)) as caught:
+        write_follower_history(KilledHistory(segment_bytes=1536, log_class=RemovesBeforeTheRepairsAreDurable))
+    print(str(caught.value).splitlines()[0])
+
+
+@pytest.mark.parametrize(
+    ("every_byte", "states_min"), [(False, 200), pytest.param(True, 3000, marks=pytest.mark.slow)], ids=["sectors", "bytes"]
+)
+def test_every_crash_point_of_a_followers_log_leaves_it_as_it_was_before_or_after_each_step(
+    every_byte: bool, states_min: int
+) -> None:
+    judge = Judge()
+    points = CrashPoints(Random(4), subsets_max=64, every_byte=every_byte)
+    write_follower_history(LogHistory(segment_bytes=1536, points=points, on_state=judge))
+    assert points.states >= states_min
+    assert judge.counts["torn"] > 50
+    assert judge.counts["more than durable"] >= 20
+    assert judge.counts["opened from a checkpoint"] > 100
+    assert judge.counts["second lives"] > 50
+    assert judge.counts["reset and with old segments left"] >= 5
+    assert judge.counts["crashed again in the repairs of a reset"] >= 5
+    print(dict(judge.counts), points.states, "states", points.repeated, "repeated", points.sampled, "moments sampled")
 
 
 @pytest.mark.slow
@@ -163,7 +276,8 @@ def write_200_records(history: LogHistory) -> None:
         length = len(history.states[-1].entries)
         if rng.random() < 0.1 and length > 5:
             term += 1
-            history.append(*payloads, after=length - rng.randint(1, 5), term=term)
+            own_term = HardState(Term(term), None)
+            history.append(*payloads, after=length - rng.randint(1, 5), term=term, hard_state=own_term)
         elif rng.random() < 0.1:
             history.append(*payloads, term=term, hard_state=HardState(Term(term), rng.choice((None, 1, 2))))
         else:
@@ -193,6 +307,15 @@ def test_what_a_log_recovers_after_a_failed_sync_is_durable_from_then_on(synced_
         found = open_log(point.disk, segment_bytes=1024)
         assert not found.recovery.damage, f"{point.note}: {found.recovery.damage}"
         assert found.agrees_with(life.states[-1])
+
+
+@pytest.mark.parametrize("wrong", WRONG_FOLLOWER_LOGS, ids=lambda wrong: wrong.__name__)
+def test_the_crash_points_kill_a_wrong_followers_log(wrong: type[CommitLog]) -> None:
+    write_follower_history(LogHistory(segment_bytes=1536, log_class=wrong))  # works as long as nothing goes wrong
+    points = CrashPoints(Random(4), subsets_max=64, every_byte=False)
+    with pytest.raises((AssertionError, StateError, DamageError)) as caught:
+        write_follower_history(LogHistory(segment_bytes=1536, points=points, on_state=Judge(), log_class=wrong))
+    print(str(caught.value).splitlines()[0])
 
 
 @pytest.mark.parametrize("wrong", WRONG_LOGS, ids=lambda wrong: wrong.__name__)

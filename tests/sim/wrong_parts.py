@@ -1,6 +1,7 @@
 """Logs and machines with famous mistakes. Each works as long as nothing goes wrong; the world must kill each.
 
-Each says in its first line what it gets wrong. They use nothing but the public words of the reference.
+Each says in its first line what it gets wrong. They use nothing but the public words of the reference
+(`HigherTermWins` also its state).
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -14,10 +15,13 @@ from mq.broker.outcomes import Acked, Outcome, Sent
 from mq.broker.state import SentIds
 from mq.broker.store.commit_log import Appended, Checkpoint, CommitLog, Recovery
 from mq.broker.store.consume_queue import QueueEntry
+from mq.broker.store.log_state import LogState
 from mq.broker.store.record import RECORD_HEADER_BYTES
+from mq.broker.store.segment import Segment
+from mq.broker.store.unsynced import UnsyncedAppends
 from mq.core.entry import Entry, EntryKind, HardState, RecordPlace
-from mq.core.ids import LogIndex, Term
-from mq.core.ports import Read, Steps, Sync, Write
+from mq.core.ids import EntryId, LogIndex, Term
+from mq.core.ports import Create, Read, Remove, Steps, Sync, Write
 from mq.sim.node import Parts
 
 
@@ -119,6 +123,75 @@ class ClaimsTooMuch(CommitLog):
 
     def abandon(self, sequence: int) -> None:
         """Cannot be taken back, having been called durable."""
+
+
+class _HigherTerms(LogState):
+    """See `HigherTermWins`."""
+
+    is_opening = False
+
+    def enter(
+        self, entries: Sequence[tuple[int, int]], position: int, segment: Segment, before: EntryId | None = None
+    ) -> Mapping[int, int]:
+        index, term = entries[0]
+        if self.is_opening and index <= self.last_index and term < (self.term_at(index) or 0):
+            return {}
+        return super().enter(entries, position, segment, before)
+
+
+class HigherTermWins(CommitLog):
+    """Opens a log by the rule "the higher term wins", where the later record wins. Paper: Raft, figure 8, is what breaks it."""
+
+    def recover(self, files: Mapping[str, int], checkpoint: Checkpoint | None = None) -> Steps[Recovery]:
+        self._state = state = _HigherTerms()
+        self._unsynced = UnsyncedAppends(state)
+        state.is_opening = True
+        recovery = yield from super().recover(files, checkpoint)
+        state.is_opening = False
+        return recovery
+
+
+class RemovesBeforeTheResetIsDurable(CommitLog):
+    """Removes the old segments as soon as there is room for the new one."""
+
+    def reset(self, last: EntryId, hard_state: HardState) -> Appended:
+        appended = super().reset(last, hard_state)
+        removes = [o for o in appended.plan if isinstance(o, Remove)]
+        others = [o for o in appended.plan if o not in removes]
+        header = next(number for number, o in enumerate(others) if isinstance(o, Write) and o.at == 0)
+        return replace(appended, plan=(*others[:header], *removes, *others[header:]))
+
+
+class ForgetsTheVoteInAReset(CommitLog):
+    """Begins anew with the term alone, since a snapshot says nothing of votes."""
+
+    def reset(self, last: EntryId, hard_state: HardState) -> Appended:
+        return super().reset(last, replace(hard_state, vote=None))
+
+
+class ForgetsWhatStandsBeforeAReset(CommitLog):
+    """Knows the index of the entry before the first one, and not its term: the leader's next entries never fit."""
+
+    def reset(self, last: EntryId, hard_state: HardState) -> Appended:
+        return super().reset(last._replace(term=Term(0)), hard_state)
+
+
+class ForgetsToSyncAReset(CommitLog):
+    """Writes the new segment, and removes the old ones without waiting for the disk."""
+
+    def reset(self, last: EntryId, hard_state: HardState) -> Appended:
+        appended = super().reset(last, hard_state)
+        new_file = next(o.file for o in appended.plan if isinstance(o, Create))
+        return replace(appended, plan=tuple(o for o in appended.plan if o != Sync(new_file)))
+
+
+class RemovesBeforeTheRepairsAreDurable(CommitLog):
+    """Carries the removals of a reset out before the sync: what a reader sees of the new header may be lost with the old log."""
+
+    def recover(self, files: Mapping[str, int], checkpoint: Checkpoint | None = None) -> Steps[Recovery]:
+        recovery = yield from super().recover(files, checkpoint)
+        removes = tuple(o for o in recovery.repairs if isinstance(o, Remove))
+        return replace(recovery, repairs=(*removes, *(o for o in recovery.repairs if o not in removes)))
 
 
 class ForgetsMessageIds(BrokerMachine):

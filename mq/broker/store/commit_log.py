@@ -2,8 +2,9 @@
 
 With one node it is the broker's log, in a group the same class is the Raft log's storage. It plans and a host
 does: `append` returns what to write and sync, `entries` asks for what it wants to read. Written groups are
-never changed: a later group with a lower index and a higher term *supersedes* everything from that index on,
-also when the log is read again after a crash. Paper: Raft, section 5.3.
+never changed: a later group with a lower index *supersedes* everything from that index on, whatever the terms,
+also when the log is read again after a crash. Paper: Raft, section 5.3. `mq.raft.port.LogStorage` is the part of
+this class that a Raft node needs.
 
 RocketMQ: CommitLog, MappedFileQueue.
 """
@@ -28,7 +29,7 @@ from mq.broker.store.segment import Segment
 from mq.broker.store.unsynced import Before, UnsyncedAppends
 from mq.core.entry import Entry, HardState, RecordPlace
 from mq.core.errors import DamageError, FormatError, StateError
-from mq.core.ids import CommitLogPosition, LogIndex, Term
+from mq.core.ids import CommitLogPosition, EntryId, LogIndex, Term
 from mq.core.ports import Create, Operation, Plan, Read, Remove, Steps, Sync, Write
 
 __all__ = ["Appended", "Checkpoint", "CommitLog", "Damage", "Recovery", "SegmentView", "StoredEntry", "TornTail"]
@@ -67,7 +68,10 @@ class CommitLog:
 
     @property
     def durable_index(self) -> LogIndex:
-        """Of the newest entry that is durable and not superseded by one that is still to become it."""
+        """Of the newest entry that is durable and not superseded by one that is still to become it.
+
+        While a reset is to become durable no entry counts: first_index - 1 as it was before, or what the reset says, if less.
+        """
         return self._unsynced.durable_index
 
     @property
@@ -120,7 +124,7 @@ class CommitLog:
         """Add entries behind `after_index` as one group, superseding what follows it; durable after `synced`.
 
         hard_state: saved in the same step; entries may be empty then.
-        Raises: StateError when the entries do not fit, or supersede without a higher term; DamageError.
+        Raises: StateError when the entries do not fit, or are in the log already; DamageError.
         """
         terms = [(int(entry.index), int(entry.term)) for entry in entries]
         self._check_append(after_index, terms, hard_state)
@@ -135,10 +139,14 @@ class CommitLog:
         )  # fmt: skip
         plan: list[Operation] = []
         if is_roll:
-            self._roll(size, plan)
+            state.segments.add(self._roll(size, plan))
         segment = state.segments[-1]
         position = segment.end_position
-        data, sizes = encode_group(position, state.durable_end, entries, hard_state)
+        place = None
+        if entries and after_index + 1 < segment.next_index:
+            # When the segments before this one are dropped, nothing else says what stands before these entries.
+            place = EntryId(self.term_at(after_index) or Term(0), after_index)
+        data, sizes = encode_group(position, state.durable_end, entries, hard_state, before=place)
         plan += (Write(segment.file, position - segment.base_position, data), Sync(segment.file))
         segment.end_position = position + len(data)
         state.noted_end = state.durable_end
@@ -152,24 +160,56 @@ class CommitLog:
         return Appended(tuple(plan), _places(position, sizes), self._sequence)
 
     def _check_append(self, after_index: int, terms: Sequence[tuple[int, int]], hard_state: HardState | None) -> None:
-        if self.damage:
-            first = self.damage[0]
-            raise DamageError(first.file, first.at, f"nothing is appended to a damaged log: {first.reason}", first.position)
+        self._check_whole()
         if not terms:
             if hard_state is None:
                 raise StateError("an append without entries and without hard state")
             return
         if terms[0][0] != after_index + 1:
             raise StateError(f"entry {terms[0][0]} cannot stand behind {after_index}")
-        reason = self._state.what_does_not_fit(terms)
+        reason = self._state.what_does_not_fit(terms, hard_state)
         if reason is not None:
             raise StateError(reason)
 
-    def _roll(self, group_bytes: int, plan: list[Operation]) -> None:
-        """Begin a new segment. Everything in the old one is durable before the new one exists.
+    def _check_whole(self) -> None:
+        if self.damage:
+            first = self.damage[0]
+            raise DamageError(first.file, first.at, f"nothing is appended to a damaged log: {first.reason}", first.position)
+
+    def reset(self, last: EntryId, hard_state: HardState) -> Appended:
+        """Forget all entries in one step; the next one follows `last`, which a snapshot stands for. Durable after `synced`.
+
+        The snapshot must be durable before. Paper: Raft, section 7 and figure 13, rule 7.
+        Raises: StateError when `last` is of a later term than the hard state; DamageError.
+        """
+        self._check_whole()
+        if last.term > hard_state.term:
+            raise StateError(f"entry {last.index} of term {last.term} comes from a later term than {hard_state.term}")
+        state, plan = self._state, list[Operation]()
+        before = Before(
+            state.last_index, state.hard_state, state.noted_end, state.segments.end_position,
+            superseded_from=min(state.first_index, last.index + 1), tail=None, is_roll=True,
+        )  # fmt: skip
+        old_files = [segment.file for segment in state.segments]
+        segment = self._roll(0, plan, reset_to=(last, hard_state))
+        before.forgotten = state.start_behind(last, hard_state, segment)
+        # The header decides. The mark behind it proves ever after that the header was durable; only then may old files go,
+        # the newest first, so that what is left of them never looks like a whole log.
+        state.noted_end = segment.first_group_position
+        mark, _ = encode_group(segment.first_group_position, state.noted_end, ())
+        plan += (Write(segment.file, SEGMENT_HEADER_BYTES, mark), Sync(segment.file))
+        plan += (Remove(file) for file in reversed(old_files))
+        segment.end_position += len(mark)
+        self._must_roll = self._must_mark = False
+        self._sequence += 1
+        self._unsynced.add(self._sequence, before)
+        return Appended(tuple(plan), (), self._sequence)
+
+    def _roll(self, group_bytes: int, plan: list[Operation], reset_to: tuple[EntryId, HardState] | None = None) -> Segment:
+        """Begin a new segment, which is not yet among the others. Everything in the old one is durable before it exists.
 
         The header is durable before a group stands behind it: so one that is not whole is damage if there is a group,
-        and else a segment that was being made.
+        and else a segment that was being made. reset_to: what the log begins with there, when all before is forgotten.
         """
         state, base, durable_end = self._state, 0, 0
         if state.segments:
@@ -180,11 +220,12 @@ class CommitLog:
             base, durable_end = old.next_base, old.end_position
         size_bytes = max(self._segment_bytes, SEGMENT_HEADER_BYTES + group_bytes + 2 * GROUP_HEADER_BYTES)
         size_bytes += -size_bytes % 8
-        segment = Segment(base, size_bytes, self.last_index + 1, base + SEGMENT_HEADER_BYTES)
-        header = SegmentHeader(base, size_bytes, self.last_index + 1, self.last_term, durable_end, self.hard_state)
+        (term, index), hard_state = reset_to or (EntryId(self.last_term, self.last_index), self.hard_state)
+        segment = Segment(base, size_bytes, index + 1, base + SEGMENT_HEADER_BYTES)
+        header = SegmentHeader(base, size_bytes, index + 1, term, durable_end, hard_state, is_reset=reset_to is not None)
         file = segment.file
         plan += (Create(file, size_bytes), Write(file, 0, encode_segment_header(header)), Sync(file))
-        state.segments.add(segment)
+        return segment
 
     def synced(self, sequence: int) -> None:
         """The plans up to this one are carried out: what they hold is durable."""
@@ -258,13 +299,14 @@ class CommitLog:
         position, next_index = int(self.durable_end), self._state.synced_index + 1
         terms = tuple(run for run in self._unsynced.durable_runs() if run[0] < next_index)
         heads = tuple((base, index) for base, index in self._unsynced.durable_heads().items() if base <= position)
-        return Checkpoint(max(position, self.first_position), next_index, self._unsynced.durable_hard_state, terms, heads)
+        first_position = self._unsynced.durable_segments.first_position
+        return Checkpoint(max(position, first_position), next_index, self._unsynced.durable_hard_state, terms, heads)
 
     def drop_before(self, index: LogIndex) -> Plan:
         """Remove whole segments all of whose entries are below `index`; never the last one, and nothing not yet durable."""
         state, plan = self._state, list[Operation]()
         if self._unsynced.is_superseding:
-            return ()  # whether a segment's entries are superseded is not certain before that is durable
+            return ()  # whether a segment's entries are superseded or forgotten is not certain before that is durable
         segments = state.segments
         while len(segments) > 1 and segments[1].next_index <= index and segments[1].base_position < state.durable_end:
             plan.append(Remove(segments.take_first().file))

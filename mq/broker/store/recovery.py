@@ -5,6 +5,8 @@ A crash may leave any part of what was not synced. So the first place where no w
 end lies beyond it. Then it is damage: synced bytes have changed. A torn write is cut (zeroed, so that stale
 bytes can never come back to life); damage is never cut, it is reported.
 
+The header of a segment that is a *reset* forgets everything before it: segments that are left of that are removed.
+
 What is kept and not known to be durable is written once more before it is synced: after a failed sync the system
 takes its pages for clean, so that they are read as if all were well, and no later sync makes them durable.
 """
@@ -59,6 +61,8 @@ class _Recovery:
             state.first_index = LogIndex(state.segments[0].next_index)
             if not self.damage:
                 yield from self._write_again(state.segments[-1])
+                # Behind the sync: what was read of the header that makes them superfluous is not durable for sure before.
+                self.repairs += [Remove(file) for file in reversed(self.survey.forgotten)]
         state.damage = tuple(self.damage)
         if self.damage:
             self.repairs.clear()
@@ -81,6 +85,9 @@ class _Recovery:
         """Number of the segment and position to scan from."""
         state, checkpoint = self.state, self.checkpoint
         number = None if checkpoint is None else state.segments.number_of(checkpoint.position)
+        if number == 0 and self.survey.segments[0][1].is_reset and checkpoint is not None:
+            # One that was taken before the very first segment was made stands at its beginning.
+            number = number if checkpoint.position >= state.segments[0].first_group_position else None
         if checkpoint is not None and number is not None:
             self._take_over(checkpoint, number)
             return number, max(checkpoint.position, state.segments[number].first_group_position)
@@ -159,10 +166,10 @@ class _Recovery:
         state = self.state
         entries = [(record.index, record.term) for record in group.records]
         if entries:
-            reason = state.what_does_not_fit(entries)
+            reason = state.what_does_not_fit(entries, group.hard_state, group.before)
             if reason is not None:
                 return f"the group is whole but does not continue the log: {reason}"
-            state.enter(entries, group.header.position, segment)
+            state.enter(entries, group.header.position, segment, group.before)
         if group.hard_state is not None:
             state.hard_state = group.hard_state
         state.durable_end = CommitLogPosition(max(state.durable_end, group.header.durable_end))

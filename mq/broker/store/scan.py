@@ -8,6 +8,7 @@ from mq.broker.store.log_view import StoredEntry
 from mq.broker.store.record import (
     GROUP_HEADER_BYTES,
     HARD_STATE_KIND,
+    PLACE_KIND,
     RECORD_HEADER_BYTES,
     GroupHeader,
     Record,
@@ -19,7 +20,7 @@ from mq.broker.store.record import (
 from mq.broker.store.segment import Segment
 from mq.core.entry import Entry, HardState, RecordPlace
 from mq.core.errors import DamageError, FormatError, StateError
-from mq.core.ids import CommitLogPosition, LogIndex, Term
+from mq.core.ids import CommitLogPosition, EntryId, LogIndex, Term
 from mq.core.ports import Read, Steps
 
 __all__ = ["CHUNK_BYTES", "Group", "GroupReader", "read_entries"]
@@ -30,10 +31,14 @@ _SMALL_READ_BYTES = 64 << 10
 
 
 class Group(NamedTuple):
-    """A whole group. records: without the hard state. data, at: the bytes read, and where in them the group begins."""
+    """A whole group. records: of entries. data, at: the bytes read, and where in them the group begins.
+
+    before: the entry that the first one stands behind, when the group says so.
+    """
 
     header: GroupHeader
     records: tuple[Record, ...]
+    before: EntryId | None
     hard_state: HardState | None
     data: bytes
     at: int
@@ -93,13 +98,16 @@ class GroupReader:
             raise FormatError(f"{self.segment.file}, group at byte {self.at}: {error}") from error
         if found is None:
             return None
-        hard_state = None
+        hard_state = before = None
         if found and found[-1].kind == HARD_STATE_KIND:
             last = found[-1]
             hard_state = decode_hard_state(self._data[last.at : last.at + last.size_bytes])
             found = found[:-1]
+        if found and found[-1].kind == PLACE_KIND:
+            before = EntryId(Term(found[-1].term), LogIndex(found[-1].index))
+            found = found[:-1]
         self.position += header.size_bytes
-        return Group(header, found, hard_state, self._data, begin)
+        return Group(header, found, before, hard_state, self._data, begin)
 
     def is_zero(self) -> Steps[bool]:
         """Whether nothing was ever written at `position`, as far as a group's header reaches."""

@@ -24,13 +24,15 @@ class Flaw(NamedTuple):
 
 @dataclass(slots=True)
 class Survey:
-    """Segments with their headers, up to the first flaw.
+    """Segments with their headers, from the newest reset on, up to the first flaw.
 
+    forgotten: files of segments before that reset.
     half_made: a file that was being made when the crash came, and the end of what is in it.
     is_followed: whether a further file proves that the last one of `segments` was full and synced.
     """
 
     segments: list[tuple[Segment, SegmentHeader]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     flaw: Flaw | None = None
     half_made: tuple[str, int] | None = None
     is_followed: bool = False
@@ -40,15 +42,22 @@ class Survey:
 def survey_segments(files: Mapping[str, int]) -> Steps[Survey]:
     """Read every segment's header. Raises: FormatError."""
     found = Survey()
-    bases = sorted(base for file in files if (base := segment_base(file)) is not None)
-    expected: int | None = None
-    for base in bases:
-        file = segment_file(base)
-        data = yield Read(file, 0, SEGMENT_HEADER_BYTES)
+    headers: dict[int, SegmentHeader | None] = {}
+    for base in sorted(base for file in files if (base := segment_base(file)) is not None):
+        data = yield Read(segment_file(base), 0, SEGMENT_HEADER_BYTES)
         found.read_bytes += len(data)
-        header = decode_segment_header(file, data)
+        header = headers[base] = decode_segment_header(segment_file(base), data)
+        if header is not None and header.is_reset and header.base_position == base:
+            # It was written when all before it was given up: that may be there in part, or damaged, and counts no more.
+            found.forgotten += [segment_file(before) for before in headers if before < base]
+            headers = {base: header}
+    bases = list(headers)
+    expected: int | None = None
+    for base, header in headers.items():
+        file = segment_file(base)
         if header is None:
-            yield from _judge_header(found, file, files[file], is_last=base == bases[-1])
+            is_next = base == bases[-1] and base == (expected or 0)
+            yield from _judge_header(found, file, files[file], is_next=is_next)
         elif header.base_position != base:
             found.flaw = Flaw(file, 0, base, f"the header says that the segment begins at {header.base_position}")
         elif expected is not None and base != expected:
@@ -69,16 +78,17 @@ def survey_segments(files: Mapping[str, int]) -> Steps[Survey]:
     return found
 
 
-def _judge_header(found: Survey, file: str, size_bytes: int, *, is_last: bool) -> Steps[None]:
+def _judge_header(found: Survey, file: str, size_bytes: int, *, is_next: bool) -> Steps[None]:
     """A file has no whole header: was it being made, or is it damaged?
 
     A header is written when the file has its full size, and it is synced before any group is written behind it.
+    is_next: nothing follows it, and it begins where all others end; else it was not made last.
     """
     base = segment_base(file) or 0
     rest = yield from read_rest(file, base, 0, size_bytes)
     found.read_bytes += rest.read_bytes
     is_cut_short = 0 < size_bytes < SEGMENT_HEADER_BYTES
-    if is_last and rest.next_group is None and not is_cut_short:
+    if is_next and rest.next_group is None and not is_cut_short:
         found.half_made = (file, rest.end)
     else:
         found.flaw = Flaw(file, 0, base, "the segment's header is damaged", rest.next_group)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mq.broker.store.log_map import MapTail, Runs
-from mq.broker.store.log_state import LogState
+from mq.broker.store.log_state import Forgotten, LogState
+from mq.broker.store.segment import SegmentList
 from mq.core.entry import HardState
 from mq.core.errors import StateError
 from mq.core.ids import CommitLogPosition, LogIndex
@@ -18,6 +19,7 @@ class Before:
 
     superseded_from: index of the first entry that the append superseded, or None.
     tail: what the log's map said from the append's first index on; lowered: see `SegmentList.lower`.
+    forgotten: all that the log was, when it was reset.
     """
 
     last_index: LogIndex
@@ -28,6 +30,7 @@ class Before:
     tail: MapTail | None
     is_roll: bool
     lowered: Mapping[int, int] = field(default_factory=dict)
+    forgotten: Forgotten | None = None
 
 
 @dataclass(slots=True)
@@ -67,11 +70,14 @@ class UnsyncedAppends:
             raise StateError(f"append {sequence} cannot be taken back: it is not the newest, or it is durable")
         before, state = self._waiting.pop().before, self._state
         state.last_index, state.hard_state, state.noted_end = before.last_index, before.hard_state, before.noted_end
-        if before.tail is not None:
-            state.map.put_back(before.tail)
-        state.segments.restore(before.lowered)
-        if before.is_roll:
-            state.segments.take_last()
+        if before.forgotten is not None:
+            state.take_up(before.forgotten)
+        else:
+            if before.tail is not None:
+                state.map.put_back(before.tail)
+            state.segments.restore(before.lowered)
+            if before.is_roll:
+                state.segments.take_last()
         if state.segments:
             state.segments[-1].end_position = before.end_position
         return before
@@ -86,7 +92,7 @@ class UnsyncedAppends:
 
     @property
     def is_superseding(self) -> bool:
-        """Whether one of them supersedes entries."""
+        """Whether one of them supersedes entries, or forgets them all."""
         return any(waiting.before.superseded_from is not None for waiting in self._waiting)
 
     @property
@@ -98,13 +104,22 @@ class UnsyncedAppends:
         """The terms of the durable entries."""
         runs = self._state.map.runs
         for waiting in reversed(self._waiting):
-            if (tail := waiting.before.tail) is not None:
+            if waiting.before.forgotten is not None:
+                runs = waiting.before.forgotten.map.runs
+            elif (tail := waiting.before.tail) is not None:
                 runs = tuple(run for run in runs if run[0] < tail.index) + tail.runs
         return runs
+
+    @property
+    def durable_segments(self) -> SegmentList:
+        """Those that the log on disk begins with; the newest ones may still be on their way."""
+        return next((w.before.forgotten.segments for w in self._waiting if w.before.forgotten is not None), self._state.segments)
 
     def durable_heads(self) -> Mapping[int, int]:
         """The lowest durable entry in each segment, by base position."""
         heads = {segment.base_position: segment.next_index for segment in self._state.segments}
         for waiting in reversed(self._waiting):
+            if waiting.before.forgotten is not None:
+                heads = {segment.base_position: segment.next_index for segment in waiting.before.forgotten.segments}
             heads.update({base: index for base, index in waiting.before.lowered.items() if base in heads})
         return heads

@@ -5,7 +5,7 @@ from typing import TypeVar, cast
 
 from mq.broker.store.commit_log import Appended, Checkpoint, CommitLog, Recovery
 from mq.core.entry import Entry, EntryKind, HardState
-from mq.core.ids import LogIndex, Term
+from mq.core.ids import EntryId, LogIndex, Term
 from mq.core.ports import Create, Operation, Read, Remove, Replace, Steps, Sync, Write, drive, perform
 
 _T = TypeVar("_T")
@@ -112,6 +112,16 @@ class LogOnDisk:
         self, *payloads: bytes, after: int | None = None, term: int | None = None, hard_state: HardState | None = None
     ) -> Appended:
         return self.save(self.plan(*payloads, after=after, term=term, hard_state=hard_state))
+
+    def plan_reset(self, index: int, term: int, *, own_term: int | None = None, vote: int | None = None) -> Appended:
+        """Reset, and carry nothing out."""
+        hard_state = HardState(Term(term if own_term is None else own_term), vote)
+        appended = self.log.reset(EntryId(Term(term), LogIndex(index)), hard_state)
+        self.log.check()
+        return appended
+
+    def reset(self, index: int, term: int, *, own_term: int | None = None, vote: int | None = None) -> Appended:
+        return self.save(self.plan_reset(index, term, own_term=own_term, vote=vote))
 
     def mark(self) -> None:
         perform(self.disk, self.log.note_durable())

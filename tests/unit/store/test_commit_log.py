@@ -87,7 +87,7 @@ def test_each_group_carries_the_durable_end_before_it() -> None:
         (3, [entry(4, term=4), entry(6, term=4)], "entry 6 of term 4 cannot stand behind 4"),
         (3, [entry(4, term=5), entry(5, term=4)], "entry 5 of term 4 cannot stand behind 4 of term 5"),
         (3, [entry(4, term=1)], "entry 4 of term 1 cannot stand behind 3 of term 2"),
-        (1, [entry(2, term=2)], "supersedes one of the same or a higher term"),
+        (1, [entry(2, term=2)], "entry 2 of term 2 is in the log already"),
     ],
 )
 def test_entries_that_do_not_fit_are_refused_and_change_nothing(after: int, entries: list[object], message: str) -> None:
@@ -282,11 +282,11 @@ def some_log() -> LogOnDisk:
 
 TAKEN_BACK = {
     "plain": {"payloads": [b"x", b"y"], "term": 2},
-    "new term": {"payloads": [b"x"], "term": 3},
+    "new term": {"payloads": [b"x"], "term": 3, "hard_state": HardState(Term(3), None)},
     "roll": {"payloads": [body(6, 900)], "term": 2},
-    "supersede": {"payloads": [b"x"], "after": 2, "term": 3},
-    "supersede everything": {"payloads": [b"x"], "after": 0, "term": 3},
-    "supersede and roll": {"payloads": [body(3, 900)], "after": 2, "term": 3},
+    "supersede": {"payloads": [b"x"], "after": 2, "term": 2},
+    "supersede everything": {"payloads": [b"x"], "after": 0, "term": 3, "hard_state": HardState(Term(3), 2)},
+    "supersede and roll": {"payloads": [body(3, 900)], "after": 2, "term": 2},
     "hard state": {"payloads": [], "hard_state": HardState(Term(7), None)},
     "hard state with entries": {"payloads": [b"x"], "term": 7, "hard_state": HardState(Term(7), 2)},
 }
@@ -319,7 +319,8 @@ def test_an_abandoned_append_leaves_the_one_that_waits_before_it(name: str, earl
         assert isinstance(payloads, list)
         first = log.plan(*payloads, **arguments)  # type: ignore[arg-type]
         if is_taken_back:
-            later = log.plan(b"z", after=log.log.last_index if "supersede" not in name else 1, term=50)
+            after = log.log.last_index if "supersede" not in name else 1
+            later = log.plan(b"z", after=after, term=50, hard_state=HardState(Term(50), None))
             if synced_before:
                 log.save(first)
             log.log.abandon(later.sequence)
@@ -338,7 +339,8 @@ def test_appends_are_taken_back_one_by_one_from_the_newest(first: str, second: s
     arguments = dict(TAKEN_BACK[second])
     payloads = arguments["payloads"]
     assert isinstance(payloads, list)
-    two = log.plan(*payloads, after=0 if "supersede" in second else None, term=60).sequence
+    after = 0 if "supersede" in second else None
+    two = log.plan(*payloads, after=after, term=60, hard_state=HardState(Term(60), None)).sequence
     with pytest.raises(StateError, match="it is not the newest"):
         log.log.abandon(one)
     log.log.abandon(two)

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mq.broker.store.commit_log import Appended, Checkpoint
+from mq.broker.store.record import decode_segment_header
 from mq.core.entry import HardState
 from mq.core.ids import LogIndex, Term
-from mq.core.ports import Operation, Write, perform
+from mq.core.ports import Create, Operation, Write, perform
 from tests.unit.store.helpers import NO_HARD_STATE, LogOnDisk
 
 SIZES = st.sampled_from([0, 1, 7, 60, 200, 400, 700, 1500])
@@ -17,10 +18,25 @@ SEGMENT_BYTES = 1024
 
 
 class Model(NamedTuple):
-    """What a log holds. entries: (term, payload) from index 1 on, also those that were dropped."""
+    """What a log holds. entries: (term, payload) from index 1 on, also those that were dropped or forgotten.
+
+    reset_to: index of the entry behind which the last reset began the log.
+    """
 
     entries: tuple[tuple[int, bytes], ...] = ()
     hard_state: HardState = NO_HARD_STATE
+    reset_to: int = 0
+
+
+def _deciding(appended: Appended) -> Operation:
+    """The write with which an append counts: of its group, or of the header of the segment that it resets the log to."""
+    writes = [operation for operation in appended.plan if isinstance(operation, Write)]
+    return writes[-1] if appended.places or len(writes) < 2 or not _is_reset(appended) else writes[-2]
+
+
+def _is_reset(appended: Appended) -> bool:
+    header = [decode_segment_header("f", o.data) for o in appended.plan if isinstance(o, Write) and o.at == 0]
+    return any(found is not None and found.is_reset for found in header)
 
 
 class LogMachine(RuleBasedStateMachine):
@@ -33,7 +49,10 @@ class LogMachine(RuleBasedStateMachine):
         self.waiting: list[Appended] = []
         self.checkpoint: Checkpoint | None = None
         self.number = 0
-        self.highest_term = 0
+
+    @property
+    def own_term(self) -> int:
+        return self.models[-1].hard_state.term
 
     # --- writing
 
@@ -43,27 +62,42 @@ class LogMachine(RuleBasedStateMachine):
 
     def _append(self, after: int, term: int, payloads: list[bytes], hard_state: HardState | None) -> None:
         self.waiting.append(self.on.plan(*payloads, after=after, term=term, hard_state=hard_state))
-        entries, before = self.models[-1]
+        entries, before, reset_to = self.models[-1]
         if payloads:
             entries = entries[:after] + tuple((term, payload) for payload in payloads)
-        self.models.append(Model(entries, hard_state or before))
-        self.highest_term = max(self.highest_term, term)
+        self.models.append(Model(entries, hard_state or before, reset_to))
 
     @rule(sizes=st.lists(SIZES, min_size=1, max_size=4), term_step=st.integers(0, 2), vote=st.sampled_from([None, None, 1, 2]))
     def append(self, sizes: list[int], term_step: int, vote: int | None) -> None:
         entries = self.models[-1].entries
         term = (entries[-1][0] if entries else 0) + term_step // 2
-        hard_state = None if vote is None else HardState(Term(term), vote)
+        is_later = term > self.own_term > 0
+        hard_state = None if vote is None and not is_later else HardState(Term(max(term, self.own_term)), vote)
         self._append(len(entries), term, self._payloads(sizes), hard_state)
 
-    @rule(sizes=st.lists(SIZES, min_size=1, max_size=3), back=st.integers(1, 12))
-    def supersede(self, sizes: list[int], back: int) -> None:
-        after = max(int(self.on.log.first_index) - 1, len(self.models[-1].entries) - back)
-        self._append(after, self.highest_term + 1, self._payloads(sizes), None)
+    @rule(sizes=st.lists(SIZES, min_size=1, max_size=3), back=st.integers(1, 12), is_low=st.booleans())
+    def supersede(self, sizes: list[int], back: int, is_low: bool) -> None:
+        """With the lowest term that may stand there, or with a new one: the position decides, not the term."""
+        entries = self.models[-1].entries
+        after = max(int(self.on.log.first_index) - 1, len(entries) - back)
+        replaced = {term for term, _ in entries[after:]}
+        lowest = entries[after - 1][0] if after else 0
+        possible = [term for term in range(lowest, self.own_term + 1) if term not in replaced]
+        new = max(self.own_term, *replaced, lowest, 0) + 1
+        term = possible[0] if possible and is_low else new
+        self._append(after, term, self._payloads(sizes), HardState(Term(term), None) if term == new else None)
+
+    @rule(step=st.integers(-5, 9), is_new_term=st.booleans(), vote=st.sampled_from([None, 2]))
+    def reset(self, step: int, vote: int | None, is_new_term: bool) -> None:
+        entries = self.models[-1].entries
+        term = max([self.own_term, *(term for term, _ in entries[-1:])]) + is_new_term
+        last = max(1, len(entries) + step)
+        self.waiting.append(self.on.plan_reset(last, term, vote=vote))
+        self.models.append(Model(((0, b""),) * (last - 1) + ((term, b""),), HardState(Term(term), vote), last))
 
     @rule(vote=st.sampled_from([None, 1, 3]))
     def save_hard_state(self, vote: int | None) -> None:
-        self._append(0, 0, [], HardState(Term(self.highest_term), vote))
+        self._append(0, 0, [], HardState(Term(max(self.own_term, *(term for term, _ in self.models[-1].entries[-1:]), 0)), vote))
 
     @precondition(lambda self: self.waiting)
     @rule()
@@ -85,7 +119,9 @@ class LogMachine(RuleBasedStateMachine):
     def fail_for_want_of_room(self, carried_out: int) -> None:
         """The oldest append does not get to its end; it and all behind it are taken back, the newest first."""
         plan = self.waiting[0].plan
-        perform(self.on.disk, plan[: min(carried_out, len(plan) - 2)])
+        creates = [number for number, operation in enumerate(plan) if isinstance(operation, Create)]
+        # Where a file is made its room is reserved: what is written into it then is not refused.
+        perform(self.on.disk, plan[: min(carried_out, creates[0] if creates else len(plan) - 2)])
         while self.waiting:
             self.on.log.abandon(self.waiting.pop().sequence)
             self.models.pop()
@@ -100,6 +136,7 @@ class LogMachine(RuleBasedStateMachine):
         before = self.on.log.first_index
         self.on.drop_before(index)
         assert before <= self.on.log.first_index <= max(index, before)
+        assert self.on.log.first_index > self.models[-1].reset_to
 
     # --- the end of a life
 
@@ -116,7 +153,7 @@ class LogMachine(RuleBasedStateMachine):
         written = 0
         for number, operation in operations[:carried_out]:
             self.on.disk.perform(operation)
-            written = number if operation == self.waiting[number - 1].plan[-2] else written
+            written = number if operation == _deciding(self.waiting[number - 1]) else written
         possible = [self.models[written]]
         if carried_out < len(operations):
             number, operation = operations[carried_out]
@@ -125,14 +162,18 @@ class LogMachine(RuleBasedStateMachine):
                 possible.append(self.models[number])
         found = LogOnDisk(self.on.disk, segment_bytes=SEGMENT_BYTES, checkpoint=self.checkpoint if is_quick else None)
         assert found.recovery.damage == ()
-        (model,) = {model for model in possible if self._agrees(found, model)}
+        # An empty log may be both: what a reset left, and the same before it. Then it is the reset's.
+        *_, model = (model for model in possible if self._agrees(found, model))
         self.on, self.models, self.waiting = found, [model], []
 
     def _agrees(self, found: LogOnDisk, model: Model) -> bool:
         entries = [(term, payload) for _, term, payload in found.everything()]
+        first = found.log.first_index
         return (
             found.log.last_index == len(model.entries)
-            and entries == list(model.entries[found.log.first_index - 1 :])
+            and first > model.reset_to
+            and (first == 1 or found.log.term_at(LogIndex(first - 1)) == model.entries[first - 2][0])
+            and entries == list(model.entries[first - 1 :])
             and found.log.hard_state == model.hard_state
         )
 
@@ -148,6 +189,8 @@ class LogMachine(RuleBasedStateMachine):
         if newest.entries:
             assert log.last_term == newest.entries[-1][0]
         assert log.durable_index <= min(len(model.entries) for model in self.models)
+        if log.first_index > 1:
+            assert log.term_at(LogIndex(log.first_index - 1)) == newest.entries[log.first_index - 2][0]
 
     @invariant()
     def what_is_durable_can_be_opened_and_read(self) -> None:

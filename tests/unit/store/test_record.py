@@ -176,21 +176,21 @@ def test_hard_state_without_a_vote_is_read_as_it_was_written() -> None:
 
 
 def with_version(data: bytes, version_at: int, covered: slice, crc_at: int) -> bytes:
-    """The same bytes in version 2, with a right checksum."""
+    """The same bytes in version 3, with a right checksum."""
     changed = bytearray(data)
-    changed[version_at] = 2
+    changed[version_at] = 3
     changed[crc_at : crc_at + 4] = pack("<I", crc32(changed[covered]))
     return bytes(changed)
 
 
 def test_a_segment_of_another_version_is_refused() -> None:
     data = encode_segment_header(SegmentHeader(0, 4096, 1, 0, 0, HardState(Term(0), None)))
-    with pytest.raises(FormatError, match=r"f: segment format version 2 .* \(it knows 1\)"):
+    with pytest.raises(FormatError, match=r"f: segment format version 3 .* \(it knows 1 and 2\)"):
         decode_segment_header("f", with_version(data, 8, slice(8, SEGMENT_HEADER_BYTES - 4), 4))
 
 
 def test_a_group_of_another_version_is_refused() -> None:
-    with pytest.raises(FormatError, match=r"f: group format version 2 .* \(it knows 1\)"):
+    with pytest.raises(FormatError, match=r"f: group format version 3 .* \(it knows 1 and 2\)"):
         decode_group_header("f", with_version(GROUP, 32, slice(8, GROUP_HEADER_BYTES), 4))
 
 
@@ -198,7 +198,7 @@ RECORD = GROUP[GROUP_HEADER_BYTES : GROUP_HEADER_BYTES + SIZES[0]]
 
 
 def test_a_record_of_another_version_is_refused() -> None:
-    with pytest.raises(FormatError, match=r"record format version 2 .* \(it knows 1\)"):
+    with pytest.raises(FormatError, match=r"record format version 3 .* \(it knows 1\)"):
         decode_record(with_version(RECORD, 24, slice(4, len(RECORD)), 0))
 
 

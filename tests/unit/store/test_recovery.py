@@ -482,10 +482,10 @@ def test_a_log_of_a_newer_program_is_refused_and_nothing_is_touched(
 ) -> None:
     log = written(9)
     content = log.disk.data[log.log.segments()[number].file]
-    content[at + version_at] = 2
+    content[at + version_at] = 3
     content[at + 4 : at + 8] = pack("<I", crc32(content[at + covered[0] : at + covered[1]]))
     log.disk.done.clear()
     before = {name: content[:] for name, content in log.disk.data.items()}
-    with pytest.raises(FormatError, match=f"{what} format version 2 is not known to this program"):
+    with pytest.raises(FormatError, match=f"{what} format version 3 is not known to this program"):
         log.reopened()
     assert log.disk.data == before

@@ -2,11 +2,12 @@
 
 import pytest
 
+from mq.broker.store.record import encode_group
 from mq.core.entry import HardState
 from mq.core.errors import StateError
-from mq.core.ids import LogIndex, Term
-from mq.core.ports import Remove
-from tests.unit.store.helpers import SMALL_BYTES, LogOnDisk, body, numbered
+from mq.core.ids import EntryId, LogIndex, Term
+from mq.core.ports import Remove, Write
+from tests.unit.store.helpers import SMALL_BYTES, LogOnDisk, body, entry, numbered
 
 
 def written(count: int = 12) -> LogOnDisk:
@@ -50,6 +51,34 @@ def test_what_is_gone_cannot_be_read_but_the_term_before_the_first_entry_is_know
             one.log.read(type(place)(type(place.position)(500), 10))
 
 
+@pytest.mark.parametrize("after", range(3, 12))
+def test_the_term_before_the_first_entry_is_known_also_when_a_later_segment_begins_the_log_with_it(after: int) -> None:
+    """Paper: Raft, figure 2, AppendEntries: the leader says what stands before the first entry that it sends."""
+    log = written()
+    checkpoint = log.log.checkpoint()
+    log.append(b"x", after=after, term=9)  # a segment that begins with entry 10 or 13 now holds this as its lowest
+    log.append(body(99, 900), term=9)
+    log.drop_before(after + 1)
+    first, term = (after + 1, after // 5) if after < 9 else (10, 1)
+    for found in (log, log.reopened(), log.reopened(checkpoint=checkpoint), log.reopened(checkpoint=log.log.checkpoint())):
+        assert found.log.first_index == first
+        assert found.log.term_at(LogIndex(first - 1)) == term
+        assert found.log.term_at(LogIndex(first - 2)) is None
+        assert found.everything()[-2:] == [(after + 1, 9, b"x"), (after + 2, 9, body(99, 900))]
+    again = log.reopened()
+    again.append(b"y", after=first - 1, term=10)
+    assert again.reopened().log.term_at(LogIndex(first - 1)) == term
+
+
+def test_a_group_that_says_something_else_of_the_entry_before_it_is_damage() -> None:
+    log = written()
+    position = int(log.log.end_position)
+    group, _ = encode_group(position, position, [entry(5, b"x", 9)], before=EntryId(Term(7), LogIndex(4)))
+    log.disk.perform(Write(log.last_file(), position - log.log.segments()[-1].base_position, group))
+    (damage,) = log.reopened().recovery.damage
+    assert "entry 5 is said to stand behind 4 of term 7, not of term 0" in damage.reason
+
+
 def test_a_crash_before_the_files_are_gone_loses_nothing() -> None:
     log = written()
     before = log.disk.copy()
@@ -79,9 +108,9 @@ def test_the_log_goes_on_after_it_forgot() -> None:
     checkpoint = log.log.checkpoint()
     log.drop_before(7)
     log.append(b"13", term=5, hard_state=HardState(Term(5), 2))
-    log.append(b"x", after=9, term=6)
+    log.append(b"x", after=9, term=4)
     for found in (log, log.reopened(), log.reopened(checkpoint=checkpoint), log.reopened(checkpoint=log.log.checkpoint())):
-        assert found.everything() == [*expected(7, 9), (10, 6, b"x")]
+        assert found.everything() == [*expected(7, 9), (10, 4, b"x")]
         assert found.log.hard_state == HardState(Term(5), 2)
 
 

@@ -62,14 +62,59 @@ def test_superseding_again_and_again_leaves_only_what_came_last() -> None:
     assert [log.log.term_at(LogIndex(n)) for n in range(8)] == [0, 1, 1, 1, 5, 5, 7, None]
 
 
-def test_only_a_higher_term_supersedes() -> None:
+def test_an_entry_never_takes_its_own_place() -> None:
     log = written()
-    log.append(b"x", after=5, term=3)
-    with pytest.raises(StateError, match="entry 6 of term 3 supersedes one of the same or a higher term"):
-        log.plan(b"y", after=5, term=3)
-    with pytest.raises(StateError, match=r"cannot stand behind|supersedes"):
+    log.append(b"x", b"y", after=5, term=3)
+    for payloads, after in (([b"x"], 5), ([b"y", b"z"], 6)):
+        with pytest.raises(StateError, match=f"entry {after + 1} of term 3 is in the log already"):
+            log.plan(*payloads, after=after, term=3)
+    with pytest.raises(StateError, match="entry 7 of term 2 cannot stand behind 6 of term 3"):
         log.plan(b"y", after=6, term=2)
-    assert log.log.last_index == 6
+    assert log.log.last_index == 7
+
+
+@pytest.mark.parametrize("after", range(2, 9))
+@pytest.mark.parametrize("segment_bytes", [SMALL_BYTES, 8192])
+def test_an_entry_of_a_lower_term_takes_the_place_of_one_of_a_higher_term(segment_bytes: int, after: int) -> None:
+    """Paper: Raft, figure 8, (c): S1 is leader again, in term 4, and passes on its entry of term 2 to who has one of term 3."""
+    log = LogOnDisk(segment_bytes=segment_bytes)
+    log.append(*bodies(1, 2, 200), term=1, hard_state=HardState(Term(1), 5))
+    for number in range(3, 10):
+        log.append(body(number, 200), term=3, hard_state=HardState(Term(3), 5))
+    checkpoint = log.log.checkpoint()
+    in_term = 2 if after == 2 else 3
+    log.append(b"of term 2", after=2, term=2, hard_state=HardState(Term(4), 1))
+    if after > 2:
+        log.append(*bodies(4, after, 200), b"of term 4", term=4)
+    expected = [*numbered(1, 2, term=1, size_bytes=200), (3, 2, b"of term 2")]
+    expected += [] if in_term == 2 else [*numbered(4, after, term=4, size_bytes=200), (after + 1, 4, b"of term 4")]
+    assert log.everything() == expected
+    for found in (log.reopened(), log.reopened(checkpoint=checkpoint), log.reopened(checkpoint=log.log.checkpoint())):
+        assert found.recovery.damage == ()
+        assert found.everything() == expected
+        assert found.log.hard_state == HardState(Term(4), 1)
+
+
+def test_an_entry_comes_back_to_its_place_after_another_one_stood_there() -> None:
+    log = written()
+    log.append(b"two", after=4, term=2, hard_state=HardState(Term(2), 1))
+    log.append(b"three", after=4, term=3, hard_state=HardState(Term(3), 2))
+    log.append(b"two", after=4, term=2, hard_state=HardState(Term(4), None))
+    for found in (log, log.reopened()):
+        assert found.everything() == [*BEFORE[:4], (5, 2, b"two")]
+
+
+def test_no_entry_comes_from_a_later_term_than_the_nodes_own() -> None:
+    log = written()  # the own term is 0: there is no group
+    log.append(b"x", term=2, hard_state=HardState(Term(2), 1))
+    before = log.log.end_position
+    with pytest.raises(StateError, match="entry 11 of term 3 comes from a later term than the node's own, 2"):
+        log.plan(b"y", term=3)
+    with pytest.raises(StateError, match="later term than the node's own, 2"):
+        log.plan(b"y", term=3, hard_state=HardState(Term(2), None))
+    assert log.log.end_position == before
+    log.append(b"y", term=3, hard_state=HardState(Term(3), None))
+    assert log.reopened().everything()[-1] == (11, 3, b"y")
 
 
 def test_entries_that_are_being_superseded_do_not_count_as_durable() -> None:
@@ -101,7 +146,7 @@ def test_a_checkpoint_knows_nothing_of_what_waits() -> None:
     appended = [
         log.plan(b"a", b"b", after=5, term=2, hard_state=HardState(Term(2), 1)),
         log.plan(body(8, 900), term=2),
-        log.plan(b"c", after=2, term=3),
+        log.plan(b"c", after=2, term=3, hard_state=HardState(Term(3), None)),
         log.plan(hard_state=HardState(Term(4), None)),
     ]
     assert log.log.checkpoint() == before
