@@ -84,6 +84,7 @@ FACTS: dict[str, Callable[[Member, RaftNode], object]] = {
     "applied": lambda member, _: member.applied_index,
     "log": lambda member, _: " ".join(str(entry.term) for entry in member.log.entries(1, member.log.last_index)) or "empty",
     "state": lambda member, _: member.state_text(),
+    "members": lambda _, node: configuration_text(node.configuration),
 }
 """What can be expected of a node, by its word."""
 
