@@ -1,0 +1,208 @@
+"""Thesis: sections 3.10 (transfer), 6.2 (a leader without a quorum) and 9.6 (pre-vote)."""
+
+from collections.abc import Callable
+
+import pytest
+
+from mq.core.ids import Term
+from mq.raft.errors import ChangeRefusedError, NotLeaderError
+from mq.raft.messages import AppendRequest, TimeoutNow, VoteReply, VoteRequest
+from mq.raft.role import Role
+from mq.sim.hand.group import HandGroup
+from tests.paper.lone import Lone, entry_id, of_kind
+
+START = entry_id(0, 0)
+
+
+def led(group: Callable[..., HandGroup], **options: object) -> HandGroup:
+    nodes = group(**options)
+    nodes.campaign(1)
+    nodes.stabilize()
+    return nodes
+
+
+# ---------------------------------------------------------------- 3.10 leadership transfer
+
+
+def test_thesis_3_10_the_target_campaigns_at_once_and_wins(group: Callable[..., HandGroup]) -> None:
+    """Though pre-vote and check-quorum protect the leader from all others."""
+    nodes = led(group, has_pre_vote=True, has_check_quorum=True)
+    nodes.transfer(1, 2)
+    nodes.stabilize()
+    assert (nodes.node(2).role, nodes.node(1).role, nodes.node(2).term) == (Role.LEADER, Role.FOLLOWER, 2)
+
+
+def test_thesis_3_10_it_is_brought_up_to_date_first(group: Callable[..., HandGroup]) -> None:
+    nodes = led(group)
+    nodes.isolate(2)
+    nodes.propose(1, b"a")
+    nodes.stabilize()
+    nodes.heal()
+    nodes.transfer(1, 2)
+    assert [flight for flight in nodes.flights if isinstance(flight.message, TimeoutNow)] == []
+    for _ in range(2):
+        nodes.tick(1, 2)
+        nodes.stabilize()
+    assert nodes.node(2).role is Role.LEADER
+    assert nodes.members[2].log.last_index == 3
+
+
+def test_thesis_3_10_meanwhile_nothing_is_proposed(group: Callable[..., HandGroup]) -> None:
+    nodes = led(group)
+    nodes.transfer(1, 2)
+    with pytest.raises(NotLeaderError):
+        nodes.node(1).propose([b"a"])
+    assert nodes.members[1].log.last_index == 1
+
+
+def test_thesis_3_10_when_nothing_comes_of_it_the_leader_goes_on(group: Callable[..., HandGroup]) -> None:
+    """After an election time-out."""
+    nodes = led(group)
+    nodes.transfer(1, 2)
+    nodes.drop("1>2", which="all")
+    for _ in range(10):
+        nodes.tick(1)
+        nodes.stabilize()
+    nodes.propose(1, b"a")
+    nodes.stabilize()
+    assert nodes.members[1].commands == [b"a"]
+
+
+def test_thesis_3_10_only_to_another_voter(group: Callable[..., HandGroup]) -> None:
+    nodes = led(group)
+    nodes.change(1, [1, 2, 3], [4])
+    nodes.stabilize()
+    for target in (1, 4, 9):
+        with pytest.raises(ChangeRefusedError):
+            nodes.node(1).transfer(target)
+    with pytest.raises(NotLeaderError):
+        nodes.node(2).transfer(3)
+
+
+def test_thesis_3_10_an_old_leaders_wish_is_ignored(lone: Callable[..., Lone]) -> None:
+    node = lone(term=4)
+    node.hear(TimeoutNow(2, 1, Term(3)))
+    assert (node.role, node.node.term) == (Role.FOLLOWER, 4)
+
+
+# ---------------------------------------------------------------- 6.2 a leader without a quorum
+
+
+def test_thesis_6_2_a_leader_that_hears_of_no_quorum_steps_down(lone: Callable[..., Lone]) -> None:
+    node = lone(voters=5, has_check_quorum=True)
+    node.lead()
+    for _ in range(20):
+        if node.role is Role.LEADER:
+            node.tick()
+            node.hear(node.matched_by(2, 1))
+    assert (node.role, node.node.term) == (Role.FOLLOWER, 1)
+
+
+def test_thesis_6_2_with_a_quorum_it_goes_on(lone: Callable[..., Lone]) -> None:
+    node = lone(voters=5, has_check_quorum=True)
+    node.lead()
+    for _ in range(8):
+        node.tick(5)
+        node.hear(node.matched_by(2, 1), node.matched_by(5, 1))
+    assert node.role is Role.LEADER
+
+
+def test_thesis_6_2_to_have_heard_once_is_not_enough(lone: Callable[..., Lone]) -> None:
+    node = lone(has_check_quorum=True)
+    node.lead()
+    node.hear(node.matched_by(2, 1), node.matched_by(3, 1))
+    node.tick(30)
+    assert node.role is not Role.LEADER
+
+
+# ---------------------------------------------------------------- 9.6 pre-vote
+
+
+def test_thesis_9_6_nobody_enters_a_new_term_for_a_question(lone: Callable[..., Lone]) -> None:
+    node = lone(term=3, has_pre_vote=True)
+    asked = of_kind(node.campaign(), VoteRequest)
+    assert (node.role, node.node.term) == (Role.PRE_CANDIDATE, 3)
+    assert {(request.term, request.is_pre_vote) for request in asked} == {(4, True)}
+
+
+def test_thesis_9_6_a_voter_that_is_asked_neither_enters_the_term_nor_gives_its_vote(lone: Callable[..., Lone]) -> None:
+    node = lone(term=3)
+    question = VoteRequest(2, 1, Term(9), START, is_pre_vote=True)
+    [reply] = of_kind(node.hear(question), VoteReply)
+    assert (reply.is_granted, reply.is_pre_vote, node.node.term, node.node.vote) == (True, True, 3, None)
+    [reply] = of_kind(node.hear(VoteRequest(3, 1, Term(9), START, is_pre_vote=True)), VoteReply)
+    assert reply.is_granted
+
+
+def test_thesis_9_6_with_a_majority_of_yes_it_campaigns(lone: Callable[..., Lone]) -> None:
+    node = lone(voters=5, has_pre_vote=True)
+    node.campaign()
+    yes = [VoteReply(voter, 1, Term(1), is_granted=True, is_pre_vote=True) for voter in (2, 3)]
+    node.hear(yes[0], yes[0])
+    assert node.role is Role.PRE_CANDIDATE
+    real = of_kind(node.hear(yes[1]), VoteRequest)
+    assert (node.role, node.node.term, node.node.vote) == (Role.CANDIDATE, 1, 1)
+    assert {(request.term, request.is_pre_vote) for request in real} == {(1, False)}
+
+
+def test_thesis_9_6_a_yes_to_the_question_is_no_vote(lone: Callable[..., Lone]) -> None:
+    node = lone(voters=5, has_pre_vote=True)
+    node.campaign()
+    yes = [VoteReply(voter, 1, Term(1), is_granted=True, is_pre_vote=True) for voter in (2, 3, 4, 5)]
+    node.hear(*yes)
+    assert node.role is Role.CANDIDATE
+
+
+@pytest.mark.parametrize(("last", "expected"), [(entry_id(2, 1), False), (entry_id(1, 2), True), (entry_id(9, 1), False)])
+def test_thesis_9_6_only_who_could_win_gets_a_yes(lone: Callable[..., Lone], last: object, expected: bool) -> None:
+    node = lone(terms=[2], term=3)
+    [reply] = of_kind(node.hear(VoteRequest(2, 1, Term(4), last, is_pre_vote=True)), VoteReply)  # type: ignore[arg-type]
+    assert reply.is_granted is expected
+
+
+def test_thesis_9_6_while_the_leader_is_well_the_answer_is_no(lone: Callable[..., Lone]) -> None:
+    node = lone(has_check_quorum=True, has_pre_vote=True)
+    node.hear(node.append_of(1, leader=3))
+    [reply] = of_kind(node.hear(VoteRequest(2, 1, Term(2), START, is_pre_vote=True)), VoteReply)
+    assert not reply.is_granted
+    node.tick(10)
+    [reply] = of_kind(node.hear(VoteRequest(2, 1, Term(2), START, is_pre_vote=True)), VoteReply)
+    assert reply.is_granted
+
+
+def test_thesis_9_6_a_node_that_was_cut_off_does_not_disturb(group: Callable[..., HandGroup]) -> None:
+    nodes = led(group, has_pre_vote=True, has_check_quorum=True)
+    nodes.isolate(3)
+    nodes.tick(3, 100)
+    nodes.heal()
+    nodes.tick(3, 10)
+    nodes.stabilize()
+    nodes.tick(1, 2)
+    nodes.stabilize()
+    assert [nodes.node(node_id).term for node_id in (1, 2, 3)] == [1, 1, 1]
+    assert (nodes.node(1).role, nodes.node(3).leader) == (Role.LEADER, 1)
+
+
+def test_thesis_9_6_a_no_of_a_later_term_is_learned(lone: Callable[..., Lone]) -> None:
+    """Else a node that is behind would ask for a term that others have left."""
+    node = lone(has_pre_vote=True)
+    node.campaign()
+    node.hear(VoteReply(2, 1, Term(7), is_granted=False, is_pre_vote=True))
+    assert (node.role, node.node.term) == (Role.FOLLOWER, 7)
+
+
+def test_thesis_9_6_a_question_that_hears_a_leader_gives_up(lone: Callable[..., Lone]) -> None:
+    node = lone(has_pre_vote=True, term=1)
+    node.campaign()
+    node.hear(node.append_of(1))
+    assert (node.role, node.node.leader) == (Role.FOLLOWER, 2)
+
+
+def test_thesis_9_6_a_leader_still_speaks_to_a_node_that_asked(lone: Callable[..., Lone]) -> None:
+    node = lone(has_pre_vote=True, has_check_quorum=True)
+    node.campaign()
+    for voter in (2, 3):
+        node.hear(VoteReply(voter, 1, Term(1), is_granted=True, is_pre_vote=True))
+    node.hear(node.vote_of(2))
+    assert node.role is Role.LEADER
+    assert of_kind(node.tick(2), AppendRequest)
