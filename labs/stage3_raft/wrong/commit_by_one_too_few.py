@@ -1,0 +1,20 @@
+"""One copy fewer than a majority is enough to commit.
+
+Seen in: quorums counted as n // 2. Breaks: what is committed is on a quorum. Paper: Raft, section 5.3.
+"""
+
+from mq.raft.node import RaftNode
+
+__all__ = ["Raft"]
+
+
+class Raft(RaftNode):
+    """See above."""
+
+    __slots__ = ()
+
+    def _advance_commit(self) -> None:
+        values = sorted(map(self._durable_index_of, self.configuration.voters), reverse=True)
+        index = values[max(len(values) // 2 - 1, 0)]
+        if self._may_count(index):
+            self._commit_to(index)

@@ -1,0 +1,177 @@
+"""Schedules by hand, watched: text files of commands (`mq.sim.hand.script`) in which a wrong Raft breaks a promise.
+
+A schedule shows nothing and compares no text. What it says is said by `expect`, and by the promises that are looked up after each
+command. So it can be given to any Raft.
+"""
+
+from pathlib import Path
+
+from mq.core.entry import Entry
+from mq.core.errors import IllegalArgumentError, StateError
+from mq.raft.configuration import Configuration
+from mq.raft.messages import Snapshot
+from mq.raft.node import RaftNode
+from mq.raft.role import Role
+from mq.raft.view import NodeView
+from mq.sim.hand.group import HandGroup
+from mq.sim.hand.member import Member
+from mq.sim.hand.script import Script
+
+__all__ = ["Watch", "play"]
+
+
+class Watch:
+    """What a group promises, looked up after each command.
+
+    committed: by index, (entry, term of the node that knew it first). known: by (index, term), the entry and the term before it.
+    last_views: of each node that is up. floors: by read, how much
+    was committed when it was asked. over: reads that were answered or given back.
+    """
+
+    def __init__(self) -> None:
+        self.committed: dict[int, tuple[Entry, int]] = {}
+        self.known: dict[tuple[int, int], tuple[Entry, int | None]] = {}
+        self.last_views: dict[int, tuple[RaftNode, NodeView]] = {}
+        self.floors: list[int] = []
+        self.over: set[int] = set()
+
+    def look(self, group: HandGroup) -> None:
+        """Raises: StateError when a promise is broken."""
+        up = [(member, member.node) for member in group.members.values() if member.node is not None]
+        for member in group.members.values():
+            self._check_log(member)
+        for member, node in up:
+            view = node.view()
+            self._check_rising(node, view)
+            self._check_commit(group, member, view)
+        for member, node in up:
+            if node.role is Role.LEADER:
+                self._check_complete(member, node)
+
+    def _check_rising(self, node: RaftNode, view: NodeView) -> None:
+        """Terms and what is to be applied only rise, while a node lives; its vote changes with its term only."""
+        before_node, before = self.last_views.get(view.node_id, (None, view))
+        self.last_views[view.node_id] = (node, view)
+        if before_node is not node or Role.MUTE in {view.role, before.role}:
+            return
+        if view.term < before.term or view.apply_to < before.apply_to:
+            raise StateError(f"node {view.node_id} went back from term {before.term}, {before.apply_to} committed entries")
+        if view.term == before.term and before.vote not in {None, view.vote}:
+            raise StateError(f"node {view.node_id} voted for {before.vote} and changed its mind in term {view.term}")
+
+    def _check_log(self, member: Member) -> None:
+        """Log matching: an entry of an index and a term is the same everywhere, and so is the term before it."""
+        log = member.log
+        for entry in log.entries(log.first_index, log.last_index):
+            found = (entry, log.term_at(entry.index - 1))  # type: ignore[arg-type]
+            first = self.known.setdefault((entry.index, entry.term), found)
+            if first != found:
+                raise StateError(f"two logs differ at or before entry {entry.index} of term {entry.term}")
+
+    def _check_commit(self, group: HandGroup, member: Member, view: NodeView) -> None:
+        """What is known to be committed is the same everywhere, and durable on a quorum."""
+        log = member.log
+        for entry in log.entries(log.first_index, view.commit_index):
+            is_new = entry.index not in self.committed
+            first, _ = self.committed.setdefault(entry.index, (entry, view.term))
+            if first != entry:
+                place = f"entry {entry.index} of term {entry.term}"
+                raise StateError(f"node {view.node_id} takes {place} for committed; it was of term {first.term}")
+            if is_new and entry.index == view.commit_index and view.role is Role.LEADER:
+                self._check_quorum(group, view.configuration, entry)
+
+    def _check_quorum(self, group: HandGroup, configuration: Configuration, entry: Entry) -> None:
+        def has(node_id: int) -> bool:
+            log = group.members[node_id].log
+            index = entry.index
+            return log.durable_index >= index and (log.first_index > index + 1 or log.term_at(index) == entry.term)
+
+        plain = Configuration(*configuration)
+        if not plain.has_quorum(has):
+            raise StateError(f"entry {entry.index} of term {entry.term} is committed, and no quorum has it on disk")
+
+    def _check_complete(self, member: Member, node: RaftNode) -> None:
+        """A leader has what was committed in earlier terms."""
+        for index, (entry, term) in self.committed.items():
+            if term < node.term and index >= member.log.first_index and member.log.entries(index, index) != (entry,):
+                raise StateError(f"node {node.node_id} leads term {node.term} without entry {index}, committed in term {term}")
+
+    # --- reads
+
+    def check_told(self, number: int) -> None:
+        """Raises: StateError when whoever asked for this read still waits."""
+        if number not in self.over:
+            raise StateError(f"read {number} is neither answered nor given back")
+
+    def asked(self) -> None:
+        """A read is asked; it is given the next number."""
+        self.floors.append(max(self.committed, default=0))
+
+    def told(self, lines: list[str]) -> None:
+        """Raises: StateError when a read was answered with a state that was old when it was asked."""
+        for line in lines:
+            _, *words = line.split()
+            if words[:2] in (["answers", "read"], ["drops", "read"]):
+                self.over.add(int(words[2].rstrip(",")))
+            if words[:2] == ["answers", "read"]:
+                number, index = int(words[2]), int(words[5].rstrip(":"))
+                if index < self.floors[number - 1]:
+                    raise StateError(f"read {number} sees {index} entries; {self.floors[number - 1]} were committed before it")
+
+
+# --- verbs that only schedules need: a host and its disk in the middle of their work
+
+
+class _Slow:
+    """Snapshots that are being saved, by node; and whose chunks are not saved yet."""
+
+    def __init__(self) -> None:
+        self._begun: dict[int, tuple[Snapshot | None, bytes]] = {}
+
+    def begin_snapshot(self, member: Member) -> None:
+        """The state is being saved: the node was asked what it stands for, and the disk is not done."""
+        if member.node is not None:
+            self._begun[member.node_id] = (member.node.take_snapshot(), b" ".join(member.commands))
+
+    def end_snapshot(self, member: Member) -> None:
+        """The disk is done with it."""
+        snapshot, data = self._begun[member.node_id]
+        if snapshot is not None:
+            member.snapshot, member.snapshot_data = snapshot, data
+            member.call(lambda node: node.snapshot_saved(snapshot))
+
+    def chunks_wait(self, member: Member) -> None:
+        """Chunks that come stay in the disk's queue."""
+        vars(member)["_take_chunks"] = lambda _: None
+
+    def chunks_go(self, member: Member) -> None:
+        """And are saved at once again."""
+        del vars(member)["_take_chunks"]
+
+
+def play(file: Path, raft_class: type[RaftNode] = RaftNode) -> str | None:
+    """How a schedule ends: None when every promise is kept, else the command and what broke.
+
+    Verbs that only schedules have: `begin-snapshot ID`, `end-snapshot ID`, `chunks-wait ID`, `chunks-go ID`, and
+    `read-is-over NUMBER`.
+    """
+    script, watch, slow = Script(raft_class), Watch(), _Slow()
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        verb, *words = line.split()
+        try:
+            if verb == "read":
+                watch.asked()
+            if verb == "read-is-over":
+                watch.check_told(int(words[0]))
+            elif verb in {"begin-snapshot", "end-snapshot", "chunks-wait", "chunks-go"}:
+                getattr(slow, verb.replace("-", "_"))(script.group.member(int(words[0])))
+            else:
+                watch.told(script.do(line))
+            watch.look(script.group)
+        except IllegalArgumentError as error:
+            return f"line {number}, {line!r}, cannot be done: {error}"
+        except Exception as error:  # noqa: BLE001  # whatever a wrong Raft comes to is its end
+            return f"line {number}, {line!r}: {error}"
+    return None
