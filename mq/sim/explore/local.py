@@ -1,0 +1,143 @@
+"""The states that one node can be in, numbered as they are met, and what each input makes of them, carried out once.
+
+A node is a machine of its own: what it does depends on its state and on what arrives, on nothing else. So whatever a group of
+them does, only a few thousand different moves of single nodes are ever made; all others are looked up.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+from mq.core.errors import MqError
+from mq.core.ids import LogIndex
+from mq.raft.messages import AppendRequest, Message
+from mq.raft.role import Role
+from mq.sim.explore.copying import clone, freeze
+from mq.sim.explore.host import Host, Setting
+from mq.sim.explore.promises import Look
+
+__all__ = ["Kind", "Local", "LocalStates", "Moved"]
+
+_ME, _OTHER = -1, -2
+
+
+class Kind(IntEnum):
+    """What can happen to a node. A step of the model is one of these with a number: of a message, or of a node."""
+
+    DELIVER = 0
+    LOSE = 1
+    REPEAT = 2
+    TIME_OUT = 3
+    HEARTBEAT = 4
+    PROPOSE = 5
+    CRASH = 6
+    SAVE = 7
+
+
+class Moved(NamedTuple):
+    """after: the number of the state; sent: numbers of messages; error: how the node contradicted itself, or an empty string."""
+
+    after: int
+    sent: tuple[int, ...]
+    error: str
+
+
+class Local(NamedTuple):
+    """A state of one node. name: of its contents. log, applied: numbers of these contents, to compare quickly."""
+
+    host: Host
+    name: Hashable
+    look: Look
+    log: int
+    applied: int
+    is_leader: bool
+    is_voter: bool
+    has_waiting: bool
+
+
+class LocalStates:
+    """states: by number. messages: by number, in the order in which they were first sent."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._shared = (setting.options, setting.configuration, setting.chance, setting.make)
+        self._ids = setting.configuration.members
+        self.states: list[Local] = []
+        self.messages: list[Message] = []
+        self._by_name: dict[Hashable, int] = {}
+        self._by_message: dict[Hashable, int] = {}
+        self._contents: dict[Hashable, int] = {}
+        self._moves: dict[tuple[int, int, int], Moved] = {}
+        self._renamed: dict[tuple[Hashable, int], int] = {}
+
+    def first(self, node_id: int) -> int:
+        """A node that starts for the first time."""
+        return self._number(Host(node_id, self._setting))
+
+    def move(self, local: int, kind: Kind, number: int) -> Moved:
+        """What this input makes of a node. number: of the message, or of the proposal, else 0."""
+        key = (local, kind, number)
+        found = self._moves.get(key)
+        if found is None:
+            found = self._moves[key] = self._carry_out(local, kind, number)
+        return found
+
+    def _carry_out(self, local: int, kind: Kind, number: int) -> Moved:
+        host = clone(self.states[local].host, self._shared)
+        try:
+            self._do(host, kind, number)
+            host.node.check()
+        except (MqError, AssertionError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+            return Moved(local, (), f"{type(error).__name__}: {error}")
+        sent, host.sent = host.sent, ()
+        return Moved(self._number(host), tuple(sorted(map(self._number_message, sent))), "")
+
+    def _do(self, host: Host, kind: Kind, number: int) -> None:
+        setting = self._setting
+        match kind:
+            case Kind.DELIVER | Kind.REPEAT:
+                host.call(setting, lambda node: node.step(self.messages[number]))
+            case Kind.TIME_OUT:
+                host.call(setting, lambda node: node.campaign())
+            case Kind.HEARTBEAT:
+                host.heartbeat(setting)
+            case Kind.PROPOSE:
+                host.call(setting, lambda node: node.propose([f"c{number}".encode()]))
+            case Kind.CRASH:
+                host.start(setting)
+            case Kind.SAVE:
+                host.save(setting)
+            case Kind.LOSE:
+                pass
+
+    # --- numbers
+
+    def _number(self, host: Host) -> int:
+        name = self.frozen(host)
+        found = self._by_name.get(name)
+        if found is None:
+            found = self._by_name[name] = len(self.states)
+            view = host.node.view()
+            look = Look.of(view, host.log.entries, host.applied)
+            self.states.append(
+                Local(
+                    host, name, look, self._content(look.entries), self._content(look.applied), look.role is Role.LEADER,
+                    host.node.configuration.is_voter(host.node_id), bool(host.log.waiting),
+                )
+            )  # fmt: skip
+        return found
+
+    def _content(self, value: Hashable) -> int:
+        return self._contents.setdefault(value, len(self._contents))
+
+    def _number_message(self, message: Message) -> int:
+        name = (type(message), message)
+        found = self._by_message.get(name)
+        if found is None:
+            found = self._by_message[name] = len(self.messages)
+            self.messages.append(message)
+        return found
+
+    def frozen(self, host: Host, names: Mapping[int, int] | None = None) -> Hashable:
+        """The contents of a node's state, with other names for the nodes if so wanted."""
+        return freeze(host, newest_save=host.newest_save, names=names, shared=self._shared)

@@ -1,0 +1,161 @@
+"""The shrinker: from a story that a search stumbled through to the shortest one it can be made into.
+
+Steps are left out, first in big parts, then one by one and in pairs; then stretches of the story are replaced by shorter ones.
+A step that cannot happen in a changed story is passed over, and a message that is not under way is replaced by the nearest of its
+kind (`Model.resolve`), so that a later election keeps its meaning when an earlier one is left out.
+
+Zeller and Hildebrandt, Simplifying and isolating failure-inducing input (2002), with replacements added.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Generic
+
+from mq.sim.explore.model import Model, State, Step
+
+__all__ = ["replay", "shrink"]
+
+
+def replay(
+    model: Model[State, Step], steps: Sequence[Step], has_failed: Callable[[State], bool], *, start: State | None = None
+) -> tuple[Step, ...] | None:
+    """The steps that really happen when these are tried in order, up to the failure; None when there is none."""
+    state = model.first() if start is None else start
+    done: list[Step] = []
+    for wanted in steps:
+        step = model.resolve(state, wanted)
+        after = None if step is None else model.after(state, step)
+        if step is None or after is None:
+            continue
+        state = after
+        done.append(step)
+        if has_failed(state):
+            return tuple(done)
+    return None
+
+
+def shrink(
+    model: Model[State, Step],
+    steps: Sequence[Step],
+    has_failed: Callable[[State], bool],
+    *,
+    rng: random.Random,
+    tries_max: int = 40_000,
+) -> tuple[Step, ...]:
+    """The shortest story found within so many replays. Nothing more can be left out of it alone.
+
+    Raises: ValueError when these steps do not lead to the failure.
+    """
+    found = replay(model, steps, has_failed)
+    if found is None:
+        raise ValueError("there is nothing to shrink: these steps do not lead to the failure")
+    return _Shrinker(model, found, has_failed, rng, tries_max).shrink()
+
+
+class _Shrinker(Generic[State, Step]):
+    """best: the shortest so far. states: the one before each of its steps."""
+
+    def __init__(
+        self,
+        model: Model[State, Step],
+        best: tuple[Step, ...],
+        has_failed: Callable[[State], bool],
+        rng: random.Random,
+        tries_max: int,
+    ) -> None:
+        self.model, self.best, self.has_failed, self.rng = model, best, has_failed, rng
+        self.tries_left = tries_max
+
+    def shrink(self) -> tuple[Step, ...]:
+        self._remove_all()
+        while self.tries_left > 0:
+            if self._replace_somewhere():
+                self._remove_all()
+        self._remove_singles()
+        return self.best
+
+    def _try(self, steps: Sequence[Step], *, longest: int) -> bool:
+        self.tries_left -= 1
+        found = replay(self.model, steps, self.has_failed)
+        if found is None or len(found) > longest:
+            return False
+        self.best = found
+        return True
+
+    # --- leaving out
+
+    def _remove_all(self) -> None:
+        size = max(1, len(self.best) // 2)
+        while size > 1:
+            self._remove_chunks(size)
+            size = max(1, size // 2)
+        while self._remove_singles() or self._remove_pairs():
+            pass
+
+    def _remove_chunks(self, size: int) -> None:
+        at = 0
+        while at < len(self.best):
+            if not self._try(self.best[:at] + self.best[at + size :], longest=len(self.best) - 1):
+                at += size
+
+    def _remove_singles(self) -> bool:
+        before = len(self.best)
+        self._remove_chunks(1)
+        return len(self.best) < before
+
+    def _remove_pairs(self) -> bool:
+        for one, other in combinations(range(len(self.best)), 2):
+            rest = self.best[:one] + self.best[one + 1 : other] + self.best[other + 1 :]
+            if self.tries_left <= 0:
+                return False
+            if self._try(rest, longest=len(self.best) - 1):
+                return True
+        return False
+
+    # --- replacing
+
+    def _replace_somewhere(self) -> bool:
+        """Leave out some steps of a stretch, and let others happen in their place, fewer or as many. True when it got shorter.
+
+        As many, too: a story of the same length may be one from which more can be left out.
+        """
+        randrange, best = self.rng.randrange, self.best
+        at = randrange(len(best))
+        width = 1 + randrange(6)
+        stretch = list(best[at : at + width])
+        removed = 1 + randrange(min(3, len(stretch)))
+        for _ in range(removed):
+            del stretch[randrange(len(stretch))]
+        state = self._state_at(at)
+        new = self._some_steps(state, stretch, randrange(removed + 1))
+        self._try((*best[:at], *new, *best[at + width :]), longest=len(best))
+        return len(self.best) < len(best)
+
+    def _state_at(self, at: int) -> State:
+        state = self.model.first()
+        for step in self.best[:at]:
+            after = self.model.after(state, step)
+            if after is not None:
+                state = after
+        return state
+
+    def _some_steps(self, state: State, kept: list[Step], more: int) -> list[Step]:
+        """The kept steps in their order with so many others between them, each of which can happen there."""
+        randrange, model = self.rng.randrange, self.model
+        places = sorted(randrange(len(kept) + 1) for _ in range(more))
+        new: list[Step] = []
+        for place in range(len(kept) + 1):
+            wanted: list[Step | None] = [None] * places.count(place)
+            if place < len(kept):
+                wanted.append(kept[place])
+            for one in wanted:
+                steps = model.steps(state)
+                step = model.resolve(state, one) if one is not None else steps[randrange(len(steps))] if steps else None
+                after = None if step is None else model.after(state, step)
+                if step is not None and after is not None:
+                    new.append(step)
+                    state = after
+                elif one is not None:
+                    new.append(one)
+        return new
