@@ -157,10 +157,9 @@ def _columns_of(strip: Strip, width: float) -> range:
     last = max([strip.before_index, *(cell.index for cell in (*strip.cells, *strip.struck))])
     first = strip.cells[0].index if strip.cells else strip.before_index + 1
     if last - first + 1 > _CELLS_ALL_MAX:
-        open_from = min(
-            [cell.index for cell in strip.cells if not cell.is_committed] + [cell.index for cell in strip.struck] + [last]
-        )
-        first = max(first, min(last - _CELLS_NEWEST + 1, open_from - 1))
+        open_from = next((cell.index for cell in strip.cells if not cell.is_committed), last)
+        struck_from = min((cell.index for cell in strip.struck), default=last)
+        first = max(first, min(last - _CELLS_NEWEST + 1, struck_from - 1, max(open_from - 1, last - _CELLS_ALL_MAX + 1)))
     while first <= last and _strip_width(range(first, last + 1)) > width:
         first += 1
     return range(first, last + 1)

@@ -14,7 +14,9 @@ __all__ = ["LABEL_SIZE", "Crossing", "Placed", "place_labels"]
 
 LABEL_SIZE = 10.5
 _HEIGHTS = (26, 30, 34, 38, 42, 46, 52, 58, 64, 72, 80, 90, 100, 112, 126, 140, 160, 190, 230, 280)
-_MARGIN, _HEAD, _CROSS = 1.5, 6.0, 6.5
+_MARGIN, _HEAD, _CROSS = 1.5, 5.5, 6.5
+_DROP = 12.0
+"""A message that arrives turns down for the last bit, so that its head stands upright on the card, beside those of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,13 @@ class Crossing:
 
     def at(self, share: float, height: float) -> tuple[float, float]:
         """A point on it. share: of its length."""
-        return (self.x + share * (self.to_x - self.x), share * self.until * height)
+        drop = _DROP if self.mark == "head" else 0.0
+        return (self.x + share * (self.to_x - self.x), share * (self.until * height - drop))
+
+    def way(self, height: float) -> tuple[tuple[float, float], ...]:
+        """All its corners."""
+        start, end = self.at(0, height), self.at(1, height)
+        return (start, end, (self.to_x, height)) if self.mark == "head" else (start, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,7 @@ def _marks(crossings: Sequence[Crossing], height: float) -> list[_Frame]:
     for crossing in crossings:
         x, y = crossing.at(1, height)
         if crossing.mark == "head":
-            frames.append((x - _HEAD, y - 11, x + _HEAD, y))
+            frames.append((x - _HEAD, y - 2, x + _HEAD, height))
         elif crossing.mark:
             frames.append((x - _CROSS, y - _CROSS, x + _CROSS, y + _CROSS))
     return frames

@@ -20,7 +20,7 @@ __all__ = ["BANNER", "GUTTER", "TOP", "WIDTH", "Layout", "Route", "lay_out"]
 
 WIDTH, GUTTER, TOP, BANNER = 900.0, 62.0, 58.0, 19.0
 """In CSS pixels: the picture, the column of times, the title with the nodes' names, and the height of a banner."""
-_EDGE, _CHANNEL, _GAP, _LANE_MAX = 8.0, 34.0, 9.0, 300.0
+_EDGE, _CHANNEL, _GAP, _DOWN_GAP, _LANE_MAX = 8.0, 34.0, 9.0, 24.0, 300.0
 _TRACK, _BEND = 7.0, 12.0
 _LATE_ROWS, _LATE_MS, _LOST_SHARE = 4, 20, 0.46
 
@@ -190,12 +190,13 @@ def _set_heights(layout: Layout, plans: Sequence[_Plan]) -> None:
     heights = [BANNER if row in rows.banners else 0.0 for row in range(rows.count)]
     for card in rows.all_cards():
         heights[card.row] = max(heights[card.row], layout.looks[id(card)].height)
+    downs = {card.row for card in rows.all_cards() if card.moments and card.moments[-1].after.role == "down"}
     y = TOP
     gaps: list[Placed] = []
     for row, height in enumerate(heights):
         layout.row_tops.append(y)
         layout.row_bottoms.append(y + height)
-        placed = Placed(_GAP if height else 0.0, {})
+        placed = Placed(_DOWN_GAP if row in downs else _GAP if height else 0.0, {})
         if by_gap[row]:
             placed = place_labels(
                 [crossing for _, crossing in by_gap[row]], tuple(layout.middles.values()), (GUTTER - 4, WIDTH - 2)
@@ -216,9 +217,7 @@ def _finished(layout: Layout, plan: _Plan, gaps: Sequence[Placed]) -> Route:
         look = layout.looks[id(plan.sender)]
         points.append((plan.pieces[0][1].x, layout.row_tops[plan.sender.row] + look.height))
     for gap, crossing in plan.pieces:
-        for share in (0.0, 1.0):
-            x, y = crossing.at(share, gaps[gap].height)
-            points.append((x, layout.row_bottoms[gap] + y))
+        points += [(x, layout.row_bottoms[gap] + y) for x, y in crossing.way(gaps[gap].height)]
     plan.route.points = _rounded(list(dict.fromkeys(points)))
     return plan.route
 

@@ -168,7 +168,9 @@ class _Narrator:
                 flight.lost = event.text("why")
         elif event.name in _NETWORK:
             self._change_network(event)
-        elif event.node != "-":
+        elif event.node == "-":
+            self._tell_client(event)
+        else:
             moment = self._moment_of(event)
             moment.events.append(event)
             if (handler := self._handlers.get(event.name)) is not None:
@@ -178,6 +180,13 @@ class _Narrator:
             elif (note := _ASIDES.get(event.name)) is not None:
                 moment.asides.append(note(event))
             moment.after = self.conditions[event.node]
+
+    def _tell_client(self, event: Event) -> None:
+        """A client learned how its request ended: drawn with the node whose step brought that about."""
+        last, note = self.story.steps[-1] if self.story.steps else None, _TOLD.get(event.name)
+        if note is not None and isinstance(last, Moment) and last.at_ms == event.at_ms:
+            last.events.append(event)
+            last.notes.append(note(event))
 
     def _change_network(self, event: Event) -> None:
         way = (name_of(event.details["sender"]), name_of(event.details["to"]))

@@ -13,13 +13,12 @@ __all__ = ["to_html", "to_svg"]
 
 _FONT = "'DejaVu Sans',Verdana,'Helvetica Neue',Arial,sans-serif"
 _STYLE = (
-    ".mq-spacetime .glow,.mq-spacetime .end{opacity:0}"
+    ".mq-spacetime .glow{opacity:0;pointer-events:none}"
     ".mq-spacetime .message{cursor:pointer}"
-    ".mq-spacetime .message:hover .glow{opacity:.45}"
-    ".mq-spacetime .message:hover .end{opacity:1}"
+    ".mq-spacetime .message:hover .glow{opacity:1}"
     ".mq-spacetime .message:hover text{font-weight:bold}"
-    ".mq-spacetime:has(.message:hover) .message:not(:hover){opacity:.25}"
-    ".mq-spacetime .card:hover>:first-child{stroke:#0072b2;stroke-width:2}"
+    ".mq-spacetime:has(.message:hover) .lines,.mq-spacetime:has(.message:hover) .message:not(:hover){opacity:.25}"
+    ".mq-spacetime .card:hover>:nth-child(2){stroke:#0072b2;stroke-width:2}"
 )
 _GLOW = "#0072b2"
 _RISE = 0.36
@@ -80,14 +79,20 @@ def _group(group: Group, kind: str) -> str:
     return f'<g class="{kind}"><title>{escape(group.title)}</title>{"".join(map(_shape, group.shapes))}</g>'
 
 
+def _line(face: Face) -> str:
+    return "".join(map(_shape, (face.way, *face.marks)))
+
+
 def _face(face: Face) -> str:
-    glow_line = f'<polyline class="glow" points="{_points(face.way.points)}" fill="none" stroke="{_GLOW}"'
-    glow = f'{glow_line} stroke-width="7" pointer-events="stroke"/>'
-    ends = "".join(f'<circle class="end" cx="{_number(x)}" cy="{_number(y)}" r="5" fill="{_GLOW}"/>' for x, y in face.ends)
-    drawn = "".join(map(_shape, (face.way, *face.marks)))
+    """What answers to the pointer: a broad way that nobody sees, what lights up, and the words."""
+    way = f'points="{_points(face.way.points)}" fill="none"'
+    feel = f'<polyline class="feel" {way} stroke="#000000" stroke-opacity="0" stroke-width="9" pointer-events="stroke"/>'
+    glow = f'<polyline class="glow" {way} stroke="{_GLOW}" stroke-width="6" stroke-opacity="0.35"/>'
+    ends = "".join(f'<circle class="glow" cx="{_number(x)}" cy="{_number(y)}" r="5" fill="{_GLOW}"/>' for x, y in face.ends)
     label = _shape(face.label) if face.label is not None else ""
     names = f'class="message {face.kind}" data-message={quoteattr(face.message)}'
-    return f"<g {names}><title>{escape(face.title)}</title>{glow}{drawn}{ends}{label}</g>"
+    lit = f'<g class="glow">{_line(face)}</g>'
+    return f"<g {names}><title>{escape(face.title)}</title>{glow}{lit}{ends}{feel}{label}</g>"
 
 
 def to_svg(scene: Scene) -> str:
@@ -100,9 +105,10 @@ def to_svg(scene: Scene) -> str:
     )
     parts = [head, f"<style>{_STYLE}</style>", f'<rect width="{width}" height="{height}" fill="{palette.GROUND}"/>']
     parts += [_group(group, "back") for group in scene.back]
-    # Lines of all messages first: no line lies on another message's words.
-    parts += [_face(face._replace(label=None)) if face.label is None else _face(face) for face in scene.faces]
+    # The lines of all messages first, so that none lies on another one's words.
+    parts += ['<g class="lines" pointer-events="none">', *map(_line, scene.faces), "</g>"]
     parts += [_group(group, "card") for group in scene.front]
+    parts += map(_face, scene.faces)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
