@@ -7,6 +7,7 @@ from mq.broker.store.record import (
     GROUP_HEADER_BYTES,
     GROUP_MAGIC,
     HARD_STATE_KIND,
+    PLACE_KIND,
     SEGMENT_HEADER_BYTES,
     decode_group_header,
     decode_segment_header,
@@ -136,9 +137,9 @@ def _boxes_of_group(file: str, base: int, data: bytes, at: int, unsynced: tuple[
     kind = "end" if header.is_end_of_segment else "group" if header.record_count else "mark"
     boxes = [Box(kind, at, GROUP_HEADER_BYTES, condition)]
     for record in records:
-        is_state = record.kind == HARD_STATE_KIND
-        label = f"term {record.term}" if is_state else f"{record.index}·{record.term}"
-        boxes.append(Box("state" if is_state else "record", record.at, record.size_bytes, condition, label))
+        label = f"term {record.term}" if record.kind == HARD_STATE_KIND else f"{record.index}·{record.term}"
+        is_entry = record.kind not in (HARD_STATE_KIND, PLACE_KIND)
+        boxes.append(Box("state" if not is_entry else "record", record.at, record.size_bytes, condition, label))
     return boxes
 
 

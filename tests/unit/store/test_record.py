@@ -7,6 +7,7 @@ import pytest
 
 from mq.broker.store.record import (
     GROUP_HEADER_BYTES,
+    PLACE_KIND,
     RECORD_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
     SegmentHeader,
@@ -20,7 +21,7 @@ from mq.broker.store.record import (
 )
 from mq.core.entry import HardState
 from mq.core.errors import FormatError
-from mq.core.ids import Term
+from mq.core.ids import EntryId, LogIndex, Term
 from tests.unit.store.helpers import LogOnDisk, entry
 
 GOLDEN = """
@@ -161,6 +162,20 @@ def test_every_flipped_bit_of_a_segment_header_is_noticed_or_harmless() -> None:
         flipped[bit // 8] ^= 1 << bit % 8
         is_padding = bit // 8 >= SEGMENT_HEADER_BYTES - 4
         assert decode_segment_header("f", bytes(flipped)) == (header if is_padding else None), bit
+
+
+def test_only_what_an_older_program_would_misread_has_the_newer_version() -> None:
+    plain = SegmentHeader(8192, 4096, 7, 3, 8000, HardState(Term(3), 1))
+    reset = encode_segment_header(plain._replace(is_reset=True))
+    assert decode_segment_header("f", reset) == plain._replace(is_reset=True)
+    assert (encode_segment_header(plain)[8], reset[8]) == (1, 2)
+    going_back, _ = encode_group(0, 0, [entry(5, b"", 3)], before=EntryId(Term(2), LogIndex(4)))
+    assert (GROUP[32], going_back[32]) == (1, 2)
+    header = decode_group_header("f", going_back)
+    assert header is not None
+    records = records_of(going_back, 0, header)
+    assert records is not None
+    assert [(record.kind, record.index, record.term) for record in records] == [(1, 5, 3), (PLACE_KIND, 4, 2)]
 
 
 def test_hard_state_without_a_vote_is_read_as_it_was_written() -> None:
