@@ -20,7 +20,7 @@ __all__ = ["Host"]
 
 
 class Host(Machine):
-    """term, vote, role, commit_index: as they were after the last step. deferred: what came while it was paused.
+    """term, vote, role, commit_index, configuration: as they were after the last step. deferred: what came while it was paused.
 
     promises: (sequence, message) that wait for the disk. is_taking_back: while a full disk undoes appends.
     """
@@ -48,6 +48,7 @@ class Host(Machine):
         last, members = log.last_index, node.configuration.members
         row = (node.term, node.vote, log.first_index, last, log.term_at(last), self.snapshot_index, members)
         self._note((now_ms, self.node_id, "start", *row))
+        self._note_members(node)
         for started in self._watch.started:
             started(self)
         self.agenda.at(now_ms + 1 + int(self.place.rng.random() * self.tick_ms), self._tick, self.life)
@@ -126,6 +127,10 @@ class Host(Machine):
                 self._note((self.agenda.now_ms, self.node_id, "role", str(change.role), change.term, change.leader))
         if output.saves:
             self._save(output.saves)  # 1
+        if output.install is not None:  # 7, before what follows it is committed and applied
+            self._install(output.install)
+        if node.configuration is not self.configuration:
+            self._note_members(node)
         if (
             node.commit_index != self.commit_index
             or node.term != self.term
@@ -137,8 +142,6 @@ class Host(Machine):
             self._send(message)
         if output.send_after:  # 3
             self.promises.extend(output.send_after)
-        if output.install is not None:  # 7, before what follows it is applied
-            self._install(output.install)
         if output.apply_to > self.apply_to:  # 4
             self._apply_up_to(output.apply_to)
         if output.reads:  # 5
@@ -152,6 +155,10 @@ class Host(Machine):
         if output.forget:  # 8
             self.storage.forget(output.forget)
             self._note((self.agenda.now_ms, self.node_id, "forget", self.storage.durable.base.index + 1))
+
+    def _note_members(self, node: RaftNode) -> None:
+        self.configuration = now = node.configuration
+        self._note((self.agenda.now_ms, self.node_id, "members", now.voters, now.old_voters, now.learners))
 
     def _send(self, message: Message) -> None:
         for leaves in self._leaves:

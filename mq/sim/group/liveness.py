@@ -38,7 +38,7 @@ def come_to_rest(world: "GroupWorld") -> tuple[Host, ...]:
                 raise ViolationError(
                     Violation(promise, (f"everything is healed since {healed_ms} ms", f"{until_ms} ms: {states}"), _SECTION)
                 )
-            world.agenda.run(world.agenda.now_ms + 50, 1 << 60)
+            world.pass_time(world.agenda.now_ms + 50)
             _stop_the_removed(world)
 
     wait(lambda: _leader(world) is not None, "a leader appears")

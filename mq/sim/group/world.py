@@ -41,6 +41,8 @@ __all__ = ["GroupWorld", "all_checkers"]
 
 _RULES = "a node and its log keep their own rules"
 _CHAOS_MS_MAX = 120_000
+_EVENTS_PER_STEP_MAX = 40
+_DROWNED = "a group does not drown in its own messages: what is asked again is asked once"
 
 
 def all_checkers(hosts: dict[int, Host]) -> list[Checker]:
@@ -139,10 +141,10 @@ class GroupWorld:
     def _run(self) -> None:
         self.begin()
         until_ms = self.options.chaos_ms
-        self.agenda.run(until_ms, 1 << 60)
+        self.pass_time(until_ms)
         while (self.agenda.steps < self.options.steps or self.nemesis.owes) and until_ms < _CHAOS_MS_MAX:
             until_ms += 1000
-            self.agenda.run(until_ms, 1 << 60)
+            self.pass_time(until_ms)
         members = come_to_rest(self)
         for ends in self.watch.ends:
             ends(members)
@@ -154,6 +156,18 @@ class GroupWorld:
         for client in self.clients:
             client.act()
         self.nemesis.begin()
+
+    def pass_time(self, until_ms: int) -> None:
+        """Whatever happens till then. Raises: ViolationError when that has no end."""
+        events_max = _EVENTS_PER_STEP_MAX * self.options.steps
+        self.agenda.run(until_ms, events_max)
+        if self.agenda.steps >= events_max:
+            sent = self.network.counts["sent"]
+            facts = (
+                f"a run such as this has about {self.options.steps} events",
+                f"at {self.agenda.now_ms} ms there were {events_max}, {sent} messages among them",
+            )
+            raise ViolationError(Violation(_DROWNED, facts, "Paper: Raft, section 5.3 (one probe after each refusal)"))
 
     # --- what it met
 
