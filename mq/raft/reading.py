@@ -1,4 +1,6 @@
-"""Reads that are never stale, without an entry in the log: the read index. Thesis: section 6.4; paper: Raft, section 8.
+"""Reads that are never stale, without an entry in the log: the read index.
+
+Paper: Raft, section 8; thesis: section 6.4.
 
 A leader may have been replaced without knowing it. So it notes its commit index, asks a quorum whether it still leads, and
 answers with a state that has applied at least as much. No leases: nothing here trusts a clock.
