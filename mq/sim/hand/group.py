@@ -6,8 +6,7 @@
     group.propose(1, b"a")
     group.drop("1>3")
     group.stabilize()
-    for line in group.take_lines():
-        print(line)
+    what_happened = "\n".join(group.take_lines())
 
 Nothing happens by itself: a message stays on its way until it is delivered or dropped. Disks say yes at once, unless they are
 told to wait.
