@@ -47,7 +47,7 @@ def test_5_2_a_vote_that_it_refused_does_not(lone: Callable[..., Lone]) -> None:
     node = lone(terms=[1, 1])
     node.tick(9)
     node.hear(node.request_of(2, 2, entry_id(1, 1)))
-    node.tick(11)
+    node.tick(3)
     assert node.role is Role.CANDIDATE
 
 
@@ -80,6 +80,15 @@ def test_5_2_a_vote_that_comes_twice_is_one_vote(lone: Callable[..., Lone]) -> N
     node = lone(voters=5)
     node.campaign()
     node.hear(*[node.vote_of(2)] * 3)
+    assert node.role is Role.CANDIDATE
+
+
+def test_5_2_the_votes_of_the_last_campaign_are_gone(lone: Callable[..., Lone]) -> None:
+    node = lone(voters=5)
+    node.campaign()
+    node.hear(node.vote_of(2))
+    node.campaign()
+    node.hear(node.vote_of(3))
     assert node.role is Role.CANDIDATE
 
 

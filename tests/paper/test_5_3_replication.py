@@ -253,6 +253,14 @@ def test_5_3_after_a_refusal_the_leader_goes_back_and_tries_again(lone: Callable
     assert again[0].entries[0].index == again[0].previous.index + 1
 
 
+def test_5_3_a_refusal_says_nothing_about_what_agrees(lone: Callable[..., Lone]) -> None:
+    node = lone(terms=[1, 1, 1, 1])
+    node.lead()
+    node.hear(node.rejected_by(2, 4, entry_id(3, 1)))
+    assert [peer.match_index for peer in node.node.view().peers] == [0, 0]
+    assert node.node.commit_index == 0
+
+
 def test_5_3_a_late_refusal_does_not_throw_back_what_is_known(lone: Callable[..., Lone]) -> None:
     node = lone(voters=3, terms=[1, 1, 1, 1])
     node.lead()

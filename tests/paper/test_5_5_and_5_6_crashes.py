@@ -106,6 +106,15 @@ def test_5_6_of_two_saves_the_first_does_not_speak_for_the_second(lone: Callable
     assert [reply.match_index for reply in of_kind(node.sent(), AppendReply)] == [3]
 
 
+def test_5_6_nor_for_an_answer_that_is_given_later(lone: Callable[..., Lone]) -> None:
+    """A heartbeat behind the second one comes when only the first is durable."""
+    node = lone(terms=[1], is_manual=True)
+    node.hear(node.append_of(1, entry_id(1, 1), [command(2, 1)]), node.append_of(1, entry_id(2, 1), [command(3, 1)]))
+    node.group.save(1)
+    assert of_kind(node.hear(node.append_of(1, entry_id(3, 1))), AppendReply) == []
+    assert {reply.match_index for reply in of_kind(node.save(), AppendReply)} == {3}
+
+
 def test_5_6_what_was_acknowledged_survives_a_crash(lone: Callable[..., Lone]) -> None:
     node = lone(terms=[1], is_manual=True)
     node.hear(node.append_of(1, entry_id(1, 1), [command(2, 1), command(3, 1)]))
@@ -257,6 +266,16 @@ def test_thesis_10_2_1_several_requests_are_on_their_way_and_no_more_than_the_li
     assert sent == [2, 3, 4]
     more = [request.entries[0].index for request in of_kind(node.hear(node.matched_by(2, 3)), AppendRequest)]
     assert more == [5, 6]
+    node.group.propose(1, *[b"x"] * 6)
+    seen = [6]
+    while seen[-1] < 12:  # each answer makes room again, for ever
+        requests = of_kind(node.hear(node.matched_by(2, seen[-1])), AppendRequest)
+        assert requests
+        seen += [request.entries[0].index for request in requests]
+    assert seen == list(range(6, 13))
+    node.hear(node.matched_by(2, 12))
+    node.group.propose(1, b"y")
+    assert [request.entries[0].index for request in of_kind(node.sent(), AppendRequest) if request.to == 2] == [13]
 
 
 def test_thesis_10_2_1_a_request_that_was_lost_is_noticed_and_sent_again(group: Callable[..., HandGroup]) -> None:

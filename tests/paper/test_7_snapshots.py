@@ -86,6 +86,32 @@ def test_7_the_log_is_cut_only_when_the_snapshot_is_on_disk(group: Callable[...,
     assert nodes.members[1].log.first_index == 2
 
 
+def test_7_the_log_is_cut_up_to_what_the_snapshot_stands_for_and_no_further(group: Callable[..., HandGroup]) -> None:
+    """Though more was committed and applied until it was on disk."""
+    nodes = group()
+    nodes.campaign(1)
+    nodes.stabilize()
+    snapshot = nodes.node(1).take_snapshot()
+    assert snapshot is not None
+    nodes.propose(1, b"a")
+    nodes.stabilize()
+    nodes.node(1).snapshot_saved(snapshot)
+    assert nodes.members[1].log.first_index == 2
+    assert [entry.payload for entry in nodes.members[1].log.entries(1, 9)] == [b"a"]
+
+
+def test_7_what_is_committed_and_not_yet_applied_is_not_in_it(lone: Callable[..., Lone]) -> None:
+    """Figure 13, and section 7: it describes the state up to lastApplied."""
+    node = lone()
+    node.lead()
+    node.hear(node.matched_by(2, 1))
+    node.node.propose([b"a"])
+    node.node.saved(node.member.log.waiting[-1].sequence)
+    node.node.step(node.matched_by(2, 2))  # behind the host's back, so that nobody applies it
+    assert node.node.commit_index == 2
+    assert node.node.take_snapshot() == Snapshot(entry_id(1, 1), MEMBERS)
+
+
 def test_7_what_is_behind_it_stays_in_the_log(group: Callable[..., HandGroup]) -> None:
     nodes = group()
     nodes.campaign(1)
@@ -178,6 +204,21 @@ def test_7_chunks_and_answers_that_are_lost_are_sent_again(group: Callable[..., 
                 nodes.deliver(f"{message.sender}>{message.to}")
     assert dropped == 3
     assert nodes.members[3].commands == [b"aa", b"bb", b"cc"]
+
+
+def test_7_a_loss_is_noticed_also_when_the_log_was_compacted_meanwhile(group: Callable[..., HandGroup]) -> None:
+    """A heartbeat cannot stand behind an entry that is not kept; then only the snapshot helps."""
+    nodes = group(recent_bytes_max=1)
+    nodes.campaign(1)
+    nodes.stabilize()
+    beat(nodes)
+    nodes.propose(1, b"aa", b"bb")
+    nodes.drop("1>3", which="all")
+    nodes.stabilize()
+    nodes.snapshot(1)
+    assert nodes.members[1].log.first_index == 4
+    beat(nodes, 4)
+    assert nodes.members[3].commands == [b"aa", b"bb"]
 
 
 # ---------------------------------------------------------------- received: figure 13

@@ -69,6 +69,7 @@ def test_8_the_same_index_of_another_term_is_another_command(group: Callable[...
     nodes.campaign(2)
     nodes.stabilize()
     assert first == entry_id(2, 1)
+    assert first != entry_id(2, 2)
     assert nodes.members[2].log.term_at(LogIndex(2)) == 2
 
 
