@@ -1,0 +1,217 @@
+"""The kill table: by what each wrong Raft dies, and that the right ones live. Writes `labs/stage3_raft/KILLS.md`.
+
+    .venv/bin/python -m tools.kill_table                 everything; some minutes for each 100 seeds
+    .venv/bin/python -m tools.kill_table --seeds 0       what is done in seconds; seeds are taken from the last time
+    .venv/bin/python -m tools.kill_table --only figure8 --rights 0
+    .venv/bin/python -m tools.kill_table --print         writes the table anew, and tries nothing
+
+What was found is noted at once in `kills.json`, so that it may be interrupted; `--more` keeps what has a killer among the seeds.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mq.sim.group.seeds import run_seeds
+from tools.killers import (
+    LAB,
+    ROOT,
+    STEPS,
+    by_paper,
+    by_schedules,
+    by_search,
+    by_seeds,
+    by_transcripts,
+    class_of,
+    names_of,
+    place_of,
+)
+
+__all__ = ["main"]
+
+NOTES, TABLE = LAB / "kills.json", LAB / "KILLS.md"
+_SEARCHED = {"figure8": "figure8"}
+_SEARCH_SECONDS = 60
+_KINDS = ("sentence", "schedule", "transcript", "seed", "search")
+
+Fate = dict[str, Any]
+
+
+def read_notes(file: Path = NOTES) -> dict[str, Any]:
+    """What was found so far."""
+    empty: dict[str, Any] = {"wrong": {}, "right": {}}
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else empty
+
+
+def _write_notes(notes: dict[str, Any]) -> None:
+    NOTES.write_text(json.dumps(notes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _machine() -> str:
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory_gib:.0f} GiB, Python {platform.python_version()}"
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "no commit"
+
+
+# ---------------------------------------------------------------- trying
+
+
+def _try_wrong(name: str, before: Fate, seeds: range, *, is_searched: bool, keeps_seed: bool) -> Fate:
+    place, raft_class = place_of("wrong", name), class_of("wrong", name)
+    fate = dict(before)
+    begun = time.perf_counter()
+    fate["paper"] = by_paper(place)
+    fate["paper_seconds"] = round(time.perf_counter() - begun, 2)
+    fate["transcripts"] = by_transcripts(raft_class)
+    fate["schedules"] = by_schedules(raft_class)
+    if seeds and not (keeps_seed and before.get("seeds", {}).get("seed") is not None):
+        fate["seeds"] = by_seeds(place, seeds)
+    if is_searched and name in _SEARCHED:
+        fate["search"] = by_search(place, _SEARCHED[name], 1, _SEARCH_SECONDS)
+    return fate
+
+
+def _try_right(name: str, before: Fate, seeds: int, jobs: int) -> Fate:
+    """Seeds go on where they ended the last time."""
+    place = place_of("right", name)
+    fate = {"seeds": 0, "broken": [], "seconds": 0.0, **before}
+    fate["paper"] = by_paper(place)
+    fate["schedules"] = by_schedules(class_of("right", name))
+    begun, first = time.perf_counter(), fate["seeds"] + 1
+    for result in run_seeds(range(first, first + seeds), STEPS, raft=f"{ROOT}/{place}", jobs=jobs):
+        if result.promise:
+            fate["broken"] = [*fate["broken"], [result.seed, result.promise]]
+    fate["seeds"] += seeds
+    fate["seconds"] = round(fate["seconds"] + time.perf_counter() - begun, 1)
+    return fate
+
+
+# ---------------------------------------------------------------- the table
+
+
+def killers_of(fate: Fate) -> dict[str, str]:
+    """Of each kind the first that kills, in the order of what they cost."""
+    found = {}
+    if fate.get("paper"):
+        more = len(fate["paper"]) - 1
+        found["sentence"] = fate["paper"][0].partition("::")[2] + (f" and {more} more" if more else "")
+    if fate.get("schedules"):
+        found["schedule"] = ", ".join(sorted(fate["schedules"])[:2])
+    if fate.get("transcripts"):
+        found["transcript"] = ", ".join(fate["transcripts"][:2])
+    seeds = fate.get("seeds", {})
+    if seeds.get("seed") is not None:
+        found["seed"] = f"{seeds['seed']} ({seeds['runs']} runs, {seeds['seconds']} s): {seeds['promise']}"
+    if fate.get("search", {}).get("found"):
+        found["search"] = f"{fate['search']['goal']} in {fate['search']['seconds']} s"
+    return found
+
+
+def _cell(kind: str, fate: Fate, found: dict[str, str]) -> str:
+    if kind in found:
+        return found[kind]
+    if kind == "seed" and fate.get("seeds"):
+        return f"none in {fate['seeds']['runs']} ({fate['seeds']['seconds']} s)"
+    return ""
+
+
+def to_text(notes: dict[str, Any]) -> str:
+    """The table, for people."""
+    wrong, right = notes["wrong"], notes["right"]
+    fates = {name: killers_of(fate) for name, fate in wrong.items()}
+    unseeded = [name for name, found in fates.items() if "seed" not in found]
+    of_kind = {kind: sum(kind in found for found in fates.values()) for kind in _KINDS}
+    lines = [
+        "# Who kills whom",
+        "",
+        f"Made by `python -m tools.kill_table` from commit {notes.get('commit', '?')} on {notes.get('machine', '?')};",
+        f"{STEPS} steps a seed, seeds from 1 on. Read `README.md` first.",
+        "",
+        f"{len(wrong)} wrong Rafts: {sum(map(bool, fates.values()))} die,",
+        f"{sum(len(found) > 1 for found in fates.values())} of them by killers of more than one kind;",
+        f"{of_kind['sentence']} by a sentence of the paper, {of_kind['schedule']} by a schedule, {of_kind['seed']} by a seed,",
+        f"{of_kind['transcript']} in a transcript, which shows every word, so that a right variant may differ there, too.",
+        "",
+        f"Those {len(unseeded)} were not found by the seeds that were tried, only by a script: {', '.join(unseeded) or 'none'}.",
+        "",
+        "| wrong | sentence (`tests/paper`) | schedule | transcript | seed: the first that kills, runs and seconds | search |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | " + " | ".join(_cell(kind, wrong[name], fates[name]) for kind in _KINDS) + " |" for name in sorted(wrong)
+    ]
+    lines += [
+        "",
+        "## The right ones",
+        "",
+        "| right | seeds | broken | seconds | sentences that do not hold | schedules |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, fate in sorted(right.items()):
+        sentences = ", ".join(test.partition("::")[2] for test in fate["paper"]) or "none"
+        schedules = ", ".join(fate["schedules"]) or "none"
+        lines.append(f"| {name} | {fate['seeds']:,} | {len(fate['broken'])} | {fate['seconds']} | {sentences} | {schedules} |")
+    return "\n".join(lines) + "\n"
+
+
+# ---------------------------------------------------------------- the command
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.kill_table", description="By what each wrong Raft dies.")
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="some of them")
+    parser.add_argument(
+        "--seeds", type=int, default=200, metavar="N", help="try the seeds 1 to N on each wrong one (%(default)s)"
+    )
+    parser.add_argument("--more", action="store_true", help="no seeds for those that a seed is known to kill")
+    parser.add_argument(
+        "--rights", type=int, default=200, metavar="N", help="so many more seeds for each right one (%(default)s)"
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="for the seeds of the right ones (%(default)s)")
+    parser.add_argument("--search", action="store_true", help="search, too: a minute for each that is searched")
+    parser.add_argument("--print", action="store_true", help="only write the table from what is noted")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns 0 when all wrong ones die and all right ones live."""
+    options = _parser().parse_args(arguments)
+    notes = read_notes()
+    for kind in ("wrong", "right"):
+        notes[kind] = {name: fate for name, fate in notes[kind].items() if name in names_of(kind)}
+    for name in [] if options.print else names_of("wrong"):
+        if options.only and name not in options.only:
+            continue
+        before = notes["wrong"].get(name, {})
+        fate = _try_wrong(name, before, range(1, options.seeds + 1), is_searched=options.search, keeps_seed=options.more)
+        notes["wrong"][name] = fate
+        print(f"{name}: {killers_of(fate) or 'LIVES'}", flush=True)
+        _write_notes(notes)
+    for name in [] if options.print else names_of("right"):
+        if options.rights and (not options.only or name in options.only):
+            notes["right"][name] = _try_right(name, notes["right"].get(name, {}), options.rights, options.jobs)
+            print(f"{name}: {notes['right'][name]}", flush=True)
+            _write_notes(notes)
+    if not options.print:
+        notes["commit"], notes["machine"] = _commit(), _machine()
+        _write_notes(notes)
+    TABLE.write_text(to_text(notes), encoding="utf-8")
+    alive = [name for name, fate in notes["wrong"].items() if not killers_of(fate)]
+    broken = [name for name, fate in notes["right"].items() if fate["broken"]]
+    print(f"{len(notes['wrong'])} wrong, {len(alive)} of them alive {alive}; {len(notes['right'])} right, broken: {broken}")
+    return 1 if alive or broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
