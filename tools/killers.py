@@ -14,7 +14,7 @@ from mq.raft.node import RaftNode
 from mq.sim.group.seeds import run_seed
 from mq.sim.hand.script import run
 from mq.sim.load_raft import load_raft
-from tools.schedule import play
+from tools.schedule import NOT_DONE, play
 
 __all__ = [
     "LAB", "ROOT", "STEPS", "by_paper", "by_schedules", "by_search", "by_seeds", "by_transcripts", "class_of", "names_of",
@@ -74,10 +74,13 @@ def _differs(file: Path, raft_class: type[RaftNode]) -> bool:
 
 
 def by_schedules(raft_class: type[RaftNode], *choice: str) -> dict[str, str]:
-    """The schedules that break it, each with the command at which, and what broke. choice: only some of them."""
+    """The schedules that break it, each with the command at which, and what broke. choice: only some of them.
+
+    One that cannot be carried out with it, because a message that it speaks of was never sent, says nothing.
+    """
     files = [LAB / "schedules" / f"{name}.txt" for name in choice] or sorted((LAB / "schedules").glob("*.txt"))
     ends = {file.stem: play(file, raft_class) for file in files}
-    return {name: end for name, end in ends.items() if end is not None}
+    return {name: end for name, end in ends.items() if end is not None and NOT_DONE not in end}
 
 
 def by_seeds(place: str, seeds: range) -> dict[str, Any]:

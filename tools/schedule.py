@@ -17,7 +17,10 @@ from mq.sim.hand.group import HandGroup
 from mq.sim.hand.member import Member
 from mq.sim.hand.script import Script
 
-__all__ = ["Watch", "play"]
+__all__ = ["NOT_DONE", "Watch", "play"]
+
+NOT_DONE = ", cannot be done: "
+"""In the end of a schedule that does not fit to a Raft."""
 
 
 class Watch:
@@ -171,7 +174,7 @@ def play(file: Path, raft_class: type[RaftNode] = RaftNode) -> str | None:
                 watch.told(script.do(line))
             watch.look(script.group)
         except IllegalArgumentError as error:
-            return f"line {number}, {line!r}, cannot be done: {error}"
+            return f"line {number}, {line!r}{NOT_DONE}{error}"
         except Exception as error:  # noqa: BLE001  # whatever a wrong Raft comes to is its end
             return f"line {number}, {line!r}: {error}"
     return None

@@ -3,9 +3,10 @@
 Seen in: RabbitMQ and openraft, as stuck groups (#14675, #1960). Breaks: some time all is replicated. Thesis: section 10.2.1.
 """
 
-from mq.raft.messages import AppendReply
+from mq.core.entry import Entry
+from mq.core.ids import EntryId
 from mq.raft.node import RaftNode
-from mq.raft.progress import PeerState
+from mq.raft.progress import Progress
 
 __all__ = ["Raft"]
 
@@ -13,11 +14,15 @@ __all__ = ["Raft"]
 class Raft(RaftNode):
     """See above."""
 
-    __slots__ = ()
+    __slots__ = ("_unanswered",)
 
-    def on_append_reply(self, message: AppendReply) -> None:
-        peer = self.peers.get(message.sender)
-        before = tuple(peer.in_flight) if peer is not None else ()
-        super().on_append_reply(message)
-        if peer is not None and peer.state is PeerState.REPLICATE:
-            peer.in_flight.extendleft(index for index in reversed(before) if index not in peer.in_flight)
+    def _meet_peers(self) -> None:
+        self._unanswered: dict[int, int] = {}
+        super()._meet_peers()
+
+    def _send_entries(self, peer: Progress, previous: EntryId, entries: tuple[Entry, ...]) -> None:
+        self._unanswered[peer.node_id] = self._unanswered.get(peer.node_id, 0) + 1
+        super()._send_entries(peer, previous, entries)
+
+    def _feed(self, peer: Progress) -> bool:
+        return self._unanswered.get(peer.node_id, 0) < self.options.in_flight_max and super()._feed(peer)
