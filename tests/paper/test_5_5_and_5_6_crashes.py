@@ -257,27 +257,6 @@ def test_thesis_10_2_1_a_majority_of_followers_commits_without_the_leaders_disk(
     assert node.member.commands == [b"a"]
 
 
-def test_thesis_10_2_1_several_requests_are_on_their_way_and_no_more_than_the_limit(lone: Callable[..., Lone]) -> None:
-    node = lone(entries_max=1, in_flight_max=3)
-    node.lead()
-    node.hear(node.matched_by(2, 1), node.matched_by(3, 1))
-    node.group.propose(1, b"a", b"b", b"c", b"d", b"e")
-    sent = [request.entries[0].index for request in of_kind(node.sent(), AppendRequest) if request.to == 2]
-    assert sent == [2, 3, 4]
-    more = [request.entries[0].index for request in of_kind(node.hear(node.matched_by(2, 3)), AppendRequest)]
-    assert more == [5, 6]
-    node.group.propose(1, *[b"x"] * 6)
-    seen = [6]
-    while seen[-1] < 12:  # each answer makes room again, for ever
-        requests = of_kind(node.hear(node.matched_by(2, seen[-1])), AppendRequest)
-        assert requests
-        seen += [request.entries[0].index for request in requests]
-    assert seen == list(range(6, 13))
-    node.hear(node.matched_by(2, 12))
-    node.group.propose(1, b"y")
-    assert [request.entries[0].index for request in of_kind(node.sent(), AppendRequest) if request.to == 2] == [13]
-
-
 def test_thesis_10_2_1_a_request_that_was_lost_is_noticed_and_sent_again(group: Callable[..., HandGroup]) -> None:
     nodes = group(entries_max=1)
     nodes.campaign(1)

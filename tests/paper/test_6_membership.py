@@ -210,11 +210,13 @@ def test_6_a_new_node_catches_up_without_a_vote_before_it_counts(group: Callable
     nodes = led(group, learner_lag_max=0)
     nodes.propose(1, b"a", b"b")
     settle(nodes)
+    nodes.add(4)
+    nodes.isolate(4)
     nodes.change(1, [1, 2, 3], [4])
-    nodes.drop("1>4", which="all")
-    nodes.stabilize()
+    settle(nodes)
     with pytest.raises(ChangeRefusedError, match="caught up"):
         nodes.node(1).change_members([1, 2, 3, 4])
+    nodes.heal()
     settle(nodes)
     assert nodes.members[4].commands == [b"a", b"b"]
     nodes.change(1, [1, 2, 3, 4])

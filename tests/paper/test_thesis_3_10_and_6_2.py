@@ -1,0 +1,115 @@
+"""Thesis: sections 3.10 (transfer) and 6.2 (a leader without a quorum)."""
+
+from collections.abc import Callable
+
+import pytest
+
+from mq.core.ids import Term
+from mq.raft.errors import ChangeRefusedError, NotLeaderError
+from mq.raft.messages import TimeoutNow
+from mq.raft.role import Role
+from mq.sim.hand.group import HandGroup
+from tests.paper.lone import Lone, entry_id
+
+START = entry_id(0, 0)
+
+
+def led(group: Callable[..., HandGroup], **options: object) -> HandGroup:
+    nodes = group(**options)
+    nodes.campaign(1)
+    nodes.stabilize()
+    return nodes
+
+
+# ---------------------------------------------------------------- 3.10 leadership transfer
+
+
+def test_thesis_3_10_the_target_campaigns_at_once_and_wins(group: Callable[..., HandGroup]) -> None:
+    """Though pre-vote and check-quorum protect the leader from all others."""
+    nodes = led(group, has_pre_vote=True, has_check_quorum=True)
+    nodes.transfer(1, 2)
+    nodes.stabilize()
+    assert (nodes.node(2).role, nodes.node(1).role, nodes.node(2).term) == (Role.LEADER, Role.FOLLOWER, 2)
+
+
+def test_thesis_3_10_it_is_brought_up_to_date_first(group: Callable[..., HandGroup]) -> None:
+    nodes = led(group)
+    nodes.isolate(2)
+    nodes.propose(1, b"a")
+    nodes.stabilize()
+    nodes.heal()
+    nodes.transfer(1, 2)
+    assert [flight for flight in nodes.flights if isinstance(flight.message, TimeoutNow)] == []
+    for _ in range(2):
+        nodes.tick(1, 2)
+        nodes.stabilize()
+    assert nodes.node(2).role is Role.LEADER
+    assert nodes.members[2].log.last_index == 3
+
+
+def test_thesis_3_10_meanwhile_nothing_is_proposed(group: Callable[..., HandGroup]) -> None:
+    nodes = led(group)
+    nodes.transfer(1, 2)
+    with pytest.raises(NotLeaderError):
+        nodes.node(1).propose([b"a"])
+    assert nodes.members[1].log.last_index == 1
+
+
+def test_thesis_3_10_when_nothing_comes_of_it_the_leader_goes_on(group: Callable[..., HandGroup]) -> None:
+    """After an election time-out."""
+    nodes = led(group)
+    nodes.transfer(1, 2)
+    nodes.drop("1>2", which="all")
+    for _ in range(10):
+        nodes.tick(1)
+        nodes.stabilize()
+    nodes.propose(1, b"a")
+    nodes.stabilize()
+    assert nodes.members[1].commands == [b"a"]
+
+
+def test_thesis_3_10_only_to_another_voter(group: Callable[..., HandGroup]) -> None:
+    nodes = led(group)
+    nodes.change(1, [1, 2, 3], [4])
+    nodes.stabilize()
+    for target in (1, 4, 9):
+        with pytest.raises(ChangeRefusedError):
+            nodes.node(1).transfer(target)
+    with pytest.raises(NotLeaderError):
+        nodes.node(2).transfer(3)
+
+
+def test_thesis_3_10_an_old_leaders_wish_is_ignored(lone: Callable[..., Lone]) -> None:
+    node = lone(term=4)
+    node.hear(TimeoutNow(2, 1, Term(3)))
+    assert (node.role, node.node.term) == (Role.FOLLOWER, 4)
+
+
+# ---------------------------------------------------------------- 6.2 a leader without a quorum
+
+
+def test_thesis_6_2_a_leader_that_hears_of_no_quorum_steps_down(lone: Callable[..., Lone]) -> None:
+    node = lone(voters=5, has_check_quorum=True)
+    node.lead()
+    for _ in range(20):
+        if node.role is Role.LEADER:
+            node.tick()
+            node.hear(node.matched_by(2, 1))
+    assert (node.role, node.node.term) == (Role.FOLLOWER, 1)
+
+
+def test_thesis_6_2_with_a_quorum_it_goes_on(lone: Callable[..., Lone]) -> None:
+    node = lone(voters=5, has_check_quorum=True)
+    node.lead()
+    for _ in range(8):
+        node.tick(5)
+        node.hear(node.matched_by(2, 1), node.matched_by(5, 1))
+    assert node.role is Role.LEADER
+
+
+def test_thesis_6_2_to_have_heard_once_is_not_enough(lone: Callable[..., Lone]) -> None:
+    node = lone(has_check_quorum=True)
+    node.lead()
+    node.hear(node.matched_by(2, 1), node.matched_by(3, 1))
+    node.tick(30)
+    assert node.role is not Role.LEADER
