@@ -21,7 +21,7 @@ __all__ = ["BANNER", "GUTTER", "TOP", "WIDTH", "Layout", "Route", "lay_out"]
 WIDTH, GUTTER, TOP, BANNER = 900.0, 62.0, 58.0, 19.0
 """In CSS pixels: the picture, the column of times, the title with the nodes' names, and the height of a banner."""
 _EDGE, _CHANNEL, _GAP, _DOWN_GAP, _LANE_MAX = 8.0, 34.0, 9.0, 24.0, 300.0
-_TRACK, _BEND = 7.0, 12.0
+_TRACK, _TRACKS_REACH, _BEND = 7.0, 12.0, 9.0
 _LATE_ROWS, _LATE_MS, _LOST_SHARE = 4, 20, 0.46
 
 
@@ -80,6 +80,7 @@ class _Router:
         self.layout, self.selection = layout, selection
         self.moments = {step.number: step for step in selection.steps if isinstance(step, Moment)}
         self._tracks: dict[int, list[list[range]]] = defaultdict(list)
+        self._track_counts: dict[int, int] = {}
         self._heads: dict[tuple[int, bool], list[str]] = self._find_heads()
 
     def _cards_of(self, flight: Flight) -> tuple[Card | None, list[Card]]:
@@ -118,7 +119,13 @@ class _Router:
         return middle + (max(0.0, reach) if self._is_from_left(flight) else -max(0.0, reach))
 
     def plans(self) -> list[_Plan]:
-        """All ways, in the order of sending."""
+        """All ways, in the order of sending. Tracks are counted first, so that those of a full channel stand closer."""
+        self._plans()
+        self._track_counts = {boundary: len(tracks) for boundary, tracks in self._tracks.items()}
+        self._tracks.clear()
+        return self._plans()
+
+    def _plans(self) -> list[_Plan]:
         plans = []
         for flight in self.selection.flights:
             sender, receivers = self._cards_of(flight)
@@ -176,8 +183,9 @@ class _Router:
         if place == len(tracks):
             tracks.append([])
         tracks[place].append(rows)
-        offset = (place + 1) // 2 * _TRACK * (1 if place % 2 else -1)
-        return boundary + max(-_CHANNEL / 2 + 3, min(_CHANNEL / 2 - 3, offset))
+        outermost = (self._track_counts.get(round(boundary), 1)) // 2
+        spread = min(_TRACK, _TRACKS_REACH / max(1, outermost))
+        return boundary + (place + 1) // 2 * spread * (1 if place % 2 else -1)
 
 
 def _set_heights(layout: Layout, plans: Sequence[_Plan]) -> None:

@@ -30,10 +30,10 @@ def scene_of(events: Iterable[Event], title: str = "", window: Window | None = N
     layout = lay_out(selection, arrange(selection))
     heading = title or _title_of(selection)
     legend, height = legend_of(layout, selection.folded, layout.bottom + 14)
-    back = [*_rails(layout), *_header(layout, heading), *_times(layout), *_banners(layout)]
-    front = [*_cards(layout), *legend]
+    boxes, words = _banners(layout)
+    back = [*_rails(layout), *_header(layout, heading), *_times(layout), *boxes]
     faces = [_face(route, layout) for route in layout.routes]
-    return Scene(WIDTH, math.ceil(height), heading, tuple(back), tuple(front), tuple(faces))
+    return Scene(WIDTH, math.ceil(height), heading, tuple(back), tuple(_cards(layout)), (*words, *legend), tuple(faces))
 
 
 def _title_of(selection: Selection) -> str:
@@ -97,18 +97,17 @@ def _times(layout: Layout) -> list[Group]:
     return groups
 
 
-def _banners(layout: Layout) -> list[Group]:
-    groups = []
+def _banners(layout: Layout) -> tuple[list[Group], list[Group]]:
+    """Their boxes, which messages on their way pass over, and their words, which they pass under."""
+    boxes, words = [], []
     for row, banner in sorted(layout.rows.banners.items()):
         top = layout.row_tops[row]
         text = fit(banner.text, 11, WIDTH - GUTTER - 40, is_bold=True)
         fill, edge, ink = palette.ENDED if banner.what in {"mended", "released"} else palette.BEGUN
-        shapes = (
-            Box(GUTTER, top, WIDTH - GUTTER - 6, BANNER, fill, edge, radius=3),
-            Label(GUTTER + (WIDTH - GUTTER - 6) / 2, top + BANNER / 2, text, 11, ink, "middle", is_bold=True),
-        )
-        groups.append(Group(shapes, f"at {banner.at_ms} ms {banner.text}"))
-    return groups
+        middle, title = GUTTER + (WIDTH - GUTTER - 6) / 2, f"at {banner.at_ms} ms {banner.text}"
+        boxes.append(Group((Box(GUTTER, top, WIDTH - GUTTER - 6, BANNER, fill, edge, radius=3),), title))
+        words.append(Group((Label(middle, top + BANNER / 2, text, 11, ink, "middle", is_bold=True, ground=fill),), title))
+    return boxes, words
 
 
 def _cards(layout: Layout) -> list[Group]:

@@ -97,18 +97,21 @@ class Face(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A whole drawing. back: behind the messages' lines; front: cards and marks, over no line and under no label."""
+    """A whole drawing. back: behind the messages' lines; front: the cards. signs: other words, and the legend."""
 
     width: float
     height: float
     title: str
     back: tuple[Group, ...]
     front: tuple[Group, ...]
+    signs: tuple[Group, ...]
     faces: tuple[Face, ...]
 
     def labels(self) -> list[Label]:
         """All words of it."""
-        standing = [shape for group in (*self.back, *self.front) for shape in group.shapes if isinstance(shape, Label)]
+        standing = [
+            shape for group in (*self.back, *self.front, *self.signs) for shape in group.shapes if isinstance(shape, Label)
+        ]
         return standing + [face.label for face in self.faces if face.label is not None]
 
 

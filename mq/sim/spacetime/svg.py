@@ -108,6 +108,7 @@ def to_svg(scene: Scene) -> str:
     # The lines of all messages first, so that none lies on another one's words.
     parts += ['<g class="lines" pointer-events="none">', *map(_line, scene.faces), "</g>"]
     parts += [_group(group, "card") for group in scene.front]
+    parts += [_group(group, "sign") for group in scene.signs]
     parts += map(_face, scene.faces)
     return "\n".join([*parts, "</svg>"]) + "\n"
 

@@ -13,7 +13,7 @@ from mq.sim.spacetime.wording import flag
 __all__ = ["NODES_MAX", "STEPS_MAX", "NothingToDrawError", "Opening", "PictureTooLongError", "Selection", "Window", "select"]
 
 NODES_MAX = 7
-STEPS_MAX = 160
+STEPS_MAX = 120
 """More moments than this are no picture that anybody reads."""
 
 

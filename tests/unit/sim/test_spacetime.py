@@ -31,9 +31,9 @@ def marks_of(face: Face) -> Frame:
 
 
 def cards_of(scene: Scene) -> list[Frame]:
-    """The outlines of cards and dots; the legend's signs stand below all faces."""
+    """The outlines of cards and dots."""
     boxes = [group.shapes[0] for group in scene.front]
-    return [frame_of(box) for box in boxes if isinstance(box, Box) and box.fill == "#ffffff"]
+    return [frame_of(box) for box in boxes if isinstance(box, Box)]
 
 
 def inner(frame: Frame, by: float) -> Frame:
@@ -88,13 +88,13 @@ def test_nothing_lies_on_anything(name: str) -> None:
 @pytest.mark.sim
 @pytest.mark.parametrize(("seed", "nodes"), [(1, 3), (4, 5)])
 def test_nothing_lies_on_anything_in_runs_of_the_world(seed: int, nodes: int) -> None:
-    world = GroupWorld(seed, GroupOptions(nodes=nodes, chaos_ms=3000, wanted=()))
+    world = GroupWorld(seed, GroupOptions(nodes=nodes, steps=1200, chaos_ms=1500, wanted=()))
     world.run()
     events = list(world.trace.events())
     last_ms = events[-1].at_ms
     lost = drawn = 0
-    for part in range(1, 7):
-        scene = scene_of(events, window=Window(to_ms=last_ms * part // 6, last=70))
+    for part in range(1, 5):
+        scene = scene_of(events, window=Window(to_ms=last_ms * part // 4, last=70))
         check_readable(scene)
         drawn += len(scene.faces)
         lost += sum(face.kind == "lost" for face in scene.faces)
