@@ -74,11 +74,13 @@ class Progress:
 
     def matched(self, index: int) -> bool:
         """The follower's log is durable and equal to ours up to `index`. True when that was not known before."""
-        is_news = index > self.match_index
+        is_news, is_late = index > self.match_index, index < self.next_index - 1
         self.match_index = max(self.match_index, index)
         self.next_index = max(self.next_index, self.match_index + 1)
         while self.in_flight and self.in_flight[0] <= index:
             self.in_flight.popleft()
+        if self.state is PeerState.PROBE and is_late:
+            return is_news  # an answer from before the probe; taken for its answer, all would be sent again with each of them
         self.is_waiting = False
         if self.state is PeerState.PROBE or (self.snapshot is not None and self.match_index >= self.snapshot.last.index):
             self.state, self.snapshot = PeerState.REPLICATE, None
