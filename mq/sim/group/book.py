@@ -115,9 +115,11 @@ class Book:
 
     def restart(self, first: int, last: int, last_term: int | None, snapshot: int) -> bool:
         """The node starts with a log that ends so. False when that is none of those which a crash may have left."""
-        is_found = self._find(last, last_term) if self.is_known else True
+        # A snapshot that came just before the crash may have taken the place of the log.
+        is_behind = snapshot == last == first - 1 and (self.last < last or self.term_at(last) != last_term)
+        is_found = not self.is_known or is_behind or self._find(last, last_term)
         self._undo.clear()
-        if not self.is_known or not is_found:
+        if not self.is_known or is_behind or not is_found:
             self.slots.clear()
             self.base, self.last = (last, last_term), last
         self.forget(first)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import permutations
 from random import Random
 
+from mq.raft.configuration import Configuration
 from mq.raft.errors import ChangeRefusedError, NotLeaderError
 from mq.raft.role import Role
 from mq.sim.group.agenda import Agenda
@@ -280,19 +281,23 @@ class Nemesis(Checker):
         host = self._leader()
         if host is None or host.node is None or host.is_paused:
             return
-        now = host.node.configuration
-        size = self._rng.choice((self._options.nodes - 1, self._options.nodes, self._options.nodes))
-        voters = tuple(sorted(self._rng.sample(list(self._hosts), max(2, size))))
-        learners = tuple(node_id for node_id in self._hosts if node_id not in now.voters and self._rng.random() < 0.7)
-        new = [voter for voter in voters if voter not in now.voters]
-        if any(voter not in now.learners for voter in new):
-            voters, learners = now.voters, tuple(sorted({*now.learners, *new}))
+        voters, learners = self._wanted(host.node.configuration)
         self._note((self._agenda.now_ms, host.node_id, "change", voters, learners))
         try:
             output = host.node.change_members(voters, learners)
         except (NotLeaderError, ChangeRefusedError):
             return
         host.carry_out(output)
+
+    def _wanted(self, now: Configuration) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Voters and learners: mostly those who have learnt become voters, also many at once, so that two majorities differ."""
+        size = max(2, self._rng.choice((self._options.nodes - 1, self._options.nodes, self._options.nodes)))
+        candidates = sorted({*now.voters, *now.learners})
+        if now.learners and self._rng.random() < 0.8 and len(candidates) >= size:
+            voters = {*self._rng.sample(candidates, size), *(now.learners if self._rng.random() < 0.5 else ())}
+            return tuple(sorted(voters)), tuple(sorted({*candidates} - voters if self._rng.random() < 0.5 else ()))
+        new = [node_id for node_id in self._hosts if node_id not in candidates]
+        return now.voters, tuple(sorted({*now.learners, *new[: self._rng.choice((1, 2))]}))
 
     def _snapshot(self) -> None:
         host = self._any()

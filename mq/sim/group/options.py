@@ -78,9 +78,8 @@ def _draw_faults(rng: Random, spares: int) -> tuple[str, ...]:
     share = rng.choice((0.25, 0.5, 0.8))
     chosen = {name for name in possible if rng.random() < share}
     chosen |= {rng.choice(_CRASHES), rng.choice(_CUTS)}
-    if spares:
-        chosen.add("change")
-    return tuple(name for name in FAULTS if name in chosen)
+    weights = {"change": rng.choice((1, 5, 10))} if spares else {}
+    return tuple(name for name in FAULTS if name in chosen or name in weights for _ in range(weights.get(name, 1)))
 
 
 def draw_options(seed: int, *, steps: int = 3000) -> GroupOptions:
