@@ -76,7 +76,9 @@ class GroupModel:
             if own is None:
                 own = self._own_steps[key] = self._find_own_steps(place, local, left)
             found += own
-        can_lose, can_repeat, last = self.scope.can_lose, left & _COST[_REPEAT], -1
+        # What may be lost now may as well be lost later: only where a step might find no room does it make a difference.
+        can_lose = self.scope.can_lose and len(state.messages) + self.scope.nodes - 1 > self.scope.in_flight_max
+        can_repeat, last = left & _COST[_REPEAT], -1
         for message in state.messages:
             if message != last:
                 last = message
@@ -144,7 +146,8 @@ class GroupModel:
         """A node noticed that something is wrong. Where that is not what is looked for, it just stops there."""
         if "own-invariants" not in self.scope.promises:
             return None
-        why = Broken("own-invariants", f"{node_name(self.scope.ids[place])}: {error}")
+        node = node_name(self.scope.ids[place])
+        why = Broken("own-invariants", f"{node} was about to take a step", f"it noticed that {error}")
         return state._replace(wrong=self.history.number_broken(why))
 
     def _newest(self, messages: tuple[int, ...]) -> tuple[int, ...]:
@@ -163,10 +166,10 @@ class GroupModel:
         nodes, messages, past, spent, wrong = state
         parts = self._key_parts
         if self._symmetry is not None:
-            return (self._symmetry.key(nodes, messages, past), spent, wrong)
+            return (self._symmetry.key(nodes, messages, past) << 32 | spent) << 8 | wrong
         first = parts.setdefault(nodes, len(parts))
         second = parts.setdefault((0, *messages), len(parts))
-        return ((first << 28 | second) << 28 | past) << 40 | spent << 8 | wrong
+        return (((first << 32 | second) << 32 | past) << 32 | spent) << 8 | wrong
 
     def cell(self, state: GroupState) -> tuple[Hashable, Hashable]:
         """What it looks like from afar, roughly and less roughly."""

@@ -2,20 +2,19 @@
 
 from mq.sim.explore.local import LocalStates
 from mq.sim.explore.promises import Broken, Past, after_applying, after_election, log_conflict
-from mq.sim.explore.scope import node_name
 
 __all__ = ["History"]
 
 
 class History:
-    """broken: promises that were broken, by number; number 0 is for none."""
+    """pasts: by number. broken: promises that were broken, by number; number 0 is for none."""
 
     def __init__(self, states: LocalStates, promises: tuple[str, ...]) -> None:
         self._states = states.states
+        self._promises = promises
         self._is_applying_watched = bool({"state-machine-safety", "leader-completeness"} & set(promises))
         self._is_leading_watched = bool({"election-safety", "leader-completeness"} & set(promises))
         self._is_log_watched = "log-matching" in promises
-        self._promises = promises
         self.pasts: list[Past] = [Past()]
         self.broken: list[Broken | None] = [None]
         self._past_numbers: dict[Past, int] = {Past(): 0}
@@ -34,21 +33,21 @@ class History:
     def _compare(self, number: int, before: int, after: int) -> tuple[int, int]:
         past: Past | Broken = self.pasts[number]
         old, new = self._states[before], self._states[after]
-        node = node_name(new.look.node_id)
         if self._is_applying_watched and new.applied != old.applied and isinstance(past, Past):
-            past = after_applying(past, new.look, node)
+            past = after_applying(past, new.look)
         has_won = new.is_leader and (not old.is_leader or old.look.term != new.look.term)
         if self._is_leading_watched and has_won and isinstance(past, Past):
-            past = after_election(past, new.look, node)
+            past = after_election(past, new.look)
         if isinstance(past, Broken):
             return number, self.number_broken(past) if past.promise in self._promises else 0
-        return self._past_numbers.setdefault(past, self._next_past(past)), 0
+        return self._number_past(past), 0
 
-    def _next_past(self, past: Past) -> int:
-        if past not in self._past_numbers:
+    def _number_past(self, past: Past) -> int:
+        number = self._past_numbers.get(past)
+        if number is None:
+            number = self._past_numbers[past] = len(self.pasts)
             self.pasts.append(past)
-            return len(self.pasts) - 1
-        return 0
+        return number
 
     def number_broken(self, broken: Broken) -> int:
         """From 1."""
@@ -59,17 +58,16 @@ class History:
         return number
 
     def log_conflict(self, before: int, after: int, others: tuple[int, ...]) -> int:
-        """What is broken when a node's log became another one: compared with those of all nodes."""
+        """What is broken when a node's log became another one: compared with those of all nodes. 0 when nothing is."""
         states = self._states
-        log = states[after].log
-        if not self._is_log_watched or log == states[before].log:
+        if not self._is_log_watched or states[after].log == states[before].log:
             return 0
         for other in others:
-            key = (log, states[other].log)
+            key = (after, other)
             found = self._conflicts.get(key)
             if found is None:
-                why = log_conflict(states[after].look.entries, states[other].look.entries)
-                found = self._conflicts[key] = 0 if why is None else self.number_broken(Broken("log-matching", why))
+                broken = log_conflict(states[after].look, states[other].look)
+                found = self._conflicts[key] = 0 if broken is None else self.number_broken(broken)
             if found:
                 return found
         return 0

@@ -42,15 +42,17 @@ def shrink(
     *,
     rng: random.Random,
     tries_max: int = 40_000,
+    patience: int = 6_000,
 ) -> tuple[Step, ...]:
-    """The shortest story found within so many replays. Nothing more can be left out of it alone.
+    """The shortest story found within so many replays, or when so many in a row made it no shorter. No single step can be left
+    out of it.
 
     Raises: ValueError when these steps do not lead to the failure.
     """
     found = replay(model, steps, has_failed)
     if found is None:
         raise ValueError("there is nothing to shrink: these steps do not lead to the failure")
-    return _Shrinker(model, found, has_failed, rng, tries_max).shrink()
+    return _Shrinker(model, found, has_failed, rng, (tries_max, patience)).shrink()
 
 
 class _Shrinker(Generic[State, Step]):
@@ -62,16 +64,19 @@ class _Shrinker(Generic[State, Step]):
         best: tuple[Step, ...],
         has_failed: Callable[[State], bool],
         rng: random.Random,
-        tries_max: int,
+        limits: tuple[int, int],
     ) -> None:
         self.model, self.best, self.has_failed, self.rng = model, best, has_failed, rng
-        self.tries_left = tries_max
+        self.tries_left, self.patience = limits
 
     def shrink(self) -> tuple[Step, ...]:
         self._remove_all()
-        while self.tries_left > 0:
+        fruitless = 0
+        while self.tries_left > 0 and fruitless < self.patience:
+            fruitless += 1
             if self._replace_somewhere():
                 self._remove_all()
+                fruitless = 0
         self._remove_singles()
         return self.best
 

@@ -25,16 +25,20 @@ class Symmetry:
         self._message_names: dict[tuple[int, tuple[int, ...]], int] = {}
         self._past_names: dict[tuple[int, tuple[int, ...]], int] = {}
         self._classes: dict[int, int] = {}
+        self._parts: dict[tuple[int, ...], int] = {}
         self._orders: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
 
-    def key(self, nodes: tuple[int, ...], messages: tuple[int, ...], past: int) -> tuple[Hashable, int]:
-        """The name, and how many states without it share it."""
+    def key(self, nodes: tuple[int, ...], messages: tuple[int, ...], past: int) -> int:
+        """A number for the state and all that differ from it in the nodes' names alone."""
         orders = self._orders.get(nodes)
         if orders is None:
             orders = self._orders[nodes] = self._possible_orders(nodes)
         if len(orders) == 1:
-            return self._renamed(nodes, messages, past, orders[0]), 1
-        return min(self._renamed(nodes, messages, past, order) for order in orders), len(orders)
+            renamed, found = self._renamed(nodes, messages, past, orders[0])
+        else:
+            renamed, found = min(self._renamed(nodes, messages, past, order) for order in orders)
+        parts = self._parts
+        return parts.setdefault(renamed, len(parts)) << 32 | parts.setdefault((-1, *found), len(parts))
 
     def size(self, nodes: tuple[int, ...], messages: tuple[int, ...], past: int) -> int:
         """How many states differ from this one in the nodes' names alone, with this one."""
@@ -57,7 +61,9 @@ class Symmetry:
             found = self._classes[number] = self._number(("class", self._states.frozen(self._states.states[number].host, names)))
         return found
 
-    def _renamed(self, nodes: tuple[int, ...], messages: tuple[int, ...], past: int, order: tuple[int, ...]) -> tuple[Hashable, ...]:
+    def _renamed(
+        self, nodes: tuple[int, ...], messages: tuple[int, ...], past: int, order: tuple[int, ...]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         node_names, message_names = self._node_names, self._message_names
         renamed = []
         for place in order:
@@ -72,7 +78,8 @@ class Symmetry:
         found.sort()
         key = (past, order)
         name = self._past_names.get(key)
-        return (*renamed, self._name_past(key) if name is None else name, *found)
+        renamed.append(self._name_past(key) if name is None else name)
+        return tuple(renamed), tuple(found)
 
     def _names(self, order: tuple[int, ...]) -> Mapping[int, int]:
         return {self._ids[place]: self._ids[new] for new, place in enumerate(order)}

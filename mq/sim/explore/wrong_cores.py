@@ -1,13 +1,13 @@
-"""Four wrong Rafts, each the right one with one rule taken out: what a search must find to be believed.
+"""Wrong Rafts, each the right one with one rule taken out: a search that does not find what they break is not to be believed.
 
-More of them are among the labs, and can be explored by file and class.
+More of them are among the labs; those can be explored, too, by file and class.
 """
 
+from mq.core.entry import HardState
 from mq.core.ids import EntryId
-from mq.raft.messages import AppendRequest
 from mq.raft.node import RaftNode
 
-__all__ = ["CountsAnyTerm"]
+__all__ = ["SMALL_SCOPE_CORES", "CommitsWithoutQuorum", "CountsAnyTerm", "ForgetsItsVote", "VotesForAnyLog"]
 
 
 class CountsAnyTerm(RaftNode):
@@ -15,5 +15,41 @@ class CountsAnyTerm(RaftNode):
 
     __slots__ = ()
 
-    def _may_count(self, index: int) -> bool:
-        return self.log.term_at(index) is not None
+    def _advance_commit(self) -> None:
+        self._commit_to(self.configuration.quorum_value(self._durable_index_of))
+
+
+class VotesForAnyLog(RaftNode):
+    """Votes for whoever asks first, whatever the candidate's log lacks. Paper: Raft, section 5.4.1."""
+
+    __slots__ = ()
+
+    def _is_up_to_date(self, last: EntryId) -> bool:  # noqa: ARG002  # that is the mistake
+        return True
+
+
+class ForgetsItsVote(RaftNode):
+    """The vote stays in memory: after a restart the node votes again. Paper: Raft, figure 2, "Persistent state"."""
+
+    __slots__ = ()
+
+    def _hard_state(self) -> HardState:
+        return HardState(self.term, None)
+
+
+class CommitsWithoutQuorum(RaftNode):
+    """A leader commits what it has on its own disk, without waiting for anybody. Paper: Raft, section 5.3."""
+
+    __slots__ = ()
+
+    def _advance_commit(self) -> None:
+        if self.log.last.term == self.term:
+            self._commit_to(self.log.storage.durable_index)
+
+
+SMALL_SCOPE_CORES: dict[str, type[RaftNode]] = {
+    "votes-for-any-log": VotesForAnyLog,
+    "forgets-its-vote": ForgetsItsVote,
+    "commits-without-quorum": CommitsWithoutQuorum,
+}
+"""Those whose mistake shows in a small scope, by the name that the search prints."""

@@ -1,0 +1,64 @@
+"""The searches that the command line knows by name.
+
+`figure8`: the deep one. Three nodes, one entry a message, no pre-vote; the only promise is that no two nodes apply different
+entries. Nothing in it knows what it looks for: it is drawn to what the nodes' logs have not looked like before.
+
+`small-scope`: the complete one. Every state that three nodes can come to within two terms, two proposals, one crash and four
+messages under way, all promises after each step.
+"""
+
+import random
+from typing import NamedTuple
+
+from mq.raft.options import RaftOptions
+from mq.raft.node import RaftNode
+from mq.sim.explore.coverage import by_coverage
+from mq.sim.explore.exhaustive import breadth_first
+from mq.sim.explore.group_model import GroupModel, GroupState, GroupStep
+from mq.sim.explore.model import Outcome, Question, Result
+from mq.sim.explore.promises import PROMISES
+from mq.sim.explore.scope import Scope
+from mq.sim.explore.shrink import shrink
+
+__all__ = ["DEEP_SCOPE", "SMALL_SCOPE", "TINY_SCOPE", "Found", "search_deep", "search_small"]
+
+_OPTIONS = RaftOptions(entries_max=1, has_pre_vote=False, has_check_quorum=False)
+
+DEEP_SCOPE = Scope(
+    term_max=8, index_max=3, proposals=1, crashes=2, heartbeats=2, in_flight_max=8, is_full_lossy=True, options=_OPTIONS
+)
+SMALL_SCOPE = Scope(
+    term_max=2, index_max=4, proposals=2, crashes=1, in_flight_max=4, can_lose=True, has_symmetry=True,
+    promises=tuple(PROMISES), options=_OPTIONS,
+)  # fmt: skip
+TINY_SCOPE = Scope(
+    term_max=2, index_max=3, proposals=1, crashes=1, in_flight_max=3, can_lose=True, has_symmetry=True,
+    promises=tuple(PROMISES), options=_OPTIONS,
+)  # fmt: skip
+"""What is left of the small one fits into seconds."""
+
+
+class Found(NamedTuple):
+    """A search's model, which gives its steps their meaning, its result, and the shortest path, empty where nothing broke."""
+
+    model: GroupModel
+    result: Result[GroupState, GroupStep]
+    path: tuple[GroupStep, ...]
+
+
+def search_deep(make: type[RaftNode], seed: int, seconds_max: float) -> Found:
+    """By coverage, then shrunk. seconds_max: of one core, for the search."""
+    rng = random.Random(seed)  # noqa: S311  # a schedule, not a secret
+    model = GroupModel(DEEP_SCOPE, make)
+    result = by_coverage(model, Question(invariants=model.invariants(), seconds_max=seconds_max), rng=rng)
+    path = result.path
+    if result.outcome is Outcome.BROKEN:
+        path = shrink(model, path, lambda state: state.wrong > 0, rng=rng)
+    return Found(model, result, path)
+
+
+def search_small(make: type[RaftNode], scope: Scope = SMALL_SCOPE, seconds_max: float = 0) -> Found:
+    """Breadth first: a path that is found is a shortest one."""
+    model = GroupModel(scope, make)
+    result = breadth_first(model, Question(invariants=model.invariants(), seconds_max=seconds_max))
+    return Found(model, result, result.path)

@@ -1,0 +1,201 @@
+"""`python3 run.py sim explore`: let a search find the schedule.
+
+    run.py sim explore --goal figure8 --seed 3 --draw found.png     the deep search, on a Raft that counts any term
+    run.py sim explore --goal figure8 --core right                  the same on ours; ten times the budget
+    run.py sim explore --goal figure8 --core FILE:Class             on somebody else's
+    run.py sim explore --goal small-scope                           every state of a small scope, and three wrong Rafts in it
+    run.py sim explore --goal figure8 --replay FILE                 a story again, from the remarks in front of its trace
+
+The trace of what was found goes to stdout, all else to stderr. Exit status: 0 no promise was broken (small-scope: by ours, and
+one was by each wrong one), 1 one was, 2 wrong usage.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mq.core.errors import IllegalArgumentError
+from mq.raft.node import RaftNode
+from mq.sim.explore.goals import DEEP_SCOPE, SMALL_SCOPE, TINY_SCOPE, Found, search_deep, search_small
+from mq.sim.explore.group_model import GroupModel, GroupState, GroupStep
+from mq.sim.explore.model import Outcome, Result
+from mq.sim.explore.promises import PROMISES
+from mq.sim.explore.scope import Scope
+from mq.sim.explore.story import STEP_MS, Story, replay_words
+from mq.sim.explore.wrong_cores import SMALL_SCOPE_CORES, CountsAnyTerm
+from mq.sim.group.watch import Violation
+from mq.sim.load_raft import load_raft
+from mq.sim.spacetime import NothingToDrawError, PictureTooLongError, draw
+
+__all__ = ["main"]
+
+_SECONDS = 60
+_SUFFIXES = (".png", ".svg", ".html")
+_CORES: dict[str, type[RaftNode]] = {"right": RaftNode, "figure8": CountsAnyTerm, **SMALL_SCOPE_CORES}
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _picture(text: str) -> Path:
+    """Where a picture can be written: found out before a search, not after it."""
+    path = Path(text)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise argparse.ArgumentTypeError(f"the picture's name ends in {', '.join(_SUFFIXES)}, not {text!r}")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+    return path
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
+def _core(text: str) -> type[RaftNode]:
+    if text in _CORES:
+        return _CORES[text]
+    try:
+        return load_raft(text)
+    except IllegalArgumentError as error:
+        raise argparse.ArgumentTypeError(f"{error}; or one of {', '.join(_CORES)}") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="run.py sim explore", description="Search for a schedule that breaks a promise.")
+    parser.add_argument("--goal", choices=("figure8", "small-scope"), required=True, help="which search")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of figure8: another seed searches in another order (%(default)s)")
+    parser.add_argument(
+        "--budget", type=_seconds, metavar="SECS",
+        help=f"of one core, for the search (figure8: {_SECONDS}, on the right core {10 * _SECONDS}; small-scope: no limit)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--core", metavar="CORE",
+        help=f"{', '.join(_CORES)}, or FILE:Class (figure8: figure8; small-scope: right, and then the wrong ones)",
+    )  # fmt: skip
+    parser.add_argument("--draw", type=_picture, metavar="FILE", help="draw what was found (.png, .svg or .html)")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="do the steps that stand as remarks in this trace, and search nothing")
+    parser.add_argument("--tiny", action="store_true", help="small-scope: a smaller one, of seconds")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    scope = DEEP_SCOPE if options.goal == "figure8" else TINY_SCOPE if options.tiny else SMALL_SCOPE
+    try:
+        make = _core(options.core) if options.core else None
+        if options.replay is not None:
+            return _replay(options.replay, scope, make or CountsAnyTerm, options)
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"--core: {error}")
+    if options.goal == "figure8":
+        return _deep(make or CountsAnyTerm, options)
+    return _small(scope, make, options)
+
+
+def _deep(make: type[RaftNode], options: argparse.Namespace) -> int:
+    is_right = make is RaftNode
+    seconds_max = options.budget or (10 * _SECONDS if is_right else _SECONDS)
+    found = search_deep(make, options.seed, seconds_max)
+    _say(f"seed {options.seed}: {_outcome(found.result)} ({found.result.pace()})")
+    if found.result.outcome is not Outcome.BROKEN:
+        return 0
+    _say(f"the search needed {len(found.result.path)} steps; {len(found.path)} are left of them")
+    return _report(Story(found.model, found.path), options)
+
+
+def _outcome(result: Result[GroupState, GroupStep]) -> str:
+    match result.outcome:
+        case Outcome.BROKEN:
+            return f"{result.which} is broken"
+        case Outcome.EXHAUSTED:
+            return "all states seen, no promise is broken"
+        case _:
+            return "no promise was broken within this budget"
+
+
+def _small(scope: Scope, make: type[RaftNode] | None, options: argparse.Namespace) -> int:
+    """Ours, and then the wrong ones; or the one that was asked for."""
+    if make is not None:
+        return _small_one(scope, make, options)
+    status, wanted = _small_one(scope, RaftNode, options), 0
+    for name, wrong in SMALL_SCOPE_CORES.items():
+        found = search_small(wrong, scope, options.budget or 0)
+        wanted += found.result.outcome is Outcome.BROKEN
+        _say(f"{name}: {_outcome(found.result)} ({found.result.pace()})")
+        if found.path:
+            _say("".join(f"  {words}\n" for words in Story(found.model, found.path).words) + _violation(Story(found.model, found.path)).to_text())
+    _say(f"{wanted} of {len(SMALL_SCOPE_CORES)} wrong cores were killed: {', '.join(SMALL_SCOPE_CORES)}")
+    return status or int(wanted < len(SMALL_SCOPE_CORES))
+
+
+def _small_one(scope: Scope, make: type[RaftNode], options: argparse.Namespace) -> int:
+    found = search_small(make, scope, options.budget or 0)
+    bounds = (
+        f"{scope.nodes} nodes, terms up to {scope.term_max}, {scope.proposals} proposals, {scope.crashes} crash, "
+        f"{scope.in_flight_max} messages under way"
+    )
+    name = "right" if make is RaftNode else make.__name__
+    _say(f"{name}: {_outcome(found.result)}; {bounds}; states that differ in the nodes' names alone are one ({found.result.pace()})")
+    if found.result.outcome is Outcome.BROKEN:
+        return _report(Story(found.model, found.path), options)
+    return 0 if found.result.outcome is Outcome.EXHAUSTED else 1
+
+
+def _replay(file: Path, scope: Scope, make: type[RaftNode], options: argparse.Namespace) -> int:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        _say(f"cannot read {file}: {error.strerror}")
+        return 2
+    model = GroupModel(scope, make)
+    path, missing = replay_words(model, text)
+    if missing is not None:
+        _say(f"step {len(path) + 1} cannot happen there: {missing}")
+        return 2
+    story = Story(model, path)
+    if story.states[-1].wrong:
+        return _report(story, options)
+    sys.stdout.write(story.to_text())
+    _say("no promise is broken by these steps")
+    return 0
+
+
+def _violation(story: Story) -> Violation:
+    broken = story.model.history.broken[story.states[-1].wrong]
+    if broken is None:
+        raise ValueError("these steps break no promise")
+    sentence, section = PROMISES[broken.promise]
+    return Violation(sentence, (broken.before, broken.now), section, len(story.path), len(story.path) * STEP_MS)
+
+
+def _report(story: Story, options: argparse.Namespace) -> int:
+    """The trace, the promise with the facts that conflict, the picture, and how to see it again."""
+    violation = _violation(story)
+    sys.stdout.write(story.to_text())
+    _say("".join(f"{number:3}. {words}\n" for number, words in enumerate(story.words, 1)) + violation.to_text())
+    core = f" --core {options.core}" if options.core else ""
+    tiny = " --tiny" if options.tiny else ""
+    seed = f" --seed {options.seed}" if options.goal == "figure8" else ""
+    _say(f"again:   python3 run.py sim explore --goal {options.goal}{seed}{core}{tiny}")
+    _say(f"at once: the same with --replay FILE in place of the search; FILE is the trace above")
+    if options.draw is not None:
+        try:
+            draw(options.draw, story.trace.events(), f"{violation.promise}: broken in {len(story.path)} steps")
+        except (PictureTooLongError, NothingToDrawError) as error:
+            _say(str(error))
+        except OSError as error:
+            _say(f"cannot write {options.draw}: {error.strerror}")
+            return 2
+        else:
+            _say(f"drawn: {options.draw}")
+    return 1
