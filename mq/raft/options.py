@@ -36,8 +36,9 @@ class RaftOptions:
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            if getattr(self, name) < (name not in {"has_pre_vote", "has_check_quorum", "learner_lag_max"}):
-                raise IllegalArgumentError(f"{name} is {getattr(self, name)}, it must be at least 1")
+            least = 0 if name in {"has_pre_vote", "has_check_quorum", "learner_lag_max"} else 1
+            if getattr(self, name) < least:
+                raise IllegalArgumentError(f"{name} is {getattr(self, name)}, it must be at least {least}")
         if self.election_ticks <= self.heartbeat_ticks:
             raise IllegalArgumentError(
                 f"election_ticks is {self.election_ticks}, it must be more than heartbeat_ticks ({self.heartbeat_ticks})"
