@@ -35,13 +35,13 @@ class Crossing:
 
     def at(self, share: float, height: float) -> tuple[float, float]:
         """A point on it. share: of its length."""
-        drop = _DROP if self.mark == "head" else 0.0
+        drop = _DROP if self.until == 1.0 else 0.0
         return (self.x + share * (self.to_x - self.x), share * (self.until * height - drop))
 
     def way(self, height: float) -> tuple[tuple[float, float], ...]:
         """All its corners."""
         start, end = self.at(0, height), self.at(1, height)
-        return (start, end, (self.to_x, height)) if self.mark == "head" else (start, end)
+        return (start, end, (self.to_x, height)) if self.until == 1.0 else (start, end)
 
 
 @dataclass(frozen=True, slots=True)

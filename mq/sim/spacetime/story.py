@@ -123,6 +123,7 @@ _TOLD: dict[str, Callable[[Event], Note]] = {
     "campaign": lambda _: Note("told to campaign"),
     "transfer": lambda e: Note(f"told: {name_of(e.details['to'])} shall lead"),
     "change": lambda e: Note(f"told: members {members_text(e)}"),
+    "members": lambda e: Note(f"members {members_text(e)}"),
 }
 """Events that come to one line and change nothing that the story keeps."""
 

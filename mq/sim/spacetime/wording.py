@@ -136,10 +136,13 @@ _MEANINGS: dict[str, Callable[[_Details], str]] = {
 
 
 def members_text(event: Event) -> str:
-    """The members that a change asks for."""
-    learners = numbers(event.details.get("learners", "-"))
-    voters = " ".join(f"n{node_id}" for node_id in numbers(event.details["voters"]))
-    return voters + (" +learner " + " ".join(f"n{node_id}" for node_id in learners) if learners else "")
+    """Who belongs to the group: voters, in a joint configuration the old ones behind a stroke, and learners."""
+    voters, old, learners = (_names(event.details.get(key, "-")) for key in ("voters", "old", "learners"))
+    return voters + (f" | {old}" if old else "") + (f" +learner {learners}" if learners else "")
+
+
+def _names(value: Value) -> str:
+    return "" if str(value) == "-" else " ".join(name_of(part) for part in str(value).split(","))
 
 
 def pairs_text(pairs: Iterable[tuple[str, str]]) -> str:

@@ -279,6 +279,8 @@ def faults() -> list[Event]:
     pen.later()
     pen.note(1, "change", voters="1,2", learners="3")
     pen.note(3, "transfer", to="n2")
+    pen.later()
+    pen.note(1, "members", voters="1,2", old="1,2,3", learners="-")
     pen.note(2, "campaign")
     pen.ask_votes(2, 2, [1, 3], pre=1)
     return pen.events

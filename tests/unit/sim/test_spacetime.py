@@ -223,7 +223,7 @@ def test_every_fault_leaves_a_mark() -> None:
         "cut: n1 → n3, n1 ↔ n2", "held back: n1 → n2", "released: n1 → n2", "mended: n1 → n2", "paused", "goes on",
         "disk +200 ms", "next fsync fails", "disk full", "not saved: disk full", "disk has room", "fsync failed",
         "clock at 150 %", "power loss", "starts again", "T0 mute", "told to campaign", "told: n2 shall lead",
-        "told: members n1 n2 +learner n3", "client: unknown", "client reads", "client: state 1",
+        "told: members n1 n2 +learner n3", "members n1 n2 | n1 n2 n3", "client: unknown", "client reads", "client: state 1",
     )  # fmt: skip
     assert [text for text in expected if not words[text]] == []
     paused = [shape for shape in shapes_of(scene.back) if isinstance(shape, Line) and shape.dash == (3.0, 3.0)]
