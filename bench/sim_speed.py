@@ -67,7 +67,9 @@ def main() -> int:
     events = max(events_a_second(range(first, first + 40)) for first in (1, 41, 81))
     quiet = max(cluster_seconds_a_second(600) for _ in range(5))
     sys.stdout.write(f"events a second, all faults, checkers and trace on     {events:>10,.0f}   (at least {EVENTS_MIN:,})\n")
-    sys.stdout.write(f"cluster seconds a second, three quiet nodes            {quiet:>10,.0f}   (at least {CLUSTER_SECONDS_MIN:,})\n")
+    sys.stdout.write(
+        f"cluster seconds a second, three quiet nodes            {quiet:>10,.0f}   (at least {CLUSTER_SECONDS_MIN:,})\n"
+    )
     return 0 if events >= EVENTS_MIN and quiet >= CLUSTER_SECONDS_MIN else 1
 
 

@@ -33,7 +33,7 @@ class _Undo(NamedTuple):
 class Book:
     """last: index of the newest entry. base: (index, term or None) of what a snapshot stands for. saved_last: durable up to here.
 
-    saved_term, saved_vote: as the disk has them. spoken: the highest term of a promise. is_known: a start was seen.
+    votes: of this life, by term; what was not saved is forgotten by a crash. saved_term, saved_vote: as the disk has them. spoken: the highest term of a promise. is_known: a start was seen.
     """
 
     def __init__(self, node: str) -> None:
@@ -113,8 +113,9 @@ class Book:
         for index in [index for index in self.slots if index < first]:
             del self.slots[index]
 
-    def restart(self, first: int, last: int, last_term: int | None, snapshot: int) -> bool:
+    def restart(self, first: int, last_entry: tuple[int, int | None], snapshot: int) -> bool:
         """The node starts with a log that ends so. False when that is none of those which a crash may have left."""
+        last, last_term = last_entry
         # A snapshot that came just before the crash may have taken the place of the log.
         is_behind = snapshot == last == first - 1 and (self.last < last or self.term_at(last) != last_term)
         is_found = not self.is_known or is_behind or self._find(last, last_term)
@@ -125,6 +126,7 @@ class Book:
         self.forget(first)
         self.is_known = True
         self.role, self.leader = "follower", "-"
+        self.votes.clear()
         self.commit = self.applied = snapshot
         self.saved_sequence, self.saved_last = 0, self.last
         return is_found

@@ -66,12 +66,12 @@ class LeaderAppendOnly(Checker):
         """See `Checker`."""
         last, node = self._last[host.node_id], host.node
         self._last[host.node_id] = host.log.last_index
-        if node is not None and node.role is Role.LEADER and host.role is Role.LEADER and host.term == node.term:
-            if group.reset is not None or (group.entries and group.after_index < last and not host.is_taking_back):
-                self.fail(
-                    f"node {host.node_id} leads term {node.term} and its log ended at {last}",
-                    f"it replaced what stood behind entry {group.after_index}",
-                )
+        is_cut = group.reset is not None or (group.entries and group.after_index < last)
+        if is_cut and node is not None and node.role is host.role is Role.LEADER and host.term == node.term:
+            self.fail(
+                f"node {host.node_id} leads term {node.term} and its log ended at {last}",
+                f"it replaced what stood behind entry {group.after_index}",
+            )
 
 
 class LogMatching(Checker):

@@ -8,7 +8,7 @@ from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
 from mq.sim.checkers import VacuousRunError
 from mq.sim.group.options import draw_options
-from mq.sim.group.seeds import Notes, Tally, run_seeds
+from mq.sim.group.seeds import Notes, SeedResult, Tally, run_seeds
 from mq.sim.group.watch import ViolationError
 from mq.sim.group.world import GroupWorld
 from mq.sim.load_raft import load_raft
@@ -52,37 +52,38 @@ def run_one(seed: int, steps: int, raft: str, picture: Path | None) -> int:
 
 def run_many(seeds: range, steps: int, *, raft: str = "", jobs: int = 1, resume: Path | None = None) -> int:
     """Each broken promise is told at once, the sums at the end. Returns the exit status."""
-    tally, notes = Tally(), None
     try:
         if raft:
             load_raft(raft)
-        if resume is not None:
-            notes = Notes(resume, steps, raft)
+        notes = Notes(resume, steps, raft) if resume is not None else None
     except (IllegalArgumentError, OSError) as error:
         _say(str(error))
         return 2
-    done = {seed: result for seed, result in notes.done.items() if seed in seeds} if notes else {}
-    for result in done.values():
-        tally.add(result)
-    left = [seed for seed in seeds if seed not in done]
-    begun, events_before = time.monotonic(), tally.counts["events"]
-    try:
-        for number, result in enumerate(run_seeds(left, steps, raft=raft, jobs=jobs), 1):
+    tally = Tally()
+    for result in notes.done.values() if notes else ():
+        if result.seed in seeds:
             tally.add(result)
-            if notes is not None:
-                notes.add(result)
-            if result.promise:
-                _say(f"seed {result.seed}: {result.story}")
-            if sys.stderr.isatty():
-                sys.stderr.write(f"\r{number} of {len(left)} seeds, {tally.broken} broken")
+    noted, events_noted, begun = tally.seeds, tally.counts["events"], time.monotonic()
+    left = [seed for seed in seeds if notes is None or seed not in notes.done]
+    try:
+        for result in run_seeds(left, steps, raft=raft, jobs=jobs):
+            _take(result, tally, notes, len(seeds))
     finally:
         if notes is not None:
             notes.close()
     seconds = max(time.monotonic() - begun, 1e-9)
-    if sys.stderr.isatty():
-        sys.stderr.write("\r")
-    rate = (tally.counts["events"] - events_before) / seconds
-    noted = f", {len(done):,} were noted before" if done else ""
-    sys.stdout.write(f"{tally.to_text()}\n{len(left):,} seeds run now on {jobs} core{'s' if jobs > 1 else ''}{noted}: ")
-    sys.stdout.write(f"{seconds:.1f} s, {rate:,.0f} events a second\n")
+    rate = (tally.counts["events"] - events_noted) / seconds
+    sys.stdout.write(f"{tally.to_text()}\n{tally.seeds - noted:,} seeds were run now, {noted:,} were noted before: ")
+    sys.stdout.write(f"{seconds:.1f} s with {jobs} at a time, {rate:,.0f} events a second\n")
     return 1 if tally.broken else 0
+
+
+def _take(result: SeedResult, tally: Tally, notes: Notes | None, count: int) -> None:
+    tally.add(result)
+    if notes is not None:
+        notes.add(result)
+    if result.promise:
+        _say(f"seed {result.seed}: {result.story}")
+    if sys.stderr.isatty():
+        end = "\r" if tally.seeds == count else ""
+        sys.stderr.write(f"\r{tally.seeds} of {count} seeds, {tally.broken} broken{end}")

@@ -1,13 +1,15 @@
 """The nemesis: what goes wrong, when and for how long, all of it drawn from the seed.
 
-Leaders are what it likes best: it cuts one off in the very step in which it appends, so that an entry stands on it alone or with
-one follower, kills it just then, holds its messages back until another leads. Paper: Raft, figures 7 and 8, show what comes of that.
+Leaders are what it likes best: it cuts one off in the very step in which it appends, so that an entry stands on it alone or
+with one follower, kills it just then, holds its messages back until another leads. Paper: Raft, figure 7 and figure 8 show what
+comes of that.
 """
 
 from collections.abc import Callable, Iterable
 from itertools import permutations
 from random import Random
 
+from mq.core.entry import EntryKind
 from mq.raft.configuration import Configuration
 from mq.raft.errors import ChangeRefusedError, NotLeaderError
 from mq.raft.role import Role
@@ -178,8 +180,10 @@ class Nemesis(Checker):
         self._hold_back(self._rng.sample(list(permutations(self._hosts, 2)), 2))
 
     def _hold_leader(self) -> None:
-        leader = self._leader_or_any().node_id
-        self._hold_back([(leader, other) for other in self._hosts if other != leader and self._rng.random() < 0.7])
+        """What it says, or what is answered: that arrives when another one leads."""
+        leader, is_out = self._leader_or_any().node_id, self._rng.random() < 0.5
+        others = [other for other in self._hosts if other != leader and self._rng.random() < 0.7]
+        self._hold_back([(leader, other) if is_out else (other, leader) for other in others])
 
     def _storm(self) -> None:
         self._network.options = _STORM
@@ -239,8 +243,20 @@ class Nemesis(Checker):
     def _kill_after_append(self) -> None:
         self._armed = "kill_after_append"
 
+    def _cut_change(self, host: Host, joint: Configuration) -> None:
+        """Members are about to change: cut the leader off from some of the old majority, or of the new one."""
+        side = self._rng.choice((joint.voters, joint.old_voters))
+        away = {voter for voter in side if voter != host.node_id and self._rng.random() < 0.8}
+        links = {(host.node_id, other) for other in away}
+        self._cut(links | {(other, sender) for sender, other in links})
+
     def appended(self, host: Host, group: Group) -> None:
         """See `Checker`. Called before what was appended leaves the leader."""
+        node = host.node
+        if node is not None and node.role is Role.LEADER and node.configuration.is_joint and not self._is_over:
+            is_new = any(entry.kind is EntryKind.CONFIGURATION for entry in group.entries)
+            if is_new and self._rng.random() < 0.5:
+                self._cut_change(host, node.configuration)
         if not self._armed or not group.entries or host.node is None or host.node.role is not Role.LEADER:
             return
         armed, self._armed = self._armed, ""

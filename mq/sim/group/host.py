@@ -119,7 +119,7 @@ class Host(Machine):
 
     # --- outputs
 
-    def carry_out(self, output: Output) -> None:
+    def carry_out(self, output: Output) -> None:  # noqa: C901, PLR0912 - a list of things to do; their order is the point
         """See `mq.raft.output`: the numbers are those of its list."""
         node = self._live()
         if output.changes:

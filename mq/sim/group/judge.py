@@ -57,7 +57,8 @@ class Judge(MessageRules):
                 f"{book.node} had saved, or spoken of, term {max(book.saved_term, book.spoken)}", f"it starts in term {term}",
             )  # fmt: skip
         last_term = event.details["last_term"]
-        is_found = book.restart(event.number("first"), last, last_term if isinstance(last_term, int) else None, event.number("snapshot"))
+        last_entry = (last, last_term if isinstance(last_term, int) else None)
+        is_found = book.restart(event.number("first"), last_entry, event.number("snapshot"))
         if not is_found:
             self.fail(
                 "what was durable is there after a restart", "Paper: Raft, figure 2",
@@ -92,13 +93,20 @@ class Judge(MessageRules):
         if index > book.base[0] and found != committed:
             self.fail(
                 "a leader has every entry that was committed in an earlier term", "Leader Completeness; Paper: Raft, section 5.4",
-                f"{by} held entry {index} of term {committed} to be committed", f"{book.node} leads term {term} with {found} there",
+                f"{by} held entry {index} of term {committed} to be committed",
+                f"{book.node} leads term {term} with one of term {found} there",
             )  # fmt: skip
 
     def _vote(self, book: Book, event: Event) -> None:
         self.check_term(book, event.number("term"))
-        book.term = event.number("term")
-        self.check_vote(book.node, event.number("term"), f"n{event.number('for')}")
+        book.term = term = event.number("term")
+        candidate = f"n{event.number('for')}"
+        first = book.votes.setdefault(term, candidate)
+        if first != candidate:
+            self.fail(
+                "a vote changes only with the term", "Paper: Raft, section 5.2",
+                f"{book.node} gave {first} its vote of term {term}", f"it gives that vote to {candidate}",
+            )  # fmt: skip
 
     # --- logs
 
@@ -157,7 +165,8 @@ class Judge(MessageRules):
             if known != term:
                 self.fail(
                     "all agree on what is committed", "State Machine Safety; Paper: Raft, section 5.4.3",
-                    f"{by} held entry {at} of term {known} to be committed", f"{book.node} holds one of term {term} to be committed",
+                    f"{by} held entry {at} of term {known} to be committed",
+                    f"{book.node} holds one of term {term} to be committed",
                 )  # fmt: skip
         term = book.term_at(index)
         if term is None or (self._newest and index <= self._newest[-1][1]):
@@ -184,15 +193,17 @@ class Judge(MessageRules):
         index, slot = event.number("index"), Slot(event.number("term"), event.text("body"))
         if index != book.applied + 1 or index > book.commit:
             self.fail(
-                "entries are applied in their order, and not before they are committed", "Paper: Raft, figure 2, Rules for Servers",
-                f"{book.node} has applied up to {book.applied}, and entry {book.commit} is committed", f"it applies entry {index}",
+                "entries are applied in their order, and not before they are committed", "Paper: Raft, figure 2 (all servers)",
+                f"{book.node} has applied up to {book.applied}, and entry {book.commit} is committed",
+                f"it applies entry {index}",
             )  # fmt: skip
         book.applied = index
         known, by = self._applied.setdefault(index, (slot, book.node))
         if known != slot:
             self.fail(
                 "no two nodes apply different commands for one index", "State Machine Safety; Paper: Raft, section 5.4.3",
-                f"{by} applied {known.body} of term {known.term} at {index}", f"{book.node} applied {slot.body} of term {slot.term}",
+                f"{by} applied {known.body} of term {known.term} at {index}",
+                f"{book.node} applied {slot.body} of term {slot.term}",
             )  # fmt: skip
 
     def _snapshot(self, book: Book, event: Event) -> None:
@@ -212,7 +223,8 @@ class Judge(MessageRules):
         if slot.term != term:
             self.fail(
                 "a snapshot stands for what was applied", "Paper: Raft, section 7",
-                f"{by} applied {slot.body} of term {slot.term} at {index}", f"{book.node} {does} a snapshot of entry {index} of term {term}",
+                f"{by} applied {slot.body} of term {slot.term} at {index}",
+                f"{book.node} {does} a snapshot of entry {index} of term {term}",
             )  # fmt: skip
 
     # --- clients

@@ -35,7 +35,12 @@ class MessageRules:
     def check_term(self, book: Book, term: int) -> None:
         """It is not below the node's."""
         if term < book.term:
-            self.fail("terms never fall", "Paper: Raft, section 5.1", f"{book.node} was in term {book.term}", f"it is in term {term} now")
+            self.fail(
+                "terms never fall",
+                "Paper: Raft, section 5.1",
+                f"{book.node} was in term {book.term}",
+                f"it is in term {term} now",
+            )
 
     def check_leader(self, term: int, node: str) -> None:
         """It is the only one of this term."""
@@ -102,14 +107,16 @@ class MessageRules:
             self.fail(
                 "a candidate asks for votes only for a log that is on its disk", "Paper: Raft, section 5.4.1 and figure 2",
                 f"{book.node} asks for a log that ends with entry {index} of term {term}",
-                f"its disk has {book.disk_term_at(index)} there, and entries up to {book.saved_last}",
+                f"its disk holds entries up to {book.saved_last}, and one of term {book.disk_term_at(index)} at {index}",
             )  # fmt: skip
 
     def _check_acknowledged(self, book: Book, event: Event) -> None:
         index = event.number("match")
-        is_kept = index <= book.base[0] or (index <= book.saved_last and book.disk_term_at(index) == book.term_at(index))
+        on_disk = book.disk_term_at(index)
+        is_kept = index <= book.base[0] or (index <= book.saved_last and on_disk == book.term_at(index))
         if event.number("term") == book.saved_term == book.term and not is_kept:
             self.fail(
                 "nothing is acknowledged that is not on the disk", "Paper: Raft, figure 2 (persistent state)",
-                f"{book.node} acknowledges entries up to {index}", f"its disk has {book.disk_term_at(index)} there, and entries up to {book.saved_last}",
+                f"{book.node} acknowledges entries up to {index}",
+                f"its disk holds entries up to {book.saved_last}, and one of term {on_disk} at {index}",
             )  # fmt: skip

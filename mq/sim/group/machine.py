@@ -180,6 +180,8 @@ class Machine:
         last = job.snapshot.last
         self.storage.save_snapshot(job.snapshot, job.state)
         self._note((self.agenda.now_ms, self.node_id, "snapshot", last.index, last.term))
+        for told in self._watch.saved_snapshot:
+            told(self, last.index)
         self.snapshot_index = max(self.snapshot_index, last.index)
         keep_from = LogIndex(max(1, last.index + 1 - self.place.options.kept_entries))
         self.carry_out(self._live().snapshot_saved(job.snapshot, keep_from=keep_from))

@@ -1,6 +1,6 @@
 """The network of a group: it delays, loses, repeats, reorders, and it can be cut or held back one way at a time.
 
-Paper: Raft, section 2: what consensus must bear with are "network delays, partitions, and packet loss, duplication, and reordering".
+Paper: Raft, section 2: consensus must bear with "network delays, partitions, and packet loss, duplication, and reordering".
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Link: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkOptions:
-    """delay_ms to delay_ms + spread_ms on the way; a `straggler_probability` of ten times as long. Probabilities: of each message."""
+    """delay_ms to delay_ms + spread_ms on the way, and ten times as long for stragglers. Probabilities: of each message."""
 
     delay_ms: int = 1
     spread_ms: int = 4

@@ -16,8 +16,8 @@ __all__ = ["FAULTS", "GroupOptions", "draw_options"]
 
 FAULTS = (
     "kill", "power_loss", "blackout", "pause", "cut_one_way", "cut_pair", "isolate", "split", "hold", "slow_disk", "failing_sync",
-    "full_disk", "drift", "storm", "kill_leader", "pause_leader", "isolate_leader", "hold_leader", "lone_append", "kill_after_append",
-    "campaign", "transfer", "change", "snapshot", "damage",
+    "full_disk", "drift", "storm", "kill_leader", "pause_leader", "isolate_leader", "hold_leader", "lone_append",
+    "kill_after_append", "campaign", "transfer", "change", "snapshot", "damage",
 )  # fmt: skip
 """Of the nemesis in `mq.sim.group.faults`."""
 

@@ -5,9 +5,18 @@ from mq.core.ids import LogIndex
 from mq.raft.messages import AppendReply, Message, VoteReply, VoteRequest
 from mq.raft.role import Role
 from mq.sim.group.host import Host
+from mq.sim.group.light_log import Group
 from mq.sim.group.watch import Checker
 
-__all__ = ["DamagedIsSilent", "History", "MonotoneTerms", "OneVoteEachTerm", "PromisesAfterSaves", "ReadsAreFresh"]
+__all__ = [
+    "AcknowledgedIsKept",
+    "DamagedIsSilent",
+    "History",
+    "MonotoneTerms",
+    "OneVoteEachTerm",
+    "PromisesAfterSaves",
+    "ReadsAreFresh",
+]
 
 
 class MonotoneTerms(Checker):
@@ -125,6 +134,32 @@ class PromisesAfterSaves(Checker):
             self.fail(
                 f"node {host.node_id} acknowledges entries up to {index} to node {message.to} in term {message.term}",
                 f"entry {index} on its disk is of term {durable.term_at(index)}, in its memory of term {term}",
+            )
+
+
+class AcknowledgedIsKept(Checker):
+    """A late message, or a snapshot that is older than the log, must not take away what a leader counts on."""
+
+    promise = "what a follower has acknowledged in a term it keeps at least as long as that term lasts"
+    section = "Paper: Raft, section 5.3, and figure 13, rule 6"
+
+    def __init__(self) -> None:
+        self._acknowledged: dict[int, tuple[int, int]] = {}
+
+    def leaves(self, host: Host, message: Message) -> None:
+        """See `Checker`."""
+        if isinstance(message, AppendReply) and message.is_matching:
+            known = self._acknowledged.get(host.node_id, (0, 0))
+            self._acknowledged[host.node_id] = max(known, (message.term, message.match_index))
+
+    def appended(self, host: Host, group: Group) -> None:
+        """See `Checker`."""
+        term, index = self._acknowledged.get(host.node_id, (0, 0))
+        is_cut = group.after_index < index and (group.reset is not None or group.entries)
+        if is_cut and host.node is not None and host.node.term == term:
+            self.fail(
+                f"node {host.node_id} acknowledged entries up to {index} in term {term}",
+                f"in the same term it takes out of its log what stands behind {group.after_index}",
             )
 
 

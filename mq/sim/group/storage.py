@@ -1,5 +1,6 @@
-"""All that a node keeps on its disk: the log and its snapshots. The host is written against `Storage`; `LightStorage` is the
-one that costs nothing.
+"""All that a node keeps on its disk: the log and its snapshots.
+
+The host is written against `Storage`; `LightStorage` is the one that costs nothing.
 
 What the state machine is, is told by its snapshot alone: the index and a running checksum, many times over, so that a snapshot
 whose chunks were mixed up or lost does not load.

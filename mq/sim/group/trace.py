@@ -51,7 +51,7 @@ def _entries(entries: Sequence[Entry]) -> tuple[Value, Value]:
     return _list(entry.term for entry in entries), _list(body_of(entry.payload) for entry in entries)
 
 
-def _message(message: Any) -> tuple[Value, ...]:
+def _message(message: Any) -> tuple[Value, ...]:  # noqa: PLR0911 - one for each kind of message
     match message:
         case VoteRequest():
             return message.last.index, message.last.term, int(message.is_pre_vote), int(message.is_transfer)

@@ -71,6 +71,9 @@ class Checker:
     def installed(self, host: "Host", index: int, checksum: int) -> None:
         """A snapshot became the state machine's state."""
 
+    def saved_snapshot(self, host: "Host", index: int) -> None:
+        """A snapshot that the node took is durable."""
+
     def leaves(self, host: "Host", message: Message) -> None:
         """A message leaves the node."""
 
@@ -106,7 +109,7 @@ class Watch:
         "leaves",
         "moved",
         "proposes",
-        "started",
+        "saved_snapshot", "started",
     )  # fmt: skip
     answered: Calls
     applied: Calls
@@ -118,6 +121,7 @@ class Watch:
     leaves: Calls
     moved: Calls
     proposes: Calls
+    saved_snapshot: Calls
     started: Calls
 
     def __init__(self, checkers: list[Checker]) -> None:

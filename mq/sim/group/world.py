@@ -1,4 +1,4 @@
-"""A whole run of a Raft group: nodes, network, disks, clients and a nemesis, all from one seed; every promise checked at every step.
+"""A whole run of a Raft group: nodes, network, disks, clients and a nemesis, all from one seed, checked at every step.
 
     GroupWorld(8142).run()
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
+from mq.core.entry import EntryKind
 from mq.raft.configuration import Configuration
 from mq.raft.messages import Message
 from mq.raft.node import RaftNode
@@ -27,11 +28,20 @@ from mq.sim.group.checkers import (
 )
 from mq.sim.group.faults import Nemesis
 from mq.sim.group.host import Host
+from mq.sim.group.light_log import Group
 from mq.sim.group.liveness import come_to_rest
 from mq.sim.group.machine import Place
 from mq.sim.group.network import Network
 from mq.sim.group.options import GroupOptions, draw_options
-from mq.sim.group.promises import DamagedIsSilent, History, MonotoneTerms, OneVoteEachTerm, PromisesAfterSaves, ReadsAreFresh
+from mq.sim.group.promises import (
+    AcknowledgedIsKept,
+    DamagedIsSilent,
+    History,
+    MonotoneTerms,
+    OneVoteEachTerm,
+    PromisesAfterSaves,
+    ReadsAreFresh,
+)
 from mq.sim.group.storage import LightStorage, MakeStorage
 from mq.sim.group.trace import GroupTrace
 from mq.sim.group.watch import Checker, Violation, ViolationError, Watch
@@ -50,7 +60,7 @@ def all_checkers(hosts: dict[int, Host]) -> list[Checker]:
     return [
         ElectionSafety(), LeaderAppendOnly(), LogMatching(), LeaderCompleteness(), OwnTermCounts(), CommittedForEver(),
         StateMachineSafety(), CommittedIsDurable(hosts), MonotoneTerms(), OneVoteEachTerm(), PromisesAfterSaves(),
-        DamagedIsSilent(), ReadsAreFresh(), History(),
+        AcknowledgedIsKept(), DamagedIsSilent(), ReadsAreFresh(), History(),
     ]  # fmt: skip
 
 
@@ -58,7 +68,7 @@ class _Counter(Checker):
     """How often things happened that a run must have met."""
 
     def __init__(self) -> None:
-        self.elections = self.commits = self.installs = self.starts = self.changes = 0
+        self.elections = self.commits = self.snapshots = self.installs = self.starts = self.changes = 0
 
     def started(self, host: Host) -> None:  # noqa: ARG002  # see Checker
         self.starts += 1
@@ -67,8 +77,15 @@ class _Counter(Checker):
         node = host.node
         self.elections += node is not None and node.role is Role.LEADER and host.role is not Role.LEADER
 
+    def appended(self, host: Host, group: Group) -> None:
+        if host.node is not None and host.node.role is Role.LEADER:
+            self.changes += sum(1 for entry in group.entries if entry.kind is EntryKind.CONFIGURATION)
+
     def committed(self, host: Host, before: int, index: int) -> None:  # noqa: ARG002  # see Checker
         self.commits += 1
+
+    def saved_snapshot(self, host: Host, index: int) -> None:  # noqa: ARG002  # see Checker
+        self.snapshots += 1
 
     def installed(self, host: Host, index: int, checksum: int) -> None:  # noqa: ARG002  # see Checker
         self.installs += 1
@@ -176,12 +193,13 @@ class GroupWorld:
         did, network, common = self.nemesis.counts, self.network.counts, self.common
         crashes = self.counter.starts - len(self.hosts)
         cuts = sum(did.get(name, 0) for name in ("cut_one_way", "cut_pair", "isolate", "split", "isolate_leader", "lone_append"))
+        counts, pauses = self.counter, did.get("pause", 0) + did.get("pause_leader", 0)
         return {
-            "elections": self.counter.elections, "crashes": crashes, "cuts": cuts, "pauses": did.get("pause", 0) + did.get("pause_leader", 0),
-            "changes": did.get("change", 0), "transfers": did.get("transfer", 0), "commits": self.counter.commits,
-            "snapshots installed": self.counter.installs, "done": common.done, "unknown": common.unknown, "reads": common.reads,
-            "messages": network["sent"], "lost": network["lost"], "repeated": network["repeated"], "held": network["held"],
-            "events": self.agenda.steps,
+            "elections": counts.elections, "crashes": crashes, "cuts": cuts, "pauses": pauses,
+            "changes of members": counts.changes, "transfers": did.get("transfer", 0), "commits": counts.commits,
+            "snapshots taken": counts.snapshots, "snapshots installed": counts.installs, "done": common.done,
+            "unknown": common.unknown, "reads": common.reads, "messages": network["sent"], "lost": network["lost"],
+            "repeated": network["repeated"], "held": network["held"], "events": self.agenda.steps,
         }  # fmt: skip
 
     def _check_not_vacuous(self) -> None:

@@ -11,6 +11,7 @@ from mq.sim.world import World
 
 BROKER = ("--profile", "broker")
 
+
 def test_many_seeds_end_in_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*BROKER, "--seeds", "1..3", "--steps", "1000"]) == 0
     said = capsys.readouterr().out
