@@ -8,9 +8,11 @@ from pathlib import Path
 
 from mq.core.entry import Entry
 from mq.core.errors import IllegalArgumentError, StateError
+from mq.core.ids import EntryId
 from mq.raft.configuration import Configuration
 from mq.raft.messages import Snapshot
 from mq.raft.node import RaftNode
+from mq.raft.output import Output
 from mq.raft.role import Role
 from mq.raft.view import NodeView
 from mq.sim.hand.group import HandGroup
@@ -152,13 +154,38 @@ class _Slow:
         del vars(member)["_take_chunks"]
 
 
+class _Clients:
+    """Whoever asked for a command, and waits until its entry is applied where it asked."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Member, EntryId, bytes]] = []
+
+    def ask(self, member: Member, command: bytes) -> None:
+        """For one command."""
+
+        def carry(node: RaftNode) -> Output:
+            output = node.propose([command])
+            if output.proposed is not None:
+                self._waiting.append((member, output.proposed, command))
+            return output
+
+        member.call(carry)
+
+    def check(self) -> None:
+        """Raises: StateError when one is told that its command is done, and it is not."""
+        for member, proposed, command in self._waiting:
+            for entry in member.log.entries(proposed.index, min(proposed.index, member.applied_index)):
+                if proposed == EntryId(entry.term, entry.index) and entry.payload != command:
+                    raise StateError(f"a client is told that entry {entry.index} is its command, and it is another one")
+
+
 def play(file: Path, raft_class: type[RaftNode] = RaftNode) -> str | None:
     """How a schedule ends: None when every promise is kept, else the command and what broke.
 
-    Verbs that only schedules have: `begin-snapshot ID`, `end-snapshot ID`, `chunks-wait ID`, `chunks-go ID`, and
-    `read-is-over NUMBER`.
+    Verbs that only schedules have: `begin-snapshot ID`, `end-snapshot ID`, `chunks-wait ID`, `chunks-go ID`, `ask ID COMMAND` (a
+    client does, and waits), and `read-is-over NUMBER`.
     """
-    script, watch, slow = Script(raft_class), Watch(), _Slow()
+    script, watch, slow, clients = Script(raft_class), Watch(), _Slow(), _Clients()
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         if not line or line.startswith("#"):
             continue
@@ -168,11 +195,14 @@ def play(file: Path, raft_class: type[RaftNode] = RaftNode) -> str | None:
                 watch.asked()
             if verb == "read-is-over":
                 watch.check_told(int(words[0]))
+            elif verb == "ask":
+                clients.ask(script.group.member(int(words[0])), words[1].encode())
             elif verb in {"begin-snapshot", "end-snapshot", "chunks-wait", "chunks-go"}:
                 getattr(slow, verb.replace("-", "_"))(script.group.member(int(words[0])))
             else:
                 watch.told(script.do(line))
             watch.look(script.group)
+            clients.check()
         except IllegalArgumentError as error:
             return f"line {number}, {line!r}{NOT_DONE}{error}"
         except Exception as error:  # noqa: BLE001  # whatever a wrong Raft comes to is its end

@@ -1,7 +1,7 @@
 """After a rejection everything before the next try is taken for equal.
 
-Seen in: solutions of courses that set matchIndex with nextIndex. Breaks: some time a follower is repaired.
-Paper: Raft, section 5.3.
+Seen in: solutions of courses that set matchIndex with nextIndex. Breaks: what is committed is on a quorum.
+Paper: Raft, section 5.3: before a success nothing is known.
 """
 
 from mq.raft.messages import AppendReply
