@@ -86,6 +86,10 @@ def pre_votes(make: Callable[..., HandGroup]) -> None:
     behind.give_log(2, [1])
     behind.campaign(1)
     behind.stabilize()
+
+
+def other_ends_of_pre_votes(make: Callable[..., HandGroup]) -> None:
+    """A wish of the leader, a lost real campaign, and a restart of the time-out without pre-vote."""
     asked = make(has_pre_vote=True)
     asked.campaign(1)
     asked_to_lead(asked)
@@ -134,6 +138,7 @@ def ends_of_reigns(make: Callable[..., HandGroup]) -> None:
 def test_every_turn_of_the_table_happens_and_no_other(group: Callable[..., HandGroup]) -> None:
     elections(group)
     pre_votes(group)
+    other_ends_of_pre_votes(group)
     ends_of_reigns(group)
     assert sorted(set(TRANSITIONS) - Recording.turns) == []
     assert sorted(Recording.turns - set(TRANSITIONS)) == []
