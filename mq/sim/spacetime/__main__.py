@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--last", type=_count, metavar="N", help="only the last N moments of all this")
     parser.add_argument("--nodes", metavar="n1,n2", help="only these nodes")
     parser.add_argument("--heartbeats", action="store_true", help="draw those, too, of which nothing came")
+    parser.add_argument(
+        "--scale", type=float, default=0.0, metavar="PIXELS", help="draw time to scale: so many pixels for each ms"
+    )
     return parser
 
 
@@ -67,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     window = Window(
         from_ms=options.from_ms, to_ms=options.to_ms, from_event=options.from_event, to_event=options.to_event,
-        last=options.last, nodes=tuple(options.nodes.split(",")) if options.nodes else None, has_heartbeats=options.heartbeats,
+        last=options.last, nodes=tuple(options.nodes.split(",")) if options.nodes else None,
+        has_heartbeats=options.heartbeats, pixels_per_ms=options.scale,
     )  # fmt: skip
     try:
         text = sys.stdin.read() if str(options.trace) == "-" else options.trace.read_text(encoding="utf-8")

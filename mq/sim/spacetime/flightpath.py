@@ -122,13 +122,15 @@ def _try_height(
     return total, middles
 
 
-def place_labels(crossings: Sequence[Crossing], rails: Sequence[float], bounds: tuple[float, float]) -> Placed:
+def place_labels(
+    crossings: Sequence[Crossing], rails: Sequence[float], bounds: tuple[float, float], height_min: float = 0.0
+) -> Placed:
     """The lowest gap in which no label lies on anything; or one where the fewest lie on lines, never on words or heads.
 
-    rails: where lanes have their rails. bounds: the picture's left and right edge.
+    rails: where lanes have their rails. bounds: the picture's left and right edge. height_min: of the gap.
     """
     best: tuple[float, Placed] | None = None
-    for height in _HEIGHTS:
+    for height in sorted({max(float(height), height_min) for height in _HEIGHTS}):
         found = _try_height(crossings, rails, bounds, height)
         if found is None:
             continue
@@ -138,5 +140,5 @@ def place_labels(crossings: Sequence[Crossing], rails: Sequence[float], bounds: 
         if best[0] < height / 14:
             break
     if best is None:  # so many messages in one gap that no height helps: their words are left to the hover
-        return Placed(_HEIGHTS[-1], {})
+        return Placed(max(_HEIGHTS[-1], height_min), {})
     return best[1]

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from mq.sim.spacetime import palette
 from mq.sim.spacetime.card import fit
 from mq.sim.spacetime.flightpath import LABEL_SIZE
-from mq.sim.spacetime.layout import BANNER, GUTTER, WIDTH, Layout, Route, lay_out
+from mq.sim.spacetime.layout import BANNER, GUTTER, WIDTH, Layout, lay_out
 from mq.sim.spacetime.legend import legend_of
+from mq.sim.spacetime.narrator import tell
+from mq.sim.spacetime.routing import Route
 from mq.sim.spacetime.rows import Card, arrange
 from mq.sim.spacetime.scene import Box, Corner, Face, Group, Label, Line, Polygon, Scene, Shape
-from mq.sim.spacetime.story import Condition, tell
+from mq.sim.spacetime.story import Condition
 from mq.sim.spacetime.window import Selection, Window, select
 from mq.sim.spacetime.wording import message_sentence
 from mq.sim.trace import Event
@@ -26,8 +28,9 @@ def scene_of(events: Iterable[Event], title: str = "", window: Window | None = N
 
     Raises: PictureTooLongError, NothingToDrawError; KeyError, ValueError for events that lack what they must tell.
     """
-    selection = select(tell(events), window or Window())
-    layout = lay_out(selection, arrange(selection))
+    window = window or Window()
+    selection = select(tell(events), window)
+    layout = lay_out(selection, arrange(selection), window.pixels_per_ms)
     heading = title or _title_of(selection)
     legend, height = legend_of(layout, selection.folded, layout.bottom + 14)
     boxes, words = _banners(layout)
@@ -94,7 +97,13 @@ def _times(layout: Layout) -> list[Group]:
             label = Label(GUTTER - 10, layout.row_tops[row] + 9, f"{at_ms} ms", 10, palette.FAINT, "end")
             groups.append(Group((label,), f"virtual time {at_ms} ms"))
             shown = at_ms
-    return groups
+    return groups + [_break(layout, row) for row in layout.cut_rows]
+
+
+def _break(layout: Layout, row: int) -> Group:
+    """A sign that more time went by than there is room for."""
+    y = (layout.row_bottoms[row] + layout.row_tops[row + 1]) / 2
+    return Group((Label(GUTTER - 26, y, "~ ~", 12, palette.FAINT, "middle", is_bold=True),), "time is cut short here")
 
 
 def _banners(layout: Layout) -> tuple[list[Group], list[Group]]:

@@ -31,7 +31,8 @@ class Window:
 
     from_ms, to_ms: of virtual time, both included. from_event, to_event: the same, by the events' numbers from 1. last: of
     all this, only the last so many moments.
-    has_heartbeats: draw those, too, of which nothing came.
+    has_heartbeats: draw those, too, of which nothing came. pixels_per_ms: of a time that is drawn
+    to scale as far as words need no more; 0 draws the order of events alone, which suits most traces better.
     """
 
     from_ms: int | None = None
@@ -41,6 +42,7 @@ class Window:
     nodes: tuple[str, ...] | None = None
     last: int | None = None
     has_heartbeats: bool = False
+    pixels_per_ms: float = 0.0
 
     def is_before(self, step: Moment | Banner) -> bool:
         """Whether a step lies before the window."""

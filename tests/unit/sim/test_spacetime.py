@@ -318,3 +318,12 @@ def test_labels_that_do_not_fit_are_cut_and_whole_on_hover() -> None:
     assert cut.text.endswith("…")
     assert any("change voters=1,2,3,4,5,6,7" in group.title for group in scene.front)
     check_readable(scene)
+
+
+def test_time_can_be_drawn_to_scale() -> None:
+    in_order, scaled = scene_of(split_vote()), scene_of(split_vote(), window=Window(pixels_per_ms=6))
+    check_readable(scaled)
+    assert words_of(scaled) - words_of(in_order) == Counter({"~ ~": 3}), "long silences are cut short, and marked"
+    at = {label.text: label.y for label in scaled.labels() if label.text.endswith(" ms")}
+    assert at["354 ms"] - at["348 ms"] < at["424 ms"] - at["372 ms"]
+    assert at["150 ms"] - at["0 ms"] >= 150

@@ -3,8 +3,9 @@
 import pytest
 
 from mq.sim.spacetime.logbook import Cell, LogBook
+from mq.sim.spacetime.narrator import tell
 from mq.sim.spacetime.rows import arrange
-from mq.sim.spacetime.story import Condition, tell
+from mq.sim.spacetime.story import Condition
 from mq.sim.spacetime.window import STEPS_MAX, NothingToDrawError, PictureTooLongError, Window, select
 from mq.sim.spacetime.wording import pairs_text
 from tests.unit.sim.spacetime_traces import Pen, figure_8, snapshot, split_vote
