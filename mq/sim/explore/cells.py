@@ -1,7 +1,7 @@
 """What a group looks like from afar: so that a search by coverage knows what is new to it.
 
-Roughly: which terms stand in each log, and how much of it is committed. Less roughly: also each node's role, term, and for whom it
-voted. Names of nodes say nothing, and of terms only their order does: terms 1 and 2 look like terms 4 and 7.
+Roughly: which terms stand in each log, and how much of it is committed. Less roughly: also each node's role, term, and for whom
+it voted. Names of nodes say nothing, and of terms only their order does: terms 1 and 2 look like terms 4 and 7.
 """
 
 from collections.abc import Hashable

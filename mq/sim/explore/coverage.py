@@ -1,15 +1,15 @@
 """A search that is drawn to what it has seldom seen. It needs no idea of what it looks for.
 
 From afar many states look alike: they share a *cell*, a rough one and within it a finer one (`Model.cell`). The search keeps
-one state of each fine cell, the cheapest it met, with the way to it. Again and again it picks a cell that was seldom picked, first
-among the rough ones, then among the fine ones within, and walks on from there at random. So what is rare is where it spends its
-time, and deep states are reached by many short walks instead of one long one that would have to be lucky all the way.
+one state of each fine cell, the cheapest it met, with the way to it. Again and again it picks a cell that was seldom picked,
+first among the rough ones, then among the fine ones within, and walks on from there at random. So what is rare is where it
+spends its time, and deep states are reached by many short walks instead of one long one that would have to be lucky all the way.
 
 The idea is that of Ecoffet et al., First return, then explore (Nature 590, 2021).
 """
 
 import random
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Generic, NamedTuple
 
 from mq.sim.explore.model import Model, Outcome, Question, Result, State, Step, Stopwatch
@@ -21,9 +21,10 @@ _STEP_COST = 10
 
 
 class CoverageOptions(NamedTuple):
-    """walk_steps: of one walk. rivals: of so many cells, drawn at random, the one that was picked least often is taken: more
-    drives the search harder to what is rare. outside_percent: of the steps that come from outside; more disturbs more, and lets
-    less come to an end.
+    """walk_steps: of one walk.
+
+    rivals: of so many cells, drawn at random, the one that was picked least often is taken: more drives harder to what is rare.
+    outside_percent: of the steps, so many come from outside: more disturbs more, and lets less come to an end.
     """
 
     walk_steps: int = 8
@@ -133,7 +134,7 @@ class _Coverage(Generic[State, Step]):
             self._note(state, way, depth)
         return None
 
-    def _choose(self, steps: "list[Step] | tuple[Step, ...]") -> Step:
+    def _choose(self, steps: Sequence[Step]) -> Step:
         """Mostly something that is under way goes on."""
         randrange, is_outside = self.rng.randrange, self.model.is_outside
         wants_outside = randrange(100) < self.options.outside_percent
@@ -159,9 +160,7 @@ class _Coverage(Generic[State, Step]):
     def _ended(self, outcome: Outcome) -> Result[State, Step]:
         return Result(outcome=outcome, states=self.states, events=self.events, depth=self.depth, seconds=self.watch.seconds)
 
-    def _found(
-        self, answer: tuple[Outcome, str, str], way: tuple[object, object] | None, state: State
-    ) -> Result[State, Step]:
+    def _found(self, answer: tuple[Outcome, str, str], way: tuple[object, object] | None, state: State) -> Result[State, Step]:
         outcome, which, why = answer
         path: list[Step] = []
         while way is not None:

@@ -6,6 +6,7 @@ came from and by which step, so that millions fit into memory.
 
 from array import array
 from collections.abc import Hashable, Iterator
+from typing import Generic
 
 from mq.sim.explore.model import Model, Outcome, Question, Result, State, Step, Stopwatch
 
@@ -14,14 +15,20 @@ __all__ = ["breadth_first", "depth_first"]
 _LOOK_EVERY = 1024
 
 
-def breadth_first(
-    model: Model[State, Step], question: Question[State], *, start: State | None = None
-) -> Result[State, Step]:
+def breadth_first(model: Model[State, Step], question: Question[State], *, start: State | None = None) -> Result[State, Step]:
     """Look at all states one step away, then at all that are two away, and so on. A path that is found is a shortest one."""
     return _Breadth(model, question).search(model.first() if start is None else start)
 
 
-class _Breadth:
+def depth_first(model: Model[State, Step], question: Question[State], *, start: State | None = None) -> Result[State, Step]:
+    """Follow one run as deep as `depth_max`, then its variations. Finds deep states soon, and seldom by a short path.
+
+    A state is looked at again when it is met less deep than before: more may be reached from there.
+    """
+    return _Depth(model, question).search(model.first() if start is None else start)
+
+
+class _Breadth(Generic[State, Step]):
     """parents, steps: of each state by its number, in the order in which they were found; the first has itself as parent."""
 
     def __init__(self, model: Model[State, Step], question: Question[State]) -> None:
@@ -29,7 +36,7 @@ class _Breadth:
         self.watch = Stopwatch(question.seconds_max)
         self.seen: set[Hashable] = set()
         self.parents = array("q")
-        self.steps: list[Hashable] = []
+        self.steps: list[Step | None] = []
         self.events = self.depth = 0
 
     def search(self, start: State) -> Result[State, Step]:
@@ -43,17 +50,17 @@ class _Breadth:
         while layer:
             if self.question.depth_max and self.depth >= self.question.depth_max:
                 return self._ended(Outcome.SPENT)
-            found = self._expand(layer)
-            if isinstance(found, Result):
-                return found
-            layer = found
+            following: list[tuple[int, State]] = []
+            end = self._expand(layer, following)
+            if end is not None:
+                return end
+            layer = following
             self.depth += bool(layer)
         return self._ended(Outcome.EXHAUSTED)
 
-    def _expand(self, layer: list[tuple[int, State]]) -> "list[tuple[int, State]] | Result[State, Step]":
-        """The states behind these that are new, or the end of the search."""
-        model, question, seen, parents = self.model, self.question, self.seen, self.parents
-        following: list[tuple[int, State]] = []
+    def _expand(self, layer: list[tuple[int, State]], following: list[tuple[int, State]]) -> Result[State, Step] | None:
+        """Put the states behind these that are new into `following`; the end of the search, if it is found there."""
+        model, question, seen = self.model, self.question, self.seen
         for looked_at, (number, state) in enumerate(layer):
             if looked_at % _LOOK_EVERY == 0 and self._is_spent():
                 return self._ended(Outcome.SPENT)
@@ -68,28 +75,27 @@ class _Breadth:
                 if key in seen:
                     continue
                 seen.add(key)
-                parents.append(number)
+                self.parents.append(number)
                 self.steps.append(step)
                 answer = question.answer(after)
                 if answer is not None:
                     self.depth += 1
-                    return self._found(answer, len(parents) - 1, after)
-                following.append((len(parents) - 1, after))
-        return following
+                    return self._found(answer, len(self.parents) - 1, after)
+                following.append((len(self.parents) - 1, after))
+        return None
 
     def _is_spent(self) -> bool:
         return bool(self.question.states_max and len(self.seen) >= self.question.states_max) or self.watch.is_over()
 
     def _ended(self, outcome: Outcome) -> Result[State, Step]:
-        return Result(
-            outcome=outcome, states=len(self.seen), events=self.events, depth=self.depth, seconds=self.watch.seconds
-        )  # fmt: skip
+        seconds = self.watch.seconds
+        return Result(outcome=outcome, states=len(self.seen), events=self.events, depth=self.depth, seconds=seconds)
 
     def _found(self, answer: tuple[Outcome, str, str], number: int, state: State) -> Result[State, Step]:
         outcome, which, why = answer
         path: list[Step] = []
-        while number:
-            path.append(self.steps[number])  # type: ignore[arg-type]  # steps of this model, kept by number
+        while (step := self.steps[number]) is not None:
+            path.append(step)
             number = self.parents[number]
         path.reverse()
         return Result(
@@ -98,53 +104,69 @@ class _Breadth:
         )  # fmt: skip
 
 
-def depth_first(model: Model[State, Step], question: Question[State], *, start: State | None = None) -> Result[State, Step]:
-    """Follow one run as deep as `depth_max`, then its variations. Finds deep states soon, and seldom by a short path.
+class _Depth(Generic[State, Step]):
+    """depths: the least depth at which each state was met. stack: states under way, with the steps that were not tried yet.
 
-    A state is looked at again when it is met less deep than before: more may be reached from there.
+    path: the steps between them.
     """
-    watch = Stopwatch(question.seconds_max)
-    state = model.first() if start is None else start
-    depths: dict[Hashable, int] = {model.key(state): 0}
-    path: list[Step] = []
-    stack: list[tuple[State, Iterator[Step]]] = []
-    events = deepest = 0
-    outcome, which, why = Outcome.EXHAUSTED, "", ""
-    answer = question.answer(state)
-    if answer is None:
-        stack.append((state, iter(model.steps(state))))
-    while stack and answer is None:
-        step = next(stack[-1][1], None)
-        if step is None:
-            stack.pop()
-            if path:
-                path.pop()
-            continue
-        events += 1
-        after = model.after(stack[-1][0], step)
+
+    def __init__(self, model: Model[State, Step], question: Question[State]) -> None:
+        self.model, self.question = model, question
+        self.watch = Stopwatch(question.seconds_max)
+        self.depths: dict[Hashable, int] = {}
+        self.stack: list[tuple[State, Iterator[Step]]] = []
+        self.path: list[Step] = []
+        self.events = self.depth = 0
+        self.is_cut = False
+
+    def search(self, start: State) -> Result[State, Step]:
+        self.depths[self.model.key(start)] = 0
+        answer, state = self.question.answer(start), start
+        self.stack.append((start, iter(self.model.steps(start))))
+        while self.stack and answer is None:
+            if self._is_spent():
+                return self._ended((Outcome.SPENT, "", ""), None)
+            step = next(self.stack[-1][1], None)
+            if step is None:
+                self.stack.pop()
+                del self.path[-1:]
+                continue
+            after = self._take(step)
+            if after is not None:
+                state, answer = after, self.question.answer(after)
+                self._go_on(step, after, is_found=answer is not None)
+        return self._ended(answer or (Outcome.SPENT if self.is_cut else Outcome.EXHAUSTED, "", ""), state if answer else None)
+
+    def _take(self, step: Step) -> State | None:
+        """The state that the step leads to, if it is new, or nearer than before."""
+        self.events += 1
+        after = self.model.after(self.stack[-1][0], step)
         if after is None:
-            continue
-        key, depth = model.key(after), len(stack)
-        if depths.get(key, depth + 1) <= depth:
-            continue
-        depths[key], deepest = depth, max(deepest, depth)
-        state, answer = after, question.answer(after)
-        is_deepest = bool(question.depth_max) and depth >= question.depth_max
-        if answer is not None:
-            path.append(step)
-        elif not (question.prunes and question.is_pruned(after)):
-            following = model.steps(after)
-            if is_deepest and following:
-                outcome = Outcome.SPENT
-            elif not is_deepest:
-                path.append(step)
-                stack.append((after, iter(following)))
-        if (question.states_max and len(depths) >= question.states_max) or (events % _LOOK_EVERY == 0 and watch.is_over()):
-            outcome = Outcome.SPENT
-            break
-    if answer is not None:
+            return None
+        key, depth = self.model.key(after), len(self.stack)
+        if self.depths.get(key, depth + 1) <= depth:
+            return None
+        self.depths[key], self.depth = depth, max(self.depth, depth)
+        return after
+
+    def _go_on(self, step: Step, state: State, *, is_found: bool) -> None:
+        if is_found:
+            self.path.append(step)
+        elif not (self.question.prunes and self.question.is_pruned(state)):
+            steps = self.model.steps(state)
+            if not self.question.depth_max or len(self.stack) < self.question.depth_max:
+                self.path.append(step)
+                self.stack.append((state, iter(steps)))
+            elif steps:
+                self.is_cut = True
+
+    def _is_spent(self) -> bool:
+        states_max = self.question.states_max
+        return bool(states_max and len(self.depths) >= states_max) or (self.events % _LOOK_EVERY == 0 and self.watch.is_over())
+
+    def _ended(self, answer: tuple[Outcome, str, str], state: State | None) -> Result[State, Step]:
         outcome, which, why = answer
-    return Result(
-        outcome=outcome, which=which, why=why, path=tuple(path) if answer else (), state=state if answer else None,
-        states=len(depths), events=events, depth=deepest, seconds=watch.seconds,
-    )  # fmt: skip
+        return Result(
+            outcome=outcome, which=which, why=why, path=() if state is None else tuple(self.path), state=state,
+            states=len(self.depths), events=self.events, depth=self.depth, seconds=self.watch.seconds,
+        )  # fmt: skip

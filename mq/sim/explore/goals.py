@@ -10,8 +10,8 @@ messages under way, all promises after each step.
 import random
 from typing import NamedTuple
 
-from mq.raft.options import RaftOptions
 from mq.raft.node import RaftNode
+from mq.raft.options import RaftOptions
 from mq.sim.explore.coverage import by_coverage
 from mq.sim.explore.exhaustive import breadth_first
 from mq.sim.explore.group_model import GroupModel, GroupState, GroupStep

@@ -50,9 +50,7 @@ class GroupModel:
         self.scope = scope
         self.local = LocalStates(Setting(make, scope.options, scope.configuration, NoChance(), scope.is_disk_ready))
         self.history = History(self.local, scope.promises)
-        self._limits = {
-            Kind.PROPOSE: scope.proposals, Kind.CRASH: scope.crashes, Kind.HEARTBEAT: scope.heartbeats, Kind.REPEAT: scope.repeats,
-        }  # fmt: skip
+        self._limits = dict(zip(_COSTS, (scope.proposals, scope.crashes, scope.heartbeats, scope.repeats), strict=True))
         self._own_steps: dict[tuple[int, int, int], list[GroupStep]] = {}
         self._cells = Cells(self.local)
         self._symmetry = Symmetry(self.local, self.history, scope) if scope.has_symmetry else None
@@ -124,8 +122,7 @@ class GroupModel:
                 if kind == _LOSE:
                     return GroupState(nodes, messages, past, spent, 0)
         spent += _COST[kind]
-        before = nodes[place]
-        after, sent, error = self.local.move(before, kind, number)
+        after, sent, error = self.local.move(nodes[place], kind, number)
         if error:
             return self._contradicting(GroupState(nodes, messages, past, spent, 0), place, error)
         if sent:
@@ -134,13 +131,19 @@ class GroupModel:
                 if not self.scope.is_full_lossy:
                     return None
                 messages = self._newest(messages)
+        return self._moved(GroupState(nodes, messages, past, spent, 0), place, after)
+
+    def _moved(self, state: GroupState, place: int, after: int) -> GroupState | None:
+        """One node is in another state now."""
+        nodes, messages, past, spent, _ = state
+        before = nodes[place]
         if after == before:
-            return GroupState(nodes, messages, past, spent, 0)
+            return state
         if len(self.local.states[after].look.entries) > self.scope.index_max:
             return None
         past, wrong = self.history.after(past, before, after)
         wrong = wrong or self.history.log_conflict(before, after, nodes)
-        return GroupState(nodes[:place] + (after,) + nodes[place + 1 :], messages, past, spent, wrong)
+        return GroupState((*nodes[:place], after, *nodes[place + 1 :]), messages, past, spent, wrong)
 
     def _contradicting(self, state: GroupState, place: int, error: str) -> GroupState | None:
         """A node noticed that something is wrong. Where that is not what is looked for, it just stops there."""
@@ -210,4 +213,6 @@ class GroupModel:
         """The step's name."""
         kind, number = Kind(step & 7), step >> 3
         name = kind.name.lower().replace("_", "-")
-        return f"{name} {message_words(self.local.messages[number]) if kind <= Kind.REPEAT else node_name(self.scope.ids[number])}"
+        return (
+            f"{name} {message_words(self.local.messages[number]) if kind <= Kind.REPEAT else node_name(self.scope.ids[number])}"
+        )

@@ -64,7 +64,9 @@ class Host:
         self.promised: tuple[tuple[int, Message], ...] = ()
         self.applied: tuple[Entry, ...] = ()
         self.sent: tuple[Message, ...] = ()
-        self.node = setting.make(self.node_id, self.log, setting.chance, options=setting.options, configuration=setting.configuration)
+        self.node = setting.make(
+            self.node_id, self.log, setting.chance, options=setting.options, configuration=setting.configuration
+        )
 
     def call(self, setting: Setting, do: Callable[[RaftNode], Output]) -> None:
         """Have the node do something, and carry out what it asks for. What it sent is in `sent` afterwards."""
@@ -76,7 +78,7 @@ class Host:
         """Ticks pass until the leader's next heartbeat."""
         self.sent = ()
         for _ in range(setting.options.heartbeat_ticks):
-            if any(isinstance(message, AppendRequest) for message in self.sent):
+            if AppendRequest in map(type, self.sent):
                 break
             self._carry_out(self.node.tick(), setting)
         _stop_clocks(self.node)
@@ -87,7 +89,9 @@ class Host:
             output = todo.pop(0)
             self.sent += output.send
             self.promised += output.send_after
-            todo += [self.node.fetched(wanted, self._read(wanted)) for wanted in output.fetch if isinstance(wanted, EntriesWanted)]
+            todo += [
+                self.node.fetched(wanted, self._read(wanted)) for wanted in output.fetch if isinstance(wanted, EntriesWanted)
+            ]
             if setting.is_disk_ready and output.saves:
                 todo.append(self._saved(output.saves[-1].sequence))
             if output.apply_to > len(self.applied):

@@ -4,15 +4,15 @@ A node is a machine of its own: what it does depends on its state and on what ar
 them does, only a few thousand different moves of single nodes are ever made; all others are looked up.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
 from mq.core.errors import MqError
-from mq.core.ids import LogIndex
-from mq.raft.messages import AppendRequest, Message
+from mq.raft.messages import Message
 from mq.raft.role import Role
-from mq.sim.explore.copying import clone, freeze
+from mq.sim.explore.copying import clone
+from mq.sim.explore.freezing import freeze
 from mq.sim.explore.host import Host, Setting
 from mq.sim.explore.promises import Look
 
@@ -74,12 +74,12 @@ class LocalStates:
         """A node that starts for the first time."""
         return self._number(Host(node_id, self._setting))
 
-    def move(self, local: int, kind: Kind, number: int) -> Moved:
+    def move(self, local: int, kind: int, number: int) -> Moved:
         """What this input makes of a node. number: of the message, or of the proposal, else 0."""
         key = (local, kind, number)
         found = self._moves.get(key)
         if found is None:
-            found = self._moves[key] = self._carry_out(local, kind, number)
+            found = self._moves[key] = self._carry_out(local, Kind(kind), number)
         return found
 
     def _carry_out(self, local: int, kind: Kind, number: int) -> Moved:

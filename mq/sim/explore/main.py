@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
-from mq.sim.explore.goals import DEEP_SCOPE, SMALL_SCOPE, TINY_SCOPE, Found, search_deep, search_small
+from mq.sim.explore.goals import DEEP_SCOPE, SMALL_SCOPE, TINY_SCOPE, search_deep, search_small
 from mq.sim.explore.group_model import GroupModel, GroupState, GroupStep
 from mq.sim.explore.model import Outcome, Result
 from mq.sim.explore.promises import PROMISES
@@ -71,7 +71,9 @@ def _core(text: str) -> type[RaftNode]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="run.py sim explore", description="Search for a schedule that breaks a promise.")
     parser.add_argument("--goal", choices=("figure8", "small-scope"), required=True, help="which search")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of figure8: another seed searches in another order (%(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="of figure8: another seed searches in another order (%(default)s)"
+    )
     parser.add_argument(
         "--budget", type=_seconds, metavar="SECS",
         help=f"of one core, for the search (figure8: {_SECONDS}, on the right core {10 * _SECONDS}; small-scope: no limit)",
@@ -81,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         help=f"{', '.join(_CORES)}, or FILE:Class (figure8: figure8; small-scope: right, and then the wrong ones)",
     )  # fmt: skip
     parser.add_argument("--draw", type=_picture, metavar="FILE", help="draw what was found (.png, .svg or .html)")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="do the steps that stand as remarks in this trace, and search nothing")
+    parser.add_argument(
+        "--replay", type=Path, metavar="FILE", help="do the steps that stand as remarks in this trace, and search nothing"
+    )
     parser.add_argument("--tiny", action="store_true", help="small-scope: a smaller one, of seconds")
     return parser
 
@@ -133,7 +137,10 @@ def _small(scope: Scope, make: type[RaftNode] | None, options: argparse.Namespac
         wanted += found.result.outcome is Outcome.BROKEN
         _say(f"{name}: {_outcome(found.result)} ({found.result.pace()})")
         if found.path:
-            _say("".join(f"  {words}\n" for words in Story(found.model, found.path).words) + _violation(Story(found.model, found.path)).to_text())
+            _say(
+                "".join(f"  {words}\n" for words in Story(found.model, found.path).words)
+                + _violation(Story(found.model, found.path)).to_text()
+            )
     _say(f"{wanted} of {len(SMALL_SCOPE_CORES)} wrong cores were killed: {', '.join(SMALL_SCOPE_CORES)}")
     return status or int(wanted < len(SMALL_SCOPE_CORES))
 
@@ -142,10 +149,10 @@ def _small_one(scope: Scope, make: type[RaftNode], options: argparse.Namespace) 
     found = search_small(make, scope, options.budget or 0)
     bounds = (
         f"{scope.nodes} nodes, terms up to {scope.term_max}, {scope.proposals} proposals, {scope.crashes} crash, "
-        f"{scope.in_flight_max} messages under way"
+        f"{scope.in_flight_max} messages under way; states that differ in the nodes' names alone are one"
     )
     name = "right" if make is RaftNode else make.__name__
-    _say(f"{name}: {_outcome(found.result)}; {bounds}; states that differ in the nodes' names alone are one ({found.result.pace()})")
+    _say(f"{name}: {_outcome(found.result)}; {bounds} ({found.result.pace()})")
     if found.result.outcome is Outcome.BROKEN:
         return _report(Story(found.model, found.path), options)
     return 0 if found.result.outcome is Outcome.EXHAUSTED else 1
@@ -187,7 +194,7 @@ def _report(story: Story, options: argparse.Namespace) -> int:
     tiny = " --tiny" if options.tiny else ""
     seed = f" --seed {options.seed}" if options.goal == "figure8" else ""
     _say(f"again:   python3 run.py sim explore --goal {options.goal}{seed}{core}{tiny}")
-    _say(f"at once: the same with --replay FILE in place of the search; FILE is the trace above")
+    _say("at once: the same with --replay FILE in place of the search; FILE is the trace above")
     if options.draw is not None:
         try:
             draw(options.draw, story.trace.events(), f"{violation.promise}: broken in {len(story.path)} steps")

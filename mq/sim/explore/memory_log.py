@@ -4,20 +4,24 @@ All that it holds are tuples, so that a copy of it costs nothing.
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from mq.core.entry import Appended, Entry, HardState
 from mq.core.ids import EntryId, LogIndex, Term
 from mq.core.ports import Plan
-from mq.sim.explore.copying import SaveNumber
+from mq.sim.explore.freezing import SaveNumber
 
 __all__ = ["MemoryLog"]
 
+_Contents: TypeAlias = tuple[EntryId, tuple[Entry, ...], HardState]
 _NOTHING = EntryId(Term(0), LogIndex(0))
 
 
 class MemoryLog:
-    """Behind `mq.raft.port.LogStorage`. base: the entry before the first. waiting: what the log is after each append that is
-    not durable, oldest first, with its number.
+    """Behind `mq.raft.port.LogStorage`.
+
+    base: the entry before the first. waiting: what the log is after each append that is not durable, oldest first, with its
+    number.
     """
 
     __slots__ = ("base", "durable", "entries", "hard_state", "newest_save", "waiting")
@@ -28,8 +32,8 @@ class MemoryLog:
         self.base = _NOTHING
         self.entries: tuple[Entry, ...] = ()
         self.hard_state = HardState(Term(0), None)
-        self.durable = (self.base, self.entries, self.hard_state)
-        self.waiting: tuple[tuple[SaveNumber, tuple[EntryId, tuple[Entry, ...], HardState]], ...] = ()
+        self.durable: _Contents = (self.base, self.entries, self.hard_state)
+        self.waiting: tuple[tuple[SaveNumber, _Contents], ...] = ()
         self.newest_save = SaveNumber(0)
 
     @property
@@ -46,7 +50,7 @@ class MemoryLog:
     def durable_index(self) -> LogIndex:
         """Of the newest entry that is durable and that no append after it supersedes."""
         base, entries, _ = self.durable
-        index = self.base.index
+        index: int = self.base.index
         if base == self.base:
             for ours, durable in zip(self.entries, entries, strict=False):
                 if ours is not durable:

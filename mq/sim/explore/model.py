@@ -16,8 +16,10 @@ Step = TypeVar("Step", bound=Hashable)
 
 
 class Model(Protocol[State, Step]):
-    """A machine to be explored. A step is named by what happens in it (this message arrives there), never by a number in its
-    run, so that it keeps its meaning when steps before it are left out.
+    """A machine to be explored.
+
+    A step is named by what happens in it (this message arrives there), never by a number in its run, so that it keeps its
+    meaning when steps before it are left out.
     """
 
     def first(self) -> State:
@@ -87,8 +89,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result(Generic[State, Step]):
-    """What a search found. which: invariant or goal. path: the steps that lead to `state`. states: distinct ones that were
-    seen; events: steps that were taken; depth: of the deepest state.
+    """What a search found.
+
+    which: invariant or goal. path: the steps that lead to `state`. states: distinct ones that were seen; events: steps that
+    were taken; depth: of the deepest state.
     """
 
     outcome: Outcome

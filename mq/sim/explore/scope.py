@@ -40,9 +40,7 @@ class Scope:
     is_disk_ready: bool = True
     has_symmetry: bool = False
     promises: tuple[str, ...] = ("state-machine-safety",)
-    options: RaftOptions = field(
-        default_factory=lambda: RaftOptions(entries_max=1, has_pre_vote=False, has_check_quorum=False)
-    )
+    options: RaftOptions = field(default_factory=lambda: RaftOptions(entries_max=1, has_pre_vote=False, has_check_quorum=False))
 
     def __post_init__(self) -> None:
         if self.options.has_check_quorum:

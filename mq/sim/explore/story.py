@@ -92,8 +92,6 @@ class Story:
             case Kind.PROPOSE:
                 request = (before.spent & 0xFF) + 1
                 self._note(at_ms, place + 1, "propose", request, f"c{request}".encode())
-            case Kind.TIME_OUT:
-                self._note(at_ms, place + 1, "campaign")
             case _:
                 pass
 

@@ -7,7 +7,7 @@ looks like to itself (it is "me", all others are "other"); where that leaves two
 from collections.abc import Hashable, Mapping
 from itertools import permutations, product
 
-from mq.sim.explore.copying import freeze
+from mq.sim.explore.freezing import freeze
 from mq.sim.explore.history import History
 from mq.sim.explore.local import LocalStates
 from mq.sim.explore.scope import Scope

@@ -1,0 +1,111 @@
+"""A canonical, hashable name for everything that is in a node: two nodes with equal names go on in the same way."""
+
+import random
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+from mq.sim.explore.copying import ATOMS, ClassFacts, Sort, facts_of
+
+__all__ = ["SaveNumber", "freeze"]
+
+
+class SaveNumber(int):
+    """The number of a save.
+
+    What a node does depends on which save is the newer one, never on how many there were before, so that a state's name holds
+    only the distance to the newest.
+    """
+
+    __slots__ = ()
+
+
+ATOMS.add(SaveNumber)
+
+
+def freeze(
+    value: object, *, newest_save: int = 0, names: Mapping[int, int] | None = None, shared: Sequence[object] = ()
+) -> Hashable:
+    """A hashable value that is equal for equal contents, whatever the order in dictionaries and sets.
+
+    names: integers that stand for others (a renaming of nodes). shared: objects that say nothing, being the same in all states.
+    Raises: TypeError for what has no contents that could be looked at.
+    """
+    return _Freezer(newest_save, names or {}, shared).freeze(value)
+
+
+class _Freezer:
+    """_open: objects that are being looked at, so that one that holds itself does not go on for ever.
+
+    _same: classes whose objects stand for themselves.
+    """
+
+    __slots__ = ("_names", "_newest_save", "_open", "_same")
+
+    def __init__(self, newest_save: int, names: Mapping[int, int], shared: Sequence[object]) -> None:
+        self._newest_save, self._names = newest_save, names
+        self._same = ATOMS - {SaveNumber, int} if names else ATOMS - {SaveNumber}
+        self._open: dict[int, Hashable] = {id(item): "shared" for item in shared}
+
+    def freeze(self, value: Any) -> Hashable:
+        kind = type(value)
+        if kind in self._same:
+            frozen: Hashable = value
+        elif kind is int:
+            frozen = self._names.get(value, value)
+        elif kind is SaveNumber:
+            frozen = ("save", value - self._newest_save)
+        elif id(value) in self._open:
+            frozen = self._open[id(value)]
+        else:
+            frozen = self._freeze_whole(value, facts_of(kind))
+        return frozen
+
+    def _freeze_whole(self, value: Any, facts: ClassFacts) -> Hashable:
+        if facts.sort is Sort.ATOM:
+            found: Hashable = value
+            return found
+        if facts.sort is Sort.TUPLE or facts.sort is Sort.NAMED:
+            return self._freeze_tuple(value)
+        self._open[id(value)] = ("again", len(self._open))
+        try:
+            return self._freeze_open(value, facts)
+        finally:
+            del self._open[id(value)]
+
+    def _freeze_tuple(self, value: tuple[Any, ...]) -> Hashable:
+        same = self._same
+        for item in value:
+            if type(item) not in same and self.freeze(item) is not item:
+                return (type(value), *[self.freeze(each) for each in value])
+        return value
+
+    def _freeze_items(self, items: Iterable[Any]) -> tuple[Hashable, ...]:
+        same, freeze = self._same, self.freeze
+        return tuple([item if type(item) in same else freeze(item) for item in items])
+
+    def _freeze_open(self, value: Any, facts: ClassFacts) -> Hashable:
+        kind, freeze = type(value), self.freeze
+        match facts.sort:
+            case Sort.LIST | Sort.DEQUE:
+                return (kind, self._freeze_items(value))
+            case Sort.DICT:
+                return (kind, frozenset([(freeze(key), freeze(item)) for key, item in value.items()]))
+            case Sort.SET | Sort.FROZEN_SET:
+                return (kind, frozenset(self._freeze_items(value)))
+            case _:
+                return self._freeze_object(value, facts)
+
+    def _freeze_object(self, value: Any, facts: ClassFacts) -> Hashable:
+        kind = type(value)
+        if isinstance(value, random.Random):
+            return (kind, value.getstate())
+        own = getattr(value, "__dict__", None)
+        if own is None and not facts.fields and facts.sort is Sort.FOREIGN:
+            raise TypeError(f"a {kind.__name__} cannot be looked into, so that states with it cannot be told apart")
+        try:
+            fields = self._freeze_items(facts.read(value))
+        except AttributeError:  # a slot that was never filled
+            fields = tuple([self.freeze(getattr(value, name, "nothing")) for name in facts.fields])
+        if not own:
+            return (kind, fields)
+        return (kind, fields, frozenset([(name, self.freeze(item)) for name, item in own.items()]))
