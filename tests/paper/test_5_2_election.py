@@ -136,7 +136,7 @@ def test_5_2_a_candidate_that_hears_its_terms_leader_follows_it(lone: Callable[.
     assert (node.role, node.node.leader) == (Role.FOLLOWER, 3)
 
 
-def test_5_2_and_it_keeps_its_vote_so_that_it_cannot_give_it_again(lone: Callable[..., Lone]) -> None:
+def test_5_2_a_candidate_that_gives_way_keeps_its_vote_so_that_it_cannot_give_it_again(lone: Callable[..., Lone]) -> None:
     node = lone()
     node.campaign()
     node.hear(node.append_of(1, leader=3))

@@ -106,7 +106,7 @@ def test_5_6_of_two_saves_the_first_does_not_speak_for_the_second(lone: Callable
     assert [reply.match_index for reply in of_kind(node.sent(), AppendReply)] == [3]
 
 
-def test_5_6_nor_for_an_answer_that_is_given_later(lone: Callable[..., Lone]) -> None:
+def test_5_6_an_answer_that_is_given_later_waits_for_all_saves_before_it(lone: Callable[..., Lone]) -> None:
     """A heartbeat behind the second one comes when only the first is durable."""
     node = lone(terms=[1], is_manual=True)
     node.hear(node.append_of(1, entry_id(1, 1), [command(2, 1)]), node.append_of(1, entry_id(2, 1), [command(3, 1)]))

@@ -109,7 +109,7 @@ def test_6_the_new_configuration_follows_by_itself_when_the_joint_one_is_committ
     assert nodes.node(1).commit_index == 3
 
 
-def test_6_and_not_before(group: Callable[..., HandGroup]) -> None:
+def test_6_the_new_configuration_does_not_follow_before_the_joint_one_is_committed(group: Callable[..., HandGroup]) -> None:
     nodes = joint(group)
     nodes.deliver("1>2")
     nodes.deliver("2>1")
@@ -294,14 +294,14 @@ def test_6_those_who_are_removed_cannot_end_a_reign_that_is_well(lone: Callable[
     assert (node.node.term, node.node.leader) == (1, 2)
 
 
-def test_6_nor_its_leader(lone: Callable[..., Lone]) -> None:
+def test_6_those_who_are_removed_cannot_depose_a_leader_that_is_well(lone: Callable[..., Lone]) -> None:
     node = lone(has_check_quorum=True)
     node.lead()
     node.hear(node.request_of(3, 9, entry_id(9, 8)))
     assert (node.role, node.node.term) == (Role.LEADER, 1)
 
 
-def test_6_after_that_time_a_request_counts(lone: Callable[..., Lone]) -> None:
+def test_6_after_an_election_time_out_without_the_leader_a_request_counts(lone: Callable[..., Lone]) -> None:
     node = lone(has_check_quorum=True)
     node.hear(node.append_of(1))
     node.tick(10)
@@ -329,7 +329,7 @@ def test_6_a_snapshot_holds_the_configuration_that_was_in_force_there(group: Cal
     assert nodes.node(1).snapshot.configuration == Configuration((1, 2, 3), (), (4,))
 
 
-def test_6_and_not_one_that_came_after_it(group: Callable[..., HandGroup]) -> None:
+def test_6_a_snapshot_does_not_hold_a_configuration_that_came_after_it(group: Callable[..., HandGroup]) -> None:
     nodes = led(group)
     before = nodes.node(1).configuration
     nodes.isolate(1)

@@ -59,7 +59,7 @@ def test_7_a_snapshot_stands_for_all_that_was_applied_and_for_no_more(group: Cal
     assert nodes.node(1).take_snapshot() == Snapshot(entry_id(2, 1), MEMBERS)
 
 
-def test_7_it_names_the_last_entry_that_it_stands_for_with_its_term(group: Callable[..., HandGroup]) -> None:
+def test_7_a_snapshot_names_its_last_entry_with_that_entrys_term(group: Callable[..., HandGroup]) -> None:
     """Not with the term that the node is in."""
     nodes = group(3, {1: [1, 2], 2: [1, 2], 3: [1, 2]})
     nodes.campaign(1)
@@ -98,7 +98,7 @@ def test_7_the_log_is_cut_up_to_what_the_snapshot_stands_for_and_no_further(grou
     assert [entry.payload for entry in nodes.members[1].log.entries(1, 9)] == [b"a"]
 
 
-def test_7_what_is_committed_and_not_yet_applied_is_not_in_it(lone: Callable[..., Lone]) -> None:
+def test_7_what_is_committed_and_not_yet_applied_is_not_in_the_snapshot(lone: Callable[..., Lone]) -> None:
     """Figure 13, and section 7: it describes the state up to lastApplied."""
     node = lone()
     node.lead()
@@ -110,7 +110,7 @@ def test_7_what_is_committed_and_not_yet_applied_is_not_in_it(lone: Callable[...
     assert node.node.take_snapshot() == Snapshot(entry_id(1, 1), MEMBERS)
 
 
-def test_7_what_is_behind_it_stays_in_the_log(group: Callable[..., HandGroup]) -> None:
+def test_7_what_is_behind_the_snapshot_stays_in_the_log(group: Callable[..., HandGroup]) -> None:
     nodes = group()
     nodes.campaign(1)
     nodes.stabilize()
@@ -158,7 +158,7 @@ def test_7_a_follower_that_needs_what_is_not_kept_gets_the_snapshot(group: Calla
     assert nodes.members[3].log.first_index == 5
 
 
-def test_7_and_then_the_entries_behind_it(group: Callable[..., HandGroup]) -> None:
+def test_7_after_the_snapshot_the_follower_gets_the_entries_behind_it(group: Callable[..., HandGroup]) -> None:
     nodes = compacted(group)
     nodes.propose(1, b"dd")
     beat(nodes, 4)
@@ -172,7 +172,7 @@ def test_7_a_follower_that_needs_only_what_is_kept_gets_entries(group: Callable[
     assert kinds == {AppendRequest}
 
 
-def test_7_it_is_sent_in_chunks_and_put_together_in_order(group: Callable[..., HandGroup]) -> None:
+def test_7_a_snapshot_is_sent_in_chunks_and_put_together_in_order(group: Callable[..., HandGroup]) -> None:
     nodes = compacted(group, chunk_bytes_max=3)
     sizes = []
     for _ in range(3):
@@ -262,7 +262,7 @@ def test_7_figure_13_6_entries_behind_it_stay_when_the_log_holds_its_last_one(lo
     assert node.node.commit_index == 2
 
 
-def test_7_figure_13_7_else_the_whole_log_goes(lone: Callable[..., Lone]) -> None:
+def test_7_figure_13_7_the_whole_log_goes_when_it_does_not_hold_the_snapshots_last_entry(lone: Callable[..., Lone]) -> None:
     for terms in ([1], [1, 1, 1, 1]):
         node = lone(terms=terms)
         node.hear(whole(2, 4))
@@ -276,21 +276,21 @@ def test_7_figure_13_8_the_state_machine_is_the_snapshots(lone: Callable[..., Lo
     assert (node.member.commands, node.member.applied_index, node.node.commit_index) == ([b"a", b"b"], 3, 3)
 
 
-def test_7_figure_13_8_and_so_are_the_members(lone: Callable[..., Lone]) -> None:
+def test_7_figure_13_8_the_members_are_the_snapshots(lone: Callable[..., Lone]) -> None:
     node = lone()
     snapshot = Snapshot(entry_id(3, 2), Configuration.of(1, 2, 3, 4, 5))
     node.hear(SnapshotRequest(2, 1, Term(5), snapshot, 0, b"a", is_last=True))
     assert node.node.configuration == Configuration.of(1, 2, 3, 4, 5)
 
 
-def test_7_after_it_the_next_entries_fit(lone: Callable[..., Lone]) -> None:
+def test_7_behind_an_installed_snapshot_the_next_entries_fit(lone: Callable[..., Lone]) -> None:
     node = lone(terms=[1])
     node.hear(whole(3, 2))
     [reply] = of_kind(node.hear(node.append_of(5, entry_id(3, 2), [command(4, 5)])), AppendReply)
     assert (reply.is_matching, reply.match_index) == (True, 4)
 
 
-def test_7_entries_that_it_stands_for_are_not_taken_again(lone: Callable[..., Lone]) -> None:
+def test_7_entries_that_a_snapshot_stands_for_are_not_taken_again(lone: Callable[..., Lone]) -> None:
     """A request from before it, which comes late, agrees, whatever of it is not kept any more."""
     node = lone(terms=[1])
     node.hear(whole(3, 2))
@@ -308,7 +308,7 @@ def test_7_a_voter_compares_with_the_snapshots_last_entry(lone: Callable[..., Lo
     assert (no.is_granted, yes.is_granted) == (False, True)
 
 
-def test_7_it_is_acknowledged_only_when_all_of_it_is_on_disk(raft_class: type[RaftNode]) -> None:
+def test_7_a_snapshot_is_acknowledged_only_when_all_of_it_is_on_disk(raft_class: type[RaftNode]) -> None:
     log = HandLog()
     node = raft_class(1, log, FirstChance(), options=RaftOptions(), configuration=MEMBERS)
 

@@ -114,7 +114,7 @@ def test_8_a_confirmation_that_was_asked_for_before_the_read_does_not_count(lone
     assert answered(node) == []
 
 
-def test_8_nor_for_a_read_that_came_while_the_round_was_under_way(lone: Callable[..., Lone]) -> None:
+def test_8_a_round_that_was_under_way_confirms_no_read_that_came_later(lone: Callable[..., Lone]) -> None:
     node = led(lone)
     node.group.read(1)
     [first] = set(rounds(node))
