@@ -43,7 +43,7 @@ class LogState:
     def term_at(self, index: int) -> int | None:
         """The term of an entry or of the one before the first; None for what is not there."""
         if index == 0:
-            return 0
+            return 0 if self.first_index == 1 else None  # as of any other entry that is not kept
         return self.map.term_at(index) if self.first_index - 1 <= index <= self.last_index else None
 
     def locate(self, index: int) -> tuple[int, int | None]:

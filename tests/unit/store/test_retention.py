@@ -51,6 +51,15 @@ def test_what_is_gone_cannot_be_read_but_the_term_before_the_first_entry_is_know
             one.log.read(type(place)(type(place.position)(500), 10))
 
 
+def test_the_place_before_all_entries_is_not_known_either_when_the_first_entries_are_gone() -> None:
+    """A leader that took it for known would offer a follower entries that it does not have, for ever, and never a snapshot."""
+    log = written()
+    assert log.log.term_at(LogIndex(0)) == 0
+    log.drop_before(7)
+    for found in (log, log.reopened(), log.reopened(checkpoint=log.log.checkpoint())):
+        assert [found.log.term_at(LogIndex(index)) for index in (0, 1, 5, 6)] == [None, None, None, 1]
+
+
 @pytest.mark.parametrize("after", range(3, 12))
 def test_the_term_before_the_first_entry_is_known_also_when_a_later_segment_begins_the_log_with_it(after: int) -> None:
     """Paper: Raft, figure 2, AppendEntries: the leader says what stands before the first entry that it sends."""
