@@ -58,7 +58,7 @@ class Host(Machine):
         unsynced, kept = self.storage.unsynced, self.lane.appends_under_way
         if is_power_lost or self.role is Role.MUTE:
             kept = int(self.place.rng.random() * (unsynced + 1))
-        self.storage.crash(kept)
+        kept = self.storage.crash(kept, is_power_lost=is_power_lost)
         fate = ("power-loss", kept, unsynced - kept) if is_power_lost else ("kill",)
         self._note((self.agenda.now_ms, self.node_id, *fate))
         self.node, self.is_paused = None, False

@@ -92,8 +92,11 @@ class Storage(Protocol):
     def sync(self, sequence: int) -> None:
         """Carry out the appends up to this one, and make them durable."""
 
-    def crash(self, kept: int) -> None:
-        """The node is dead. Of the appends that were not durable only the first few arrived."""
+    def crash(self, kept: int, *, is_power_lost: bool) -> int:
+        """The node is dead. Of the appends that were not durable only the first few arrived.
+
+        Returns how many: with the power lost it may be one more, which was being written.
+        """
 
     def damage(self) -> None:
         """Something below the durable end cannot be read any more."""
@@ -166,9 +169,10 @@ class LightStorage:
         """See `Storage`."""
         self.durable.sync(sequence)
 
-    def crash(self, kept: int) -> None:
+    def crash(self, kept: int, *, is_power_lost: bool) -> int:  # noqa: ARG002 - nothing is ever half written here
         """See `Storage`."""
         self.durable.crash(kept)
+        return kept
 
     def damage(self) -> None:
         """See `Storage`."""
