@@ -55,6 +55,19 @@ def test_thesis_9_6_only_who_could_win_gets_a_yes(lone: Callable[..., Lone], las
     assert reply.is_granted is expected
 
 
+@pytest.mark.parametrize(
+    ("asked", "candidate", "expected"),
+    [(2, 3, False), (3, 2, True), (3, 3, False), (4, 3, True)],
+    ids=["an older term", "this term, by whom it voted for", "this term, by another", "the next term"],
+)
+def test_thesis_9_6_the_answer_is_that_which_a_real_request_would_get(
+    lone: Callable[..., Lone], asked: int, candidate: int, expected: bool
+) -> None:
+    node = lone(term=3, vote=2)
+    [reply] = of_kind(node.hear(VoteRequest(candidate, 1, Term(asked), START, is_pre_vote=True)), VoteReply)
+    assert (reply.is_granted, reply.term) == (expected, asked if expected else 3)
+
+
 def test_thesis_9_6_while_the_leader_is_well_the_answer_is_no(lone: Callable[..., Lone]) -> None:
     node = lone(has_check_quorum=True, has_pre_vote=True)
     node.hear(node.append_of(1, leader=3))
@@ -94,6 +107,14 @@ def test_thesis_9_6_a_question_that_hears_a_leader_gives_up(lone: Callable[..., 
     node.campaign()
     node.hear(node.append_of(1))
     assert (node.role, node.node.leader) == (Role.FOLLOWER, 2)
+
+
+def test_thesis_9_6_a_yes_that_comes_when_nobody_asks_any_more_is_ignored(lone: Callable[..., Lone]) -> None:
+    node = lone(has_pre_vote=True, term=1)
+    node.campaign()
+    node.hear(node.append_of(1))
+    node.hear(*(VoteReply(voter, 1, Term(2), is_granted=True, is_pre_vote=True) for voter in (2, 3)))
+    assert (node.role, node.node.term) == (Role.FOLLOWER, 1)
 
 
 def test_thesis_9_6_a_leader_still_speaks_to_a_node_that_asked(lone: Callable[..., Lone]) -> None:
