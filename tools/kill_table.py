@@ -67,17 +67,17 @@ def _commit() -> str:
 # ---------------------------------------------------------------- trying
 
 
-def _try_wrong(name: str, before: Fate, seeds: range, *, is_searched: bool, keeps_seed: bool) -> Fate:
+def _try_wrong(name: str, before: Fate, seeds: range, options: argparse.Namespace) -> Fate:
     place, raft_class = place_of("wrong", name), class_of("wrong", name)
     fate = dict(before)
-    begun = time.perf_counter()
-    fate["paper"] = by_paper(place)
-    fate["paper_seconds"] = round(time.perf_counter() - begun, 2)
+    if not options.no_paper:
+        fate["paper"] = by_paper(place)
     fate["transcripts"] = by_transcripts(raft_class)
     fate["schedules"] = by_schedules(raft_class)
-    if seeds and not (keeps_seed and before.get("seeds", {}).get("seed") is not None):
+    known = before.get("seeds", {"runs": 0, "seed": None})
+    if seeds and not (options.more and (known["seed"] is not None or known["runs"] >= len(seeds))):
         fate["seeds"] = by_seeds(place, seeds)
-    if is_searched and name in _SEARCHED:
+    if options.search and name in _SEARCHED:
         fate["search"] = by_search(place, _SEARCHED[name], 1, _SEARCH_SECONDS)
     return fate
 
@@ -174,11 +174,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seeds", type=int, default=200, metavar="N", help="try the seeds 1 to N on each wrong one (%(default)s)"
     )
-    parser.add_argument("--more", action="store_true", help="no seeds for those that a seed is known to kill")
+    parser.add_argument("--more", action="store_true", help="no seeds where a killer is known, or as many were tried")
     parser.add_argument(
         "--rights", type=int, default=200, metavar="N", help="so many more seeds for each right one (%(default)s)"
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="for the seeds of the right ones (%(default)s)")
+    parser.add_argument("--no-paper", action="store_true", help="take the paper's sentences from the last time")
     parser.add_argument("--search", action="store_true", help="search, too: a minute for each that is searched")
     parser.add_argument("--print", action="store_true", help="only write the table from what is noted")
     return parser
@@ -194,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.only and name not in options.only:
             continue
         before = notes["wrong"].get(name, {})
-        fate = _try_wrong(name, before, range(1, options.seeds + 1), is_searched=options.search, keeps_seed=options.more)
+        fate = _try_wrong(name, before, range(1, options.seeds + 1), options)
         notes["wrong"][name] = fate
         print(f"{name}: {killers_of(fate) or 'LIVES'}", flush=True)
         _write_notes(notes)

@@ -1,6 +1,6 @@
 """A learner's copy counts like a voter's.
 
-Seen in: systems that added learners later. Breaks: what is committed is on a majority of voters. Thesis: section 4.2.1.
+Breaks: what is committed is on a majority of voters. Thesis: section 4.2.1.
 """
 
 from collections.abc import Callable

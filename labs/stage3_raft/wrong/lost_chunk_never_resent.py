@@ -1,6 +1,6 @@
 """A chunk of a snapshot that is lost is not sent again.
 
-Seen in: snapshots that stick at some percent, sofa-jraft and others. Breaks: some time all is replicated. Paper: Raft, section 7.
+Breaks: some time all is replicated. Paper: Raft, section 7.
 """
 
 from mq.raft.node import RaftNode

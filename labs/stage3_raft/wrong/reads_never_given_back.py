@@ -1,6 +1,6 @@
 """Reads that wait when a reign ends are neither answered nor given back.
 
-Seen in: futures that hang for ever, DLedger #325. Breaks: who asks is told something. Thesis: section 6.4.
+Seen in: futures that hang for ever, DLedger #251. Breaks: who asks is told something. Thesis: section 6.4.
 """
 
 from collections import deque

@@ -1,6 +1,6 @@
 """An answer for which nothing had to be written leaves at once, though it rests on what is still being written.
 
-Seen in: etcd's ABA of async writes, its other half. Breaks: what is promised survives a loss of power. Paper: Raft, figure 2.
+Breaks: what is promised survives a loss of power. Paper: Raft, figure 2.
 """
 
 from mq.raft.node import RaftNode

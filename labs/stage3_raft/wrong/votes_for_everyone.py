@@ -1,6 +1,6 @@
 """Gives its vote in a term to all who ask.
 
-Seen in: jraft and raft-java, by way of a lost vote. Breaks: one leader a term. Paper: Raft, figure 2, RequestVote 2.
+Seen in: whoever loses a vote does this after a restart. Breaks: one leader a term. Paper: Raft, figure 2, RequestVote 2.
 """
 
 from mq.raft.node import RaftNode

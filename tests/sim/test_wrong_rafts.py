@@ -1,0 +1,109 @@
+"""Every wrong Raft dies by what is known to kill it, and every right one lives. How that was found: `tools/kill_table.py`."""
+
+from typing import Any
+
+import pytest
+
+from mq.raft.node import RaftNode
+from mq.sim.group.seeds import run_seed
+from tools.kill_table import killers_of, read_notes, to_text
+from tools.killers import LAB, ROOT, STEPS, by_paper, by_schedules, class_of, names_of, place_of, sentence_of
+
+NOTES = read_notes()
+WRONG, RIGHT = names_of("wrong"), names_of("right")
+BY_NAME = """
+vote_not_saved vote_before_fsync term_not_saved no_log_check length_only_check own_term_as_last old_votes_count votes_per_reply
+half_is_majority figure8 always_truncate never_truncate no_prev_term commit_not_clamped commit_to_own_end match_from_next
+heartbeat_skips_check wrong_follower_credited no_noop ack_before_fsync leader_counts_early older_snapshot_wins cut_before_snapshot
+stale_read reply_by_index
+"""
+OTHER_TIMING: dict[str, frozenset[str]] = {
+    # Sentences about what only makes it fast, or about pre-vote: a right variant may do otherwise.
+    "eager": frozenset(
+        {
+            "test_thesis_10_2_1_several_requests_are_on_their_way_and_no_more_than_the_limit",
+            "test_thesis_9_6_nobody_enters_a_new_term_for_a_question",
+            "test_thesis_9_6_with_a_majority_of_yes_it_campaigns",
+            "test_thesis_9_6_while_the_leader_is_well_the_answer_is_no",
+            "test_thesis_9_6_a_node_that_was_cut_off_does_not_disturb",
+            "test_thesis_9_6_a_question_that_hears_a_leader_gives_up",
+        }
+    ),
+    "lazy": frozenset(),
+    "plain": frozenset(
+        {
+            "test_5_3_whole_terms_are_skipped",
+            "test_thesis_10_2_1_several_requests_are_on_their_way_and_no_more_than_the_limit",
+        }
+    ),
+    "saving_up": frozenset(),
+}
+UNASKED = frozenset({"cut_off_node_comes_back", "poor_log_asks_first"})
+"""Schedules about pre-vote, which a right variant may do without."""
+
+
+def fate_of(name: str) -> dict[str, Any]:
+    fate: dict[str, Any] = NOTES["wrong"][name]
+    return fate
+
+
+def test_there_are_enough_of_them_and_the_known_ones_by_their_names() -> None:
+    assert len(WRONG) >= 60
+    assert set(BY_NAME.split()) <= set(WRONG)
+    assert len(RIGHT) >= 3
+    sentences = [sentence_of("wrong", name) for name in WRONG]
+    assert len(set(sentences)) == len(sentences)
+    assert all(sentence.endswith((".", ":")) for sentence in sentences)
+
+
+def test_all_of_them_were_tried_and_all_died() -> None:
+    assert sorted(NOTES["wrong"]) == WRONG
+    assert [name for name in WRONG if not killers_of(fate_of(name))] == []
+    assert len([name for name in WRONG if "seed" not in killers_of(fate_of(name))]) >= 10, "only a script finds them"
+
+
+def test_the_table_is_that_of_the_notes() -> None:
+    assert (LAB / "KILLS.md").read_text(encoding="utf-8") == to_text(NOTES)
+
+
+def test_each_is_one_small_edit_to_the_reference() -> None:
+    for name in WRONG:
+        assert class_of("wrong", name).__mro__[1] is RaftNode, name
+        assert (LAB / "wrong" / f"{name}.py").read_text(encoding="utf-8").count("\n") <= 60, name
+
+
+def test_the_reference_keeps_every_promise_in_every_schedule() -> None:
+    assert len(list((LAB / "schedules").glob("*.txt"))) >= 60
+    assert by_schedules(RaftNode) == {}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_raft_dies_by_its_schedule_its_seed_or_the_paper(name: str) -> None:
+    fate = fate_of(name)
+    if fate["schedules"]:
+        known = min(fate["schedules"])
+        assert list(by_schedules(class_of("wrong", name), known)) == [known]
+    elif fate["seeds"]["seed"] is not None:
+        result = run_seed(fate["seeds"]["seed"], STEPS, f"{ROOT}/{place_of('wrong', name)}")
+        assert result.promise
+    else:
+        assert by_paper(place_of("wrong", name))
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_raft_breaks_no_sentence_that_is_not_about_its_timing(name: str) -> None:
+    broken = {test.partition("::")[2] for test in by_paper(place_of("right", name))}
+    assert sorted(broken - OTHER_TIMING[name]) == []
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_raft_breaks_no_promise_in_any_schedule(name: str) -> None:
+    assert sorted(by_schedules(class_of("right", name)).keys() - (UNASKED if name == "eager" else set())) == []
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_raft_lives_through_seeds(name: str) -> None:
+    for seed in range(1, 21):
+        result = run_seed(seed, STEPS, f"{ROOT}/{place_of('right', name)}")
+        assert result.promise == "", result.story
