@@ -86,7 +86,7 @@ class Router:
         is_from_left = self._is_from_left(flight)
         messages = self._heads[id(card), is_from_left]
         reach = self.lanes.looks[id(card)].width / 2 - 4
-        spread = min(13.0, max(0.0, reach - 4) / len(messages))
+        spread = min(13.0, max(0.0, reach - 4) / max(1, len(messages) - 1))
         outward = 4 + spread * (len(messages) - 1 - messages.index(flight.message)) if reach > 4 else 0.0
         return self.lanes.middles[card.node] + (-outward if is_from_left else outward)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,7 +13,9 @@ from matplotlib.textpath import TextPath
 from mq.sim.group.options import GroupOptions
 from mq.sim.group.world import GroupWorld
 from mq.sim.spacetime import Window, draw, draw_png, draw_svg, scene_of
+from mq.sim.spacetime.palette import COMMITTED
 from mq.sim.spacetime.scene import Box, Face, Group, Label, Line, Polygon, Scene, label_box, overlap, text_width
+from mq.sim.spacetime.svg import to_html
 from mq.sim.trace import Event
 from tests.unit.sim.spacetime_traces import TRACES, Pen, figure_8, split_vote
 
@@ -153,6 +156,32 @@ def test_a_late_message_is_dashed_and_says_that_its_term_is_over() -> None:
     assert not any(face.way.dash for face in scene.faces if face.kind != "late")
 
 
+def test_a_message_that_a_later_one_overtook_is_dashed_and_says_so() -> None:
+    pen = Pen(1, 2)
+    pen.later()
+    pen.lead(1, 1)
+    slow = pen.entries(1, 2, 1, (0, 0), "1")
+    pen.later()
+    pen.note(1, "campaign")
+    fast = pen.entries(1, 2, 1, (0, 0), "1,1")
+    pen.later()
+    pen.take(fast, 0, "1,1", 1)
+    pen.later()
+    pen.receive(slow)
+    faces = {face.message: face for face in scene_of(pen.events).faces}
+    assert (faces[slow].kind, faces[fast].kind) == ("late", "arrived")
+    assert faces[slow].way.dash
+    assert "after one that was sent later" in faces[slow].title
+
+
+def test_messages_that_reach_one_card_have_their_heads_side_by_side() -> None:
+    scene = scene_of(figure_8())
+    heads = sorted((face.ends[1][1], face.ends[1][0]) for face in scene.faces if face.kind == "arrived")
+    beside = [(one, other) for one, other in pairwise(heads) if one[0] == other[0] and other[1] - one[1] < 60]
+    assert len(beside) >= 12, "four and four answers to the first leader, and those to the others"
+    assert all(other[1] - one[1] >= 7 for one, other in beside)
+
+
 def test_a_message_that_comes_twice_has_two_lines() -> None:
     pen = Pen(1, 2)
     pen.later()
@@ -194,6 +223,8 @@ def test_figure_8_shows_crashes_logs_and_the_entry_that_is_superseded() -> None:
     assert titles["entry 2 of term 2 was superseded"] == 2, "on n2 and n3"
     assert titles["entry 2 of term 2: durable, known to be committed"] == 1, "on n1, wrongly"
     assert titles["entry 2 of term 3: durable, known to be committed"] == 1, "on n5"
+    bars = [shape for shape in shapes_of(scene.front) if isinstance(shape, Box) and (shape.fill, shape.height) == (COMMITTED, 3)]
+    assert len(bars) == sum(count for title, count in titles.items() if title.endswith("known to be committed"))
     dotted = [shape for shape in shapes_of(scene.back) if isinstance(shape, Line) and shape.dash]
     assert len(dotted) == 3, "one gap in a rail for each crash"
 
@@ -272,8 +303,9 @@ def test_a_card_that_is_pointed_at_shows_the_lines_of_the_trace() -> None:
 
 
 def test_words_that_mean_something_to_xml_are_escaped() -> None:
-    root = ElementTree.fromstring(draw_svg(split_vote(), title='a < b & "c"'))
-    assert root.attrib["aria-label"] == 'a < b & "c"'
+    title = 'a < b & "c"'
+    assert ElementTree.fromstring(draw_svg(split_vote(), title)).attrib["aria-label"] == title
+    assert "<title>a &lt; b &amp; " in to_html(scene_of(split_vote(), title))
 
 
 def test_equal_traces_give_equal_bytes(tmp_path: Path) -> None:
