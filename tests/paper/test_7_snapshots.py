@@ -59,6 +59,18 @@ def test_7_a_snapshot_stands_for_all_that_was_applied_and_for_no_more(group: Cal
     assert nodes.node(1).take_snapshot() == Snapshot(entry_id(2, 1), MEMBERS)
 
 
+def test_7_without_anything_applied_since_the_last_one_there_is_no_new_snapshot(group: Callable[..., HandGroup]) -> None:
+    nodes = group()
+    assert nodes.node(1).take_snapshot() is None
+    nodes.campaign(1)
+    nodes.stabilize()
+    nodes.snapshot(1)
+    assert nodes.node(1).take_snapshot() is None
+    nodes.propose(1, b"a")
+    nodes.stabilize()
+    assert nodes.node(1).take_snapshot() == Snapshot(entry_id(2, 1), MEMBERS)
+
+
 def test_7_a_snapshot_names_its_last_entry_with_that_entrys_term(group: Callable[..., HandGroup]) -> None:
     """Not with the term that the node is in."""
     nodes = group(3, {1: [1, 2], 2: [1, 2], 3: [1, 2]})
