@@ -31,9 +31,10 @@ class _Undo(NamedTuple):
 
 
 class Book:
-    """last: index of the newest entry. base: (index, term or None) of what a snapshot stands for. saved_last: durable up to here.
+    """last: index of the newest entry. base: (index, term or None) of what a snapshot stands for.
 
-    votes: of this life, by term; what was not saved is forgotten by a crash. saved_term, saved_vote: as the disk has them. spoken: the highest term of a promise. is_known: a start was seen.
+    votes: of this life, by term; what was not saved is forgotten by a crash. saved_term, saved_vote, saved_last: as the disk has
+    them. spoken: the highest term of a message. is_known: a start was seen.
     """
 
     def __init__(self, node: str) -> None:

@@ -103,7 +103,8 @@ class MessageRules:
 
     def _check_campaign(self, book: Book, event: Event) -> None:
         index, term = event.number("last_index"), event.number("last_term")
-        if event.number("term") == book.saved_term and not book.has_durable(index, term):
+        is_candidate = book.role == "candidate" and event.number("term") == book.saved_term  # else its log may have changed since
+        if is_candidate and not book.has_durable(index, term):
             self.fail(
                 "a candidate asks for votes only for a log that is on its disk", "Paper: Raft, section 5.4.1 and figure 2",
                 f"{book.node} asks for a log that ends with entry {index} of term {term}",

@@ -27,7 +27,7 @@ _CUTS = ("cut_one_way", "cut_pair", "isolate", "split", "isolate_leader", "lone_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupOptions:
-    """nodes: voters at first. spares: nodes that may join. steps: at least so many before everything is healed.
+    """nodes: voters at first. spares: nodes that may join. steps, chaos_ms: at least so many, and so long, until all is healed.
 
     fault_every_ms: on average. wanted: what a run must have met, or it proves nothing.
     """
@@ -35,7 +35,7 @@ class GroupOptions:
     nodes: int = 3
     spares: int = 0
     steps: int = 3000
-    chaos_ms: int = 12_000
+    chaos_ms: int = 6_000
     fault_every_ms: int = 700
     faults: tuple[str, ...] = FAULTS[:-1]
     raft: RaftOptions = field(default_factory=RaftOptions)
@@ -56,7 +56,7 @@ def _draw_raft(rng: Random) -> RaftOptions:
         in_flight_max=rng.choice((1, 2, 8, 64)),
         recent_bytes_max=rng.choice((1, 60, 8 << 20)),
         chunk_bytes_max=rng.choice((12, 50, 256 << 10)),
-        learner_lag_max=rng.choice((0, 3, 1000)),
+        learner_lag_max=rng.choice((0, 5, 1000, 1000)),
         has_pre_vote=rng.random() < 0.6,
         has_check_quorum=rng.random() < 0.7,
     )
@@ -78,18 +78,19 @@ def _draw_faults(rng: Random, spares: int) -> tuple[str, ...]:
     share = rng.choice((0.25, 0.5, 0.8))
     chosen = {name for name in possible if rng.random() < share}
     chosen |= {rng.choice(_CRASHES), rng.choice(_CUTS)}
-    weights = {"change": rng.choice((1, 5, 10))} if spares else {}
+    weights = {"change": rng.choice((4, 12, 30))} if spares else {}
     return tuple(name for name in FAULTS if name in chosen or name in weights for _ in range(weights.get(name, 1)))
 
 
 def draw_options(seed: int, *, steps: int = 3000) -> GroupOptions:
     """Those of a seed."""
     rng = Random(f"options of {seed}")  # noqa: S311 - repeatable is what it has to be
-    spares, raft = rng.choice((0, 0, 0, 2)), _draw_raft(rng)
+    spares, raft = rng.choice((0, 0, 2)), _draw_raft(rng)
     return GroupOptions(
         nodes=rng.choice((3, 3, 5)),
         spares=spares,
         steps=steps,
+        chaos_ms=12 * raft.election_ticks * HostOptions().tick_ms,
         fault_every_ms=rng.choice((30, 60, 120)) * raft.election_ticks,
         faults=_draw_faults(rng, spares),
         raft=raft,

@@ -109,7 +109,8 @@ class PromisesAfterSaves(Checker):
             return  # it was true when it was decided, and that is durable
         if isinstance(message, VoteRequest):
             candidate = message.sender
-            if not durable.holds(message.last.index, message.last.term):
+            is_candidate = host.node is not None and host.node.role is Role.CANDIDATE  # else its log may have changed since
+            if is_candidate and not durable.holds(message.last.index, message.last.term):
                 self.fail(
                     f"node {host.node_id} asks for votes for a log that ends with {message.last}",
                     f"its disk does not hold that entry, but {durable.last_index} entries",

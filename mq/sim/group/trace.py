@@ -43,8 +43,9 @@ def body_of(payload: bytes) -> str:
     return f"x{crc32(payload):08x}"  # the letter keeps it from being read back as a number
 
 
-def _list(values: Iterable[object]) -> str:
-    return ",".join(map(str, values)) or "-"
+def _list(values: Iterable[object]) -> Value:
+    text = ",".join(map(str, values)) or "-"
+    return int(text) if text.isdigit() else text  # as a line is read back
 
 
 def _entries(entries: Sequence[Entry]) -> tuple[Value, Value]:
