@@ -5,6 +5,7 @@ The core never holds the state: it says when the host is to save one, to read a 
 
 from typing import NamedTuple
 
+from mq.core.errors import StateError
 from mq.core.ids import LogIndex
 from mq.raft.configuration import Configuration
 from mq.raft.messages import Snapshot, SnapshotReply, SnapshotRequest
@@ -35,6 +36,9 @@ class Snapshotting(Reading):
         super().__init__(start)
         self.incoming: Incoming | None = None
         if self.role is not Role.MUTE and not self.log.has(self.snapshot.last):
+            first = self.log.storage.first_index
+            if first > self.snapshot.last.index + 1:
+                raise StateError(f"the log begins at {first}, and the newest snapshot stands for {self.snapshot.last.index}")
             # The crash came between a snapshot from a leader and the log that begins behind it.
             self._restart_log(self.snapshot)
 
