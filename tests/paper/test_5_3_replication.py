@@ -6,7 +6,6 @@ import pytest
 
 from mq.core.entry import EntryKind
 from mq.raft.messages import AppendReply, AppendRequest
-from mq.raft.output import EntriesWanted
 from mq.raft.role import Role
 from mq.sim.hand.group import HandGroup
 from tests.paper.lone import Lone, command, entry_id, of_kind
@@ -289,39 +288,6 @@ def test_5_3_figure_7_the_leader_makes_every_followers_log_like_its_own(group: C
         beat(nodes)
     assert terms_of(nodes, 2) == terms_of(nodes, 1) == [*LEADER_OF_FIGURE_7, 8]
     assert nodes.node(2).commit_index == 11
-
-
-def fetching(lone: Callable[..., Lone]) -> tuple[Lone, EntriesWanted]:
-    """A leader that asked its host for old entries, which it does not keep in memory, for node 2."""
-    node = lone(terms=[1, 1, 1, 1], recent_bytes_max=1)
-    node.lead()
-    output = node.node.step(node.rejected_by(2, 4, entry_id(3, 1)))
-    [wanted] = output.fetch
-    assert isinstance(wanted, EntriesWanted)
-    assert (wanted.peer, wanted.first) == (2, 4)
-    return node, wanted
-
-
-def test_5_3_old_entries_are_read_from_the_disk_and_sent(lone: Callable[..., Lone]) -> None:
-    node, wanted = fetching(lone)
-    output = node.node.fetched(wanted, node.member.log.entries(wanted.first, wanted.last))
-    sent = of_kind(output.send, AppendRequest)
-    assert [(request.to, request.previous, [entry.index for entry in request.entries][:1]) for request in sent] == [
-        (2, entry_id(3, 1), [4])
-    ]
-
-
-def test_5_3_what_was_read_for_another_place_or_an_earlier_reign_is_not_sent(lone: Callable[..., Lone]) -> None:
-    node, wanted = fetching(lone)
-    entries = node.member.log.entries(wanted.first, wanted.last)
-    again = node.node.step(node.rejected_by(2, 3, entry_id(1, 1)))  # meanwhile it asks further back
-    assert [want.first for want in again.fetch if isinstance(want, EntriesWanted)] == [2]
-    assert of_kind(node.node.fetched(wanted, entries).send, AppendRequest) == []
-    node, wanted = fetching(lone)
-    node.hear(node.append_of(9, entry_id(5, 2)))
-    assert node.node.fetched(wanted, entries).send == ()
-    node.lead()
-    assert of_kind(node.node.fetched(wanted, entries).send, AppendRequest) == []
 
 
 def test_5_3_a_new_reign_knows_nothing_of_what_followers_had_in_the_last_one(lone: Callable[..., Lone]) -> None:
