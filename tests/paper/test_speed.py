@@ -1,11 +1,10 @@
-"""What makes it fast and is no rule: a Raft that does otherwise is right, too. Paper: Raft, section 5.3; thesis: section 10.2.1."""
+"""What makes it fast and is no rule: a Raft without it is right, too. Paper: Raft, section 5.3; thesis: section 10.2.1."""
 
 from collections.abc import Callable
 
 from mq.raft.messages import AppendReply, AppendRequest
-from mq.raft.output import EntriesWanted
 from mq.sim.hand.group import HandGroup
-from tests.paper.lone import Lone, entry_id, of_kind
+from tests.paper.lone import Lone, of_kind
 
 
 def terms_of(group: HandGroup, node_id: int) -> list[int]:
@@ -50,36 +49,3 @@ def test_thesis_10_2_1_several_requests_are_on_their_way_and_no_more_than_the_li
     node.hear(node.matched_by(2, 12))
     node.group.propose(1, b"y")
     assert [request.entries[0].index for request in of_kind(node.sent(), AppendRequest) if request.to == 2] == [13]
-
-
-def fetching(lone: Callable[..., Lone]) -> tuple[Lone, EntriesWanted]:
-    """A leader that asked its host for old entries, which it does not keep in memory, for node 2."""
-    node = lone(terms=[1, 1, 1, 1], recent_bytes_max=1)
-    node.lead()
-    output = node.node.step(node.rejected_by(2, 4, entry_id(3, 1)))
-    [wanted] = output.fetch
-    assert isinstance(wanted, EntriesWanted)
-    assert (wanted.peer, wanted.first) == (2, 4)
-    return node, wanted
-
-
-def test_5_3_old_entries_are_read_from_the_disk_and_sent(lone: Callable[..., Lone]) -> None:
-    node, wanted = fetching(lone)
-    output = node.node.fetched(wanted, node.member.log.entries(wanted.first, wanted.last))
-    sent = of_kind(output.send, AppendRequest)
-    assert [(request.to, request.previous, [entry.index for entry in request.entries][:1]) for request in sent] == [
-        (2, entry_id(3, 1), [4])
-    ]
-
-
-def test_5_3_what_was_read_for_another_place_or_an_earlier_reign_is_not_sent(lone: Callable[..., Lone]) -> None:
-    node, wanted = fetching(lone)
-    entries = node.member.log.entries(wanted.first, wanted.last)
-    again = node.node.step(node.rejected_by(2, 3, entry_id(1, 1)))  # meanwhile it asks further back
-    assert [want.first for want in again.fetch if isinstance(want, EntriesWanted)] == [2]
-    assert of_kind(node.node.fetched(wanted, entries).send, AppendRequest) == []
-    node, wanted = fetching(lone)
-    node.hear(node.append_of(9, entry_id(5, 2)))
-    assert node.node.fetched(wanted, entries).send == ()
-    node.lead()
-    assert of_kind(node.node.fetched(wanted, entries).send, AppendRequest) == []

@@ -112,9 +112,10 @@ def test_thesis_9_6_a_question_that_hears_a_leader_gives_up(lone: Callable[..., 
 def test_thesis_9_6_a_yes_that_comes_when_nobody_asks_any_more_is_ignored(lone: Callable[..., Lone]) -> None:
     node = lone(has_pre_vote=True, term=1)
     node.campaign()
-    node.hear(node.append_of(1))
-    node.hear(*(VoteReply(voter, 1, Term(2), is_granted=True, is_pre_vote=True) for voter in (2, 3)))
-    assert (node.role, node.node.term) == (Role.FOLLOWER, 1)
+    term = node.node.term
+    node.hear(node.append_of(term))
+    node.hear(*(VoteReply(voter, 1, Term(term + 1), is_granted=True, is_pre_vote=True) for voter in (2, 3)))
+    assert (node.role, node.node.term) == (Role.FOLLOWER, term)
 
 
 def test_thesis_9_6_a_leader_still_speaks_to_a_node_that_asked(lone: Callable[..., Lone]) -> None:
