@@ -1,0 +1,104 @@
+"""`run.py sim` with the Raft group: seeds in, promises or sentences out; a run of hours that may be interrupted."""
+
+from pathlib import Path
+
+import pytest
+
+from mq.core.errors import IllegalArgumentError
+from mq.sim.__main__ import main
+from mq.sim.group.seeds import Notes, SeedResult, Tally, run_seed, run_seeds
+
+WRONG_RAFT = '''
+from mq.raft.node import RaftNode
+
+class Raft(RaftNode):
+    """Commits what older terms left behind."""
+
+    def _may_count(self, index):
+        return True
+'''
+
+
+def test_many_seeds_end_in_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "1..3"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("3 seeds: 0 broken\n")
+    for part in (" elections, ", " crashes, ", " cuts, ", " at least in each seed", "3 seeds were run now, 0 were noted before"):
+        assert part in said
+
+
+def test_one_seed_prints_the_same_trace_each_time_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "group.svg"
+    assert main(["--seed", "5", "--draw", str(picture)]) == 0
+    first, said = capsys.readouterr()
+    assert "seed 5: all 15 promises were kept" in said
+    assert "drawn: " in said
+    assert picture.read_text().lstrip().startswith("<svg")
+    assert main(["--seed", "5"]) == 0
+    assert capsys.readouterr().out == first
+    assert first.startswith("time          node  event           details\n")
+
+
+def test_another_raft_is_put_in_the_place_of_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raft = tmp_path / "raft.py"
+    raft.write_text(WRONG_RAFT)
+    assert main(["--seeds", "1..4", "--raft", f"{raft}:Raft", "--resume", str(tmp_path / "notes.txt")]) == 1
+    out, err = capsys.readouterr()
+    assert "broken in " in out
+    assert "broken: a leader commits by counting copies only what is of its own term\n  fact 1: node " in err
+    assert "Paper: Raft, section 5.4.2 and figure 8" in err
+    assert "repeat: python3 run.py sim --seed " in err
+    assert main(["--seed", "3", "--raft", f"{raft}:None"]) == 2
+    assert main(["--seeds", "3..3", "--raft", "none.py:Raft"]) == 2
+
+
+def test_a_run_is_gone_on_with_where_it_was_interrupted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    notes = tmp_path / "notes.txt"
+    assert main(["--seeds", "1..4", "--resume", str(notes)]) == 0
+    whole = capsys.readouterr().out
+    lines = notes.read_text().split("\n")
+    assert lines[0] == "# raft group, 3000 steps"
+    assert [line.split(" ")[:2] for line in lines[1:5]] == [["1", "ok"], ["2", "ok"], ["3", "ok"], ["4", "ok"]]
+    notes.write_text("\n".join(lines[:3]) + "\n" + lines[3][:20])  # killed while it wrote
+    assert main(["--seeds", "1..4", "--resume", str(notes)]) == 0
+    again = capsys.readouterr().out
+    assert "2 seeds were run now, 2 were noted before" in again
+    assert again.split("\n")[:3] == whole.split("\n")[:3]
+    assert notes.read_text().split("\n") == lines
+
+
+def test_notes_of_other_runs_are_not_mixed_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    notes = tmp_path / "notes.txt"
+    Notes(notes, 3000).close()
+    with pytest.raises(IllegalArgumentError, match="holds other runs"):
+        Notes(notes, 500)
+    assert main(["--seeds", "1..2", "--steps", "500", "--resume", str(notes)]) == 2
+    assert "holds other runs" in capsys.readouterr().err
+    assert main(["--seeds", "1..2", "--resume", str(tmp_path / "no" / "notes.txt")]) == 2
+
+
+def test_what_was_noted_is_read_back() -> None:
+    met = {"elections": 3, "changes of members": 2, "events": 3100}
+    for result in (SeedResult(7, met), SeedResult(8, {}, "in each term there is at most one leader")):
+        assert SeedResult.from_line(result.to_line()) == result
+    for cut_short in ("", "7", "7 ok", "7 ok elections=3 chan", "7 ok elections=3"):
+        with pytest.raises(ValueError, match=r"no note of a seed|not enough values"):
+            SeedResult.from_line(cut_short)
+
+
+def test_the_tally_sums_up() -> None:
+    tally = Tally()
+    tally.add(SeedResult(1, {"elections": 3, "events": 3100}))
+    tally.add(SeedResult(2, {"elections": 4, "events": 3050}))
+    tally.add(SeedResult(3, {"elections": 1, "events": 10}, "reads are fresh"))
+    assert tally.to_text() == (
+        "3 seeds: 1 broken\n6,160 events, 3,050 at least in each seed\n8 elections\nbroken in 1 seeds: reads are fresh"
+    )
+
+
+@pytest.mark.slow
+def test_on_two_cores_the_same_comes_of_it() -> None:
+    alone = [run_seed(seed, 300) for seed in range(1, 13)]
+    together = sorted(run_seeds(range(1, 13), 300, jobs=2))
+    assert together == alone
+    assert {result.promise for result in alone} <= {"", "the run proves something"}
