@@ -134,7 +134,9 @@ class Router:
     def _ending(self, flight: Flight, sender: Card) -> Plan:
         """Of a message that was lost, or that is still under way when the picture ends."""
         mark = "cross" if flight.lost is not None else "open"
-        route = Route(flight, mark, is_late=False, label=message_label(flight.send))
+        is_far = self._distance(flight) > 1.5 * self.lanes.pitch
+        label = message_label(flight.send) + (f" → {flight.to}" if is_far else "")
+        route = Route(flight, mark, is_late=False, label=label)
         x = self._tail_x(flight, sender)
         target = self.lanes.middles[flight.to] + (-10 if self._is_from_left(flight) else 10)
         # Before the middle, so that two that go towards each other do not meet.

@@ -1,6 +1,8 @@
 """The drawing of a group's trace: what stands where, that nothing lies on anything, and the two kinds of pictures."""
 
 import re
+import subprocess
+import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -89,6 +91,7 @@ def test_nothing_lies_on_anything(name: str) -> None:
 
 
 @pytest.mark.sim
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "nodes"), [(1, 3), (4, 5)])
 def test_nothing_lies_on_anything_in_runs_of_the_world(seed: int, nodes: int) -> None:
     world = GroupWorld(seed, GroupOptions(nodes=nodes, steps=1200, chaos_ms=1500, wanted=()))
@@ -104,6 +107,12 @@ def test_nothing_lies_on_anything_in_runs_of_the_world(seed: int, nodes: int) ->
     print(f"seed {seed}: {drawn} messages drawn, {lost} of them lost")
     assert drawn > 100
     assert lost > 0
+
+
+def test_matplotlib_is_loaded_only_when_a_png_is_written() -> None:
+    script = "import sys; import mq.sim.spacetime.__main__; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("name", TRACES)
@@ -211,7 +220,8 @@ def test_roles_terms_votes_and_commits_of_an_election_are_written() -> None:
     words = words_of(scene_of(split_vote()))
     assert [words[text] for text in ("T1 candidate", "T2 candidate", "T2 leader", "T2 follower")] == [2, 1, 1, 2]
     assert [words[text] for text in ("votes for itself", "votes for n1", "commit 1")] == [3, 2, 3]
-    assert [words[text] for text in ("vote? T1", "vote? T2", "yes", "no", "+1 entry", "ok 1")] == [3, 2, 2, 2, 2, 2]
+    assert [words[text] for text in ("vote? T1", "vote? T2", "yes", "no", "+1 entry", "ok 1")] == [2, 2, 2, 2, 2, 2]
+    assert words["vote? T1 → n3"] == 1, "it is lost before its lane, so it says where it was to go"
 
 
 def test_figure_8_shows_crashes_logs_and_the_entry_that_is_superseded() -> None:
