@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from mq.core.ids import LogIndex, Term
 from mq.raft.configuration import Configuration
 from mq.raft.messages import AppendReply, AppendRequest, Snapshot, SnapshotReply, SnapshotRequest, VoteReply, VoteRequest
@@ -120,6 +122,21 @@ def test_7_what_is_committed_and_not_yet_applied_is_not_in_the_snapshot(lone: Ca
     node.node.step(node.matched_by(2, 2))  # behind the host's back, so that nobody applies it
     assert node.node.commit_index == 2
     assert node.node.take_snapshot() == Snapshot(entry_id(1, 1), MEMBERS)
+
+
+@pytest.mark.parametrize(("keep_from", "first"), [(1, 1), (2, 2), (3, 3), (9, 3)])
+def test_7_a_host_may_keep_more_entries_and_never_fewer(group: Callable[..., HandGroup], keep_from: int, first: int) -> None:
+    """Than the snapshot stands for: it may want them for followers that are a little behind."""
+    nodes = group()
+    nodes.campaign(1)
+    nodes.stabilize()
+    nodes.propose(1, b"a")
+    nodes.stabilize()
+    snapshot = nodes.node(1).take_snapshot()
+    assert snapshot == Snapshot(entry_id(2, 1), MEMBERS)
+    nodes.propose(1, b"b")
+    nodes.node(1).snapshot_saved(snapshot, keep_from=LogIndex(keep_from))
+    assert nodes.members[1].log.first_index == first
 
 
 def test_7_what_is_behind_the_snapshot_stays_in_the_log(group: Callable[..., HandGroup]) -> None:

@@ -1,8 +1,14 @@
-"""Entries that a leader does not keep in memory: read from the disk, and sent only where they still fit."""
+"""Old entries and snapshots that a host reads for a leader: sent only where they still fit. And what it may remove."""
 
-from mq.raft.messages import AppendRequest
+from mq.core.ids import LogIndex
+from mq.core.ports import Plan, Remove
+from mq.raft.configuration import Configuration
+from mq.raft.messages import AppendRequest, SnapshotRequest
 from mq.raft.node import RaftNode
-from mq.raft.output import EntriesWanted
+from mq.raft.options import RaftOptions
+from mq.raft.output import ChunkWanted, EntriesWanted
+from mq.sim.hand.hand_log import HandLog
+from mq.sim.hand.member import FirstChance
 from tests.paper.lone import Lone, entry_id, of_kind
 
 
@@ -37,3 +43,68 @@ def test_what_was_read_for_another_place_or_an_earlier_reign_is_not_sent() -> No
     assert node.node.fetched(wanted, entries).send == ()
     node.lead()
     assert of_kind(node.node.fetched(wanted, entries).send, AppendRequest) == []
+
+
+# ---------------------------------------------------------------- snapshots
+
+
+def sending() -> tuple[Lone, ChunkWanted]:
+    """A leader that has only a snapshot for node 2, and asked its host for the first chunk."""
+    node = Lone(RaftNode, 3, [], {"recent_bytes_max": 1, "chunk_bytes_max": 2})
+    node.lead()
+    node.hear(node.matched_by(3, 1))
+    node.group.propose(1, b"aa")
+    node.hear(node.matched_by(3, 2))
+    node.group.snapshot(1)
+    output = node.node.step(node.rejected_by(2, 0, entry_id(0, 0)))
+    for _ in range(4):
+        output = node.node.tick()
+        if output.fetch:
+            break
+    [wanted] = output.fetch
+    assert isinstance(wanted, ChunkWanted)
+    assert (wanted.peer, wanted.at, wanted.bytes_max) == (2, 0, 2)
+    return node, wanted
+
+
+def test_a_chunk_that_was_read_is_sent() -> None:
+    node, wanted = sending()
+    [request] = of_kind(node.node.chunk_fetched(wanted, b"aa", is_last=True).send, SnapshotRequest)
+    assert (request.to, request.at, request.data, request.is_last) == (2, 0, b"aa", True)
+
+
+def test_a_chunk_for_an_earlier_reign_or_another_place_is_not_sent() -> None:
+    node, wanted = sending()
+    assert node.node.chunk_fetched(wanted._replace(at=5), b"aa", is_last=True).send == ()
+    assert node.node.chunk_fetched(wanted._replace(peer=3), b"aa", is_last=True).send == ()
+    node.hear(node.append_of(9, entry_id(2, 1)))
+    assert node.node.chunk_fetched(wanted, b"aa", is_last=True).send == ()
+    node.lead()
+    assert of_kind(node.node.chunk_fetched(wanted, b"aa", is_last=True).send, SnapshotRequest) == []
+
+
+def test_a_snapshot_that_is_gone_is_begun_anew_with_the_newest() -> None:
+    node, wanted = sending()
+    [again] = node.node.chunk_fetched(wanted, None, is_last=False).fetch
+    assert (again.peer, again) == (2, wanted)
+
+
+class WithFiles(HandLog):
+    """A log that has a file for each entry."""
+
+    def drop_before(self, index: LogIndex) -> Plan:
+        super().drop_before(index)
+        return (Remove(f"before-{index}"),)
+
+
+def test_what_a_snapshot_stands_for_is_handed_out_to_be_removed() -> None:
+    """Also when nothing else is to be done."""
+    log = WithFiles()
+    node = RaftNode(1, log, FirstChance(), options=RaftOptions(), configuration=Configuration.of(1))
+    node.campaign()
+    for _ in range(2):
+        node.saved(log.waiting[-1].sequence)
+    node.applied(LogIndex(1))
+    snapshot = node.take_snapshot()
+    assert snapshot is not None
+    assert node.snapshot_saved(snapshot).forget == (Remove("before-2"),)
