@@ -35,12 +35,15 @@ class Election(Persistence):
 
     def _time_out(self) -> None:
         """No leader was heard of for too long. A node without a vote of its own never campaigns."""
-        if not self.configuration.is_voter(self.node_id) or self.role in {Role.LEADER, Role.MUTE}:
+        if not self._may_campaign() or self.role in {Role.LEADER, Role.MUTE}:
             self._restart_timer()
         elif self.options.has_pre_vote:
             self._become_pre_candidate()
         else:
             self._become_candidate(Event.TIMES_OUT_UNASKED)
+
+    def _may_campaign(self) -> bool:
+        return self.configuration.is_voter(self.node_id)
 
     def _become_pre_candidate(self) -> None:
         """Ask whether an election could be won, before a new term disturbs a leader who is well. Thesis: section 9.6."""

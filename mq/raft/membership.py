@@ -142,6 +142,18 @@ class Membership(Snapshotting):
         peer = self.peers.get(node_id)
         return peer is not None and peer.match_index + self.options.learner_lag_max >= self.log.last.index
 
+    def _may_campaign(self) -> bool:
+        """Also one that a change leaves out, until that is committed: nobody else may have a log that is as complete.
+
+        Its own vote does not count then. Thesis: section 4.2.2.
+        """
+        configurations, commit_index = self.configurations, self.commit_index
+        while len(configurations) > 1 and configurations[-1][0] > commit_index:
+            if configurations[-1][1].is_voter(self.node_id):
+                return True
+            configurations = configurations[:-1]
+        return configurations[-1][1].is_voter(self.node_id)
+
     def _on_committed(self, before: LogIndex) -> None:
         super()._on_committed(before)
         index, newest = self.configurations[-1]

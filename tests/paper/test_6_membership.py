@@ -268,6 +268,26 @@ def test_6_a_leader_that_is_removed_leads_until_the_new_configuration_is_committ
     assert nodes.node(1).role is Role.FOLLOWER
 
 
+def test_thesis_4_2_2_a_node_that_a_change_leaves_out_still_campaigns_until_that_is_committed(
+    group: Callable[..., HandGroup],
+) -> None:
+    """Only 1 holds the new configuration; 3, 4 and 5 are joint and cannot win without 1 or 2, and 2 has not even that."""
+    nodes = joint(group)
+    for node_id in (3, 4):
+        nodes.deliver(f"1>{node_id}")
+    nodes.deliver("*>1", which="all")
+    assert nodes.node(1).configuration == Configuration.of(3, 4, 5)
+    nodes.crash(1)
+    nodes.restart(1)
+    nodes.campaign(1)
+    settle(nodes)
+    assert nodes.node(1).configuration == Configuration.of(3, 4, 5)
+    assert nodes.node(3).commit_index == nodes.members[1].log.last_index, "it won, committed the change, and left"
+    assert nodes.node(1).role is Role.FOLLOWER
+    nodes.campaign(1)
+    assert nodes.node(1).role is Role.FOLLOWER, "now that it is committed, it is none of its business"
+
+
 def test_6_a_leader_that_is_removed_does_not_count_itself(group: Callable[..., HandGroup]) -> None:
     nodes = joint(group)
     for node_id in (3, 4):
