@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mq.raft.node import RaftNode
 from mq.sim.checkers import VacuousRunError
 from mq.sim.group.judge import judge, main, read_lines
 from mq.sim.group.watch import ViolationError
@@ -31,7 +32,7 @@ def promise_of(text: str) -> str:
 
 # ---------------------------------------------------------------- wrong Rafts, from their traces alone
 
-CAUGHT = {
+CAUGHT: dict[type[RaftNode], str] = {
     wrong.LeadsWithItsOwnVote: "in each term there is at most one leader",
     wrong.ChecksOnlyTheIndex: "logs that hold the same entry are equal up to it",
     wrong.VotesForAnyLog: "a leader has every entry that was committed in an earlier term",
@@ -46,7 +47,7 @@ CAUGHT = {
 
 
 @pytest.mark.parametrize("make", CAUGHT, ids=lambda make: make.__name__)
-def test_a_wrong_raft_is_found_out_by_its_trace(make: type) -> None:
+def test_a_wrong_raft_is_found_out_by_its_trace(make: type[RaftNode]) -> None:
     found = set()
     for seed in range(1, 40):
         world = GroupWorld(seed, make=make, checkers=lambda _: [])
