@@ -39,6 +39,7 @@ __all__ = ["main"]
 NOTES, TABLE = LAB / "kills.json", LAB / "KILLS.md"
 _SEARCHED = {"figure8": "figure8"}
 _SEARCH_SECONDS = 60
+_NOTED_MAX = 4
 _KINDS = ("sentence", "schedule", "transcript", "seed", "search")
 
 Fate = dict[str, Any]
@@ -67,13 +68,15 @@ def _commit() -> str:
 # ---------------------------------------------------------------- trying
 
 
-def _try_wrong(name: str, before: Fate, seeds: range, options: argparse.Namespace) -> Fate:
+def _try_wrong(name: str, before: Fate, broken: list[str] | None, options: argparse.Namespace) -> Fate:
+    """broken: sentences of the paper, if they were tried."""
     place, raft_class = place_of("wrong", name), class_of("wrong", name)
-    fate = dict(before)
-    if not options.no_paper:
-        fate["paper"] = by_paper(place)
-    fate["transcripts"] = by_transcripts(raft_class)
-    fate["schedules"] = by_schedules(raft_class)
+    fate, seeds = dict(before), range(1, options.seeds + 1)
+    if broken is not None:
+        fate["paper"], fate["sentences"] = broken[:_NOTED_MAX], len(broken)
+    fate["transcripts"] = by_transcripts(raft_class)[:_NOTED_MAX]
+    ends = by_schedules(raft_class)
+    fate["schedules"] = {name: ends[name] for name in sorted(ends)[:_NOTED_MAX]}
     known = before.get("seeds", {"runs": 0, "seed": None})
     if seeds and not (options.more and (known["seed"] is not None or known["runs"] >= len(seeds))):
         fate["seeds"] = by_seeds(place, seeds)
@@ -86,7 +89,7 @@ def _try_right(name: str, before: Fate, seeds: int, jobs: int) -> Fate:
     """Seeds go on where they ended the last time."""
     place = place_of("right", name)
     fate = {"seeds": 0, "broken": [], "seconds": 0.0, **before}
-    fate["paper"] = by_paper(place)
+    fate["paper"] = by_paper(place)[place]
     fate["schedules"] = by_schedules(class_of("right", name))
     begun, first = time.perf_counter(), fate["seeds"] + 1
     for result in run_seeds(range(first, first + seeds), STEPS, raft=f"{ROOT}/{place}", jobs=jobs):
@@ -104,7 +107,7 @@ def killers_of(fate: Fate) -> dict[str, str]:
     """Of each kind the first that kills, in the order of what they cost."""
     found = {}
     if fate.get("paper"):
-        more = len(fate["paper"]) - 1
+        more = fate.get("sentences", len(fate["paper"])) - 1
         found["sentence"] = fate["paper"][0].partition("::")[2] + (f" and {more} more" if more else "")
     if fate.get("schedules"):
         found["schedule"] = ", ".join(sorted(fate["schedules"])[:2])
@@ -191,11 +194,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     notes = read_notes()
     for kind in ("wrong", "right"):
         notes[kind] = {name: fate for name, fate in notes[kind].items() if name in names_of(kind)}
-    for name in [] if options.print else names_of("wrong"):
-        if options.only and name not in options.only:
-            continue
-        before = notes["wrong"].get(name, {})
-        fate = _try_wrong(name, before, range(1, options.seeds + 1), options)
+    tried = [] if options.print else [name for name in names_of("wrong") if not options.only or name in options.only]
+    broken = {} if options.no_paper else by_paper(*(place_of("wrong", name) for name in tried))
+    for name in tried:
+        fate = _try_wrong(name, notes["wrong"].get(name, {}), broken.get(place_of("wrong", name)), options)
         notes["wrong"][name] = fate
         print(f"{name}: {killers_of(fate) or 'LIVES'}", flush=True)
         _write_notes(notes)
@@ -209,9 +211,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write_notes(notes)
     TABLE.write_text(to_text(notes), encoding="utf-8")
     alive = [name for name, fate in notes["wrong"].items() if not killers_of(fate)]
-    broken = [name for name, fate in notes["right"].items() if fate["broken"]]
-    print(f"{len(notes['wrong'])} wrong, {len(alive)} of them alive {alive}; {len(notes['right'])} right, broken: {broken}")
-    return 1 if alive or broken else 0
+    dead = [name for name, fate in notes["right"].items() if fate["broken"]]
+    print(f"{len(notes['wrong'])} wrong, {len(alive)} of them alive {alive}; {len(notes['right'])} right, broken: {dead}")
+    return 1 if alive or dead else 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Each gives back what it found, as plain data that goes into `labs/stage3_raft/kills.json`.
 """
 
-import os
+import json
 import subprocess
 import sys
 import time
@@ -48,16 +48,15 @@ def sentence_of(kind: str, name: str) -> str:
     return text.split('"""')[1].split("\n")[0]
 
 
-def by_paper(place: str, *choice: str) -> list[str]:
-    """The paper's sentences that it breaks, as names for pytest. choice: only some of them."""
-    command = [sys.executable, "-m", "pytest", "-q", "-rf", "--no-header", "--tb=no", "-p", "no:cacheprovider", "--timeout=20"]
-    environment = {**os.environ, "RAFTMQ_RAFT": place}
+def by_paper(*places: str) -> dict[str, list[str]]:
+    """By place, the paper's sentences that do not hold, as names for pytest."""
     done = subprocess.run(
-        [*command, *(choice or ["tests/paper"])], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tools.paper_check", *places], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    if done.returncode not in {0, 1}:
-        raise RuntimeError(f"pytest ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return [line.split()[1] for line in done.stdout.split("\n") if line.startswith(("FAILED ", "ERROR "))]
+    if done.returncode:
+        raise RuntimeError(f"the sentences could not be tried:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return {each["place"]: each["broken"] for each in found}
 
 
 def by_transcripts(raft_class: type[RaftNode]) -> list[str]:
