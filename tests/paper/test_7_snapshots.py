@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from mq.core.entry import Entry, EntryKind
 from mq.core.ids import LogIndex, Term
 from mq.raft.configuration import Configuration
 from mq.raft.messages import AppendReply, AppendRequest, Snapshot, SnapshotReply, SnapshotRequest, VoteReply, VoteRequest
@@ -310,6 +311,17 @@ def test_7_figure_13_8_the_members_are_the_snapshots(lone: Callable[..., Lone]) 
     snapshot = Snapshot(entry_id(3, 2), Configuration.of(1, 2, 3, 4, 5))
     node.hear(SnapshotRequest(2, 1, Term(5), snapshot, 0, b"a", is_last=True))
     assert node.node.configuration == Configuration.of(1, 2, 3, 4, 5)
+
+
+def test_7_a_configuration_in_an_entry_behind_it_stays_in_force(lone: Callable[..., Lone]) -> None:
+    """Or goes, with that entry, when the log does not hold the snapshot's last one."""
+    for term, expected in ((1, Configuration.of(1, 2)), (4, MEMBERS)):
+        node = lone(terms=[1, 1])
+        change = Entry(LogIndex(3), Term(5), EntryKind.CONFIGURATION, Configuration.of(1, 2).to_bytes())
+        node.hear(node.append_of(5, entry_id(2, 1), [change]))
+        assert node.node.configuration == Configuration.of(1, 2)
+        node.hear(whole(2, term))
+        assert node.node.configuration == expected
 
 
 def test_7_behind_an_installed_snapshot_the_next_entries_fit(lone: Callable[..., Lone]) -> None:

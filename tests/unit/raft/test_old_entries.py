@@ -1,9 +1,9 @@
 """Old entries and snapshots that a host reads for a leader: sent only where they still fit. And what it may remove."""
 
-from mq.core.ids import LogIndex
+from mq.core.ids import LogIndex, Term
 from mq.core.ports import Plan, Remove
 from mq.raft.configuration import Configuration
-from mq.raft.messages import AppendRequest, SnapshotRequest
+from mq.raft.messages import AppendRequest, Snapshot, SnapshotRequest
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
 from mq.raft.output import ChunkWanted, EntriesWanted
@@ -87,6 +87,16 @@ def test_a_snapshot_that_is_gone_is_begun_anew_with_the_newest() -> None:
     node, wanted = sending()
     [again] = node.node.chunk_fetched(wanted, None, is_last=False).fetch
     assert (again.peer, again) == (2, wanted)
+
+
+def test_a_snapshot_that_nobody_waits_for_changes_nothing() -> None:
+    node = Lone(RaftNode, 3, [1], {})
+    members = Configuration.of(1, 2, 3)
+    part = SnapshotRequest(2, 1, Term(5), Snapshot(entry_id(7, 2), members), 0, b"a", is_last=False)
+    for _ in range(2):
+        assert node.node.snapshot_received(Snapshot(entry_id(9, 3), members)).install is None
+        node.hear(part)
+    assert (node.node.commit_index, node.terms) == (0, [1])
 
 
 class WithFiles(HandLog):
