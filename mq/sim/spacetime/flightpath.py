@@ -14,7 +14,9 @@ __all__ = ["LABEL_SIZE", "Crossing", "Placed", "place_labels"]
 
 LABEL_SIZE = 10.5
 _HEIGHTS = (26, 30, 34, 38, 42, 46, 52, 58, 64, 72, 80, 90, 100, 112, 126, 140, 160, 190, 230, 280)
+_HEIGHT_MAX = 2000
 _MARGIN, _HEAD, _CROSS = 1.5, 5.5, 6.5
+_ASIDES = (0.0, *(side * 13.0 * step for step in range(1, 5) for side in (-1, 1)))
 _DROP = 12.0
 """A message that arrives turns down for the last bit, so that its head stands upright on the card, beside those of others."""
 
@@ -87,39 +89,53 @@ def _frame(middle: tuple[float, float], label: str) -> _Frame:
     return (middle[0] - half, middle[1] - 0.62 * LABEL_SIZE, middle[0] + half, middle[1] + 0.62 * LABEL_SIZE)
 
 
-def _try_height(
-    crossings: Sequence[Crossing], rails: Sequence[float], bounds: tuple[float, float], height: float
-) -> tuple[float, dict[int, tuple[float, float]]] | None:
-    """Places for all labels in a gap of that height, and how many lines they lie on; None when two would overlap."""
-    taken = _marks(crossings, height)
-    lines = [(crossing.at(0, height), crossing.at(1, height)) for crossing in crossings]
-    middles: dict[int, tuple[float, float]] = {}
-    total = 0.0
-    order = sorted(
-        (n for n, crossing in enumerate(crossings) if crossing.label), key=lambda n: abs(lines[n][1][0] - lines[n][0][0])
-    )
-    for number in order:
-        crossing = crossings[number]
-        best: tuple[float, float, _Frame] | None = None
-        for step in range(10, 92, 2):
-            share = step / 100
-            frame = _frame(crossing.at(share, height), crossing.label)
-            if frame[1] < 0.5 or frame[3] > height - 0.5 or frame[0] < bounds[0] or frame[2] > bounds[1]:
-                continue
-            padded = (frame[0] - _MARGIN, frame[1] - _MARGIN, frame[2] + _MARGIN, frame[3] + _MARGIN)
-            if any(overlap(padded, other) for other in taken):
-                continue
-            hidden = sum(_cuts(frame, *line) for n, line in enumerate(lines) if n != number)
-            on_rails = sum(frame[0] - 4 < rail < frame[2] + 4 for rail in rails)
-            cost = 10 * hidden + 3 * on_rails + 4 * abs(share - 0.55)
-            if best is None or cost < best[0]:
-                best = (cost, share, frame)
+class _Gap:
+    """A gap of one height, in which labels are placed one after the other. taken: what no further one may lie on."""
+
+    def __init__(self, crossings: Sequence[Crossing], rails: Sequence[float], bounds: tuple[float, float], height: float) -> None:
+        self.crossings, self.rails, self.bounds, self.height = crossings, rails, bounds, height
+        self.lines = [(crossing.at(0, height), crossing.at(1, height)) for crossing in crossings]
+        self.taken = _marks(crossings, height)
+        self.middles: dict[int, tuple[float, float]] = {}
+        self.hidden = 0.0
+
+    def place_all(self, asides: Sequence[float]) -> bool:
+        """Whether all labels found a place. asides: how far above or below its line one may stand."""
+        labelled = (number for number, crossing in enumerate(self.crossings) if crossing.label)
+        return all(self._place(number, asides) for number in sorted(labelled, key=self._length))
+
+    def _length(self, number: int) -> float:
+        start, end = self.lines[number]
+        return abs(end[0] - start[0])
+
+    def _place(self, number: int, asides: Sequence[float]) -> bool:
+        crossing = self.crossings[number]
+        best: tuple[float, tuple[float, float], _Frame] | None = None
+        for aside in asides:
+            for step in range(10, 92, 2):
+                x, y = crossing.at(step / 100, self.height)
+                frame = _frame((x, y + aside), crossing.label)
+                if self._is_free(frame):
+                    cost = self._cost(frame, number) + 4 * abs(step / 100 - 0.55) + abs(aside) / 4
+                    if best is None or cost < best[0]:
+                        best = (cost, (x, y + aside), frame)
         if best is None:
-            return None
-        total += best[0] // 3
-        taken.append(best[2])
-        middles[number] = crossing.at(best[1], height)
-    return total, middles
+            return False
+        self.hidden += best[0] // 3
+        self.taken.append(best[2])
+        self.middles[number] = best[1]
+        return True
+
+    def _is_free(self, frame: _Frame) -> bool:
+        if frame[1] < 0.5 or frame[3] > self.height - 0.5 or frame[0] < self.bounds[0] or frame[2] > self.bounds[1]:
+            return False
+        padded = (frame[0] - _MARGIN, frame[1] - _MARGIN, frame[2] + _MARGIN, frame[3] + _MARGIN)
+        return not any(overlap(padded, other) for other in self.taken)
+
+    def _cost(self, frame: _Frame, number: int) -> float:
+        """Of lying on other lines, and on rails."""
+        hidden = sum(_cuts(frame, *line) for other, line in enumerate(self.lines) if other != number)
+        return 10 * hidden + 3 * sum(frame[0] - 4 < rail < frame[2] + 4 for rail in self.rails)
 
 
 def place_labels(
@@ -129,16 +145,27 @@ def place_labels(
 
     rails: where lanes have their rails. bounds: the picture's left and right edge. height_min: of the gap.
     """
+    heights = sorted({max(float(height), height_min) for height in _HEIGHTS})
     best: tuple[float, Placed] | None = None
-    for height in sorted({max(float(height), height_min) for height in _HEIGHTS}):
-        found = _try_height(crossings, rails, bounds, height)
-        if found is None:
+    for height in heights:
+        gap = _Gap(crossings, rails, bounds, height)
+        if not gap.place_all((0.0,)):
             continue
-        cost = found[0] + height / 14  # a taller gap has to be worth it
+        cost = gap.hidden + height / 14  # a taller gap has to be worth it
         if best is None or cost < best[0]:
-            best = (cost, Placed(height, found[1]))
+            best = (cost, Placed(height, gap.middles))
         if best[0] < height / 14:
             break
-    if best is None:  # so many messages in one gap that no height helps: their words are left to the hover
-        return Placed(max(_HEIGHTS[-1], height_min), {})
-    return best[1]
+    return best[1] if best is not None else _crowded(crossings, rails, bounds, heights[-1])
+
+
+def _crowded(crossings: Sequence[Crossing], rails: Sequence[float], bounds: tuple[float, float], height: float) -> Placed:
+    """When not all labels have room on their lines, they may stand beside them, in a gap as high as it takes.
+
+    Only words that are too wide for the picture find no room at all; they are left to the hover.
+    """
+    while True:
+        gap = _Gap(crossings, rails, bounds, height)
+        if gap.place_all(_ASIDES) or height > _HEIGHT_MAX:
+            return Placed(height, gap.middles)
+        height += 60

@@ -1,10 +1,14 @@
 """A trace read as a story: logs through power losses, what is left out, which part is drawn, and in which rows."""
 
+from itertools import combinations
+
 import pytest
 
+from mq.sim.spacetime.flightpath import LABEL_SIZE, Crossing, place_labels
 from mq.sim.spacetime.logbook import Cell, LogBook
 from mq.sim.spacetime.narrator import tell
 from mq.sim.spacetime.rows import arrange
+from mq.sim.spacetime.scene import Label, label_box, overlap
 from mq.sim.spacetime.story import Condition
 from mq.sim.spacetime.window import STEPS_MAX, NothingToDrawError, PictureTooLongError, Window, select
 from mq.sim.spacetime.wording import pairs_text
@@ -71,6 +75,21 @@ def test_a_log_that_the_trace_does_not_tell_is_unknown_but_for_its_end() -> None
 
 def test_ways_in_both_directions_are_one() -> None:
     assert pairs_text([("n1", "n2"), ("n2", "n1"), ("n3", "n1")]) == "n1 ↔ n2, n3 → n1"
+
+
+def test_every_label_finds_room_however_many_messages_cross_a_gap() -> None:
+    crossings = [Crossing(f"m{n}", 300.0, 380.0, 1.0, "again: +12 entries, old T2", "head") for n in range(40)]
+    placed = place_labels(crossings, (300.0, 400.0), (58.0, 898.0))
+    assert len(placed.middles) == 40
+    frames = [label_box(Label(*middle, crossings[n].label, LABEL_SIZE, "", "middle")) for n, middle in placed.middles.items()]
+    assert not any(overlap(one, other) for one, other in combinations(frames, 2))
+    assert min(frame[1] for frame in frames) >= 0
+    assert max(frame[3] for frame in frames) <= placed.height
+
+
+def test_words_that_are_wider_than_the_picture_are_left_out() -> None:
+    crossing = Crossing("m1", 300.0, 380.0, 1.0, "wide " * 200, "head")
+    assert place_labels([crossing], (), (58.0, 898.0)).middles == {}
 
 
 # ---------------------------------------------------------------- windows
