@@ -19,12 +19,12 @@ from pathlib import Path
 
 from mq.sim.checkers import BrokenPromiseError, VacuousRunError
 from mq.sim.draw import draw_loss
+from mq.sim.group.options import GROUP_STEPS
 from mq.sim.world import World, WorldOptions
 
 __all__ = ["main"]
 
 _SUFFIXES = (".png", ".svg")
-_GROUP_STEPS = 3000
 
 _COUNTED = (
     "sent", "delivered", "acked", "kill", "power-loss", "sync-failed", "disk-full", "bit-flip", "damage", "opened",
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         help="with --seed: draw the end of the run, or, of a broker, what a power loss left on the disk (.png or .svg)",
     )  # fmt: skip
     parser.add_argument(
-        "--steps", type=_steps, help=f"of a run before its end ({_GROUP_STEPS}; of a broker {WorldOptions().steps})"
+        "--steps", type=_steps, help=f"of a run before its end ({GROUP_STEPS}; of a broker {WorldOptions().steps})"
     )
     parser.add_argument("--jobs", type=_steps, default=1, metavar="N", help="with --seeds: on so many cores (%(default)s)")
     parser.add_argument("--resume", type=Path, metavar="FILE", help="with --seeds: note there what is done, and go on from it")
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run_group(options: argparse.Namespace) -> int:
     from mq.sim.group.command import run_many, run_one  # noqa: PLC0415 - a broker's run needs none of it
 
-    steps = options.steps or _GROUP_STEPS
+    steps = options.steps or GROUP_STEPS
     if options.seeds is None:
         return run_one(options.seed, steps, options.raft, options.draw)
     return run_many(options.seeds, steps, raft=options.raft, jobs=options.jobs, resume=options.resume)

@@ -5,12 +5,9 @@ import time
 from pathlib import Path
 
 from mq.core.errors import IllegalArgumentError
-from mq.raft.node import RaftNode
 from mq.sim.checkers import VacuousRunError
-from mq.sim.group.options import draw_options
-from mq.sim.group.seeds import Notes, SeedResult, Tally, run_seeds
+from mq.sim.group.seeds import Notes, SeedResult, Tally, make_world, run_seeds
 from mq.sim.group.watch import ViolationError
-from mq.sim.group.world import GroupWorld
 from mq.sim.load_raft import load_raft
 from mq.sim.spacetime import Window, draw
 
@@ -26,11 +23,10 @@ def _say(text: str) -> None:
 def run_one(seed: int, steps: int, raft: str, picture: Path | None) -> int:
     """The trace goes to stdout, what it came to to stderr. Returns the exit status."""
     try:
-        make = load_raft(raft) if raft else RaftNode
+        world = make_world(seed, steps, raft)
     except IllegalArgumentError as error:
         _say(str(error))
         return 2
-    world = GroupWorld(seed, draw_options(seed, steps=steps), make=make)
     status = 0
     try:
         world.run()

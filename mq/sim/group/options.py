@@ -12,7 +12,7 @@ from mq.sim.group.machine import HostOptions
 from mq.sim.group.network import NetworkOptions
 from mq.sim.group.workload import WorkloadOptions
 
-__all__ = ["FAULTS", "GroupOptions", "draw_options"]
+__all__ = ["FAULTS", "GROUP_STEPS", "GroupOptions", "draw_options"]
 
 FAULTS = (
     "kill", "power_loss", "blackout", "pause", "cut_one_way", "cut_pair", "isolate", "split", "hold", "slow_disk", "failing_sync",
@@ -20,6 +20,9 @@ FAULTS = (
     "kill_after_append", "campaign", "transfer", "change", "snapshot", "damage",
 )  # fmt: skip
 """Of the nemesis in `mq.sim.group.faults`."""
+
+GROUP_STEPS = 3000
+"""Of a run at least."""
 
 _CRASHES = ("kill", "power_loss", "blackout", "kill_leader", "kill_after_append")
 _CUTS = ("cut_one_way", "cut_pair", "isolate", "split", "isolate_leader", "lone_append")
@@ -34,7 +37,7 @@ class GroupOptions:
 
     nodes: int = 3
     spares: int = 0
-    steps: int = 3000
+    steps: int = GROUP_STEPS
     chaos_ms: int = 6_000
     fault_every_ms: int = 700
     faults: tuple[str, ...] = FAULTS[:-1]
@@ -82,7 +85,7 @@ def _draw_faults(rng: Random, spares: int) -> tuple[str, ...]:
     return tuple(name for name in FAULTS if name in chosen or name in weights for _ in range(weights.get(name, 1)))
 
 
-def draw_options(seed: int, *, steps: int = 3000) -> GroupOptions:
+def draw_options(seed: int, *, steps: int = GROUP_STEPS) -> GroupOptions:
     """Those of a seed."""
     rng = Random(f"options of {seed}")  # noqa: S311 - repeatable is what it has to be
     spares, raft = rng.choice((0, 0, 2)), _draw_raft(rng)

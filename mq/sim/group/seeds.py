@@ -19,12 +19,12 @@ from typing import NamedTuple
 from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
 from mq.sim.checkers import VacuousRunError
-from mq.sim.group.options import draw_options
+from mq.sim.group.options import GROUP_STEPS, draw_options
 from mq.sim.group.watch import ViolationError
 from mq.sim.group.world import GroupWorld
 from mq.sim.load_raft import load_raft
 
-__all__ = ["Notes", "SeedResult", "Tally", "calm_collector", "run_seed", "run_seeds"]
+__all__ = ["Notes", "SeedResult", "Tally", "calm_collector", "make_world", "run_seed", "run_seeds"]
 
 
 class SeedResult(NamedTuple):
@@ -53,9 +53,16 @@ class SeedResult(NamedTuple):
         return cls(int(seed), {name.replace("_", " "): int(count) for name, _, count in pairs})
 
 
+def make_world(seed: int, steps: int, raft: str = "") -> GroupWorld:
+    """raft: `FILE:Class` of another Raft than ours. Raises: IllegalArgumentError when there is none."""
+    flags = (f" --steps {steps}" if steps != GROUP_STEPS else "") + (f" --raft {raft}" if raft else "")
+    make = load_raft(raft) if raft else RaftNode
+    return GroupWorld(seed, draw_options(seed, steps=steps), make=make, flags=flags)
+
+
 def run_seed(seed: int, steps: int, raft: str = "") -> SeedResult:
-    """One run. raft: `FILE:Class` of another Raft than ours."""
-    world = GroupWorld(seed, draw_options(seed, steps=steps), make=load_raft(raft) if raft else RaftNode)
+    """One run, see `make_world`."""
+    world = make_world(seed, steps, raft)
     try:
         world.run()
     except ViolationError as error:

@@ -92,7 +92,7 @@ class _Counter(Checker):
 
 
 class GroupWorld:
-    """See the module. make: the Raft to be tried; make_storage: what it keeps its log on."""
+    """See the module. make: the Raft to be tried; make_storage: what it keeps its log on. flags: what else repeats this run."""
 
     def __init__(
         self,
@@ -102,8 +102,9 @@ class GroupWorld:
         make: type[RaftNode] = RaftNode,
         make_storage: MakeStorage = LightStorage,
         checkers: Callable[[dict[int, Host]], list[Checker]] = all_checkers,
+        flags: str = "",
     ) -> None:
-        self.seed, self.options = seed, options or draw_options(seed)
+        self.seed, self.options, self.flags = seed, options or draw_options(seed), flags
         options = self.options
         rng = self.rng = Random(seed)  # noqa: S311 - repeatable is what it has to be
         self.agenda, self.trace = Agenda(), GroupTrace()
@@ -152,7 +153,7 @@ class GroupWorld:
 
     def _placed(self, violation: Violation) -> ViolationError:
         placed = violation._replace(step=self.agenda.steps, at_ms=self.agenda.now_ms)
-        repeat = f"repeat: python3 run.py sim --seed {self.seed}"
+        repeat = f"repeat: python3 run.py sim --seed {self.seed}{self.flags}"
         return ViolationError(placed, f"\n{self.trace.tail(12)}\n{repeat}")
 
     def _run(self) -> None:

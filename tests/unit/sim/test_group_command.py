@@ -1,5 +1,6 @@
 """`run.py sim` with the Raft group: seeds in, promises or sentences out; a run of hours that may be interrupted."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_another_raft_is_put_in_the_place_of_ours(tmp_path: Path, capsys: pytest
     assert "broken in " in out
     assert "broken: a leader commits by counting copies only what is of its own term\n  fact 1: node " in err
     assert "Paper: Raft, section 5.4.2 and figure 8" in err
-    assert "repeat: python3 run.py sim --seed " in err
+    assert re.search(rf"^repeat: python3 run\.py sim --seed \d --raft {re.escape(str(raft))}:Raft$", err, re.MULTILINE)
     assert main(["--seed", "3", "--raft", f"{raft}:None"]) == 2
     assert main(["--seeds", "3..3", "--raft", "none.py:Raft"]) == 2
 
