@@ -2,6 +2,7 @@
 
     run.py sim --seeds 1..500          many runs of a Raft group; the first broken promise of each seed is printed
     run.py sim --seeds 1..20000 --jobs 2 --resume seeds.txt        the same, and it may be interrupted
+    run.py sim --seeds 1..20 --log store        the same with the broker's commit log on simulated disks
     run.py sim --seed 8142             one run with its trace on stdout
     run.py sim --seed 8142 --draw group.png
     run.py sim --profile broker --seed 8142 --draw loss.png        a single broker, its disk and its clients
@@ -79,6 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=_steps, default=1, metavar="N", help="with --seeds: on so many cores (%(default)s)")
     parser.add_argument("--resume", type=Path, metavar="FILE", help="with --seeds: note there what is done, and go on from it")
     parser.add_argument("--raft", default="", metavar="FILE:CLASS", help="another Raft in the place of ours")
+    parser.add_argument(
+        "--log", choices=("light", "store"), default="light",
+        help="of a group: a log in memory, or the broker's commit log, byte by byte on simulated disks (%(default)s)",
+    )  # fmt: skip
     return parser
 
 
@@ -103,8 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--resume and --jobs need --seeds A..B")
     if options.profile == "group":
         return _run_group(options)
-    if options.resume is not None or options.jobs > 1 or options.raft:
-        parser.error("--resume, --jobs and --raft are for the profile group")
+    if options.resume is not None or options.jobs > 1 or options.raft or options.log != "light":
+        parser.error("--resume, --jobs, --raft and --log are for the profile group")
     world_options = WorldOptions(steps=options.steps or WorldOptions().steps)
     if options.seeds is not None:
         return _run_many(options.seeds, world_options)
@@ -116,8 +121,9 @@ def _run_group(options: argparse.Namespace) -> int:
 
     steps = options.steps or GROUP_STEPS
     if options.seeds is None:
-        return run_one(options.seed, steps, options.raft, options.draw)
-    return run_many(options.seeds, steps, raft=options.raft, jobs=options.jobs, resume=options.resume)
+        return run_one(options.seed, steps, options.raft, options.draw, log=options.log)
+    resume, jobs = options.resume, options.jobs
+    return run_many(options.seeds, steps, raft=options.raft, jobs=jobs, resume=resume, log=options.log)
 
 
 def _run_one(seed: int, options: WorldOptions, picture: Path | None) -> int:

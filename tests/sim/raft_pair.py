@@ -37,16 +37,6 @@ OPTIONS = RaftOptions(
 _WORDS = 20
 
 
-class OwnChance:
-    """Each node has a time-out of its own."""
-
-    def __init__(self, node_id: int) -> None:
-        self._node_id = node_id
-
-    def randrange(self, start: int, stop: int, /) -> int:
-        return min(start + 2 * self._node_id, stop - 1)
-
-
 class Promises:
     """What a node told others, and must know after any crash. term: the highest; votes: by term; acked: terms by index."""
 
@@ -125,7 +115,7 @@ class Member:
         self.incoming = b""
         self.applied, self.checksum = decode_state(found.newest.state) if found.newest else (0, 0)
         self.node = self.raft_class(
-            self.node_id, found.log, OwnChance(self.node_id), options=OPTIONS, configuration=FIRST,
+            self.node_id, found.log, Random(self.node_id), options=OPTIONS, configuration=FIRST,
             snapshot=found.newest.snapshot if found.newest else None, later_configurations=self.later(found),
         )  # fmt: skip
 

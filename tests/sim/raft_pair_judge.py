@@ -15,7 +15,7 @@ from mq.sim.disk import SimDisk
 from mq.sim.group.store_log import StoreMedium, kept_groups
 from tests.sim.raft_pair import FIRST, Found, Group, Member, NoJudge
 
-_ROUNDS_MAX = 120
+_ROUNDS_MAX = 400
 
 
 class CrashJudge(NoJudge):

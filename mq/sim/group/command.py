@@ -20,10 +20,10 @@ def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def run_one(seed: int, steps: int, raft: str, picture: Path | None) -> int:
+def run_one(seed: int, steps: int, raft: str, picture: Path | None, *, log: str = "light") -> int:
     """The trace goes to stdout, what it came to to stderr. Returns the exit status."""
     try:
-        world = make_world(seed, steps, raft)
+        world = make_world(seed, steps, raft, log=log)
     except IllegalArgumentError as error:
         _say(str(error))
         return 2
@@ -46,12 +46,12 @@ def run_one(seed: int, steps: int, raft: str, picture: Path | None) -> int:
     return status
 
 
-def run_many(seeds: range, steps: int, *, raft: str = "", jobs: int = 1, resume: Path | None = None) -> int:
+def run_many(seeds: range, steps: int, *, raft: str = "", jobs: int = 1, resume: Path | None = None, log: str = "light") -> int:
     """Each broken promise is told at once, the sums at the end. Returns the exit status."""
     try:
         if raft:
             load_raft(raft)
-        notes = Notes(resume, steps, raft) if resume is not None else None
+        notes = Notes(resume, steps, raft, log=log) if resume is not None else None
     except (IllegalArgumentError, OSError) as error:
         _say(str(error))
         return 2
@@ -62,7 +62,7 @@ def run_many(seeds: range, steps: int, *, raft: str = "", jobs: int = 1, resume:
     noted, events_noted, begun = tally.seeds, tally.counts["events"], time.monotonic()
     left = [seed for seed in seeds if notes is None or seed not in notes.done]
     try:
-        for result in run_seeds(left, steps, raft=raft, jobs=jobs):
+        for result in run_seeds(left, steps, raft=raft, jobs=jobs, log=log):
             _take(result, tally, notes, len(seeds))
     finally:
         if notes is not None:

@@ -20,6 +20,8 @@ from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
 from mq.sim.checkers import VacuousRunError
 from mq.sim.group.options import GROUP_STEPS, draw_options
+from mq.sim.group.storage import LightStorage
+from mq.sim.group.store_storage import StoreStorages
 from mq.sim.group.watch import ViolationError
 from mq.sim.group.world import GroupWorld
 from mq.sim.load_raft import load_raft
@@ -53,16 +55,18 @@ class SeedResult(NamedTuple):
         return cls(int(seed), {name.replace("_", " "): int(count) for name, _, count in pairs})
 
 
-def make_world(seed: int, steps: int, raft: str = "") -> GroupWorld:
-    """raft: `FILE:Class` of another Raft than ours. Raises: IllegalArgumentError when there is none."""
+def make_world(seed: int, steps: int, raft: str = "", *, log: str = "light") -> GroupWorld:
+    """raft: `FILE:Class` of another Raft than ours. log: "light" or "store". Raises: IllegalArgumentError when there is none."""
     flags = (f" --steps {steps}" if steps != GROUP_STEPS else "") + (f" --raft {raft}" if raft else "")
+    flags += f" --log {log}" if log != "light" else ""
     make = load_raft(raft) if raft else RaftNode
-    return GroupWorld(seed, draw_options(seed, steps=steps), make=make, flags=flags)
+    make_storage = StoreStorages(seed) if log == "store" else LightStorage
+    return GroupWorld(seed, draw_options(seed, steps=steps), make=make, make_storage=make_storage, flags=flags)
 
 
-def run_seed(seed: int, steps: int, raft: str = "") -> SeedResult:
+def run_seed(seed: int, steps: int, raft: str = "", *, log: str = "light") -> SeedResult:
     """One run, see `make_world`."""
-    world = make_world(seed, steps, raft)
+    world = make_world(seed, steps, raft, log=log)
     try:
         world.run()
     except ViolationError as error:
@@ -77,9 +81,9 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def run_seeds(seeds: Iterable[int], steps: int, *, raft: str = "", jobs: int = 1) -> Iterator[SeedResult]:
+def run_seeds(seeds: Iterable[int], steps: int, *, raft: str = "", jobs: int = 1, log: str = "light") -> Iterator[SeedResult]:
     """All of them; on several cores in the order in which they are done."""
-    run = partial(run_seed, steps=steps, raft=raft)
+    run = partial(run_seed, steps=steps, raft=raft, log=log)
     if jobs == 1:
         calm_collector()
         yield from map(run, seeds)
@@ -92,9 +96,9 @@ def run_seeds(seeds: Iterable[int], steps: int, *, raft: str = "", jobs: int = 1
 class Notes:
     """What was run before, and is noted from now on. done: by seed."""
 
-    def __init__(self, file: Path, steps: int, raft: str = "") -> None:
+    def __init__(self, file: Path, steps: int, raft: str = "", *, log: str = "light") -> None:
         """Raises: IllegalArgumentError when the file holds notes of other runs; OSError."""
-        heading = f"# raft group, {steps} steps" + (f", {raft}" if raft else "")
+        heading = f"# raft group, {steps} steps" + (f", {raft}" if raft else "") + (f", log {log}" if log != "light" else "")
         self.done: dict[int, SeedResult] = {}
         lines = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
         if lines and any(lines) and lines[0] != heading:
