@@ -44,6 +44,10 @@ class Raft(RaftNode):
         super()._beat()
         self._resting = set()
 
+    def _leave(self) -> None:
+        self._fed.clear()  # its last word is for everyone
+        super()._leave()
+
     def _tell(self, message: Message) -> None:
         is_heartbeat = isinstance(message, AppendRequest) and not message.entries
         if not (is_heartbeat and message.to in self._resting):
