@@ -17,6 +17,7 @@ __all__ = ["Group", "LightLog", "LightMedium"]
 
 _BEFORE_ALL = EntryId(Term(0), LogIndex(0))
 _NO_CUT = 1 << 62
+_RESET = -1
 
 
 class Group(NamedTuple):
@@ -176,12 +177,12 @@ class LightLog:
             raise StateError(
                 f"entry {first.index} cannot stand behind {after_index}: the log holds {self.first_index} to {self.last_index}"
             )
-        if after_index < self.last_index and first.term == self.term_at(first.index):
-            raise StateError(f"entry {first.index} of term {first.term} is in the log already")
         before = self.term_at(LogIndex(after_index)) or 0
         for entry in entries:
             if entry.term < before:
                 raise StateError(f"entry {entry.index} of term {entry.term} cannot stand behind one of term {before}")
+            if entry.index <= self.last_index and entry.term == self.term_at(entry.index):
+                raise StateError(f"entry {entry.index} of term {entry.term} is in the log already")
             before = entry.term
         if before > own_term:
             raise StateError(f"an entry of term {before} comes from a later term than the node's own, {own_term}")
@@ -199,7 +200,7 @@ class LightLog:
         self._entries.clear()
         self._base, self.hard_state = last, hard_state
         self.first_index, self.last_index = LogIndex(last.index + 1), last.index
-        self._note(-1, base, before, base.index, replaced)
+        self._note(_RESET, base, before, base.index, replaced)
         self.medium.waiting.append(Group(self._sequence, last.index, (), hard_state, last))
         return Appended((), (), self._sequence)
 
@@ -218,7 +219,7 @@ class LightLog:
         if not self._waiting or self._waiting[-1].sequence != sequence:
             raise StateError(f"append {sequence} cannot be taken back: it is not the newest, or it is durable")
         undone = self._waiting.pop()
-        if undone.base != self._base:
+        if undone.cut == _RESET:
             self._base, self.first_index = undone.base, LogIndex(undone.base.index + 1)
             self._entries = list(undone.replaced)
         else:

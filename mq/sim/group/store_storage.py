@@ -133,7 +133,8 @@ class StoreStorage:
     def forget(self, plan: Plan) -> None:
         """See `Storage`."""
         perform(self.disk, plan)
-        self.durable.drop_before(self._log.first_index)
+        if plan:
+            self.durable.drop_before(self._log.first_index)
 
     # --- snapshots
 
