@@ -197,6 +197,16 @@ def test_5_6_a_save_that_failed_promises_nothing_and_leaves_the_log_as_it_was(lo
     assert node.terms == [1, 2]
 
 
+def test_5_6_a_vote_that_could_not_be_saved_is_saved_before_it_is_given_after_all(lone: Callable[..., Lone]) -> None:
+    node = lone(is_manual=True)
+    node.hear(node.request_of(2, 1, START))
+    node.group.save_fails(1)
+    node.hear(node.request_of(2, 1, START), node.append_of(1, START, [command(1, 1)]))
+    assert [reply.is_granted for reply in of_kind(node.save(), VoteReply)] == [True]
+    node.restart()
+    assert (node.node.term, node.node.vote) == (1, 2)
+
+
 def test_5_6_a_leader_that_cannot_save_gives_up(lone: Callable[..., Lone]) -> None:
     """Its followers may have what it lost."""
     node = lone()

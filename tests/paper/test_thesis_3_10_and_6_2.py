@@ -49,7 +49,9 @@ def test_thesis_3_10_it_is_brought_up_to_date_first(group: Callable[..., HandGro
 
 def test_thesis_3_10_meanwhile_nothing_is_proposed(group: Callable[..., HandGroup]) -> None:
     nodes = led(group)
+    assert not nodes.node(1).view().is_transferring
     nodes.transfer(1, 2)
+    assert nodes.node(1).view().is_transferring
     with pytest.raises(NotLeaderError):
         nodes.node(1).propose([b"a"])
     assert nodes.members[1].log.last_index == 1
