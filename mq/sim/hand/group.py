@@ -6,7 +6,7 @@
     group.propose(1, b"a")
     group.drop("1>3")
     group.stabilize()
-    what_happened = "\n".join(group.take_lines())
+    what_happened = group.take_lines()
 
 Nothing happens by itself: a message stays on its way until it is delivered or dropped. Disks say yes at once, unless they are
 told to wait.
