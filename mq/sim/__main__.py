@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--jobs", type=_steps, default=1, metavar="N", help="with --seeds: on so many cores (%(default)s)")
     parser.add_argument("--resume", type=Path, metavar="FILE", help="with --seeds: note there what is done, and go on from it")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="with --seeds: write the sums there, as a page to keep")
     parser.add_argument("--raft", default="", metavar="FILE:CLASS", help="another Raft in the place of ours")
     parser.add_argument(
         "--log", choices=("light", "store"), default="light",
@@ -104,12 +105,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("say which: --seeds A..B or --seed N")
     if options.draw is not None and options.seed is None:
         parser.error("--draw needs --seed N")
-    if options.seeds is None and (options.resume is not None or options.jobs > 1):
-        parser.error("--resume and --jobs need --seeds A..B")
+    if options.seeds is None and (options.resume is not None or options.report is not None or options.jobs > 1):
+        parser.error("--resume, --report and --jobs need --seeds A..B")
     if options.profile == "group":
         return _run_group(options)
-    if options.resume is not None or options.jobs > 1 or options.raft or options.log != "light":
-        parser.error("--resume, --jobs, --raft and --log are for the profile group")
+    if options.resume or options.report or options.jobs > 1 or options.raft or options.log != "light":
+        parser.error("--resume, --report, --jobs, --raft and --log are for the profile group")
     world_options = WorldOptions(steps=options.steps or WorldOptions().steps)
     if options.seeds is not None:
         return _run_many(options.seeds, world_options)
@@ -123,7 +124,7 @@ def _run_group(options: argparse.Namespace) -> int:
     if options.seeds is None:
         return run_one(options.seed, steps, options.raft, options.draw, log=options.log)
     resume, jobs = options.resume, options.jobs
-    return run_many(options.seeds, steps, raft=options.raft, jobs=jobs, resume=resume, log=options.log)
+    return run_many(options.seeds, steps, raft=options.raft, jobs=jobs, resume=resume, log=options.log, page=options.report)
 
 
 def _run_one(seed: int, options: WorldOptions, picture: Path | None) -> int:

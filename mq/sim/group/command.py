@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mq.core.errors import IllegalArgumentError
 from mq.sim.checkers import VacuousRunError
+from mq.sim.group.report import report
 from mq.sim.group.seeds import Notes, SeedResult, Tally, make_world, run_seeds
 from mq.sim.group.watch import ViolationError
 from mq.sim.load_raft import load_raft
@@ -46,7 +47,16 @@ def run_one(seed: int, steps: int, raft: str, picture: Path | None, *, log: str 
     return status
 
 
-def run_many(seeds: range, steps: int, *, raft: str = "", jobs: int = 1, resume: Path | None = None, log: str = "light") -> int:
+def run_many(  # noqa: PLR0913 - they are the flags of the command
+    seeds: range,
+    steps: int,
+    *,
+    raft: str = "",
+    jobs: int = 1,
+    resume: Path | None = None,
+    log: str = "light",
+    page: Path | None = None,
+) -> int:
     """Each broken promise is told at once, the sums at the end. Returns the exit status."""
     try:
         if raft:
@@ -69,8 +79,15 @@ def run_many(seeds: range, steps: int, *, raft: str = "", jobs: int = 1, resume:
             notes.close()
     seconds = max(time.monotonic() - begun, 1e-9)
     rate = (tally.counts["events"] - events_noted) / seconds
-    sys.stdout.write(f"{tally.to_text()}\n{tally.seeds - noted:,} seeds were run now, {noted:,} were noted before: ")
-    sys.stdout.write(f"{seconds:.1f} s with {jobs} at a time, {rate:,.0f} events a second\n")
+    pace = f"{tally.seeds - noted:,} seeds were run now, {noted:,} were noted before: "
+    pace += f"{seconds:.1f} s with {jobs} at a time, {rate:,.0f} events a second"
+    sys.stdout.write(f"{tally.to_text()}\n{pace}\n")
+    if page is not None:
+        flags = (
+            f" --jobs {jobs} --resume FILE" + (f" --raft {raft}" if raft else "") + (f" --log {log}" if log != "light" else "")
+        )
+        command = f"python3 run.py sim --seeds {seeds[0]}..{seeds[-1]}{flags} --report {page}"
+        page.write_text(report(command, tally, pace), encoding="utf-8")
     return 1 if tally.broken else 0
 
 

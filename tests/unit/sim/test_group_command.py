@@ -61,8 +61,11 @@ def test_a_run_is_gone_on_with_where_it_was_interrupted(tmp_path: Path, capsys: 
     assert lines[0] == "# raft group, 3000 steps"
     assert [line.split(" ")[:2] for line in lines[1:5]] == [["1", "ok"], ["2", "ok"], ["3", "ok"], ["4", "ok"]]
     notes.write_text("\n".join(lines[:3]) + "\n" + lines[3][:20])  # killed while it wrote
-    assert main(["--seeds", "1..4", "--resume", str(notes)]) == 0
+    page = tmp_path / "SEEDS.md"
+    assert main(["--seeds", "1..4", "--resume", str(notes), "--report", str(page)]) == 0
     again = capsys.readouterr().out
+    assert again in page.read_text()
+    assert "    python3 run.py sim --seeds 1..4 --jobs 1 --resume FILE" in page.read_text()
     assert "2 seeds were run now, 2 were noted before" in again
     assert again.split("\n")[:3] == whole.split("\n")[:3]
     assert notes.read_text().split("\n") == lines
