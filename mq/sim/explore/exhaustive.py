@@ -122,7 +122,8 @@ class _Depth(Generic[State, Step]):
     def search(self, start: State) -> Result[State, Step]:
         self.depths[self.model.key(start)] = 0
         answer, state = self.question.answer(start), start
-        self.stack.append((start, iter(self.model.steps(start))))
+        if not self.question.is_pruned(start):
+            self.stack.append((start, iter(self.model.steps(start))))
         while self.stack and answer is None:
             if self._is_spent():
                 return self._ended((Outcome.SPENT, "", ""), None)

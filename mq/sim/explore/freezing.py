@@ -1,6 +1,7 @@
 """A canonical, hashable name for everything that is in a node: two nodes with equal names go on in the same way."""
 
 import random
+from collections import deque
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -64,20 +65,15 @@ class _Freezer:
         if facts.sort is Sort.ATOM:
             found: Hashable = value
             return found
-        if facts.sort is Sort.TUPLE or facts.sort is Sort.NAMED:
-            return self._freeze_tuple(value)
+        if facts.sort is Sort.NAMED:
+            return (type(value), self._freeze_items(value))
+        if facts.sort is Sort.TUPLE:
+            return self._freeze_items(value)
         self._open[id(value)] = ("again", len(self._open))
         try:
             return self._freeze_open(value, facts)
         finally:
             del self._open[id(value)]
-
-    def _freeze_tuple(self, value: tuple[Any, ...]) -> Hashable:
-        same = self._same
-        for item in value:
-            if type(item) not in same and self.freeze(item) is not item:
-                return (type(value), *[self.freeze(each) for each in value])
-        return value
 
     def _freeze_items(self, items: Iterable[Any]) -> tuple[Hashable, ...]:
         same, freeze = self._same, self.freeze
@@ -85,15 +81,13 @@ class _Freezer:
 
     def _freeze_open(self, value: Any, facts: ClassFacts) -> Hashable:
         kind, freeze = type(value), self.freeze
-        match facts.sort:
-            case Sort.LIST | Sort.DEQUE:
-                return (kind, self._freeze_items(value))
-            case Sort.DICT:
-                return (kind, frozenset([(freeze(key), freeze(item)) for key, item in value.items()]))
-            case Sort.SET | Sort.FROZEN_SET:
-                return (kind, frozenset(self._freeze_items(value)))
-            case _:
-                return self._freeze_object(value, facts)
+        if isinstance(value, dict):
+            return (kind, frozenset([(freeze(key), freeze(item)) for key, item in value.items()]))
+        if isinstance(value, list | deque):
+            return (kind, self._freeze_items(value))
+        if isinstance(value, set | frozenset):
+            return (kind, frozenset(self._freeze_items(value)))
+        return self._freeze_object(value, facts)
 
     def _freeze_object(self, value: Any, facts: ClassFacts) -> Hashable:
         kind = type(value)

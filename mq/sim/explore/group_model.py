@@ -187,6 +187,11 @@ class GroupModel:
         """Everything but what happens to messages."""
         return step & 7 > _REPEAT
 
+    def sort(self, step: GroupStep) -> Hashable:
+        """Its kind, and that of its message."""
+        kind = step & 7
+        return (kind, type(self.local.messages[step >> 3])) if kind <= _REPEAT else kind
+
     def resolve(self, state: GroupState, step: GroupStep) -> GroupStep | None:
         """A message that is not under way is replaced by the newest of the same kind from and to the same nodes."""
         steps = self.steps(state)

@@ -15,6 +15,7 @@ from mq.raft.options import RaftOptions
 from mq.raft.output import EntriesWanted, Output
 from mq.raft.port import Chance, LogStorage
 from mq.sim.explore.memory_log import MemoryLog
+from mq.sim.explore.promises import Look
 
 __all__ = ["Host", "MakeNode", "NoChance", "Setting"]
 
@@ -116,6 +117,11 @@ class Host:
     def _apply(self, index: int) -> Output:
         self.applied += self.log.entries[len(self.applied) : index]
         return self.node.applied(LogIndex(index))
+
+    @property
+    def look(self) -> Look:
+        """What others may see of it now."""
+        return Look.of(self.node.view(), self.log.entries, self.applied)
 
     @property
     def newest_save(self) -> int:

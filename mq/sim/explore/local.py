@@ -43,10 +43,9 @@ class Moved(NamedTuple):
 
 
 class Local(NamedTuple):
-    """A state of one node. name: of its contents. log, applied: numbers of these contents, to compare quickly."""
+    """A state of one node. log, applied: numbers of these contents, to compare quickly."""
 
     host: Host
-    name: Hashable
     look: Look
     log: int
     applied: int
@@ -72,7 +71,11 @@ class LocalStates:
 
     def first(self, node_id: int) -> int:
         """A node that starts for the first time."""
-        return self._number(Host(node_id, self._setting))
+        return self._number(self.make_host(node_id))
+
+    def make_host(self, node_id: int) -> Host:
+        """A new node, with nothing on its disk."""
+        return Host(node_id, self._setting)
 
     def move(self, local: int, kind: int, number: int) -> Moved:
         """What this input makes of a node. number: of the message, or of the proposal, else 0."""
@@ -85,14 +88,15 @@ class LocalStates:
     def _carry_out(self, local: int, kind: Kind, number: int) -> Moved:
         host = clone(self.states[local].host, self._shared)
         try:
-            self._do(host, kind, number)
+            self.do(host, kind, number)
             host.node.check()
         except (MqError, AssertionError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
             return Moved(local, (), f"{type(error).__name__}: {error}")
         sent, host.sent = host.sent, ()
         return Moved(self._number(host), tuple(sorted(map(self._number_message, sent))), "")
 
-    def _do(self, host: Host, kind: Kind, number: int) -> None:
+    def do(self, host: Host, kind: Kind, number: int) -> None:
+        """Carry out an input on this very node."""
         setting = self._setting
         match kind:
             case Kind.DELIVER | Kind.REPEAT:
@@ -117,11 +121,10 @@ class LocalStates:
         found = self._by_name.get(name)
         if found is None:
             found = self._by_name[name] = len(self.states)
-            view = host.node.view()
-            look = Look.of(view, host.log.entries, host.applied)
+            look = host.look
             self.states.append(
                 Local(
-                    host, name, look, self._content(look.entries), self._content(look.applied), look.role is Role.LEADER,
+                    host, look, self._content(look.entries), self._content(look.applied), look.role is Role.LEADER,
                     host.node.configuration.is_voter(host.node_id), bool(host.log.waiting),
                 )
             )  # fmt: skip

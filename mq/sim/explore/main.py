@@ -170,7 +170,7 @@ def _replay(file: Path, scope: Scope, make: type[RaftNode], options: argparse.Na
         _say(f"step {len(path) + 1} cannot happen there: {missing}")
         return 2
     story = Story(model, path)
-    if story.states[-1].wrong:
+    if story.state.wrong:
         return _report(story, options)
     sys.stdout.write(story.to_text())
     _say("no promise is broken by these steps")
@@ -178,7 +178,7 @@ def _replay(file: Path, scope: Scope, make: type[RaftNode], options: argparse.Na
 
 
 def _violation(story: Story) -> Violation:
-    broken = story.model.history.broken[story.states[-1].wrong]
+    broken = story.model.history.broken[story.state.wrong]
     if broken is None:
         raise ValueError("these steps break no promise")
     sentence, section = PROMISES[broken.promise]

@@ -43,6 +43,9 @@ class Model(Protocol[State, Step]):
     def is_outside(self, step: Step) -> bool:
         """Whether the step comes from outside (a time-out, a fault, a client), not from what is under way already."""
 
+    def sort(self, step: Step) -> Hashable:
+        """What kind of step it is: steps of one sort are often needed, or not needed, together."""
+
     def resolve(self, state: State, step: Step) -> Step | None:
         """The step that can happen here and is this one, or comes nearest to it; None when nothing does."""
 

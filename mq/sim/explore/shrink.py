@@ -16,6 +16,9 @@ from mq.sim.explore.model import Model, State, Step
 
 __all__ = ["replay", "shrink"]
 
+_STRETCH = 4
+"""So many steps at most are left out in one place when it is tried in two places at once."""
+
 
 def replay(
     model: Model[State, Step], steps: Sequence[Step], has_failed: Callable[[State], bool], *, start: State | None = None
@@ -71,15 +74,22 @@ class _Shrinker(Generic[State, Step]):
 
     def shrink(self) -> tuple[Step, ...]:
         self._remove_all()
-        fruitless = 0
-        while self.tries_left > 0 and fruitless < self.patience:
-            fruitless += 1
-            if self._replace_somewhere():
-                self._remove_all()
-                fruitless = 0
-        self._remove_singles()
+        while self.tries_left > 0 and (self._remove_stretches() or self._change_at_random()):
+            self._remove_all()
         self._settle()
         return self.best
+
+    def _change_at_random(self) -> bool:
+        """Until it is shorter, or patience is at its end."""
+        before = len(self.best)
+        for number in range(self.patience):
+            if number % 2:
+                self._remove_sorts()
+            else:
+                self._replace_somewhere()
+            if len(self.best) < before:
+                return True
+        return False
 
     def _settle(self) -> None:
         """Let what is under way arrive as early as it can: a story is read more easily when an answer follows its question."""
@@ -109,7 +119,7 @@ class _Shrinker(Generic[State, Step]):
         while size > 1:
             self._remove_chunks(size)
             size = max(1, size // 2)
-        while self._remove_singles() or self._remove_pairs():
+        while self._remove_singles():
             pass
 
     def _remove_chunks(self, size: int) -> None:
@@ -123,19 +133,33 @@ class _Shrinker(Generic[State, Step]):
         self._remove_chunks(1)
         return len(self.best) < before
 
-    def _remove_pairs(self) -> bool:
-        for one, other in combinations(range(len(self.best)), 2):
-            rest = self.best[:one] + self.best[one + 1 : other] + self.best[other + 1 :]
+    def _remove_stretches(self) -> bool:
+        """Leave out two short stretches at once: what one of them does, the other needs."""
+        places = range(len(self.best))
+        stretches = [(at, at + width) for at in places for width in range(1, _STRETCH + 1) if at + width < len(self.best)]
+        for (first, first_end), (second, second_end) in combinations(stretches, 2):
             if self.tries_left <= 0:
                 return False
+            if first_end > second:
+                continue
+            rest = self.best[:first] + self.best[first_end:second] + self.best[second_end:]
             if self._try(rest, longest=len(self.best) - 1):
                 return True
         return False
 
+    def _remove_sorts(self) -> None:
+        """Leave out all steps of some sorts within a stretch: a whole election, or all that was replicated in it."""
+        randrange, best = self.rng.randrange, self.best
+        first, last = sorted((randrange(len(best)), randrange(len(best))))
+        sorts = list(dict.fromkeys(self.model.sort(step) for step in best[first : last + 1]))
+        chosen = {sort for sort in sorts if randrange(2)}
+        kept = [step for step in best[first : last + 1] if self.model.sort(step) not in chosen]
+        self._try((*best[:first], *kept, *best[last + 1 :]), longest=len(best))
+
     # --- replacing
 
-    def _replace_somewhere(self) -> bool:
-        """Leave out some steps of a stretch, and let others happen in their place, fewer or as many. True when it got shorter.
+    def _replace_somewhere(self) -> None:
+        """Leave out some steps of a stretch, and let others happen in their place, fewer or as many.
 
         As many, too: a story of the same length may be one from which more can be left out.
         """
@@ -149,7 +173,6 @@ class _Shrinker(Generic[State, Step]):
         state = self._state_at(at)
         new = self._some_steps(state, stretch, randrange(removed + 1))
         self._try((*best[:at], *new, *best[at + width :]), longest=len(best))
-        return len(self.best) < len(best)
 
     def _state_at(self, at: int) -> State:
         state = self.model.first()

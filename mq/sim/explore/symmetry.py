@@ -16,7 +16,7 @@ __all__ = ["Symmetry"]
 
 
 class Symmetry:
-    """orders: how many states of the group one name stands for is `size` of it."""
+    """Numbers for names; the same one for a node's state, a message or a past that another one becomes by a renaming."""
 
     def __init__(self, states: LocalStates, history: History, scope: Scope) -> None:
         self._states, self._history, self._ids = states, history, scope.ids
@@ -39,10 +39,6 @@ class Symmetry:
             renamed, found = min(self._renamed(nodes, messages, past, order) for order in orders)
         parts = self._parts
         return parts.setdefault(renamed, len(parts)) << 32 | parts.setdefault((-1, *found), len(parts))
-
-    def size(self, nodes: tuple[int, ...], messages: tuple[int, ...], past: int) -> int:
-        """How many states differ from this one in the nodes' names alone, with this one."""
-        return len({self._renamed(nodes, messages, past, order) for order in permutations(range(len(nodes)))})
 
     def _possible_orders(self, nodes: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Orders of places that put the classes of the nodes in order."""
