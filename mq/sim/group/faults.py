@@ -243,6 +243,20 @@ class Nemesis(Checker):
     def _kill_after_append(self) -> None:
         self._armed = "kill_after_append"
 
+    def _kill_after_vote(self) -> None:
+        self._armed = "kill_after_vote"
+
+    def moved(self, host: Host) -> None:
+        """See `Checker`. A voter dies when its vote may have left, and is there again while that term is still open."""
+        node = host.node
+        if self._armed == "kill_after_vote" and node is not None and node.vote not in {None, host.vote, host.node_id}:
+            self._armed = ""
+            self._agenda.at(self._agenda.now_ms + self._span(15), self._kill_voter, host, host.life)
+
+    def _kill_voter(self, host: Host, life: int) -> None:
+        if host.life == life:
+            self._stop(host, is_power_lost=self._rng.random() < 0.5, about_ms=30)
+
     def _cut_change(self, host: Host, joint: Configuration) -> None:
         """Members are about to change: cut the leader off from some of the old majority, or of the new one."""
         side = self._rng.choice((joint.voters, joint.old_voters))
@@ -257,7 +271,12 @@ class Nemesis(Checker):
             is_new = any(entry.kind is EntryKind.CONFIGURATION for entry in group.entries)
             if is_new and self._rng.random() < 0.5:
                 self._cut_change(host, node.configuration)
-        if not self._armed or not group.entries or host.node is None or host.node.role is not Role.LEADER:
+        if (
+            self._armed not in {"lone_append", "kill_after_append"}
+            or not group.entries
+            or host.node is None
+            or host.node.role is not Role.LEADER
+        ):
             return
         armed, self._armed = self._armed, ""
         if armed == "lone_append":

@@ -17,14 +17,14 @@ __all__ = ["FAULTS", "GROUP_STEPS", "GroupOptions", "draw_options"]
 FAULTS = (
     "kill", "power_loss", "blackout", "pause", "cut_one_way", "cut_pair", "isolate", "split", "hold", "slow_disk", "failing_sync",
     "full_disk", "drift", "storm", "kill_leader", "pause_leader", "isolate_leader", "hold_leader", "lone_append",
-    "kill_after_append", "campaign", "transfer", "change", "snapshot", "damage",
+    "kill_after_append", "kill_after_vote", "campaign", "transfer", "change", "snapshot", "damage",
 )  # fmt: skip
 """Of the nemesis in `mq.sim.group.faults`."""
 
 GROUP_STEPS = 3000
 """Of a run at least."""
 
-_CRASHES = ("kill", "power_loss", "blackout", "kill_leader", "kill_after_append")
+_CRASHES = ("kill", "power_loss", "blackout", "kill_leader", "kill_after_append", "kill_after_vote")
 _CUTS = ("cut_one_way", "cut_pair", "isolate", "split", "isolate_leader", "lone_append")
 
 
@@ -51,12 +51,15 @@ class GroupOptions:
 
 def _draw_raft(rng: Random) -> RaftOptions:
     election_ticks = rng.choice((5, 10, 10, 20))
+    entries_max, append_bytes_max = rng.choice(((1, 1 << 20), (2, 1 << 20), (8, 64), (1024, 8), (1024, 1 << 20)))
+    # Many small requests on a network that overtakes itself are refused by the dozen, and all are sent again: so only a few.
+    in_flight_max = rng.choice((1, 2, 8, 64) if (entries_max, append_bytes_max) == (1024, 1 << 20) else (1, 2, 8))
     return RaftOptions(
         election_ticks=election_ticks,
         heartbeat_ticks=rng.choice((1, 2, 2)),
-        entries_max=rng.choice((1, 1, 2, 8, 1024)),
-        append_bytes_max=rng.choice((8, 64, 1 << 20)),
-        in_flight_max=rng.choice((1, 2, 8, 64)),
+        entries_max=entries_max,
+        append_bytes_max=append_bytes_max,
+        in_flight_max=in_flight_max,
         recent_bytes_max=rng.choice((1, 60, 8 << 20)),
         chunk_bytes_max=rng.choice((12, 50, 256 << 10)),
         learner_lag_max=rng.choice((0, 5, 1000, 1000)),
