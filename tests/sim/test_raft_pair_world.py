@@ -42,9 +42,12 @@ def test_many_more_seeds_are_clean_with_the_real_log(first: int) -> None:
 
 
 def test_a_run_with_the_real_log_is_the_same_each_time() -> None:
-    traces = {run_once(3).trace.to_text() for _ in range(2)}
-    assert len(traces) == 1
-    assert " power-loss " in traces.pop()
+    losses = 0
+    for seed in SEEDS[:6]:
+        traces = {run_once(seed).trace.to_text() for _ in range(2)}
+        assert len(traces) == 1
+        losses += traces.pop().count(" power-loss ")
+    assert losses > 0
 
 
 def run_once(seed: int) -> GroupWorld:
@@ -55,7 +58,7 @@ def run_once(seed: int) -> GroupWorld:
 
 def test_a_run_leaves_segments_and_snapshots_on_the_disks() -> None:
     names: set[str] = set()
-    for seed in (3, 5, 6):
+    for seed in SEEDS[:6]:
         storages = [host.storage for host in run_once(seed).hosts.values()]
         assert all(isinstance(storage, StoreStorage) for storage in storages)
         names |= {name for storage in storages if isinstance(storage, StoreStorage) for name in storage.disk.files()}
