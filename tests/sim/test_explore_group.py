@@ -24,6 +24,7 @@ from mq.sim.explore.story import Story, replay_words
 from mq.sim.explore.symmetry import Symmetry
 from mq.sim.explore.wrong_cores import SMALL_SCOPE_CORES, CountsAnyTerm
 from mq.sim.group.events import GROUP_EVENTS
+from mq.sim.group.judge import judge
 from mq.sim.trace import HEADING, Event
 
 pytestmark = pytest.mark.sim
@@ -286,6 +287,22 @@ def test_a_story_is_a_trace_that_can_be_replayed() -> None:
     assert Story(model, path).to_text() == text
     _, missing = replay_words(GroupModel(TINY_SCOPE), text)
     assert missing is not None, "the right core gives no second vote"
+
+
+def test_stories_stand_before_the_judge_of_traces() -> None:
+    model, rng = GroupModel(replace(DEEP_SCOPE, repeats=2)), random.Random(3)
+    for _ in range(60):
+        state, path = model.first(), []
+        for _ in range(40):
+            step = rng.choice(model.steps(state))
+            after = model.after(state, step)
+            if after is not None:
+                state = after
+                path.append(step)
+        violation = judge(Story(model, path).trace.events())
+        assert violation is None, violation.to_text()
+    found = search_small(SMALL_SCOPE_CORES["commits-without-quorum"], TINY_SCOPE)
+    assert judge(Story(found.model, found.path).trace.events()) is not None
 
 
 def _details_of(event: Event) -> list[str]:

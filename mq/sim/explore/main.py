@@ -193,8 +193,10 @@ def _report(story: Story, options: argparse.Namespace) -> int:
     core = f" --core {options.core}" if options.core else ""
     tiny = " --tiny" if options.tiny else ""
     seed = f" --seed {options.seed}" if options.goal == "figure8" else ""
-    _say(f"again:   python3 run.py sim explore --goal {options.goal}{seed}{core}{tiny}")
-    _say("at once: the same with --replay FILE in place of the search; FILE is the trace above")
+    command = f"python3 run.py sim explore --goal {options.goal}{core}{tiny}"
+    if options.replay is None:
+        _say(f"again:   {command}{seed}")
+    _say(f"at once: {command} --replay {options.replay or 'FILE'}" + ("" if options.replay else " (FILE: the trace above)"))
     if options.draw is not None:
         try:
             draw(options.draw, story.trace.events(), f"{violation.promise}: broken in {len(story.path)} steps")

@@ -14,7 +14,7 @@ from mq.sim.explore.group_model import GroupModel, GroupStep
 from mq.sim.explore.host import Host
 from mq.sim.explore.local import Kind
 from mq.sim.explore.promises import Look
-from mq.sim.explore.scope import FIRST_ID, node_name
+from mq.sim.explore.scope import FIRST_ID
 from mq.sim.group.trace import GroupTrace
 
 __all__ = ["STEP_MS", "Story", "replay_words"]
@@ -92,16 +92,24 @@ class Story:
 
     def _start(self, at_ms: int, host: Host) -> None:
         look, log = host.look, host.log
-        members = tuple(_name(node_id) for node_id in self.model.scope.ids)
-        row = (look.term, _name(look.vote), log.first_index, log.last_index, log.term_at(log.last_index), log.base.index, members)
+        members = tuple(map(_number, self.model.scope.ids))
+        row = (
+            look.term,
+            _optional(look.vote),
+            log.first_index,
+            log.last_index,
+            log.term_at(log.last_index),
+            log.base.index,
+            members,
+        )
         self._note(at_ms, _number(host.node_id), "start", *row)
 
     def _changes(self, at_ms: int, host: Host, before: Look, last_save: int) -> None:
         look, node = host.look, _number(host.node_id)
         if (before.role, before.term, before.leader) != (look.role, look.term, look.leader):
-            self._note(at_ms, node, "role", str(look.role), look.term, _name(look.leader))
+            self._note(at_ms, node, "role", str(look.role), look.term, _optional(look.leader))
         if look.vote is not None and (before.term, before.vote) != (look.term, look.vote):
-            self._note(at_ms, node, "vote", look.term, _name(look.vote))
+            self._note(at_ms, node, "vote", look.term, _optional(look.vote))
         after, entries = _difference(before.entries, look.entries)
         for sequence in range(last_save + 1, host.log.newest_save + 1):
             self._note(at_ms, node, "append", after, entries, sequence)
@@ -109,7 +117,9 @@ class Story:
         durable, waiting = host.log.durable, len(host.log.waiting)
         if host.log.newest_save - waiting > self._saved.get(node, 0):
             self._saved[node] = host.log.newest_save - waiting
-            self._note(at_ms, node, "save", self._saved[node], durable[2].term, _name(durable[2].vote), host.log.durable_index)
+            self._note(
+                at_ms, node, "save", self._saved[node], durable[2].term, _optional(durable[2].vote), host.log.durable_index
+            )
         if look.commit_index > before.commit_index:
             self._note(at_ms, node, "commit", look.commit_index, look.term)
         for entry in look.applied[len(before.applied) :]:
@@ -138,8 +148,8 @@ def _number(node_id: int) -> int:
     return node_id - FIRST_ID + 1
 
 
-def _name(node_id: int | None) -> str | None:
-    return None if node_id is None else node_name(node_id)
+def _optional(node_id: int | None) -> int | None:
+    return None if node_id is None else _number(node_id)
 
 
 def _renamed(message: Message) -> Message:
