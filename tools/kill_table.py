@@ -146,7 +146,8 @@ def to_text(notes: dict[str, Any]) -> str:
         f"{of_kind['sentence']} by a sentence of the paper, {of_kind['schedule']} by a schedule, {of_kind['seed']} by a seed,",
         f"{of_kind['transcript']} in a transcript, which shows every word, so that a right variant may differ there, too.",
         "",
-        f"Those {len(unseeded)} were not found by the seeds that were tried, only by a script: {', '.join(unseeded) or 'none'}.",
+        f"Those {len(unseeded)} were not found by the seeds that were tried, only by a script (a sentence, a schedule):",
+        f"{', '.join(unseeded) or 'none'}.",
         "",
         "| wrong | sentence (`tests/paper`) | schedule | transcript | seed: the first that kills, runs and seconds | search |",
         "|---|---|---|---|---|---|",
@@ -158,7 +159,7 @@ def to_text(notes: dict[str, Any]) -> str:
         "",
         "## The right ones",
         "",
-        "| right | seeds | broken | seconds | sentences that do not hold | schedules |",
+        "| right | seeds | broken | seconds | sentences that do not hold | schedules that do not pass |",
         "|---|---|---|---|---|---|",
     ]
     for name, fate in sorted(right.items()):
