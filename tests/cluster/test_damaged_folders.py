@@ -7,7 +7,7 @@ from zlib import crc32
 
 import pytest
 
-from mq.broker.store.record import SEGMENT_HEADER_BYTES
+from mq.broker.store.record import SEGMENT_HEADER_BYTES, VERSION_MAX
 from mq.core.errors import Code
 from tests.cluster.broker_process import BrokerProcess, wait_until
 from tests.cluster.caller import Caller
@@ -143,7 +143,7 @@ def test_a_format_of_a_newer_program_is_refused(broker: BrokerProcess) -> None:
     segment = broker.segments()[-1]
     data = bytearray(segment.read_bytes())
     # Right in all but its version: magic, checksum over all that follows it, version, ...
-    data[8] += 1
+    data[8] = VERSION_MAX + 1
     data[4:8] = crc32(data[8 : SEGMENT_HEADER_BYTES - 4]).to_bytes(4, "little")
     segment.write_bytes(data)
     said = refused_start(broker)
