@@ -97,3 +97,10 @@ def test_a_right_raft_lives_through_seeds(name: str) -> None:
     for seed in range(1, 21):
         result = run_seed(seed, STEPS, f"{ROOT}/{place_of('right', name)}")
         assert result.promise == "", result.story
+
+
+@pytest.mark.sim
+@pytest.mark.timeout(30)
+def test_a_run_in_which_nothing_is_due_for_long_ends() -> None:
+    """At the end of this one the next tick is further away than one look at the group; once, time stood still there for ever."""
+    assert run_seed(10, STEPS, f"{ROOT}/{place_of('wrong', 'asked_once')}").met["events"] > STEPS
