@@ -2,41 +2,18 @@
 
 from mq.core.entry import Entry
 from mq.core.ids import EntryId
-from mq.raft.messages import (
-    AppendReply,
-    AppendRequest,
-    Message,
-    SnapshotReply,
-    SnapshotRequest,
-    TimeoutNow,
-    VoteReply,
-    VoteRequest,
-)
+from mq.raft.messages import Message
 from mq.sim.explore.scope import node_name
+from mq.sim.group.events import MESSAGE_KINDS
 
-__all__ = ["message_kind", "message_words"]
-
-_KINDS: dict[type, str] = {
-    VoteRequest: "vote-request",
-    VoteReply: "vote-reply",
-    AppendRequest: "append-request",
-    AppendReply: "append-reply",
-    SnapshotRequest: "snapshot-request",
-    SnapshotReply: "snapshot-reply",
-    TimeoutNow: "timeout-now",
-}
-
-
-def message_kind(message: Message) -> str:
-    """As in a trace."""
-    return _KINDS[type(message)]
+__all__ = ["message_words"]
 
 
 def message_words(message: Message) -> str:
     """From whom to whom, which kind, and all that it says."""
     sender, to = node_name(message.sender), node_name(message.to)
     details = [f"{name}={_value(value)}" for name, value in zip(message._fields[2:], message[2:], strict=True)]
-    return " ".join([f"{sender}>{to}", message_kind(message), *details])
+    return " ".join([f"{sender}>{to}", MESSAGE_KINDS[type(message)], *details])
 
 
 def _value(value: object) -> str:

@@ -5,7 +5,18 @@ lines, so that drawings and `mq.sim.group.judge` serve them, too. Lists hold no 
 Bodies are told apart by a checksum: an `x` and eight hexadecimal digits.
 """
 
-__all__ = ["GROUP_EVENTS", "MESSAGE_DETAILS"]
+from mq.raft.messages import (
+    AppendReply,
+    AppendRequest,
+    Message,
+    SnapshotReply,
+    SnapshotRequest,
+    TimeoutNow,
+    VoteReply,
+    VoteRequest,
+)
+
+__all__ = ["GROUP_EVENTS", "MESSAGE_DETAILS", "MESSAGE_KINDS"]
 
 GROUP_EVENTS: dict[str, tuple[str, str]] = {
     # --- one node
@@ -63,3 +74,14 @@ MESSAGE_DETAILS: dict[str, str] = {
     "timeout-now": "",
 }
 """What follows id, kind, to and term in a "send"."""
+
+MESSAGE_KINDS: dict[type[Message], str] = {
+    VoteRequest: "vote-request",
+    VoteReply: "vote-reply",
+    AppendRequest: "append-request",
+    AppendReply: "append-reply",
+    SnapshotRequest: "snapshot-request",
+    SnapshotReply: "snapshot-reply",
+    TimeoutNow: "timeout-now",
+}
+"""The word for each kind of message."""

@@ -12,30 +12,18 @@ from mq.core.entry import Entry
 from mq.raft.messages import (
     AppendReply,
     AppendRequest,
-    Message,
     SnapshotReply,
     SnapshotRequest,
-    TimeoutNow,
     VoteReply,
     VoteRequest,
 )
-from mq.sim.group.events import GROUP_EVENTS, MESSAGE_DETAILS
+from mq.sim.group.events import GROUP_EVENTS, MESSAGE_DETAILS, MESSAGE_KINDS
 from mq.sim.trace import HEADING, Event, Value
 
-__all__ = ["KINDS", "GroupTrace", "Row", "body_of"]
+__all__ = ["GroupTrace", "Row", "body_of"]
 
 Row: TypeAlias = tuple[Any, ...]
 """See the module."""
-
-KINDS: dict[type[Message], str] = {
-    VoteRequest: "vote-request",
-    VoteReply: "vote-reply",
-    AppendRequest: "append-request",
-    AppendReply: "append-reply",
-    SnapshotRequest: "snapshot-request",
-    SnapshotReply: "snapshot-reply",
-    TimeoutNow: "timeout-now",
-}
 
 
 def body_of(payload: bytes) -> str:
@@ -78,13 +66,13 @@ def _optional(value: int | None) -> Value:
 
 
 def _send(number: int, message: Any) -> dict[str, Value]:
-    kind = KINDS[type(message)]
+    kind = MESSAGE_KINDS[type(message)]
     details: dict[str, Value] = {"id": number, "kind": kind, "to": f"n{message.to}", "term": message.term}
     return {**details, **dict(zip(MESSAGE_DETAILS[kind].split(), _message(message), strict=True))}
 
 
 def _receive(number: int, message: Any) -> dict[str, Value]:
-    return {"id": number, "kind": KINDS[type(message)], "sender": f"n{message.sender}"}
+    return {"id": number, "kind": MESSAGE_KINDS[type(message)], "sender": f"n{message.sender}"}
 
 
 def _append(after: int, entries: Sequence[Entry], sequence: int) -> dict[str, Value]:

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from mq.core.errors import IllegalArgumentError, MqError, StateError
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
+from mq.sim.group.events import MESSAGE_KINDS
 from mq.sim.hand.group import HandGroup
 from mq.sim.hand.report import expect, log_lines, member_lines, status_lines
-from mq.sim.hand.words import KINDS
 
 __all__ = ["COMMANDS", "RULE", "Script", "run"]
 
@@ -136,7 +136,7 @@ class Script:
 
     def _move(self, verb: str, words: list[str]) -> None:
         way, *rest = words
-        kind = next((word for word in rest if word in KINDS.values()), None)
+        kind = next((word for word in rest if word in MESSAGE_KINDS.values()), None)
         which = [word for word in rest if word != kind]
         getattr(self.group, verb)(way, kind, *which)
 

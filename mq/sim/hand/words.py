@@ -15,25 +15,15 @@ from mq.raft.messages import (
     VoteReply,
     VoteRequest,
 )
+from mq.sim.group.events import MESSAGE_KINDS
 from mq.sim.hand.hand_log import Waiting
 
-__all__ = ["KINDS", "configuration_text", "entries_text", "id_text", "kind_of", "message_text", "table", "waiting_text"]
-
-KINDS: dict[type, str] = {
-    VoteRequest: "vote-request",
-    VoteReply: "vote-reply",
-    AppendRequest: "append-request",
-    AppendReply: "append-reply",
-    SnapshotRequest: "snapshot-request",
-    SnapshotReply: "snapshot-reply",
-    TimeoutNow: "timeout-now",
-}
-"""The words for the kinds of messages; the same as in the trace (`mq.sim.group.events`)."""
+__all__ = ["configuration_text", "entries_text", "id_text", "kind_of", "message_text", "table", "waiting_text"]
 
 
 def kind_of(message: Message) -> str:
     """The word for its kind."""
-    return KINDS[type(message)]
+    return MESSAGE_KINDS[type(message)]
 
 
 def id_text(entry: EntryId) -> str:
