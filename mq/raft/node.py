@@ -66,7 +66,7 @@ class RaftNode(Transfer):
             self._tick_leader()
         elif self.elapsed_ticks >= self.timeout_ticks:
             self._time_out()
-        else:
+        elif not self._is_unsaved:  # a full disk may have room again
             return NOTHING
         return self._finish()
 

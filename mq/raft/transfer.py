@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mq.raft.configuration import Configuration
 from mq.raft.errors import ChangeRefusedError, NotLeaderError
 from mq.raft.membership import Membership
 from mq.raft.messages import TimeoutNow
@@ -55,6 +56,12 @@ class Transfer(Membership):
         if self.transfer_to is not None:
             raise NotLeaderError(self.transfer_to)
         return super().propose(payloads)
+
+    def _check_change(self, wanted: Configuration) -> None:
+        """Members are proposed like everything else, so not now either."""
+        if self.transfer_to is not None:
+            raise ChangeRefusedError(f"leadership is being handed over to node {self.transfer_to}")
+        super()._check_change(wanted)
 
     def on_timeout_now(self, message: TimeoutNow) -> None:  # noqa: ARG002
         """The leader leaves: campaign without asking first, and without the protection that it would have."""

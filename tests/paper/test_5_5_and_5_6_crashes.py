@@ -207,6 +207,16 @@ def test_5_6_a_vote_that_could_not_be_saved_is_saved_before_it_is_given_after_al
     assert (node.node.term, node.node.vote) == (1, 2)
 
 
+def test_5_6_a_term_that_could_not_be_saved_is_tried_again_with_the_next_tick(lone: Callable[..., Lone]) -> None:
+    node = lone(is_manual=True)
+    node.hear(node.request_of(2, 1, START))
+    node.group.save_fails(1)
+    node.group.tick(1)
+    node.save()
+    node.restart()
+    assert (node.node.term, node.node.vote) == (1, 2)
+
+
 def test_5_6_a_leader_that_cannot_save_gives_up(lone: Callable[..., Lone]) -> None:
     """Its followers may have what it lost."""
     node = lone()

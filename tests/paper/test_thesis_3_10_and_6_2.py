@@ -57,6 +57,14 @@ def test_thesis_3_10_meanwhile_nothing_is_proposed(group: Callable[..., HandGrou
     assert nodes.members[1].log.last_index == 1
 
 
+def test_thesis_3_10_nor_are_other_members(group: Callable[..., HandGroup]) -> None:
+    nodes = led(group)
+    nodes.transfer(1, 2)
+    with pytest.raises(ChangeRefusedError, match="being handed over to node 2"):
+        nodes.node(1).change_members([1, 2, 3], [4])
+    assert nodes.members[1].log.last_index == 1
+
+
 def test_thesis_3_10_when_nothing_comes_of_it_the_leader_goes_on(group: Callable[..., HandGroup]) -> None:
     """After an election time-out."""
     nodes = led(group)
