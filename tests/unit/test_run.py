@@ -285,6 +285,21 @@ def test_a_failing_pip_is_explained(checkout: Environment, monkeypatch: pytest.M
     assert not checkout.is_ready("demo")
 
 
+def test_only_the_pinned_packages_are_installed(checkout: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that somebody makes tomorrow must not break the install, as one of `coverage` did through `coverage[toml]`."""
+    calls: list[list[str]] = []
+    monkeypatch.setattr(Environment, "_make_folder", lambda self, *, is_whole: None)
+    monkeypatch.setattr(Environment, "_pip", lambda self, label, total, arguments: calls.append(arguments))
+    checkout._install("demo")
+    assert [("--no-deps" in call) for call in calls] == [True, True]
+    assert "--require-hashes" in calls[0]
+
+
+def test_the_pinned_packages_are_all_that_is_needed() -> None:
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def test_progress_is_counted_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     counter = Counter("packages", 20)
     for _ in range(25):

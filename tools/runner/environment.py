@@ -152,7 +152,9 @@ class Environment:
     def _install(self, purpose: str) -> None:
         requirements = requirements_file(purpose, self.root)
         pinned = re.findall(r"^[A-Za-z0-9_.-]+==", requirements.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        self._pip("packages", len(pinned), ["--require-hashes", "--requirement", str(requirements)])
+        # The file names everything that is needed. Left to look for more, pip takes the newest release of a package that another
+        # one wants with an extra, finds it unpinned, and refuses: installing would break on the day of a release.
+        self._pip("packages", len(pinned), ["--require-hashes", "--no-deps", "--requirement", str(requirements)])
         # Its build tools are among the packages, so this asks no index.
         self._pip("raftmq", 1, ["--no-index", "--no-deps", "--no-build-isolation", "--editable", str(self.root)])
 
