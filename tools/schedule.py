@@ -1,13 +1,19 @@
 """Schedules by hand, watched: text files of commands (`mq.sim.hand.script`) in which a wrong Raft breaks a promise.
 
+    python3 -m tools.schedule labs/stage3_raft/schedules/figure_8.txt                          on ours
+    python3 -m tools.schedule labs/stage3_raft/schedules/figure_8.txt --raft mine.py:Raft      on another
+
 A schedule shows nothing and compares no text. What it says is said by `expect`, and by the promises that are looked up after each
 command. So it can be given to any Raft.
 """
 
+import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mq.core.entry import Entry
-from mq.core.errors import IllegalArgumentError, StateError
+from mq.core.errors import IllegalArgumentError, MqError, StateError
 from mq.core.ids import EntryId
 from mq.raft.configuration import Configuration
 from mq.raft.messages import Snapshot
@@ -15,14 +21,28 @@ from mq.raft.node import RaftNode
 from mq.raft.output import Output
 from mq.raft.role import Role
 from mq.raft.view import NodeView
+from mq.sim.hand.commands import COMMANDS, check
 from mq.sim.hand.group import HandGroup
 from mq.sim.hand.member import Member
 from mq.sim.hand.script import Script
+from mq.sim.load_raft import load_raft
+from mq.sim.raised import raised
 
-__all__ = ["NOT_DONE", "Watch", "play"]
+__all__ = ["NOT_DONE", "Watch", "main", "play"]
 
 NOT_DONE = ", cannot be done: "
 """In the end of a schedule that does not fit to a Raft."""
+
+_OWN = {
+    "begin-snapshot": ("ID", "the state is being saved"),
+    "end-snapshot": ("ID", "the disk is done with it"),
+    "chunks-wait": ("ID", "chunks of a snapshot that come stay in the disk's queue"),
+    "chunks-go": ("ID", "and are saved at once again"),
+    "ask": ("ID TEXTS", "a client does, with one command, and waits"),
+    "read-is-over": ("N", "stop unless this read was answered or given back"),
+}
+_TABLE = {**COMMANDS, **_OWN}
+"""What schedules may say: verbs of their own beside those of transcripts."""
 
 
 class Watch:
@@ -182,22 +202,22 @@ class _Clients:
 def play(file: Path, raft_class: type[RaftNode] = RaftNode) -> str | None:
     """How a schedule ends: None when every promise is kept, else the command and what broke.
 
-    Verbs that only schedules have: `begin-snapshot ID`, `end-snapshot ID`, `chunks-wait ID`, `chunks-go ID`, `ask ID COMMAND` (a
-    client does, and waits), and `read-is-over NUMBER`.
+    A command that cannot be done, or is not written as it should be, is told with NOT_DONE: it says nothing about the Raft.
     """
     script, watch, slow, clients = Script(raft_class), Watch(), _Slow(), _Clients()
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        if not line or line.startswith("#"):
+        if not line.strip() or line.startswith("#"):
             continue
         verb, *words = line.split()
         try:
+            check(verb, words, _TABLE)
             if verb == "read":
                 watch.asked()
             if verb == "read-is-over":
                 watch.check_told(int(words[0]))
             elif verb == "ask":
                 clients.ask(script.group.member(int(words[0])), words[1].encode())
-            elif verb in {"begin-snapshot", "end-snapshot", "chunks-wait", "chunks-go"}:
+            elif verb in _OWN:
                 getattr(slow, verb.replace("-", "_"))(script.group.member(int(words[0])))
             else:
                 watch.told(script.do(line))
@@ -205,6 +225,29 @@ def play(file: Path, raft_class: type[RaftNode] = RaftNode) -> str | None:
             clients.check()
         except IllegalArgumentError as error:
             return f"line {number}, {line!r}{NOT_DONE}{error}"
-        except Exception as error:  # noqa: BLE001  # whatever a wrong Raft comes to is its end
+        except MqError as error:
             return f"line {number}, {line!r}: {error}"
+        except Exception as error:  # noqa: BLE001  # whatever a wrong Raft comes to is its end
+            return f"line {number}, {line!r}: {raised(error)}"
     return None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns 0 when every promise is kept, 1 when one is broken, 2 when the schedule says nothing about this Raft."""
+    parser = argparse.ArgumentParser(prog="python3 -m tools.schedule", description="Play schedules, and watch every promise.")
+    parser.add_argument("files", nargs="+", type=Path, metavar="SCHEDULE", help="as in labs/stage3_raft/schedules")
+    parser.add_argument("--raft", default="", metavar="FILE:Class", help="another Raft in the place of ours")
+    options = parser.parse_args(arguments)
+    try:
+        raft_class = load_raft(options.raft) if options.raft else RaftNode
+        ends = {file: play(file, raft_class) for file in options.files}
+    except (IllegalArgumentError, OSError, UnicodeDecodeError) as error:
+        parser.error(str(error))
+    for file, end in ends.items():
+        print(f"{file.stem}: {end or 'every promise is kept'}")
+    told = [end for end in ends.values() if end is not None]
+    return 0 if not told else 1 if any(NOT_DONE not in end for end in told) else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

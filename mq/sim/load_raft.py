@@ -1,29 +1,60 @@
 """Puts another Raft in the place of ours: a student's, or a wrong one."""
 
+import os
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
+from mq.sim.raised import raised
 
-__all__ = ["load_raft"]
+__all__ = ["VARIABLE", "load_raft", "raft_of_environment"]
+
+VARIABLE = "RAFTMQ_RAFT"
+"""Of the environment: which Raft the tests ask."""
+
+_EXAMPLE = "labs/stage3_raft/wrong/figure8.py:Raft"
 
 
 def load_raft(where: str) -> type[RaftNode]:
     """The class that is meant by `FILE:Class`, such as `labs/stage3_raft/wrong/figure8.py:Raft`.
 
-    Raises: IllegalArgumentError when there is no such file, or no such class in it.
+    Raises: IllegalArgumentError when there is no such file, when it cannot be imported, or when it has no such class. The message
+    is one sentence, for whoever wrote the file.
     """
-    file, _, name = where.rpartition(":")
+    file, colon, name = where.rpartition(":")
+    if not colon or not name:
+        file = where.removesuffix(":")
+        if Path(file).is_file():
+            raise IllegalArgumentError(f"{where!r} names no class: write {file}:Class, as in {_EXAMPLE}")
     path = Path(file)
     if not path.is_file():
-        raise IllegalArgumentError(f"{where!r} names no file; it should read like labs/stage3_raft/wrong/figure8.py:Raft")
-    spec = spec_from_file_location(f"raft_of_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise IllegalArgumentError(f"{file} is no Python module")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = getattr(module, name, None)
+        raise IllegalArgumentError(f"{where!r}: there is no file {file!r}; it should read FILE:Class, as in {_EXAMPLE}")
+    found = getattr(_module_of(path), name, None)
     if not (isinstance(found, type) and issubclass(found, RaftNode)):
         raise IllegalArgumentError(f"{file} has no class {name} that is a RaftNode")
     return found
+
+
+def _module_of(path: Path) -> ModuleType:
+    spec = spec_from_file_location(f"raft_of_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise IllegalArgumentError(f"{path} is no Python module: its name must end in .py")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise IllegalArgumentError(f"{path.name} cannot be imported: {raised(error)}") from error
+    return module
+
+
+def raft_of_environment() -> type[RaftNode]:
+    """The Raft that RAFTMQ_RAFT names as FILE:Class; ours when it names none. Raises: IllegalArgumentError, see `load_raft`."""
+    where = os.environ.get(VARIABLE)
+    if not where:
+        return RaftNode
+    try:
+        return load_raft(where)
+    except IllegalArgumentError as error:
+        raise IllegalArgumentError(f"{VARIABLE}: {error}") from error

@@ -1,22 +1,29 @@
 """Tests of the paper's sentences, for our node or any other class that RAFTMQ_RAFT names as FILE:Class."""
 
-import os
 from collections.abc import Callable, Iterable
 
 import pytest
 
+from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
 from mq.sim.hand.group import HandGroup
-from mq.sim.load_raft import load_raft
+from mq.sim.load_raft import raft_of_environment
 from tests.paper.lone import Lone
+
+
+def pytest_configure() -> None:
+    """A Raft that cannot be loaded is told once, and not by every test."""
+    try:
+        raft_of_environment()
+    except IllegalArgumentError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 @pytest.fixture(scope="session")
 def raft_class() -> type[RaftNode]:
     """What nodes are made of."""
-    where = os.environ.get("RAFTMQ_RAFT")
-    return load_raft(where) if where else RaftNode
+    return raft_of_environment()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The language of transcripts: one verb a line, as `HandGroup` has them. `COMMANDS` lists them all.
+"""The language of transcripts: one verb a line, as `HandGroup` has them. `mq.sim.hand.commands` lists them all.
 
     campaign 1
     deliver 1>2 vote-request
@@ -16,48 +16,14 @@ from mq.core.errors import IllegalArgumentError, MqError, StateError
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
 from mq.sim.group.events import MESSAGE_KINDS
+from mq.sim.hand.commands import COMMANDS, SWITCHES, check
 from mq.sim.hand.group import HandGroup
 from mq.sim.hand.report import expect, log_lines, member_lines, status_lines
+from mq.sim.raised import raised
 
 __all__ = ["COMMANDS", "RULE", "Script", "run"]
 
 RULE = "----"
-
-COMMANDS: dict[str, tuple[str, str]] = {
-    "group": ("VOTERS [learners IDS] [disk manual] [OPTION VALUE]...", "begin; options are such as `pre-vote off`"),
-    "quietly": ("COMMAND", "do it, and tell nothing"),
-    "logs": ("ID: TERMS [term N] [vote ID]", "a node begins with a log of entries of these terms"),
-    "campaign": ("ID", "its election time-out is over"),
-    "tick": ("ID [COUNT]", "time passes for it"),
-    "propose": ("ID COMMANDS", "a client asks it for these commands, together"),
-    "read": ("ID", "a client asks it for the state as it is now"),
-    "deliver": ("WAY [KIND] [first|last|all|N]", "messages arrive; WAY: 1>2, 1>*, *>2 or *>*"),
-    "drop": ("WAY [KIND] [WHICH]", "messages are lost"),
-    "duplicate": ("WAY [KIND] [WHICH]", "messages will arrive twice"),
-    "hold": ("WAY [KIND] [WHICH]", "messages are late: stabilize leaves them alone"),
-    "release": ("WAY [KIND] [WHICH]", "they are like all others again"),
-    "stabilize": ("[IDS]", "deliver, the oldest first, until nothing is on its way (among these)"),
-    "cut": ("ID ID | WAY", "messages between two nodes (or one way) are lost from now on"),
-    "isolate": ("ID", "cut a node from all others"),
-    "heal": ("", "nothing is cut any more"),
-    "disk": ("ID manual|at-once", "when its disk says yes: with save, or at once"),
-    "save": ("ID [all]", "its disk says yes to the oldest write, or to all"),
-    "save-fails": ("ID", "its disk is full"),
-    "disk-fails": ("ID", "its disk cannot be trusted any more"),
-    "damage": ("ID", "entries that were durable cannot be read any more; noticed at the next start"),
-    "crash": ("ID [losing unsaved]", "the process ends; or the power, and with it what was not saved"),
-    "restart": ("ID", "start it from what is on its disk"),
-    "snapshot": ("ID", "it saves its state as a snapshot, and lets its log go before that"),
-    "change": ("ID voters IDS [learners IDS]", "ask it to change the members"),
-    "transfer": ("ID ID", "ask the first to hand over to the second"),
-    "log": ("", "show all logs, as rows of terms"),
-    "status": ("[IDS]", "show terms, votes, roles, and what a leader knows of its followers"),
-    "members": ("", "show the configuration that is in force at each node"),
-    "expect": ("ID role|term|vote|leader|commit|applied|log|state VALUE", "stop unless it is so"),
-}  # fmt: skip
-"""Of each verb its arguments and its meaning."""
-
-_SWITCHES = {"pre-vote": "has_pre_vote", "check-quorum": "has_check_quorum"}
 
 
 class Script:
@@ -83,8 +49,7 @@ class Script:
     def do(self, line: str) -> list[str]:
         """One command; returns what came of it. Raises: IllegalArgumentError when it is none, or cannot be done."""
         verb, *words = line.split()
-        if verb not in COMMANDS:
-            raise IllegalArgumentError(f"{verb!r} is no command; there are: {' '.join(COMMANDS)}")
+        check(verb, words)
         self._lines = []
         if verb == "quietly":
             self.do(" ".join(words))
@@ -114,8 +79,8 @@ class Script:
                 learners, words = _ids(words)
             elif word == "disk":
                 is_manual, words = words[0] == "manual", words[1:]
-            elif word in _SWITCHES:
-                options[_SWITCHES[word]], words = words[0] == "on", words[1:]
+            elif word in SWITCHES:
+                options[SWITCHES[word]], words = words[0] == "on", words[1:]
             else:
                 options[word.replace("-", "_")], words = int(words[0]), words[1:]
         settings = RaftOptions(**options)  # type: ignore[arg-type]  # a wrong name is refused by the class itself
@@ -189,9 +154,11 @@ def _ids(words: list[str], first: str = "") -> tuple[list[int], list[str]]:
 def run(text: str, raft_class: type[RaftNode] = RaftNode) -> str:
     """A transcript with what comes of its commands, whatever stood there.
 
-    Raises: StateError naming the line, with what had come of its block, when a command fails or an expectation is not met.
+    Raises: StateError naming the line: with what had come of its block, when a command fails or an expectation is not met; and
+    when commands have no line `----` behind them, so that nothing would be compared.
     """
     script, lines, is_output, outcome = Script(raft_class), list[str](), False, list[str]()
+    open_since = 0
     for number, line in enumerate(text.splitlines(), 1):
         if is_output and line:
             continue
@@ -199,10 +166,22 @@ def run(text: str, raft_class: type[RaftNode] = RaftNode) -> str:
         lines.append(line)
         if is_output:
             lines += outcome or ["ok"]
-            outcome = []
-        elif line and not line.startswith("#"):
-            try:
-                outcome += script.do(line)
-            except MqError as error:
-                raise StateError("\n".join([f"line {number}, {line!r}: {error}", *outcome])) from error
+            outcome, open_since = [], 0
+        elif line.strip() and not line.startswith("#"):
+            open_since = open_since or number
+            outcome += _done(script, line, number, outcome)
+    if open_since:
+        raise StateError(
+            f"line {open_since}: no line {RULE!r} stands behind the commands from here on, so that nothing would be compared"
+        )
     return "\n".join(lines) + "\n"
+
+
+def _done(script: Script, line: str, number: int, before: list[str]) -> list[str]:
+    """What came of one command. before: what came of its block so far."""
+    try:
+        return script.do(line)
+    except MqError as error:
+        raise StateError("\n".join([f"line {number}, {line!r}: {error}", *before])) from error
+    except Exception as error:
+        raise StateError("\n".join([f"line {number}, {line!r}: {raised(error)}", *before])) from error
