@@ -3,8 +3,8 @@
 Seen in: many solutions of courses. Breaks: what is committed is on a quorum. Paper: Raft, figure 2, AppendEntries.
 """
 
-from mq.core.ids import LogIndex
-from mq.raft.messages import AppendRequest
+from mq.core.ids import EntryId, LogIndex, Term
+from mq.raft.messages import AppendReply, AppendRequest
 from mq.raft.node import RaftNode
 
 __all__ = ["Raft"]
@@ -15,8 +15,16 @@ class Raft(RaftNode):
 
     __slots__ = ()
 
-    def _match_after(self, message: AppendRequest) -> LogIndex:
-        return self.log.last.index if message.previous.index <= self.log.last.index else super()._match_after(message)
-
-    def _committed_of(self, message: AppendRequest) -> LogIndex:
-        return min(message.commit_index, super()._match_after(message))
+    def on_append_request(self, message: AppendRequest) -> None:
+        self._follow(message.sender)
+        nothing = EntryId(Term(0), LogIndex(0))
+        if self._agrees_at(message.previous):
+            self._take(message.entries)
+            match = self.log.last.index
+            self._commit_to(self._committed_of(message))
+            reply = AppendReply(self.node_id, message.sender, self.term, True, match, LogIndex(0), nothing, message.round)  # noqa: FBT003
+        else:
+            hint = self.log.last_at_most(message.previous.index, message.previous.term)
+            rejected = message.previous.index
+            reply = AppendReply(self.node_id, message.sender, self.term, False, LogIndex(0), rejected, hint, message.round)  # noqa: FBT003
+        self._promise(reply)

@@ -3,7 +3,7 @@
 Seen in: student guides. Breaks: some time one is elected whose log is good enough. Paper: Raft, section 5.2, figure 2, Followers.
 """
 
-from mq.raft.messages import VoteRequest
+from mq.raft.messages import Message, VoteRequest
 from mq.raft.node import RaftNode
 
 __all__ = ["Raft"]
@@ -14,10 +14,7 @@ class Raft(RaftNode):
 
     __slots__ = ()
 
-    def on_vote_request(self, message: VoteRequest) -> None:
-        super().on_vote_request(message)
-        self.elapsed_ticks = 0
-
-    def on_pre_vote_request(self, message: VoteRequest) -> None:
-        super().on_pre_vote_request(message)
-        self.elapsed_ticks = 0
+    def _handle(self, message: Message) -> None:
+        super()._handle(message)
+        if isinstance(message, VoteRequest):
+            self.elapsed_ticks = 0

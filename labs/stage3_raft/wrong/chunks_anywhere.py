@@ -15,5 +15,5 @@ class Raft(RaftNode):
     __slots__ = ()
 
     def on_snapshot_request(self, message: SnapshotRequest) -> None:
-        received = self.incoming.received_bytes if self.incoming is not None else 0
-        super().on_snapshot_request(message._replace(at=received))
+        incoming = self._incoming_for(message)
+        super().on_snapshot_request(message if incoming is None else message._replace(at=incoming.received_bytes))

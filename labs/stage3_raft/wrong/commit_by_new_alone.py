@@ -3,22 +3,10 @@
 Breaks: two majorities always meet: the old members may elect another leader. Paper: Raft, section 6, "separate majorities".
 """
 
-from collections.abc import Callable
-
-from mq.raft.configuration import Configuration
 from mq.raft.node import RaftNode
 from mq.raft.quorum import quorum_value
 
 __all__ = ["Raft"]
-
-
-class _New(Configuration):
-    """The old voters are not asked about commits."""
-
-    __slots__ = ()
-
-    def quorum_value(self, value_of: Callable[[int], int]) -> int:
-        return quorum_value(self.voters, value_of)
 
 
 class Raft(RaftNode):
@@ -26,6 +14,7 @@ class Raft(RaftNode):
 
     __slots__ = ()
 
-    def _put_in_force(self) -> None:
-        super()._put_in_force()
-        self.configuration = _New(*self.configuration)
+    def _advance_commit(self) -> None:
+        index = quorum_value(self.configuration.voters, self._durable_index_of)
+        if index > self.commit_index and self._may_count(index):
+            self._commit_to(index)

@@ -3,22 +3,10 @@
 Breaks: two majorities always meet: the new members may have elected a leader already. Paper: Raft, section 6.
 """
 
-from collections.abc import Callable
-
-from mq.raft.configuration import Configuration
 from mq.raft.node import RaftNode
 from mq.raft.quorum import quorum_value
 
 __all__ = ["Raft"]
-
-
-class _Old(Configuration):
-    """The new voters are not asked about commits, as long as there are old ones."""
-
-    __slots__ = ()
-
-    def quorum_value(self, value_of: Callable[[int], int]) -> int:
-        return quorum_value(self.old_voters or self.voters, value_of)
 
 
 class Raft(RaftNode):
@@ -26,6 +14,7 @@ class Raft(RaftNode):
 
     __slots__ = ()
 
-    def _put_in_force(self) -> None:
-        super()._put_in_force()
-        self.configuration = _Old(*self.configuration)
+    def _advance_commit(self) -> None:
+        index = quorum_value(self.configuration.old_voters or self.configuration.voters, self._durable_index_of)
+        if index > self.commit_index and self._may_count(index):
+            self._commit_to(index)

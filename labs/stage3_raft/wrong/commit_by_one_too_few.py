@@ -14,7 +14,8 @@ class Raft(RaftNode):
     __slots__ = ()
 
     def _advance_commit(self) -> None:
-        values = sorted(map(self._durable_index_of, self.configuration.voters), reverse=True)
-        index = values[max(len(values) // 2 - 1, 0)]
-        if self._may_count(index):
+        majorities = filter(None, (self.configuration.voters, self.configuration.old_voters))
+        values = (sorted(map(self._durable_index_of, voters), reverse=True) for voters in majorities)
+        index = min(copies[max(len(copies) // 2 - 1, 0)] for copies in values)
+        if index > self.commit_index and self._may_count(index):
             self._commit_to(index)

@@ -15,5 +15,5 @@ class Raft(RaftNode):
     __slots__ = ()
 
     def _check_quorum(self) -> None:
-        if not self.configuration.has_quorum(self._is_active):
+        if self.options.has_check_quorum and not self.configuration.has_quorum(self._is_active):
             self._turn(Event.LOSES_QUORUM)

@@ -3,8 +3,8 @@
 Seen in: student guides. Breaks: what is acknowledged is there. Paper: Raft, section 5.3.
 """
 
-from mq.core.ids import EntryId
-from mq.raft.messages import AppendRequest
+from mq.core.ids import EntryId, LogIndex, Term
+from mq.raft.messages import AppendReply, AppendRequest
 from mq.raft.node import RaftNode
 
 __all__ = ["Raft"]
@@ -13,11 +13,18 @@ __all__ = ["Raft"]
 class Raft(RaftNode):
     """See above."""
 
-    __slots__ = ("_is_heartbeat",)
+    __slots__ = ()
 
     def on_append_request(self, message: AppendRequest) -> None:
-        self._is_heartbeat = not message.entries
-        super().on_append_request(message)
-
-    def _agrees_at(self, previous: EntryId) -> bool:
-        return self._is_heartbeat or super()._agrees_at(previous)
+        self._follow(message.sender)
+        nothing = EntryId(Term(0), LogIndex(0))
+        if not message.entries or self._agrees_at(message.previous):
+            self._take(message.entries)
+            match = self._match_after(message)
+            self._commit_to(self._committed_of(message))
+            reply = AppendReply(self.node_id, message.sender, self.term, True, match, LogIndex(0), nothing, message.round)  # noqa: FBT003
+        else:
+            hint = self.log.last_at_most(message.previous.index, message.previous.term)
+            rejected = message.previous.index
+            reply = AppendReply(self.node_id, message.sender, self.term, False, LogIndex(0), rejected, hint, message.round)  # noqa: FBT003
+        self._promise(reply)

@@ -15,6 +15,5 @@ class Raft(RaftNode):
     __slots__ = ()
 
     def _take_snapshot_over(self, snapshot: Snapshot) -> None:
+        self._restart_log(snapshot)
         super()._take_snapshot_over(snapshot)
-        if self.log.last.index > snapshot.last.index:
-            self._restart_log(snapshot)

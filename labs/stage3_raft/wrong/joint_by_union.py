@@ -19,6 +19,9 @@ class _Union(Configuration):
     def _heap(self) -> Configuration:
         return Configuration(tuple(sorted({*self.voters, *self.old_voters})))
 
+    def has_quorum(self, is_for: Callable[[int], bool]) -> bool:
+        return self._heap().has_quorum(is_for)
+
     def is_won(self, votes: Mapping[int, bool]) -> bool | None:
         return self._heap().is_won(votes)
 

@@ -4,8 +4,7 @@ Seen in: DLedger, which writes failures into its own log only. Breaks: equal log
 """
 
 from mq.raft.node import RaftNode
-from mq.raft.output import Output
-from mq.raft.role import Role
+from mq.raft.role import Event, Role
 
 __all__ = ["Raft"]
 
@@ -15,10 +14,8 @@ class Raft(RaftNode):
 
     __slots__ = ()
 
-    def save_failed(self, sequence: int) -> Output:
-        role, self.role = self.role, Role.FOLLOWER
-        output = super().save_failed(sequence)
-        self.role = role
+    def _turn(self, event: Event, *, leader: int | None = None) -> None:
+        if event is not Event.DISK_FULL or self.role is not Role.LEADER:
+            super()._turn(event, leader=leader)
         for peer in self.peers.values():
             peer.next_index = min(peer.next_index, self.log.last.index + 1)
-        return output

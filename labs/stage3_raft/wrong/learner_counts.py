@@ -3,23 +3,9 @@
 Breaks: what is committed is on a majority of voters. Thesis: section 4.2.1.
 """
 
-from collections.abc import Callable
-
-from mq.raft.configuration import Configuration
 from mq.raft.node import RaftNode
-from mq.raft.quorum import majority
 
 __all__ = ["Raft"]
-
-
-class _Everyone(Configuration):
-    """Learners stand among the voters, where a majority of voters is looked for."""
-
-    __slots__ = ()
-
-    def quorum_value(self, value_of: Callable[[int], int]) -> int:
-        values = sorted(map(value_of, (*self.voters, *self.learners)), reverse=True)
-        return values[majority(len(self.voters)) - 1]
 
 
 class Raft(RaftNode):
@@ -27,6 +13,8 @@ class Raft(RaftNode):
 
     __slots__ = ()
 
-    def _put_in_force(self) -> None:
-        super()._put_in_force()
-        self.configuration = _Everyone(*self.configuration)
+    def _advance_commit(self) -> None:
+        now = self.configuration
+        index = now._replace(voters=(*now.voters, *now.learners)).quorum_value(self._durable_index_of)
+        if index > self.commit_index and self._may_count(index):
+            self._commit_to(index)

@@ -19,5 +19,6 @@ class Raft(RaftNode):
 
     def _meet_peers(self) -> None:
         super()._meet_peers()
-        for node_id, match_index in getattr(self, "_known", {}).items():
-            self.peers[node_id].match_index = min(match_index, self.log.last.index)
+        known = getattr(self, "_known", {})
+        for peer in self.peers.values():
+            peer.match_index = min(known.get(peer.node_id, 0), self.log.last.index)

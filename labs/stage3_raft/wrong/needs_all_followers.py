@@ -15,7 +15,7 @@ class Raft(RaftNode):
     __slots__ = ()
 
     def _check_quorum(self) -> None:
-        if not all(peer.is_active for peer in self.peers.values()):
+        if self.options.has_check_quorum and not all(peer.is_active for peer in self.peers.values()):
             self._turn(Event.LOSES_QUORUM)
-        else:
-            super()._check_quorum()
+        for peer in self.peers.values():
+            peer.is_active = False

@@ -3,7 +3,7 @@
 Seen in: DLedger #52. Breaks: a leader has all that was committed. Paper: Raft, section 5.4.1.
 """
 
-from mq.core.ids import EntryId, Term
+from mq.core.ids import Term
 from mq.raft.messages import VoteRequest
 from mq.raft.node import RaftNode
 
@@ -16,7 +16,8 @@ class Raft(RaftNode):
     __slots__ = ()
 
     def _ask_for_votes(self, term: Term, *, is_pre_vote: bool = False, is_transfer: bool = False) -> None:
-        last = EntryId(term, self.log.last.index)
+        send = self._tell if is_pre_vote else self._promise
         for voter in self.configuration.members:
             if voter != self.node_id and self.configuration.is_voter(voter):
-                self._promise(VoteRequest(self.node_id, voter, term, last, is_pre_vote, is_transfer))
+                last = self.log.last._replace(term=term)
+                send(VoteRequest(self.node_id, voter, term, last, is_pre_vote, is_transfer))

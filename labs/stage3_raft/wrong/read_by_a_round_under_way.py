@@ -16,6 +16,9 @@ class Raft(RaftNode):
 
     def read(self, context: int) -> Output:
         self._check_leads()
+        is_round_under_way = bool(self.reads) and self.reads[0][1] <= self.round
         self.reads.append((context, self.round))
+        if not is_round_under_way:
+            self._beat()
         self._answer_reads()
         return self._finish()

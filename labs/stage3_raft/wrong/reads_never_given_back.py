@@ -3,8 +3,6 @@
 Seen in: futures that hang for ever, DLedger #251. Breaks: who asks is told something. Thesis: section 6.4.
 """
 
-from collections import deque
-
 from mq.raft.node import RaftNode
 
 __all__ = ["Raft"]
@@ -16,6 +14,5 @@ class Raft(RaftNode):
     __slots__ = ()
 
     def _on_reign_ended(self) -> None:
-        waiting, self.reads = self.reads, deque()
+        self.reads.clear()
         super()._on_reign_ended()
-        self.reads = waiting

@@ -16,5 +16,6 @@ class Raft(RaftNode):
 
     def on_snapshot_request(self, message: SnapshotRequest) -> None:
         super().on_snapshot_request(message)
-        if message.is_last and self.incoming is not None and self.incoming.is_complete:
-            self._answer_chunk(message, self.incoming.received_bytes, is_installed=True)
+        incoming = self.incoming
+        if incoming is not None and incoming.is_complete and incoming.snapshot == message.snapshot:
+            self._answer_chunk(message, incoming.received_bytes, is_installed=True)

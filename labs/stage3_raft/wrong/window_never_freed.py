@@ -3,8 +3,6 @@
 Seen in: RabbitMQ and openraft, as stuck groups (#14675, #1960). Breaks: some time all is replicated. Thesis: section 10.2.1.
 """
 
-from mq.core.entry import Entry
-from mq.core.ids import EntryId
 from mq.raft.node import RaftNode
 from mq.raft.progress import Progress
 
@@ -14,15 +12,13 @@ __all__ = ["Raft"]
 class Raft(RaftNode):
     """See above."""
 
-    __slots__ = ("_unanswered",)
+    __slots__ = ()
 
-    def _meet_peers(self) -> None:
-        self._unanswered: dict[int, int] = {}
-        super()._meet_peers()
-
-    def _send_entries(self, peer: Progress, previous: EntryId, entries: tuple[Entry, ...]) -> None:
-        self._unanswered[peer.node_id] = self._unanswered.get(peer.node_id, 0) + 1
-        super()._send_entries(peer, previous, entries)
-
-    def _feed(self, peer: Progress) -> bool:
-        return self._unanswered.get(peer.node_id, 0) < self.options.in_flight_max and super()._feed(peer)
+    def _note_match(self, peer: Progress, index: int) -> None:
+        in_flight = peer.in_flight.copy()
+        is_news = peer.matched(index)
+        peer.in_flight = in_flight
+        if is_news:
+            self._on_matched(peer)
+        if self.peers.get(peer.node_id) is peer:
+            self._feed(peer)
