@@ -16,12 +16,12 @@ from mq.core.errors import IllegalArgumentError, MqError, StateError
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
 from mq.sim.group.events import MESSAGE_KINDS
-from mq.sim.hand.commands import COMMANDS, SWITCHES, check
+from mq.sim.hand.commands import SWITCHES, check
 from mq.sim.hand.group import HandGroup
 from mq.sim.hand.report import expect, log_lines, member_lines, status_lines
 from mq.sim.raised import raised
 
-__all__ = ["COMMANDS", "RULE", "Script", "run"]
+__all__ = ["RULE", "Script", "run"]
 
 RULE = "----"
 

@@ -11,9 +11,9 @@ from mq.raft.messages import VoteRequest
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
 from mq.raft.role import Role
+from mq.sim.hand.commands import COMMANDS, check, usage
 from mq.sim.hand.group import HandGroup
-from mq.sim.hand.script import COMMANDS, Script, run
-from mq.sim.load_raft import load_raft
+from mq.sim.hand.script import Script, run
 
 
 class VotesForEveryone(RaftNode):
@@ -102,12 +102,66 @@ def test_a_disk_that_is_told_to_wait_keeps_promises_back() -> None:
         ("campaign 9", "no node 9"),
         ("expect 1 colour red", "cannot be expected"),
         ("expect 1 role leader", "role of node 1 is follower, not leader"),
+        ("campaign", "it is written: campaign ID - its election time-out is over"),
+        ("campaign x", "it is written: campaign ID"),
+        ("campaign 1 2", "it is written: campaign ID"),
+        ("group 1 2 3 wrongopt 3", "OPTION: election-ticks, heartbeat-ticks"),
+        ("group 1 2 3 pre-vote 3", r"SWITCH on\|off"),
+        ("group 1 2 3 entries-max 0", "entries_max is 0"),
+        ("group", "it is written: group IDS"),
+        ("deliver 1-2", r"WAY: from whom to whom, as in 1>2, 1>\*"),
+        ("deliver 1>2 vote", "KIND: vote-request vote-reply"),
+        ("drop 1>2 0", "WHICH: first, last, all or a number from 1"),
+        ("cut 1", r"cut ID ID \| ID>ID"),
+        ("cut 1>*", r"cut ID ID \| ID>ID"),
+        ("expect 1 role", "FACT: role, term, vote, leader"),
+        ("logs 1", "logs ID: TERMS"),
+        ("disk 1 slow", r"disk ID manual\|at-once"),
+        ("crash 1 losing", r"crash ID \[losing unsaved\]"),
+        ("change 1 voters", r"change ID voters IDS \[learners IDS\]"),
+        ("quietly", "quietly COMMAND"),
+        ("quietly campaign", "it is written: campaign ID"),
+        ("heal 1", "it is written: heal - nothing"),
     ],
 )
 def test_what_cannot_be_done_is_told_with_its_line(line: str, complaint: str) -> None:
     with pytest.raises(StateError, match=complaint) as error:
         run(f"# a comment\ngroup 1 2 3\n{line}\n----\n")
     assert str(error.value).startswith(f"line 3, {line!r}: ")
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_command_says_how_it_is_written_and_takes_no_other_words(verb: str) -> None:
+    assert usage(verb).startswith(f"{verb} {COMMANDS[verb][0]}".rstrip() + " - ")
+    if verb != "quietly":
+        with pytest.raises(IllegalArgumentError, match="it is written: "):
+            check(verb, ["?"])
+
+
+def test_a_command_without_a_rule_behind_it_is_an_error_and_not_compared_with_nothing() -> None:
+    with pytest.raises(StateError, match=r"line 5: no line '----' stands behind the commands from here on"):
+        run("group 1 2 3\n----\nok\n\ncampaign 1\nstabilize\n")
+    with pytest.raises(StateError, match=r"line 1: no line '----'"):
+        run("group 1 2 3\n\n# nothing more\n")
+    assert run("group 1 2 3\n----\n\n# nothing more\n   \n") == "group 1 2 3\n----\nok\n\n# nothing more\n   \n"
+
+
+class Stumbles(RaftNode):
+    """Has a mistake that Python notices."""
+
+    __slots__ = ()
+
+    def _may_vote_for(self, candidate: int) -> bool:
+        return bool(candidate // 0)
+
+
+def test_what_a_raft_stumbles_over_is_told_with_the_line_of_the_transcript_and_of_its_file() -> None:
+    with pytest.raises(StateError) as error:
+        run("group 1 2 3 pre-vote off\ncampaign 1\ndeliver 1>2\n----\n", Stumbles)
+    first, *before = str(error.value).split("\n")
+    assert first.startswith("line 3, 'deliver 1>2': tests/unit/raft/test_hand.py, line ")
+    assert first.endswith(", in _may_vote_for: ZeroDivisionError: integer division or modulo by zero")
+    assert before[0].startswith("1  ")
 
 
 def test_a_transcript_begins_with_a_group() -> None:
@@ -129,12 +183,3 @@ def test_every_command_is_used_in_some_transcript() -> None:
     words = {word for line in texts.splitlines() for word in line.replace("quietly ", "quietly\n").split("\n")}
     used = {line.split()[0] for line in words if line and not line.startswith(("#", "-"))}
     assert sorted(set(COMMANDS) - used - {"quietly"}) == []
-
-
-def test_another_raft_is_loaded_by_file_and_class(tmp_path: Path) -> None:
-    file = tmp_path / "mine.py"
-    file.write_text("from mq.raft.node import RaftNode\n\n\nclass Mine(RaftNode):\n    __slots__ = ()\n\n\nother = 5\n")
-    assert issubclass(load_raft(f"{file}:Mine"), RaftNode)
-    for wrong in (f"{file}:other", f"{file}:Nobody", f"{tmp_path / 'none.py'}:Mine", "mine"):
-        with pytest.raises(IllegalArgumentError):
-            load_raft(wrong)
