@@ -6,6 +6,7 @@ import pytest
 
 from mq.core.entry import EntryKind
 from mq.raft.messages import AppendReply, AppendRequest
+from mq.raft.output import EntriesWanted
 from mq.raft.role import Role
 from mq.sim.hand.group import HandGroup
 from tests.paper.lone import Lone, command, entry_id, of_kind
@@ -272,6 +273,20 @@ def test_5_3_a_late_refusal_does_not_throw_back_what_is_known(lone: Callable[...
     [peer] = [peer for peer in node.node.view().peers if peer.node_id == 2]
     assert peer.match_index == 5
     assert peer.next_index == 6
+
+
+def test_5_3_old_entries_that_could_not_be_read_are_tried_again_with_the_next_heartbeat(lone: Callable[..., Lone]) -> None:
+    """The leader retries for ever, and not as often as its host can: a disk that gives nothing gives nothing at once, either."""
+    node = lone(terms=[1, 1, 1, 1], recent_bytes_max=1)
+    node.lead()
+    [wanted] = node.node.step(node.rejected_by(2, 4, entry_id(3, 1))).fetch
+    assert isinstance(wanted, EntriesWanted)
+    output = node.node.fetched(wanted, ())
+    assert (output.fetch, of_kind(output.send, AppendRequest)) == ((), [])
+    again = [want for _ in range(2) for want in node.node.tick().fetch if isinstance(want, EntriesWanted)]
+    assert [(want.peer, want.first) for want in again] == [(2, wanted.first)]
+    [request] = of_kind(node.node.fetched(again[0], node.member.log.entries(wanted.first, wanted.last)).send, AppendRequest)
+    assert (request.to, request.entries[0].index) == (2, wanted.first)
 
 
 @pytest.mark.parametrize("case", FIGURE_7)

@@ -65,6 +65,19 @@ def test_thesis_3_10_nor_are_other_members(group: Callable[..., HandGroup]) -> N
     assert nodes.members[1].log.last_index == 1
 
 
+def test_thesis_3_10_nothing_is_handed_over_while_members_change(group: Callable[..., HandGroup]) -> None:
+    """The change would go on, and with its next entry the target's log is not complete any more: it could not win."""
+    nodes = led(group)
+    nodes.change(1, [1, 2])
+    with pytest.raises(ChangeRefusedError, match="before the change of members is done"):
+        nodes.node(1).transfer(2)
+    assert not nodes.node(1).view().is_transferring
+    nodes.stabilize()
+    nodes.transfer(1, 2)
+    nodes.stabilize()
+    assert nodes.node(2).role is Role.LEADER
+
+
 def test_thesis_3_10_when_nothing_comes_of_it_the_leader_goes_on(group: Callable[..., HandGroup]) -> None:
     """After an election time-out."""
     nodes = led(group)
@@ -123,3 +136,25 @@ def test_thesis_6_2_to_have_heard_once_is_not_enough(lone: Callable[..., Lone]) 
     node.hear(node.matched_by(2, 1), node.matched_by(3, 1))
     node.tick(30)
     assert node.role is not Role.LEADER
+
+
+def test_thesis_6_2_a_fresh_leader_that_hears_of_nobody_steps_down_at_its_first_look(lone: Callable[..., Lone]) -> None:
+    """Nobody answered yet in this reign; votes were given before it."""
+    node = lone(has_check_quorum=True)
+    node.lead()
+    ticks = 0
+    while node.role is Role.LEADER and ticks < 30:
+        node.tick()
+        ticks += 1
+    assert (ticks, node.node.leader) == (10, None)
+
+
+def test_thesis_6_2_a_leader_that_is_asked_to_campaign_still_looks_for_its_quorum(lone: Callable[..., Lone]) -> None:
+    """It leads already: nothing begins anew by that, least of all the time until it looks."""
+    node = lone(has_check_quorum=True)
+    node.lead()
+    for _ in range(20):
+        if node.role is Role.LEADER:
+            node.campaign()
+            node.tick()
+    assert (node.role, node.node.term) == (Role.FOLLOWER, 1)

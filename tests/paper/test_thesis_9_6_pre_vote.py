@@ -102,6 +102,25 @@ def test_thesis_9_6_a_no_of_a_later_term_is_learned(lone: Callable[..., Lone]) -
     assert (node.role, node.node.term) == (Role.FOLLOWER, 7)
 
 
+def test_thesis_9_6_a_no_to_an_earlier_question_does_not_hide_a_yes_to_this_one(lone: Callable[..., Lone]) -> None:
+    """It names no question. Meanwhile the voter's own time-out may have passed."""
+    node = lone(voters=5, has_pre_vote=True)
+    node.campaign()
+    node.campaign()
+    node.hear(VoteReply(2, 1, Term(0), is_granted=False, is_pre_vote=True))
+    node.hear(*(VoteReply(voter, 1, Term(1), is_granted=True, is_pre_vote=True) for voter in (2, 3)))
+    assert (node.role, node.node.term) == (Role.CANDIDATE, 1)
+
+
+def test_thesis_9_6_a_no_that_comes_after_a_yes_takes_nothing_back(lone: Callable[..., Lone]) -> None:
+    node = lone(voters=5, has_pre_vote=True)
+    node.campaign()
+    node.hear(VoteReply(2, 1, Term(1), is_granted=True, is_pre_vote=True))
+    node.hear(VoteReply(2, 1, Term(0), is_granted=False, is_pre_vote=True))
+    node.hear(VoteReply(3, 1, Term(1), is_granted=True, is_pre_vote=True))
+    assert node.role is Role.CANDIDATE
+
+
 def test_thesis_9_6_a_question_that_hears_a_leader_gives_up(lone: Callable[..., Lone]) -> None:
     node = lone(has_pre_vote=True, term=1)
     node.campaign()

@@ -45,6 +45,23 @@ def test_what_was_read_for_another_place_or_an_earlier_reign_is_not_sent() -> No
     assert of_kind(node.node.fetched(wanted, entries).send, AppendRequest) == []
 
 
+def test_only_the_newest_of_several_reads_for_a_follower_goes_on() -> None:
+    """Each answer that rejects what was to be sent begins a read in place of the one before, and not one more chain of them."""
+    node = Lone(RaftNode, 3, [1] * 40, {"recent_bytes_max": 1, "entries_max": 1, "in_flight_max": 1})
+    node.lead()
+    reads = []
+    for rejected, hint in ((40, 20), (20, 15), (15, 10), (10, 5)):
+        [wanted] = node.node.step(node.rejected_by(2, rejected, entry_id(hint, 1))).fetch
+        assert isinstance(wanted, EntriesWanted)
+        reads.append(wanted)
+    assert [wanted.first for wanted in reads] == [21, 16, 11, 6]
+    outputs = [node.node.fetched(wanted, node.member.log.entries(wanted.first, wanted.last)) for wanted in reads]
+    sent = of_kind([message for output in outputs for message in output.send], AppendRequest)
+    assert [entry.index for request in sent for entry in request.entries] == [6]
+    assert [want for output in outputs for want in output.fetch] == []
+    assert len(node.node.step(node.matched_by(2, 6)).fetch) == 1
+
+
 # ---------------------------------------------------------------- snapshots
 
 
@@ -85,8 +102,14 @@ def test_a_chunk_for_an_earlier_reign_or_another_place_is_not_sent() -> None:
 
 def test_a_snapshot_that_is_gone_is_begun_anew_with_the_newest() -> None:
     node, wanted = sending()
+    node.node.chunk_fetched(wanted, b"aa", is_last=False)
+    node.group.propose(1, b"bb")
+    node.hear(node.matched_by(3, 3))
+    node.group.snapshot(1)
+    newest = node.node.snapshot
+    assert newest.last.index > wanted.snapshot.last.index
     [again] = node.node.chunk_fetched(wanted, None, is_last=False).fetch
-    assert (again.peer, again) == (2, wanted)
+    assert again == wanted._replace(snapshot=newest)
 
 
 def test_a_snapshot_that_nobody_waits_for_changes_nothing() -> None:

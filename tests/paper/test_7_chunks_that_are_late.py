@@ -1,0 +1,157 @@
+"""Paper: Raft, section 7 and figure 13: chunks that come late, cannot be read, find no room, or come while all is saved."""
+
+from collections.abc import Callable
+
+import pytest
+
+from mq.core.ids import EntryId, LogIndex, Term
+from mq.raft.messages import AppendRequest, Snapshot, SnapshotReply, SnapshotRequest
+from mq.raft.node import RaftNode
+from mq.raft.options import RaftOptions
+from mq.raft.output import ChunkWanted, Output
+from mq.raft.role import Role
+from mq.sim.hand.hand_log import HandLog
+from mq.sim.hand.member import FirstChance
+from tests.paper.lone import Lone, command, entry_id, of_kind
+from tests.paper.test_7_snapshots import MEMBERS, chunk, whole
+
+
+class Follower:
+    """Node 1, whose log says yes at once, and whose snapshots are durable when a test says so.
+
+    chunks: what it asked its host to save, as (index of the snapshot, where the bytes begin, bytes).
+    """
+
+    def __init__(self, raft_class: type[RaftNode]) -> None:
+        self.log = HandLog()
+        self.node = raft_class(1, self.log, FirstChance(), options=RaftOptions(), configuration=MEMBERS)
+        self.chunks: list[tuple[int, int, bytes]] = []
+
+    def carry_out(self, output: Output) -> list[SnapshotReply]:
+        """What it answers when its log is on the disk."""
+        said = [*output.send, *(message for _, message in output.send_after)]
+        self.chunks += [(part.snapshot.last.index, part.at, part.data) for part in output.chunks]
+        while self.log.waiting:
+            more = self.node.saved(self.log.waiting[0].sequence)
+            said += [*more.send, *(message for _, message in more.send_after)]
+        return of_kind(said, SnapshotReply)
+
+    def hear(self, request: SnapshotRequest) -> list[SnapshotReply]:
+        return self.carry_out(self.node.step(request))
+
+    def saved(self, request: SnapshotRequest) -> Output:
+        """All of that snapshot is durable."""
+        output = self.node.snapshot_received(request.snapshot)
+        self.carry_out(output)
+        return output
+
+
+@pytest.fixture
+def follower(raft_class: type[RaftNode]) -> Follower:
+    return Follower(raft_class)
+
+
+NEWER, FIRST_HALF = whole(10, 2, b"aabb"), chunk(10, 2, 0, b"aa", is_last=False)
+SECOND_HALF = chunk(10, 2, 2, b"bb", is_last=True)
+LATE = chunk(5, 1, 4, b"zz", is_last=True)
+
+
+def test_7_a_late_chunk_of_an_older_snapshot_does_not_end_a_newer_one_under_way(follower: Follower) -> None:
+    follower.hear(FIRST_HALF)
+    assert follower.hear(LATE) == []
+    follower.hear(SECOND_HALF)
+    assert follower.chunks == [(10, 0, b"aa"), (10, 2, b"bb")]
+    assert follower.saved(SECOND_HALF).install == NEWER.snapshot
+
+
+def test_7_a_late_chunk_of_an_older_snapshot_does_not_take_away_a_newer_one_that_is_being_saved(follower: Follower) -> None:
+    follower.hear(NEWER)
+    follower.hear(LATE)
+    follower.hear(whole(5, 1))
+    assert follower.saved(NEWER).install == NEWER.snapshot
+    assert (follower.node.commit_index, follower.node.snapshot) == (10, NEWER.snapshot)
+
+
+def test_7_a_late_chunk_of_the_snapshot_before_does_not_take_away_a_newer_one(follower: Follower) -> None:
+    """What it stands for is here: that is answered, and nothing else comes of it."""
+    before = whole(5, 1)
+    follower.hear(before)
+    follower.saved(before)
+    follower.node.applied(LogIndex(5))
+    follower.hear(NEWER)
+    [reply] = follower.hear(before)
+    assert (reply.last, reply.is_installed) == (entry_id(5, 1), True)
+    assert follower.saved(NEWER).install == NEWER.snapshot
+
+
+def test_7_another_leaders_snapshot_does_not_mix_with_one_that_is_being_saved(follower: Follower) -> None:
+    """The host may have only one place for it. Later it comes again."""
+    follower.hear(NEWER)
+    other = chunk(12, 6, 0, b"cc", is_last=True, leader=3, reign=6)
+    assert follower.hear(other) == []
+    assert follower.chunks == [(10, 0, b"aabb")]
+    follower.saved(NEWER)
+    follower.node.applied(LogIndex(10))
+    follower.hear(other)
+    assert follower.saved(other).install == other.snapshot
+
+
+def test_7_what_a_disk_had_no_room_for_is_asked_for_from_its_start(follower: Follower) -> None:
+    """Also when it was the last chunk: it was never told that all is here."""
+    for failed in ([FIRST_HALF], [FIRST_HALF, SECOND_HALF]):
+        for part in failed:
+            follower.hear(part)
+        assert follower.carry_out(follower.node.snapshot_failed()) == []
+        assert follower.saved(NEWER).install is None, "it is not there"
+        [reply] = follower.hear(SECOND_HALF)
+        assert (reply.received_bytes, reply.is_installed) == (0, False)
+    follower.chunks.clear()
+    follower.hear(FIRST_HALF)
+    follower.hear(SECOND_HALF)
+    assert follower.chunks == [(10, 0, b"aa"), (10, 2, b"bb")]
+    assert follower.saved(NEWER).install == NEWER.snapshot
+
+
+def test_7_a_snapshot_that_could_not_be_read_is_tried_again_with_a_heartbeat(lone: Callable[..., Lone]) -> None:
+    """And not at once: it would be tried as often as the host can, for nothing."""
+    node = lone(recent_bytes_max=1)
+    node.lead()
+    node.hear(node.matched_by(3, 1))
+    node.group.propose(1, b"aa")
+    node.hear(node.matched_by(3, 2))
+    node.group.snapshot(1)
+
+    def wanted_soon() -> list[ChunkWanted]:
+        return [want for _ in range(4) for want in node.node.tick().fetch if isinstance(want, ChunkWanted) and want.peer == 2]
+
+    node.node.step(node.rejected_by(2, 0, entry_id(0, 0)))
+    wanted = wanted_soon()[-1]
+    for _ in range(3):
+        output = node.node.chunk_fetched(wanted, None, is_last=False)
+        assert output.fetch == ()
+        assert wanted_soon()[-1] == wanted
+    [request] = of_kind(node.node.chunk_fetched(wanted, b"aa", is_last=True).send, SnapshotRequest)
+    assert (request.to, request.snapshot) == (2, wanted.snapshot)
+
+
+# ---------------------------------------------------------------- a disk that cannot be trusted
+
+
+def test_7_a_mute_node_installs_no_snapshot(follower: Follower) -> None:
+    follower.hear(NEWER)
+    follower.node.disk_failed()
+    output = follower.node.snapshot_received(NEWER.snapshot)
+    assert (output.saves, output.send_after, output.install) == ((), (), None)
+    assert (follower.node.role, follower.node.commit_index, follower.node.log.last.index) == (Role.MUTE, 0, 0)
+
+
+def test_7_a_mute_node_lets_nothing_go_for_a_snapshot_of_its_own(follower: Follower) -> None:
+    entries = (command(1, 5), command(2, 5))
+    nowhere = EntryId(Term(0), LogIndex(0))
+    follower.carry_out(follower.node.step(AppendRequest(2, 1, Term(5), nowhere, entries, LogIndex(2), 0)))
+    follower.node.applied(LogIndex(2))
+    snapshot = follower.node.take_snapshot()
+    assert snapshot == Snapshot(entry_id(2, 5), MEMBERS)
+    follower.node.disk_failed()
+    follower.node.snapshot_saved(snapshot)
+    assert follower.log.first_index == 1
