@@ -35,7 +35,10 @@ class Election(Persistence):
 
     def _time_out(self) -> None:
         """No leader was heard of for too long. A node without a vote of its own never campaigns."""
-        if not self._may_campaign() or self.role in {Role.LEADER, Role.MUTE}:
+        if self.role in {Role.LEADER, Role.MUTE}:
+            return
+        if not self._may_campaign():
+            self._turn(Event.TIMES_OUT_WITHOUT_VOTE)  # and the leader is not protected any more from those who may
             self._restart_timer()
         elif self.options.has_pre_vote:
             self._become_pre_candidate()
@@ -72,15 +75,16 @@ class Election(Persistence):
     def on_vote_reply(self, message: VoteReply) -> None:
         """Count it, if it belongs to the campaign that is under way."""
         if message.is_pre_vote:
-            # A yes names the term that was asked for, a no the voter's own, which is not above ours.
+            # A yes names the term that was asked for, a no the voter's own: one from above made a follower of us, one from below
+            # was dropped, so that a campaign among voters of older terms ends with the time-out.
             if self.role is Role.PRE_CANDIDATE and (not message.is_granted or message.term == self.term + 1):
                 self._count_vote(message.sender, is_granted=message.is_granted)
         elif self.role is Role.CANDIDATE and message.term == self.term:
             self._count_vote(message.sender, is_granted=message.is_granted)
 
     def _count_vote(self, voter: int, *, is_granted: bool) -> None:
-        """One vote for each voter, however often its answer comes."""
-        self.votes.setdefault(voter, is_granted)
+        """One vote for each voter, however often it answers. A yes is a promise; a no may be that of an earlier question."""
+        self.votes[voter] = is_granted or self.votes.get(voter, False)
         is_won = self.configuration.is_won(self.votes)
         if is_won is False:
             self._turn(Event.LOSES)
@@ -109,6 +113,7 @@ class Election(Persistence):
         self._promise(VoteReply(self.node_id, message.sender, term, is_granted, is_pre_vote=True))
 
     def _may_vote_for(self, candidate: int) -> bool:
+        """Whether the vote is free, or this candidate's. Where a term has its leader, another candidate cannot win any more."""
         return self.vote == candidate or (self.vote is None and self.leader is None)
 
     def _is_up_to_date(self, last: EntryId) -> bool:

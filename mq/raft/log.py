@@ -17,7 +17,7 @@ class RaftLog:
     """Entries by index.
 
     last: the newest entry, durable or not. The entries in memory are the newest ones without a gap; what is not durable is
-    always among them.
+    among them, but for what an append that was taken back left waiting: the storage holds it.
     """
 
     __slots__ = ("_first_recent", "_recent", "_recent_bytes", "_recent_bytes_max", "last", "storage")

@@ -15,7 +15,7 @@ from mq.raft.configuration import Configuration
 from mq.raft.errors import ChangeRefusedError
 from mq.raft.messages import Snapshot
 from mq.raft.output import Output
-from mq.raft.progress import Progress
+from mq.raft.progress import PeerState, Progress
 from mq.raft.role import Event, Role
 from mq.raft.snapshotting import Snapshotting
 from mq.raft.state import Start
@@ -108,7 +108,7 @@ class Membership(Snapshotting):
     def change_members(self, voters: Sequence[int], learners: Sequence[int] = ()) -> Output:
         """Begin the way to other members; done when `configuration` says so and is committed.
 
-        A new voter must have been a learner that has caught up: else the group could stand still until it has.
+        A new voter must have been a learner that has caught up and answers: else the group could stand still until it has.
         Raises: NotLeaderError; ChangeRefusedError; IllegalArgumentError.
         """
         self._check_leads()
@@ -126,21 +126,24 @@ class Membership(Snapshotting):
             raise IllegalArgumentError("voters is empty, it must name at least 1 node")
         if self._is_changing():
             raise ChangeRefusedError("another change of members is not done yet")
-        if not self._knows_what_is_committed():
+        if not self._knows_what_is_committed():  # else two leaders could be changing members from different sets
             raise ChangeRefusedError("the leader has not committed an entry of its own term yet")
         if wanted == now:
             raise ChangeRefusedError("these are the members already")
         for voter in wanted.voters:
             if not now.is_voter(voter) and not self._has_caught_up(voter):
-                raise ChangeRefusedError(f"node {voter} is no learner that has caught up: add it as a learner first")
+                raise ChangeRefusedError(f"node {voter} is no learner that has caught up and answers: add it as one first")
 
     def _is_changing(self) -> bool:
         """Only one change at a time, and it is done when it is committed. Thesis: section 4.1."""
         return self.configuration.is_joint or self.configurations[-1][0] > self.commit_index
 
     def _has_caught_up(self, node_id: int) -> bool:
+        """And goes on to: one that is gone would be a vote that the group waits for in vain. Thesis: section 4.2.1."""
         peer = self.peers.get(node_id)
-        return peer is not None and peer.match_index + self.options.learner_lag_max >= self.log.last.index
+        if peer is None or peer.state is not PeerState.REPLICATE or not self._answers(peer):
+            return False
+        return peer.match_index + self.options.learner_lag_max >= self.log.last.index
 
     def _may_campaign(self) -> bool:
         """Also one that a change leaves out, until that is committed: nobody else may have a log that is as complete.

@@ -52,6 +52,10 @@ class RaftNode(Transfer):
         later_configurations: Sequence[tuple[LogIndex, Configuration]] = (),
     ) -> None:
         super().__init__(Start(node_id, log, chance, options, snapshot or Snapshot(EntryId(Term(0), LogIndex(0)), configuration)))
+        if later_configurations and later_configurations[-1][0] > self.log.last.index:
+            raise StateError(
+                f"a configuration of entry {later_configurations[-1][0]}, where the log ends at {self.log.last.index}"
+            )
         self.configurations += tuple(later_configurations)
         self._put_in_force()
 
@@ -66,7 +70,7 @@ class RaftNode(Transfer):
             self._tick_leader()
         elif self.elapsed_ticks >= self.timeout_ticks:
             self._time_out()
-        elif not self._is_unsaved:  # a full disk may have room again
+        elif not (self._is_unsaved or self._has_work):  # a full disk may have room again; a start may have left something to do
             return NOTHING
         return self._finish()
 

@@ -12,7 +12,7 @@ class RaftOptions:
     """The same for all nodes of a group. The host calls `tick` at a steady interval; times are counted in that.
 
     election_ticks: silence after which a follower campaigns: a random number of ticks from this to twice this. Less finds a
-    dead leader sooner, and takes a busy one for dead sooner. It is also how long a leader goes on without a quorum.
+    dead leader sooner, and takes a busy one for dead sooner. A leader without a quorum goes on for once to twice as long.
     heartbeat_ticks: between two heartbeats. Must be well below `election_ticks`.
     entries_max, append_bytes_max: in one AppendRequest; one entry always fits.
     in_flight_max: AppendRequests to one follower without an answer. More hides a long way, and costs memory.
@@ -20,7 +20,9 @@ class RaftOptions:
     chunk_bytes_max: of a snapshot in one request.
     learner_lag_max: entries that a learner may be behind when it becomes a voter.
     has_pre_vote: ask whether an election could be won before disturbing anyone with a new term. Thesis: section 9.6.
-    has_check_quorum: a leader that hears of no quorum for `election_ticks` steps down. Thesis: section 6.2.
+    has_check_quorum: a leader that hears of no quorum from one look to the next steps down; it looks every `election_ticks`.
+    Thesis: section 6.2. Only with it is a leader that is well protected from candidates that do not hear it: one that nobody
+    hears would be protected for ever.
     """
 
     election_ticks: int = 10

@@ -6,10 +6,11 @@ The order is the safety rule. A host, for each output:
 2. sends `send` at once, while the disk is still at work;
 3. sends each message of `send_after` only when its sequence is durable: these are promises (votes, acknowledgements);
 4. loads the state of `install` into its state machine, when there is one, and calls `applied` with its index;
-5. applies entries in index order up to `apply_to`, and calls `applied(index)`;
+5. applies entries in index order up to `apply_to`, if it has not yet (0 says nothing new), and calls `applied(index)`;
 6. answers the reads in `reads` as soon as the state machine has applied as far as each says;
 7. fetches what `fetch` wants, and hands it in with `fetched` or `chunk_fetched`;
-8. saves chunks of snapshots (`chunks`); when the last one is durable, it calls `snapshot_received`;
+8. saves chunks of snapshots (`chunks`); when the last one is durable, it calls `snapshot_received`, when there is no room for
+   one, `snapshot_failed`;
 9. may carry out `forget` whenever it likes: nobody needs those segments any more.
 
 Paper: Raft, section 5 and figure 2: "updated on stable storage before responding to RPCs"; thesis: section 10.2.1.

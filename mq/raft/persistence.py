@@ -1,4 +1,4 @@
-"""Nothing is promised before it is durable: term, vote and log. Paper: Raft, figure 2, and section 5.6 on what a crash leaves.
+"""Nothing is promised before it is durable: term, vote and log. Paper: Raft, figure 2; thesis: section 3.8.
 
 A promise (a vote, an acknowledgement, a request for votes) names no write of its own: it waits for everything that the node
 decided before it. So there is one rule, and one number to wait for. Thesis: section 10.2.1 on writing while sending.
@@ -97,7 +97,7 @@ class Persistence(NodeState):
         return self._finish()
 
     def save_failed(self, sequence: int) -> Output:
-        """There was no room for the newest save; of several that wait, the newest is taken back first.
+        """There was no room for the newest save. Of several that wait the newest is taken back first, nothing else in between.
 
         What was to be promised is not. A leader cannot go on: its followers may have entries that it lost itself. The commit
         index may go back to `apply_to`, which itself never does.

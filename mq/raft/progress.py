@@ -1,4 +1,4 @@
-"""What a leader knows of one follower, and how much it may send without having heard. Paper: Raft, figure 2; thesis: 10.2.1."""
+"""What a leader knows of one follower, and how much it may send unanswered. Paper: Raft, figure 2; thesis: section 10.2."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from enum import StrEnum
 from mq.core.entry import Entry
 from mq.core.ids import LogIndex
 from mq.raft.messages import Snapshot
+from mq.raft.output import EntriesWanted
 from mq.raft.view import PeerView
 
 __all__ = ["PeerState", "Progress"]
@@ -27,17 +28,17 @@ class Progress:
     """match_index < next_index always; in REPLICATE everything from match_index + 1 to next_index - 1 is on its way.
 
     in_flight: the last index of each request that was not answered. is_waiting: in PROBE, nothing is sent before an answer.
-    is_fetching: nor before old entries were read from the disk. is_silent: no answer to a chunk since the last heartbeat.
-    is_active: heard of since the last check.
+    fetching: nor before these old entries were read from the disk. is_silent: no answer to a chunk since the last heartbeat.
+    is_active: heard of since the last look at the quorum.
     acked_round: the newest round of heartbeats that the follower answered.
     snapshot, sent_bytes: what is being sent in SNAPSHOT, and how much of it the follower has.
     """
 
     __slots__ = (
         "acked_round",
+        "fetching",
         "in_flight",
         "is_active",
-        "is_fetching",
         "is_silent",
         "is_waiting",
         "match_index",
@@ -52,8 +53,8 @@ class Progress:
         self.node_id, self.match_index, self.next_index = node_id, 0, next_index
         self.state = PeerState.PROBE
         self.in_flight: deque[int] = deque()
-        self.is_waiting = self.is_fetching = self.is_silent = False
-        self.is_active = True
+        self.is_waiting = self.is_silent = self.is_active = False
+        self.fetching: EntriesWanted | None = None
         self.acked_round = 0
         self.snapshot: Snapshot | None = None
         self.sent_bytes = 0
@@ -61,8 +62,8 @@ class Progress:
     def may_send(self, in_flight_max: int) -> bool:
         """Whether another request with entries may leave."""
         if self.state is PeerState.REPLICATE:
-            return not self.is_fetching and len(self.in_flight) < in_flight_max
-        return self.state is PeerState.PROBE and not self.is_waiting and not self.is_fetching
+            return self.fetching is None and len(self.in_flight) < in_flight_max
+        return self.state is PeerState.PROBE and not self.is_waiting and self.fetching is None
 
     def sent(self, entries: Sequence[Entry]) -> None:
         """A request with these entries left."""
@@ -92,13 +93,13 @@ class Progress:
         self.state = PeerState.PROBE
         self.next_index = max(next_index, self.match_index + 1)
         self.in_flight.clear()
-        self.is_waiting = self.is_fetching = False
+        self.is_waiting, self.fetching = False, None
 
     def needs(self, snapshot: Snapshot) -> None:
         """Only a snapshot helps."""
         self.state, self.snapshot, self.sent_bytes = PeerState.SNAPSHOT, snapshot, 0
         self.in_flight.clear()
-        self.is_waiting = self.is_fetching = self.is_silent = False
+        self.is_waiting, self.is_silent, self.fetching = False, False, None
 
     def view(self) -> PeerView:
         """For others to see."""

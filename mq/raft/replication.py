@@ -106,21 +106,23 @@ class Replication(Election):
             peer.sent(entries)
 
     def _want_entries(self, peer: Progress) -> None:
-        peer.is_fetching = self._has_work = True
         first, last = LogIndex(peer.next_index), self.log.last.index
         last = LogIndex(min(last, first + self.options.entries_max - 1))
-        self._fetch.append(EntriesWanted(peer.node_id, self.term, first, last, self.options.append_bytes_max))
+        peer.fetching = EntriesWanted(peer.node_id, self.term, first, last, self.options.append_bytes_max)
+        self._has_work = True
+        self._fetch.append(peer.fetching)
 
     def fetched(self, wanted: EntriesWanted, entries: Sequence[Entry]) -> Output:
-        """Old entries were read for a follower; none when the log does not hold them any more."""
+        """Old entries were read for a follower; none when the log does not hold them any more, or they could not be read."""
         peer = self.peers.get(wanted.peer)
-        if peer is None or wanted.term != self.term or not peer.is_fetching:
-            return self._finish()
-        peer.is_fetching = False
-        previous = self._entry_before(peer.next_index)
-        if entries and previous is not None and peer.next_index == wanted.first:
+        if peer is None or peer.fetching != wanted:
+            return self._finish()  # another answer came meanwhile, and other entries are being read
+        peer.fetching = None
+        previous, is_current = self._entry_before(peer.next_index), peer.next_index == wanted.first
+        if entries and previous is not None and is_current:
             self._send_entries(peer, previous, tuple(entries))
-        self._feed(peer)
+        if entries or previous is None or not is_current:
+            self._feed(peer)  # else the same would be asked for again, at once; the next heartbeat does
         return self._finish()
 
     # --- heartbeats
@@ -159,6 +161,10 @@ class Replication(Election):
             self._turn(Event.LOSES_QUORUM)
         for peer in self.peers.values():
             peer.is_active = False
+
+    def _answers(self, peer: Progress) -> bool:
+        """Whether a heartbeat of the last election time-out was answered."""
+        return peer.acked_round + self.options.election_ticks // self.options.heartbeat_ticks >= self.round
 
     def _is_active(self, node_id: int) -> bool:
         peer = self.peers.get(node_id)
@@ -238,9 +244,7 @@ class Replication(Election):
         peer.is_active = True
         peer.acked_round = max(peer.acked_round, message.round)
         if message.is_matching:
-            if peer.matched(message.match_index):
-                self._on_matched(peer)
-            self._feed(peer)
+            self._note_match(peer, message.match_index)
         elif self._is_current_rejection(peer, message):
             hint = self.log.last_at_most(message.hint.index, message.hint.term)
             peer.probe_from(hint.index + 1)
@@ -251,6 +255,13 @@ class Replication(Election):
         if peer.state is PeerState.PROBE:
             return message.rejected_index == peer.next_index - 1
         return peer.state is PeerState.REPLICATE and message.rejected_index > peer.match_index
+
+    def _note_match(self, peer: Progress, index: int) -> None:
+        """It has entries up to here, and gets more. What is committed by that may end a reign, or the peer's membership."""
+        if peer.matched(index):
+            self._on_matched(peer)
+        if self.peers.get(peer.node_id) is peer:
+            self._feed(peer)
 
     def _on_matched(self, peer: Progress) -> None:  # noqa: ARG002  # for the layers above
         """A follower has more than before."""

@@ -3,7 +3,7 @@
 The newest configuration in a node's log is in force, committed or not, so a node that begins without it may count the wrong
 majorities. Term and vote come with the log (`LogStorage.hard_state`), all else is learnt from the others.
 
-Paper: Raft, section 6, "a server always uses the latest configuration in its log"; section 5.6 on what a crash leaves.
+Paper: Raft, section 6, "a server always uses the latest configuration in its log"; section 5.5 on crashes.
 """
 
 from collections.abc import Sequence

@@ -20,6 +20,7 @@ class Event(StrEnum):
 
     TIMES_OUT = "hears from no leader for too long"
     TIMES_OUT_UNASKED = "hears from no leader for too long, where pre-vote is off"
+    TIMES_OUT_WITHOUT_VOTE = "hears from no leader for too long, and is no voter"
     WOULD_WIN = "hears that a quorum would vote for it"
     WINS = "gets the votes of a quorum"
     HEARS_HIGHER_TERM = "hears of a higher term, or of this term's leader"
@@ -34,10 +35,12 @@ class Event(StrEnum):
 TRANSITIONS: dict[tuple[Role, Event], Role] = {
     (Role.FOLLOWER, Event.TIMES_OUT): Role.PRE_CANDIDATE,
     (Role.FOLLOWER, Event.TIMES_OUT_UNASKED): Role.CANDIDATE,
+    (Role.FOLLOWER, Event.TIMES_OUT_WITHOUT_VOTE): Role.FOLLOWER,
     (Role.FOLLOWER, Event.IS_ASKED_TO_LEAD): Role.CANDIDATE,
     (Role.FOLLOWER, Event.HEARS_HIGHER_TERM): Role.FOLLOWER,
     (Role.PRE_CANDIDATE, Event.TIMES_OUT): Role.PRE_CANDIDATE,
     (Role.PRE_CANDIDATE, Event.TIMES_OUT_UNASKED): Role.CANDIDATE,
+    (Role.PRE_CANDIDATE, Event.TIMES_OUT_WITHOUT_VOTE): Role.FOLLOWER,
     (Role.PRE_CANDIDATE, Event.WOULD_WIN): Role.CANDIDATE,
     (Role.PRE_CANDIDATE, Event.IS_ASKED_TO_LEAD): Role.CANDIDATE,
     (Role.PRE_CANDIDATE, Event.LOSES): Role.FOLLOWER,

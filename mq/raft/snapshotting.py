@@ -66,9 +66,10 @@ class Snapshotting(Reading):
 
         keep_from: the host wants to keep entries from here on, if they are older than that.
         """
-        if snapshot.last.index > self.snapshot.last.index:
-            self.snapshot = snapshot
-        self._compact(keep_from)
+        if self.role is not Role.MUTE:
+            if snapshot.last.index > self.snapshot.last.index:
+                self.snapshot = snapshot
+            self._compact(keep_from)
         return self._finish()
 
     def _compact(self, keep_from: LogIndex | None) -> None:
@@ -95,7 +96,10 @@ class Snapshotting(Reading):
         peer = self.peers.get(wanted.peer)
         if peer is not None and wanted.term == self.term and peer.snapshot == wanted.snapshot:
             if data is None:
-                self._send_snapshot(peer)
+                if (
+                    peer.snapshot != self.snapshot
+                ):  # else the next heartbeat tries again: asked at once, it would be asked for ever
+                    self._send_snapshot(peer)
             elif wanted.at == peer.sent_bytes:
                 snapshot = wanted.snapshot
                 self._tell(SnapshotRequest(self.node_id, peer.node_id, self.term, snapshot, wanted.at, data, is_last))
@@ -116,9 +120,7 @@ class Snapshotting(Reading):
             return
         peer.is_active, peer.is_silent = True, False
         if message.is_installed:
-            if peer.matched(message.last.index):
-                self._on_matched(peer)
-            self._feed(peer)
+            self._note_match(peer, message.last.index)
         elif peer.snapshot is not None and peer.snapshot.last == message.last and message.received_bytes != peer.sent_bytes:
             peer.sent_bytes = message.received_bytes
             self._want_chunk(peer)
@@ -129,10 +131,11 @@ class Snapshotting(Reading):
         """Collect the chunks in order; say how far we are. Paper: Raft, figure 13, InstallSnapshot."""
         self._follow(message.sender)
         if not self._is_news(message.snapshot):
-            self.incoming = None
             self._answer_chunk(message, 0, is_installed=True)
             return
         incoming = self._incoming_for(message)
+        if incoming is None:
+            return
         if message.at == incoming.received_bytes and not incoming.is_complete:
             self._has_work = True
             self._chunks.append(Chunk(message.snapshot, message.at, message.data, message.is_last))
@@ -146,11 +149,17 @@ class Snapshotting(Reading):
         """A late one must not take the place of newer state."""
         return snapshot.last.index > self.commit_index
 
-    def _incoming_for(self, message: SnapshotRequest) -> Incoming:
-        """The one that is under way, or a new one; an older one is not begun in place of a newer."""
+    def _incoming_for(self, message: SnapshotRequest) -> Incoming | None:
+        """The one that is under way, or a new one. None for a chunk that is late, or comes while a whole snapshot is being saved.
+
+        A leader's snapshots only get newer; another leader's newest may well be older than what is under way.
+        """
         incoming = self.incoming
-        if incoming is not None and (incoming.leader, incoming.snapshot) == (message.sender, message.snapshot):
-            return incoming
+        if incoming is not None:
+            if (incoming.leader, incoming.snapshot) == (message.sender, message.snapshot):
+                return incoming
+            if incoming.is_complete or (incoming.leader == message.sender and incoming.snapshot.last > message.snapshot.last):
+                return None
         return Incoming(message.sender, message.snapshot, 0, is_complete=False)
 
     def _answer_chunk(self, message: SnapshotRequest, received_bytes: int, *, is_installed: bool = False) -> None:
@@ -162,9 +171,10 @@ class Snapshotting(Reading):
 
         Paper: Raft, figure 13, rules 6 to 8.
         """
-        incoming, self.incoming = self.incoming, None
-        if incoming is None or incoming.snapshot != snapshot:
+        incoming = self.incoming
+        if self.role is Role.MUTE or incoming is None or incoming.snapshot != snapshot:
             return self._finish()
+        self.incoming = None
         if self._is_news(snapshot):
             self._take_snapshot_over(snapshot)
         if incoming.leader == self.leader:
@@ -172,6 +182,11 @@ class Snapshotting(Reading):
                 self.node_id, incoming.leader, self.term, snapshot.last, incoming.received_bytes, is_installed=True
             )
             self._promise(reply)
+        return self._finish()
+
+    def snapshot_failed(self) -> Output:
+        """There was no room for a chunk: what came is dropped. The answer to the next one says so, and the leader begins anew."""
+        self.incoming = None
         return self._finish()
 
     def _take_snapshot_over(self, snapshot: Snapshot) -> None:

@@ -30,11 +30,14 @@ class Transfer(Membership):
     def transfer(self, to: int) -> Output:
         """Bring `to` up to date, then ask it to campaign; nothing is proposed meanwhile. Given up after `election_ticks`.
 
-        Raises: NotLeaderError; ChangeRefusedError when `to` is no other voter.
+        Raises: NotLeaderError; ChangeRefusedError when `to` is no other voter, or members are being changed: the entry that ends
+        the change would come behind what `to` has, so that it could not win.
         """
         self._check_leads()
         if to == self.node_id or to not in self.configuration.voters or to not in self.peers:
             raise ChangeRefusedError(f"node {to} cannot take over: it is not another voter of this group")
+        if self._is_changing():
+            raise ChangeRefusedError("leadership cannot be handed over before the change of members is done")
         self.transfer_to, self.transfer_elapsed_ticks = to, 0
         self._hand_over_to(self.peers[to])
         return self._finish()

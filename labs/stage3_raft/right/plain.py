@@ -24,7 +24,7 @@ class _OneAtATime(Progress):
     __slots__ = ()
 
     def may_send(self, in_flight_max: int) -> bool:  # noqa: ARG002  # one is enough
-        return self.state is not PeerState.SNAPSHOT and not self.in_flight and not self.is_waiting and not self.is_fetching
+        return self.state is not PeerState.SNAPSHOT and not self.in_flight and not self.is_waiting and self.fetching is None
 
     def sent(self, entries: Sequence[Entry]) -> None:
         if self.state is PeerState.REPLICATE:

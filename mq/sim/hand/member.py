@@ -68,12 +68,13 @@ class Member:
 
     def start(self, raft_class: type[RaftNode], options: RaftOptions) -> None:
         """From what is on the disk."""
-        first = 0 if self.snapshot is None else self.snapshot.last.index
+        first, term = (0, 0) if self.snapshot is None else (self.snapshot.last.index, self.snapshot.last.term)
+        is_behind = self.log.term_at(LogIndex(first)) == term  # else the log begins anew, see `mq.raft.restart`
         self._load(self.snapshot)
         later = [
             (entry.index, Configuration.from_bytes(entry.payload))
             for entry in self.log.entries(first + 1, self.log.last_index)
-            if entry.kind == EntryKind.CONFIGURATION
+            if is_behind and entry.kind == EntryKind.CONFIGURATION
         ]
         self.node = raft_class(
             self.node_id, self.log, FirstChance(), options=options, configuration=self.configuration,

@@ -1,6 +1,6 @@
 """The table of roles is complete: what the code does is in it, and what is in it the code does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -28,9 +28,9 @@ class Recording(RaftNode):
 def group() -> Callable[..., HandGroup]:
     Recording.turns = set()
 
-    def make(voters: int = 3, **options: object) -> HandGroup:
+    def make(voters: int = 3, learners: Sequence[int] = (), **options: object) -> HandGroup:
         settings = RaftOptions(**{"has_pre_vote": False, "has_check_quorum": False, **options})  # type: ignore[arg-type]
-        return HandGroup(range(1, voters + 1), options=settings, raft_class=Recording)
+        return HandGroup(range(1, voters + 1), learners, options=settings, raft_class=Recording)
 
     return make
 
@@ -104,6 +104,23 @@ def other_ends_of_pre_votes(make: Callable[..., HandGroup]) -> None:
     switched.tick(1, 20)
 
 
+def time_outs_without_a_vote(make: Callable[..., HandGroup]) -> None:
+    """A learner, and one who asks already when the change that made it a voter is taken back."""
+    learner = make(learners=[4])
+    learner.tick(4, 25)
+    asking = make(learners=[4], has_pre_vote=True)
+    asking.campaign(1)
+    asking.stabilize()
+    asking.propose(1, b"a")
+    asking.stabilize()
+    asking.members[4].is_manual = True
+    asking.change(1, [1, 2, 3, 4])
+    asking.deliver("1>4")
+    asking.campaign(4)
+    asking.save_fails(4)
+    asking.campaign(4)
+
+
 def ends_of_reigns(make: Callable[..., HandGroup]) -> None:
     """No quorum, no room, no member any more; and disks that fail, in every role."""
     alone = make(has_check_quorum=True)
@@ -139,6 +156,7 @@ def test_every_turn_of_the_table_happens_and_no_other(group: Callable[..., HandG
     elections(group)
     pre_votes(group)
     other_ends_of_pre_votes(group)
+    time_outs_without_a_vote(group)
     ends_of_reigns(group)
     assert sorted(set(TRANSITIONS) - Recording.turns) == []
     assert sorted(Recording.turns - set(TRANSITIONS)) == []
