@@ -5,6 +5,7 @@ with one follower, kills it just then, holds its messages back until another lea
 comes of that.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import permutations
 from random import Random
@@ -30,7 +31,10 @@ _STORM = NetworkOptions(delay_ms=1, spread_ms=300, loss_probability=0.3, repeat_
 
 
 class Nemesis(Checker):
-    """See the module. counts: of what it did, by name. It looks over the checkers' shoulders for the moment of an append."""
+    """See the module. It looks over the checkers' shoulders for the moment of an append.
+
+    counts: of what it did, by name. crashes: of members.
+    """
 
     def __init__(
         self, agenda: Agenda, network: Network, trace: GroupTrace, hosts: dict[int, Host], rng: Random, options: GroupOptions
@@ -41,18 +45,23 @@ class Nemesis(Checker):
         self._armed = ""
         self._is_over = False
         self._damaged = False
-        self._first = [
-            self._one_of("kill", "power_loss", "blackout", "kill_leader"),
-            self._one_of("isolate", "split", "cut_pair"),
-        ]
+        self._under_way: Counter[tuple[str, int]] = Counter()
+        self.crashes = 0
+        self._owed_crash = self._one_of("kill", "power_loss", "blackout", "kill_leader")
+        self._owed_cut = self._one_of("isolate", "split", "cut_pair")
 
     def _one_of(self, *names: str) -> str:
         return self._rng.choice([name for name in names if name in self._options.faults] or list(names))
 
     @property
     def owes(self) -> bool:
-        """Whether the crash or the cut that each run must have is still to come."""
-        return bool(self._first) and bool(self._options.faults)
+        """Whether the crash or the cut that each run must have is still to come: of a member, and of a link that was used."""
+        return bool(self._options.faults) and bool(self._owed())
+
+    def _owed(self) -> str:
+        if not self._network.counts["cuts"]:
+            return self._owed_cut
+        return "" if self.crashes else self._owed_crash
 
     # --- when
 
@@ -69,7 +78,7 @@ class Nemesis(Checker):
             return
         self._agenda.at(self._agenda.now_ms + self._span(self._options.fault_every_ms), self._strike)
         is_time = self._leader() is not None or sum(self.counts.values()) > _STRIKES_MAX
-        name = self._first.pop() if self._first and is_time else self._rng.choice(self._options.faults)
+        name = (self._owed() if is_time else "") or self._rng.choice(self._options.faults)
         self.counts[name] = self.counts.get(name, 0) + 1
         fault: Callable[[], None] = getattr(self, f"_{name}")
         fault()
@@ -94,8 +103,12 @@ class Nemesis(Checker):
 
     def _stop(self, host: Host, *, is_power_lost: bool, about_ms: int = 800) -> None:
         if host.node is not None:
-            host.die(is_power_lost=is_power_lost)
+            self._die(host, is_power_lost=is_power_lost)
             self._later(about_ms, self._start, host)
+
+    def _die(self, host: Host, *, is_power_lost: bool) -> None:
+        self.crashes += host.node_id in host.configuration.members
+        host.die(is_power_lost=is_power_lost)
 
     def _start(self, host: Host, _: object) -> None:
         if host.node is None:
@@ -187,10 +200,17 @@ class Nemesis(Checker):
 
     def _storm(self) -> None:
         self._network.options = _STORM
+        self._under_way["storm", 0] += 1
         self._later(1000, self._calm)
 
     def _calm(self, _: object, __: object) -> None:
-        self._network.options = _QUIET if self._is_over else self._options.network
+        if self._ends("storm"):
+            self._network.options = _QUIET if self._is_over else self._options.network
+
+    def _ends(self, name: str, node_id: int = 0) -> bool:
+        """One fault of this kind ends. True when no other one goes on there."""
+        self._under_way[name, node_id] -= 1
+        return self._under_way[name, node_id] <= 0
 
     # --- disks
 
@@ -198,10 +218,12 @@ class Nemesis(Checker):
         host, extra_ms = self._any(), self._rng.choice((30, 200, 1000))
         host.weather.extra_ms = extra_ms
         self._note((self._agenda.now_ms, host.node_id, "slow-disk", extra_ms))
+        self._under_way["slow", host.node_id] += 1
         self._later(2000, self._fast_disk, host)
 
     def _fast_disk(self, host: Host, _: object) -> None:
-        host.weather.extra_ms = 0
+        if self._ends("slow", host.node_id):
+            host.weather.extra_ms = 0
 
     def _failing_sync(self) -> None:
         """The node falls silent with it, and somebody starts it again."""
@@ -219,9 +241,14 @@ class Nemesis(Checker):
         host = self._any()
         host.weather.is_full = True
         self._note((self._agenda.now_ms, host.node_id, "disk-full"))
-        self._later(1500, self._free_disk, host)
+        self._under_way["full", host.node_id] += 1
+        self._later(1500, self._less_full, host)
 
-    def _free_disk(self, host: Host, _: object) -> None:
+    def _less_full(self, host: Host, _: object) -> None:
+        if self._ends("full", host.node_id):
+            self._free_disk(host)
+
+    def _free_disk(self, host: Host) -> None:
         if host.weather.is_full:
             host.weather.is_full = False
             self._note((self._agenda.now_ms, host.node_id, "disk-free"))
@@ -231,7 +258,7 @@ class Nemesis(Checker):
         host = self._any()
         if not self._damaged and host.node is not None:
             self._damaged = True
-            host.die(is_power_lost=True)
+            self._die(host, is_power_lost=True)
             host.storage.damage()
             self._later(300, self._start, host)
 
@@ -249,7 +276,8 @@ class Nemesis(Checker):
     def moved(self, host: Host) -> None:
         """See `Checker`. A voter dies when its vote may have left, and is there again while that term is still open."""
         node = host.node
-        if self._armed == "kill_after_vote" and node is not None and node.vote not in {None, host.vote, host.node_id}:
+        is_armed = self._armed == "kill_after_vote" and node is not None and node.vote not in {None, host.node_id}
+        if is_armed and node is not None and (node.term, node.vote) != (host.term, host.vote):
             self._armed = ""
             self._agenda.at(self._agenda.now_ms + self._span(15), self._kill_voter, host, host.life)
 
@@ -345,11 +373,10 @@ class Nemesis(Checker):
         """Nothing goes wrong any more."""
         self._is_over, self._armed = True, ""
         self._network.options = _QUIET
-        self._network.mend(set(self._network.cut))
-        self._network.release(set(self._network.held))
+        self._network.heal()
         for host in self._hosts.values():
             host.weather.extra_ms, host.weather.is_failing = 0, False
-            self._free_disk(host, None)
+            self._free_disk(host)
             host.tick_ms = host.place.options.tick_ms
             if host.node is not None and host.is_paused:
                 host.resume()

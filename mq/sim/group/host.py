@@ -127,7 +127,7 @@ class Host(Machine):
                 self._note((self.agenda.now_ms, self.node_id, "role", str(change.role), change.term, change.leader))
         if output.saves:
             self._save(output.saves)  # 1
-        if output.install is not None:  # 7, before what follows it is committed and applied
+        if output.install is not None:  # 4, before it is told what is committed now
             self._install(output.install)
         if node.configuration is not self.configuration:
             self._note_members(node)
@@ -142,17 +142,17 @@ class Host(Machine):
             self._send(message)
         if output.send_after:  # 3
             self.promises.extend(output.send_after)
-        if output.apply_to > self.apply_to:  # 4
+        if output.apply_to > self.apply_to:  # 5
             self._apply_up_to(output.apply_to)
-        if output.reads:  # 5
+        if output.reads:  # 6
             self._take_reads(output.reads)
-        if output.fetch:  # 6
+        if output.fetch:  # 7
             for wanted in output.fetch:
                 self.agenda.at(self.agenda.now_ms + self.place.options.read_ms, self._fetch, wanted, self.life)
-        if output.chunks:  # 7
+        if output.chunks:  # 8
             for chunk in output.chunks:
                 self._put_to_disk(chunk)
-        if output.forget:  # 8
+        if output.forget:  # 9
             self.storage.forget(output.forget)
             self._note((self.agenda.now_ms, self.node_id, "forget", self.storage.durable.base.index + 1))
 
@@ -168,7 +168,7 @@ class Host(Machine):
     def _observe(self, node: RaftNode) -> None:
         """Tell the checkers what changed."""
         node.check()
-        if node.vote != self.vote and node.vote is not None:
+        if node.vote is not None and (node.term, node.vote) != (self.term, self.vote):
             self._note((self.agenda.now_ms, self.node_id, "vote", node.term, node.vote))
         for moved in self._watch.moved:
             moved(self)
@@ -251,7 +251,7 @@ class Host(Machine):
             self.carry_out(self._live().save_failed(sequence))
         self.is_taking_back = False
         if any(isinstance(job, Chunk) for job in whole):
-            self._fail()  # part of a snapshot is missing, and the node has no way to be told
+            self.carry_out(self._live().snapshot_failed())
 
     def _fail(self) -> None:
         """The disk cannot be trusted: nothing that waits for it comes true."""

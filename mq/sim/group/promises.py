@@ -2,7 +2,7 @@
 
 from mq.core.entry import Entry, EntryKind
 from mq.core.ids import LogIndex
-from mq.raft.messages import AppendReply, Message, VoteReply, VoteRequest
+from mq.raft.messages import AppendReply, Message, SnapshotReply, VoteReply, VoteRequest
 from mq.raft.role import Role
 from mq.sim.group.host import Host
 from mq.sim.group.light_log import Group
@@ -102,6 +102,15 @@ class PromisesAfterSaves(Checker):
                 self._check_acknowledged(host, message)
         elif isinstance(message, VoteRequest | VoteReply) and not message.is_pre_vote:
             self._check_vote(host, message)
+        elif (
+            isinstance(message, SnapshotReply)
+            and message.is_installed
+            and not durable.holds(message.last.index, message.last.term)
+        ):
+            self.fail(
+                f"node {host.node_id} says that it has what the snapshot of {message.last} stands for",
+                f"its disk does not hold that entry: it ends at {durable.last_index}",
+            )
 
     def _check_vote(self, host: Host, message: VoteRequest | VoteReply) -> None:
         durable = host.storage.durable

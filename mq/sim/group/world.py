@@ -5,8 +5,10 @@
 A step is one thing that is handled: a message, a tick, a sync that is done, a look of a client, a fault.
 """
 
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 from mq.core.entry import EntryKind
@@ -148,7 +150,9 @@ class GroupWorld:
         except ViolationError as error:
             raise self._placed(error.violation) from error
         except Exception as error:
-            facts = (f"{type(error).__name__}: {error}", f"it was raised in step {self.agenda.steps}")
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"in {at.name} ({Path(at.filename).name}, line {at.lineno}), in step {self.agenda.steps} of the run"
+            facts = (f"{type(error).__name__}: {error}", f"it was raised {where}")
             raise self._placed(Violation(_RULES, facts, "the invariants of mq.raft and of its log")) from error
 
     def _placed(self, violation: Violation) -> ViolationError:
@@ -192,11 +196,9 @@ class GroupWorld:
     def met(self) -> dict[str, int]:
         """How often what happened."""
         did, network, common = self.nemesis.counts, self.network.counts, self.common
-        crashes = self.counter.starts - len(self.hosts)
-        cuts = sum(did.get(name, 0) for name in ("cut_one_way", "cut_pair", "isolate", "split", "isolate_leader", "lone_append"))
         counts, pauses = self.counter, did.get("pause", 0) + did.get("pause_leader", 0)
         return {
-            "elections": counts.elections, "crashes": crashes, "cuts": cuts, "pauses": pauses,
+            "elections": counts.elections, "crashes": self.nemesis.crashes, "cuts": network["cuts"], "pauses": pauses,
             "changes of members": counts.changes, "transfers": did.get("transfer", 0), "commits": counts.commits,
             "snapshots taken": counts.snapshots, "snapshots installed": counts.installs, "done": common.done,
             "unknown": common.unknown, "reads": common.reads, "messages": network["sent"], "lost": network["lost"],
