@@ -1,13 +1,14 @@
 """Searches that see every state, if they are let: breadth first, which finds a shortest path, and depth first.
 
-A state that was seen before, by its key, is not looked at again. Breadth first keeps for each state only a number, where it
-came from and by which step, so that millions fit into memory.
+A state that was seen before, by its key, is not looked at again. Breadth first keeps for each state only its key, where it came
+from and by which step, so that tens of millions fit into memory.
 """
 
 from array import array
 from collections.abc import Hashable, Iterator
 from typing import Generic
 
+from mq.core.errors import StateError
 from mq.sim.explore.model import Model, Outcome, Question, Result, State, Step, Stopwatch
 
 __all__ = ["breadth_first", "depth_first"]
@@ -29,28 +30,29 @@ def depth_first(model: Model[State, Step], question: Question[State], *, start: 
 
 
 class _Breadth(Generic[State, Step]):
-    """parents, steps: of each state by its number, in the order in which they were found; the first has itself as parent."""
+    """States have numbers, in the order in which they are found; those that were gone on from are forgotten but for their keys.
+
+    parents: the state that each came from. ordinals: by which of the steps that were possible there.
+    """
 
     def __init__(self, model: Model[State, Step], question: Question[State]) -> None:
         self.model, self.question = model, question
         self.watch = Stopwatch(question.seconds_max)
         self.seen: set[Hashable] = set()
-        self.parents = array("q")
-        self.steps: list[Step | None] = []
+        self.parents, self.ordinals = array("I"), array("H")
         self.events = self.depth = 0
 
     def search(self, start: State) -> Result[State, Step]:
-        self.seen.add(self.model.key(start))
-        self.parents.append(0)
-        self.steps.append(None)
+        self.start = start
+        self._note(self.model.key(start), 0, 0)
         answer = self.question.answer(start)
         if answer is not None:
-            return self._found(answer, 0, start)
-        layer = [(0, start)]
+            return self._found(answer, start)
+        layer = [start]
         while layer:
             if self.question.depth_max and self.depth >= self.question.depth_max:
                 return self._ended(Outcome.SPENT)
-            following: list[tuple[int, State]] = []
+            following: list[State] = []
             end = self._expand(layer, following)
             if end is not None:
                 return end
@@ -58,31 +60,37 @@ class _Breadth(Generic[State, Step]):
             self.depth += bool(layer)
         return self._ended(Outcome.EXHAUSTED)
 
-    def _expand(self, layer: list[tuple[int, State]], following: list[tuple[int, State]]) -> Result[State, Step] | None:
+    def _expand(self, layer: list[State], following: list[State]) -> Result[State, Step] | None:
         """Put the states behind these that are new into `following`; the end of the search, if it is found there."""
-        model, question, seen = self.model, self.question, self.seen
-        for looked_at, (number, state) in enumerate(layer):
-            if looked_at % _LOOK_EVERY == 0 and self._is_spent():
+        model, question, seen, first = self.model, self.question, self.seen, len(self.parents) - len(layer)
+        # Two steps that do not touch each other lead to the same state in either order: seen at once, before its key is made.
+        fresh: set[State] = set()
+        for number, state in enumerate(layer):
+            if number % _LOOK_EVERY == 0 and self._is_spent():
                 return self._ended(Outcome.SPENT)
             if question.prunes and question.is_pruned(state):
                 continue
-            for step in model.steps(state):
+            for ordinal, step in enumerate(model.steps(state)):
                 self.events += 1
                 after = model.after(state, step)
-                if after is None:
+                if after is None or after in fresh:
                     continue
+                fresh.add(after)
                 key = model.key(after)
                 if key in seen:
                     continue
-                seen.add(key)
-                self.parents.append(number)
-                self.steps.append(step)
+                self._note(key, first + number, ordinal)
                 answer = question.answer(after)
                 if answer is not None:
                     self.depth += 1
-                    return self._found(answer, len(self.parents) - 1, after)
-                following.append((len(self.parents) - 1, after))
+                    return self._found(answer, after)
+                following.append(after)
         return None
+
+    def _note(self, key: Hashable, parent: int, ordinal: int) -> None:
+        self.seen.add(key)
+        self.parents.append(parent)
+        self.ordinals.append(ordinal)
 
     def _is_spent(self) -> bool:
         return bool(self.question.states_max and len(self.seen) >= self.question.states_max) or self.watch.is_over()
@@ -91,17 +99,30 @@ class _Breadth(Generic[State, Step]):
         seconds = self.watch.seconds
         return Result(outcome=outcome, states=len(self.seen), events=self.events, depth=self.depth, seconds=seconds)
 
-    def _found(self, answer: tuple[Outcome, str, str], number: int, state: State) -> Result[State, Step]:
+    def _found(self, answer: tuple[Outcome, str, str], state: State) -> Result[State, Step]:
+        """The state is the newest one."""
         outcome, which, why = answer
-        path: list[Step] = []
-        while (step := self.steps[number]) is not None:
-            path.append(step)
-            number = self.parents[number]
-        path.reverse()
         return Result(
-            outcome=outcome, which=which, why=why, path=tuple(path), state=state, states=len(self.seen), events=self.events,
-            depth=self.depth, seconds=self.watch.seconds,
+            outcome=outcome, which=which, why=why, path=self._path_to(len(self.parents) - 1), state=state, states=len(self.seen),
+            events=self.events, depth=self.depth, seconds=self.watch.seconds,
         )  # fmt: skip
+
+    def _path_to(self, number: int) -> tuple[Step, ...]:
+        """The steps have to be taken once more: only which of the possible ones they were is known."""
+        ordinals: list[int] = []
+        while number:
+            ordinals.append(self.ordinals[number])
+            number = self.parents[number]
+        path: list[Step] = []
+        state: State | None = self.start
+        for ordinal in reversed(ordinals):
+            if state is None:
+                raise StateError(
+                    "a step that was taken before is out of bounds now: the model does not depend on its state alone"
+                )
+            path.append(self.model.steps(state)[ordinal])
+            state = self.model.after(state, path[-1])
+        return tuple(path)
 
 
 class _Depth(Generic[State, Step]):

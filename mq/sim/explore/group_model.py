@@ -15,7 +15,7 @@ from mq.sim.explore.host import MakeNode, NoChance, Setting
 from mq.sim.explore.local import Kind, LocalStates
 from mq.sim.explore.promises import Broken
 from mq.sim.explore.scope import FIRST_ID, Scope, node_name
-from mq.sim.explore.symmetry import Symmetry
+from mq.sim.explore.symmetry import Symmetry, pair_key
 from mq.sim.explore.words import message_words
 
 __all__ = ["GroupModel", "GroupState", "GroupStep"]
@@ -54,7 +54,7 @@ class GroupModel:
         self._own_steps: dict[tuple[int, int, int], list[GroupStep]] = {}
         self._cells = Cells(self.local)
         self._symmetry = Symmetry(self.local, self.history, scope) if scope.has_symmetry else None
-        self._key_parts: dict[Hashable, int] = {}
+        self._key_parts: dict[tuple[int, ...], int] = {}
 
     def first(self) -> GroupState:
         """All nodes are followers with empty logs."""
@@ -165,14 +165,12 @@ class GroupModel:
     # --- for searches
 
     def key(self, state: GroupState) -> Hashable:
-        """One number for all that is in it."""
+        """One number for all that is in it, small enough that millions of them fit into memory."""
         nodes, messages, past, spent, wrong = state
-        parts = self._key_parts
+        rest = spent << 8 | wrong
         if self._symmetry is not None:
-            return (self._symmetry.key(nodes, messages, past) << 32 | spent) << 8 | wrong
-        first = parts.setdefault(nodes, len(parts))
-        second = parts.setdefault((0, *messages), len(parts))
-        return (((first << 32 | second) << 32 | past) << 32 | spent) << 8 | wrong
+            return self._symmetry.key(nodes, messages, past, rest)
+        return pair_key((*nodes, past, rest), messages, self._key_parts)
 
     def cell(self, state: GroupState) -> tuple[Hashable, Hashable]:
         """What it looks like from afar, roughly and less roughly."""

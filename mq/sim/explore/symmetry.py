@@ -12,7 +12,12 @@ from mq.sim.explore.history import History
 from mq.sim.explore.local import LocalStates
 from mq.sim.explore.scope import Scope
 
-__all__ = ["Symmetry"]
+__all__ = ["Symmetry", "pair_key"]
+
+
+def pair_key(one: tuple[int, ...], other: tuple[int, ...], numbers: dict[tuple[int, ...], int]) -> int:
+    """Two numbers in one, for what stands at one side and at the other; numbers: that were given so far."""
+    return numbers.setdefault(one, len(numbers)) << 30 | numbers.setdefault((-1, *other), len(numbers))
 
 
 class Symmetry:
@@ -28,8 +33,8 @@ class Symmetry:
         self._parts: dict[tuple[int, ...], int] = {}
         self._orders: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
 
-    def key(self, nodes: tuple[int, ...], messages: tuple[int, ...], past: int) -> int:
-        """A number for the state and all that differ from it in the nodes' names alone."""
+    def key(self, nodes: tuple[int, ...], messages: tuple[int, ...], past: int, rest: int) -> int:
+        """A number for the state and all that differ from it in the nodes' names alone. rest: in which no node is named."""
         orders = self._orders.get(nodes)
         if orders is None:
             orders = self._orders[nodes] = self._possible_orders(nodes)
@@ -37,8 +42,7 @@ class Symmetry:
             renamed, found = self._renamed(nodes, messages, past, orders[0])
         else:
             renamed, found = min(self._renamed(nodes, messages, past, order) for order in orders)
-        parts = self._parts
-        return parts.setdefault(renamed, len(parts)) << 32 | parts.setdefault((-1, *found), len(parts))
+        return pair_key((*renamed, rest), found, self._parts)
 
     def _possible_orders(self, nodes: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Orders of places that put the classes of the nodes in order."""
