@@ -4,6 +4,7 @@ Breaks: what is committed is on a majority of voters. Thesis: section 4.2.1.
 """
 
 from mq.raft.node import RaftNode
+from mq.raft.quorum import majority
 
 __all__ = ["Raft"]
 
@@ -15,6 +16,8 @@ class Raft(RaftNode):
 
     def _advance_commit(self) -> None:
         now = self.configuration
-        index = now._replace(voters=(*now.voters, *now.learners)).quorum_value(self._durable_index_of)
+        heaps = [(len(voters), {*voters, *now.learners}) for voters in (now.voters, now.old_voters) if voters]
+        values = [(majority(count), sorted(map(self._durable_index_of, heap), reverse=True)) for count, heap in heaps]
+        index = min(copies[needed - 1] for needed, copies in values)
         if index > self.commit_index and self._may_count(index):
             self._commit_to(index)
