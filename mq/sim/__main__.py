@@ -3,7 +3,7 @@
     run.py sim --seeds 1..500          many runs of a Raft group; the first broken promise of each seed is printed
     run.py sim --seeds 1..20000 --jobs 2 --resume seeds.txt        the same, and it may be interrupted
     run.py sim --seeds 1..20 --log store        the same with the broker's commit log on simulated disks
-    run.py sim --seed 8142             one run with its trace on stdout
+    run.py sim --seed 8142 > trace.txt      one run: its trace goes to stdout, what came of it to stderr
     run.py sim --seed 8142 --draw group.png
     run.py sim --profile broker --seed 8142 --draw loss.png        a single broker, its disk and its clients
     run.py sim explore --goal figure8  a search, see `mq.sim.explore`
@@ -35,9 +35,18 @@ _COUNTED = (
 def _seeds(text: str) -> range:
     """`A..B`, both included."""
     first, dots, last = text.partition("..")
-    if not dots or not first.isdigit() or not last.isdigit() or int(first) > int(last):
-        raise argparse.ArgumentTypeError(f"--seeds takes two numbers such as 1..500, not {text!r}")
+    if not dots or not first.isdecimal() or not last.isdecimal():
+        raise argparse.ArgumentTypeError(f"two numbers are wanted, such as 1..500, not {text!r}")
+    if int(first) > int(last):
+        raise argparse.ArgumentTypeError(f"the first must not be above the second, as it is in {text}")
     return range(int(first), int(last) + 1)
+
+
+def _seed(text: str) -> int:
+    """From 0 on: a seed and its negative would give the same run."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
+    return int(text)
 
 
 def _steps(text: str) -> int:
@@ -48,9 +57,14 @@ def _steps(text: str) -> int:
 
 def _picture(text: str) -> Path:
     """Where a picture can be written: found out before a run, not after it."""
-    path = Path(text)
-    if path.suffix.lower() not in _SUFFIXES:
+    if Path(text).suffix.lower() not in _SUFFIXES:
         raise argparse.ArgumentTypeError(f"the picture's name ends in {' or '.join(_SUFFIXES)}, not {text!r}")
+    return _file(text)
+
+
+def _file(text: str) -> Path:
+    """Where something can be written: found out before a run, not after it."""
+    path = Path(text)
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is a folder")
     if not path.parent.is_dir():
@@ -66,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seeds", type=_seeds, metavar="A..B", help="many runs")
-    which.add_argument("--seed", type=int, metavar="N", help="one run; its trace goes to stdout")
+    which.add_argument("--seed", type=_seed, metavar="N", help="one run; its trace goes to stdout")
     parser.add_argument(
         "--profile", choices=("group", "broker"), default="group", help="a Raft group, or a single broker (%(default)s)"
     )
@@ -78,8 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         "--steps", type=_steps, help=f"of a run before its end ({GROUP_STEPS}; of a broker {WorldOptions().steps})"
     )
     parser.add_argument("--jobs", type=_steps, default=1, metavar="N", help="with --seeds: on so many cores (%(default)s)")
-    parser.add_argument("--resume", type=Path, metavar="FILE", help="with --seeds: note there what is done, and go on from it")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="with --seeds: write the sums there, as a page to keep")
+    parser.add_argument("--resume", type=_file, metavar="FILE", help="with --seeds: note there what is done, and go on from it")
+    parser.add_argument("--report", type=_file, metavar="FILE", help="with --seeds: write the sums there, as a page to keep")
     parser.add_argument("--raft", default="", metavar="FILE:CLASS", help="another Raft in the place of ours")
     parser.add_argument(
         "--log", choices=("light", "store"), default="light",

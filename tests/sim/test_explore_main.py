@@ -1,10 +1,22 @@
 """`run.py sim explore`: a story on stdout, the promise and the facts that conflict on stderr, a status that says which."""
 
+import io
+import re
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mq.raft.node import RaftNode
 from mq.sim.__main__ import main
+from mq.sim.explore import goals
+from mq.sim.explore.goals import TINY_SCOPE, search_deep, search_small
+from mq.sim.explore.group_model import GroupModel
+from mq.sim.explore.model import Stopwatch
+from mq.sim.explore.progress import Progress
+from mq.sim.explore.shrink import shrink
+from mq.sim.explore.wrong_cores import SMALL_SCOPE_CORES
 
 pytestmark = pytest.mark.sim
 
@@ -61,6 +73,7 @@ def test_a_budget_that_is_spent_is_no_success_of_a_complete_search(capsys: pytes
         ["--goal", "figure8", "--budget", "0"],
         ["--goal", "figure8", "--core", "nobody"],
         ["--goal", "figure8", "--draw", "x.txt"],
+        ["--goal", "figure8", "--seed", "-1"],
     ],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,3 +82,127 @@ def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFix
     assert ended.value.code == 2
     assert "usage: run.py sim explore" in capsys.readouterr().err
     assert main([*SMALL, "--replay", "no-such-file"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--goal", "figure8", "--tiny"], "--tiny is for --goal small-scope"),
+        (["--goal", "small-scope", "--seed", "3"], "--seed is for --goal figure8"),
+        (["--goal", "figure8", "--replay", "x", "--seed", "3"], "--seed is for a search, and --replay searches nothing"),
+        (["--goal", "figure8", "--replay", "x", "--budget", "3"], "--budget is for a search, and --replay searches nothing"),
+    ],
+)
+def test_a_flag_that_would_do_nothing_is_refused(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["explore", *arguments])
+    assert ended.value.code == 2
+    assert f"error: {complaint}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"# a page\n\n1. time-out n1\n", "there are no steps in "),
+        (b"", "there are no steps in "),
+        (b"\x89PNG\xff", "is no text"),
+    ],
+)
+def test_a_file_without_steps_is_no_story_that_ends_well(
+    content: bytes, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "page.md"
+    file.write_bytes(content)
+    assert main(["explore", "--goal", "figure8", "--replay", str(file)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert complaint in said.err
+
+
+def test_the_steps_are_told_once_on_a_terminal_and_beside_a_trace_that_goes_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(SMALL) == 1
+    trace, said = capsys.readouterr()
+    assert trace.startswith("# 1. time-out n")
+    assert said.count("  1. time-out n") == 1
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(SMALL) == 1
+    again, said = capsys.readouterr()
+    assert again == trace
+    assert "1. time-out n" not in said
+
+
+def test_where_nothing_broke_nothing_is_drawn_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "found.svg"
+    assert main(["explore", "--goal", "figure8", "--core", "right", "--budget", "0.2", "--draw", str(picture)]) == 0
+    assert f"nothing is drawn to {picture}: no promise was broken" in capsys.readouterr().err
+    assert not picture.exists()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_sees_how_far_a_search_is_until_it_is_over() -> None:
+    out, now = Terminal(), iter(range(100))
+    with Progress(out, clock=lambda: float(next(now))) as progress:
+        for _ in range(2048):
+            progress.looked()
+        assert out.getvalue() == "\r1,024 states looked at, 1 s\r2,048 states looked at, 2 s"
+    assert out.getvalue().endswith("\r" + " " * len("2,048 states looked at, 2 s") + "\r")
+
+
+def test_whoever_is_no_terminal_sees_nothing_of_that() -> None:
+    out = io.StringIO()
+    with Progress(out) as progress:
+        for _ in range(5000):
+            progress.looked()
+    assert (progress.count, out.getvalue()) == (5000, "")
+
+
+def test_searches_say_what_they_look_at() -> None:
+    looks = Progress(io.StringIO())
+    found = search_small(SMALL_SCOPE_CORES["votes-for-any-log"], TINY_SCOPE, looked=looks.looked)
+    assert looks.count == found.result.states > 100
+    looks = Progress(io.StringIO())
+    search_deep(RaftNode, 1, 0.3, looks.looked)
+    assert looks.count > 10
+
+
+def test_the_budget_of_a_deep_search_is_for_the_search_and_for_making_it_short(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    budgets: list[float] = []
+
+    def brief(*arguments: Any, seconds_max: float, **named: Any) -> tuple[int, ...]:
+        budgets.append(seconds_max)
+        short: tuple[int, ...] = shrink(*arguments, **named, tries_max=200, patience=20)
+        return short
+
+    monkeypatch.setattr(goals, "shrink", brief)
+    assert main(["explore", "--goal", "figure8", "--core", "commits-without-quorum", "--budget", "40"]) == 1
+    said = capsys.readouterr().err
+    told = re.search(r"the search needed ([\d.]+) s and (\d+) steps; (\d+) are left of them after ([\d.]+) s more\b", said)
+    assert told is not None
+    assert int(told[3]) < int(told[2])
+    assert 0 < budgets[0] <= 40.1 - float(told[1])
+    assert "the budget ended before" not in said
+
+
+def test_a_story_that_was_not_made_as_short_as_it_can_be_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Stopwatch, "is_over", lambda watch: watch.seconds > 0 and watch.is_late)
+    monkeypatch.setattr(Stopwatch, "is_late", False, raising=False)
+
+    def late(_: GroupModel, steps: tuple[int, ...], *__: object, **___: object) -> tuple[int, ...]:
+        monkeypatch.setattr(Stopwatch, "is_late", True)
+        return steps
+
+    monkeypatch.setattr(goals, "shrink", late)
+    assert main(["explore", "--goal", "figure8", "--core", "commits-without-quorum"]) == 1
+    assert "; the budget ended before it was as short as it can be" in capsys.readouterr().err

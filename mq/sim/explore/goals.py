@@ -9,6 +9,7 @@ one that stays under way, so that it still counts among the four.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from mq.raft.options import RaftOptions
 from mq.sim.explore.coverage import by_coverage
 from mq.sim.explore.exhaustive import breadth_first
 from mq.sim.explore.group_model import GroupModel, GroupState, GroupStep
-from mq.sim.explore.model import Outcome, Question, Result
+from mq.sim.explore.model import Outcome, Question, Result, Stopwatch
 from mq.sim.explore.promises import PROMISES
 from mq.sim.explore.scope import Scope
 from mq.sim.explore.shrink import shrink
@@ -40,36 +41,56 @@ READABLE_STEPS = 25
 
 
 class Found(NamedTuple):
-    """A search's model, which gives its steps their meaning, its result, and the shortest path, empty where nothing broke."""
+    """A search's model, which gives its steps their meaning, its result, and the shortest path, empty where nothing broke.
+
+    shrink_seconds: what making the path short took of one core, beside the result's seconds. is_cut_short: whether the budget
+    was over before that came to its end.
+    """
 
     model: GroupModel
     result: Result[GroupState, GroupStep]
     path: tuple[GroupStep, ...]
+    shrink_seconds: float = 0.0
+    is_cut_short: bool = False
 
 
-def search_deep(make: type[RaftNode], seed: int, seconds_max: float) -> Found:
-    """By coverage, then shrunk. seconds_max: of one core, for the search.
+def search_deep(make: type[RaftNode], seed: int, seconds_max: float, looked: Callable[[], None] | None = None) -> Found:
+    """By coverage, then shrunk. seconds_max: of one core, for both. looked: see `Question`.
 
     A story that is too long to be read even then is put aside, and another one is looked for in what is left of the budget.
+    The result's seconds and events are those of all searches; its states are those of the search that found the story.
     """
     rng = random.Random(seed)  # noqa: S311  # a schedule, not a secret
-    model = GroupModel(DEEP_SCOPE, make)
-    invariants = model.invariants()
-    best = Found(model, by_coverage(model, Question(invariants=invariants, seconds_max=seconds_max), rng=rng), ())
-    result, seconds = best.result, best.result.seconds
-    while result.outcome is Outcome.BROKEN:
-        path = shrink(model, result.path, lambda state: state.wrong > 0, rng=rng)
-        if not best.path or len(path) < len(best.path):
-            best = Found(model, result, path)
-        if len(best.path) <= READABLE_STEPS or seconds >= seconds_max:
+    model, watch = GroupModel(DEEP_SCOPE, make), Stopwatch(seconds_max)
+    question = Question(invariants=model.invariants(), seconds_max=seconds_max, looked=looked)
+
+    def is_broken(state: GroupState) -> bool:
+        if looked is not None:
+            looked()
+        return state.wrong > 0
+
+    best: Found | None = None
+    seconds = shrink_seconds = 0.0
+    events = 0
+    while best is None or (len(best.path) > READABLE_STEPS and not watch.is_over()):
+        left = max(seconds_max - watch.seconds, 1e-3)  # no limit is what 0 would say
+        result = by_coverage(model, replace(question, seconds_max=left), rng=rng)
+        seconds, events = seconds + result.seconds, events + result.events
+        if result.outcome is not Outcome.BROKEN:
+            best = best or Found(model, result, ())
             break
-        result = by_coverage(model, Question(invariants=invariants, seconds_max=seconds_max - seconds), rng=rng)
-        seconds += result.seconds
-    return Found(model, replace(best.result, seconds=seconds), best.path)
+        begun = watch.seconds
+        path = shrink(model, result.path, is_broken, rng=rng, seconds_max=max(seconds_max - begun, 1e-3))
+        shrink_seconds += watch.seconds - begun
+        if best is None or len(path) < len(best.path):
+            best = Found(model, result, path, is_cut_short=watch.is_over())
+    return best._replace(result=replace(best.result, seconds=seconds, events=events), shrink_seconds=shrink_seconds)
 
 
-def search_small(make: type[RaftNode], scope: Scope = SMALL_SCOPE, seconds_max: float = 0) -> Found:
-    """Breadth first: a path that is found is a shortest one."""
+def search_small(
+    make: type[RaftNode], scope: Scope = SMALL_SCOPE, seconds_max: float = 0, looked: Callable[[], None] | None = None
+) -> Found:
+    """Breadth first: a path that is found is a shortest one. looked: see `Question`."""
     model = GroupModel(scope, make)
-    result = breadth_first(model, Question(invariants=model.invariants(), seconds_max=seconds_max))
+    result = breadth_first(model, Question(invariants=model.invariants(), seconds_max=seconds_max, looked=looked))
     return Found(model, result, result.path)

@@ -6,8 +6,9 @@
     run.py sim explore --goal small-scope                           every state of a small scope, and three wrong Rafts in it
     run.py sim explore --goal figure8 --replay FILE                 a story again, from the remarks in front of its trace
 
-The trace of what was found goes to stdout, all else to stderr. Exit status: 0 no promise was broken (small-scope: by ours, and
-one was by each wrong one), 1 one was, 2 wrong usage.
+The trace of what was found, with its steps in front, goes to stdout, all else to stderr. Exit status: 0 no promise was broken
+(small-scope without --core: by ours, and one was by each wrong one); 1 one was, which for a wrong core is what was looked for, or
+a search of all states did not come to its end; 2 wrong usage.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from mq.raft.node import RaftNode
 from mq.sim.explore.goals import DEEP_SCOPE, SMALL_SCOPE, TINY_SCOPE, search_deep, search_small
 from mq.sim.explore.group_model import GroupModel, GroupState, GroupStep
 from mq.sim.explore.model import Outcome, Result
+from mq.sim.explore.progress import Progress
 from mq.sim.explore.promises import PROMISES
 from mq.sim.explore.scope import Scope
 from mq.sim.explore.story import STEP_MS, Story, replay_words
@@ -30,7 +32,8 @@ from mq.sim.spacetime import NothingToDrawError, PictureTooLongError, draw
 
 __all__ = ["main"]
 
-_SECONDS = 60
+_SECONDS, _FIRST_SEED = 60, 1
+_REMARK = "# 1. time-out n1"
 _SUFFIXES = (".png", ".svg", ".html")
 _CORES: dict[str, type[RaftNode]] = {"right": RaftNode, "figure8": CountsAnyTerm, **SMALL_SCOPE_CORES}
 
@@ -59,6 +62,13 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _seed(text: str) -> int:
+    """From 0 on: a seed and its negative would search in the same order."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
+    return int(text)
+
+
 def _core(text: str) -> type[RaftNode]:
     if text in _CORES:
         return _CORES[text]
@@ -72,11 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="run.py sim explore", description="Search for a schedule that breaks a promise.")
     parser.add_argument("--goal", choices=("figure8", "small-scope"), required=True, help="which search")
     parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="of figure8: another seed searches in another order (%(default)s)"
+        "--seed", type=_seed, metavar="N", help=f"of figure8: another seed searches in another order ({_FIRST_SEED})"
     )
     parser.add_argument(
         "--budget", type=_seconds, metavar="SECS",
-        help=f"of one core, for the search (figure8: {_SECONDS}, on the right core {10 * _SECONDS}; small-scope: no limit)",
+        help=f"of one core, shrinking included (figure8: {_SECONDS}, on the right core {10 * _SECONDS}; small-scope: no limit)",
     )  # fmt: skip
     parser.add_argument(
         "--core", metavar="CORE",
@@ -90,17 +100,34 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _useless(options: argparse.Namespace) -> str:
+    """The flag that would do nothing with these others, and why; "" when each does something."""
+    if options.goal == "figure8" and options.tiny:
+        return "--tiny is for --goal small-scope"
+    if options.goal == "small-scope" and options.seed is not None:
+        return "--seed is for --goal figure8: small-scope looks at every state, in one order"
+    if options.replay is not None and options.seed is not None:
+        return "--seed is for a search, and --replay searches nothing"
+    if options.replay is not None and options.budget is not None:
+        return "--budget is for a search, and --replay searches nothing"
+    return ""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    useless = _useless(options)
+    if useless:
+        parser.error(useless)
+    options.seed = _FIRST_SEED if options.seed is None else options.seed
     scope = DEEP_SCOPE if options.goal == "figure8" else TINY_SCOPE if options.tiny else SMALL_SCOPE
     try:
         make = _core(options.core) if options.core else None
-        if options.replay is not None:
-            return _replay(options.replay, scope, make or CountsAnyTerm, options)
     except argparse.ArgumentTypeError as error:
         parser.error(f"--core: {error}")
+    if options.replay is not None:
+        return _replay(options.replay, scope, make or CountsAnyTerm, options)
     if options.goal == "figure8":
         return _deep(make or CountsAnyTerm, options)
     return _small(scope, make, options)
@@ -109,12 +136,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _deep(make: type[RaftNode], options: argparse.Namespace) -> int:
     is_right = make is RaftNode
     seconds_max = options.budget or (10 * _SECONDS if is_right else _SECONDS)
-    found = search_deep(make, options.seed, seconds_max)
+    with Progress(sys.stderr) as progress:
+        found = search_deep(make, options.seed, seconds_max, progress.looked)
     _say(f"seed {options.seed}: {_outcome(found.result)} ({found.result.pace()})")
     if found.result.outcome is not Outcome.BROKEN:
-        return 0
-    _say(f"the search needed {len(found.result.path)} steps; {len(found.path)} are left of them")
+        return _nothing(options)
+    _say(
+        f"the search needed {found.result.seconds:.1f} s and {len(found.result.path)} steps; "
+        f"{len(found.path)} are left of them after {found.shrink_seconds:.1f} s more of making it short"
+        + ("; the budget ended before it was as short as it can be" if found.is_cut_short else "")
+    )
     return _report(Story(found.model, found.path), options)
+
+
+def _nothing(options: argparse.Namespace) -> int:
+    if options.draw is not None:
+        _say(f"nothing is drawn to {options.draw}: no promise was broken")
+    return 0
 
 
 def _outcome(result: Result[GroupState, GroupStep]) -> str:
@@ -133,7 +171,8 @@ def _small(scope: Scope, make: type[RaftNode] | None, options: argparse.Namespac
         return _small_one(scope, make, options)
     status, wanted = _small_one(scope, RaftNode, options), 0
     for name, wrong in SMALL_SCOPE_CORES.items():
-        found = search_small(wrong, scope, options.budget or 0)
+        with Progress(sys.stderr) as progress:
+            found = search_small(wrong, scope, options.budget or 0, progress.looked)
         wanted += found.result.outcome is Outcome.BROKEN
         _say(f"{name}: {_outcome(found.result)} ({found.result.pace()})")
         if found.path:
@@ -146,7 +185,8 @@ def _small(scope: Scope, make: type[RaftNode] | None, options: argparse.Namespac
 
 
 def _small_one(scope: Scope, make: type[RaftNode], options: argparse.Namespace) -> int:
-    found = search_small(make, scope, options.budget or 0)
+    with Progress(sys.stderr) as progress:
+        found = search_small(make, scope, options.budget or 0, progress.looked)
     bounds = (
         f"{scope.nodes} nodes, terms up to {scope.term_max}, {scope.proposals} proposals, {scope.crashes} crash, "
         f"{scope.in_flight_max} messages under way; states that differ in the nodes' names alone are one"
@@ -155,6 +195,7 @@ def _small_one(scope: Scope, make: type[RaftNode], options: argparse.Namespace) 
     _say(f"{name}: {_outcome(found.result)}; {bounds} ({found.result.pace()})")
     if found.result.outcome is Outcome.BROKEN:
         return _report(Story(found.model, found.path), options)
+    _nothing(options)
     return 0 if found.result.outcome is Outcome.EXHAUSTED else 1
 
 
@@ -164,17 +205,23 @@ def _replay(file: Path, scope: Scope, make: type[RaftNode], options: argparse.Na
     except OSError as error:
         _say(f"cannot read {file}: {error.strerror}")
         return 2
+    except UnicodeDecodeError:
+        _say(f"{file} is no text, and so no trace of a search")
+        return 2
     model = GroupModel(scope, make)
     path, missing = replay_words(model, text)
     if missing is not None:
         _say(f"step {len(path) + 1} cannot happen there: {missing}")
+        return 2
+    if not path:
+        _say(f"there are no steps in {file}: a trace of a search begins with remarks such as {_REMARK!r}")
         return 2
     story = Story(model, path)
     if story.state.wrong:
         return _report(story, options)
     sys.stdout.write(story.to_text())
     _say("no promise is broken by these steps")
-    return 0
+    return _nothing(options)
 
 
 def _violation(story: Story) -> Violation:
@@ -189,7 +236,9 @@ def _report(story: Story, options: argparse.Namespace) -> int:
     """The trace, the promise with the facts that conflict, the picture, and how to see it again."""
     violation = _violation(story)
     sys.stdout.write(story.to_text())
-    _say("".join(f"{number:3}. {words}\n" for number, words in enumerate(story.words, 1)) + violation.to_text())
+    if not sys.stdout.isatty():  # where the trace went elsewhere, the steps in front of it are wanted here, too
+        _say("\n".join(f"{number:3}. {words}" for number, words in enumerate(story.words, 1)))
+    _say(violation.to_text())
     core = f" --core {options.core}" if options.core else ""
     tiny = " --tiny" if options.tiny else ""
     seed = f" --seed {options.seed}" if options.goal == "figure8" else ""

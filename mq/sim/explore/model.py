@@ -55,7 +55,8 @@ class Question(Generic[State]):
     """What a search looks for, and when it gives up.
 
     invariants: by name, None where the promise is kept, else how it is broken. goals: by name, whether it is reached.
-    prunes: by name, whether to go no further from here. depth_max, states_max, seconds_max: 0 for no limit.
+    prunes: by name, whether to go no further from here. depth_max, states_max, seconds_max: 0 for no limit. looked: called for
+    each state that is looked at, for whoever wants to see how far it is.
     """
 
     invariants: Mapping[str, Callable[[State], str | None]] = field(default_factory=dict)
@@ -64,9 +65,12 @@ class Question(Generic[State]):
     depth_max: int = 0
     states_max: int = 0
     seconds_max: float = 0
+    looked: Callable[[], None] | None = None
 
     def answer(self, state: State) -> "tuple[Outcome, str, str] | None":
         """Whether the search ends here: how, by which invariant or goal, and why."""
+        if self.looked is not None:
+            self.looked()
         for name, is_broken in self.invariants.items():
             why = is_broken(state)
             if why is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Generic
 
-from mq.sim.explore.model import Model, State, Step
+from mq.sim.explore.model import Model, State, Step, Stopwatch
 
 __all__ = ["replay", "shrink"]
 
@@ -38,7 +38,7 @@ def replay(
     return None
 
 
-def shrink(
+def shrink(  # noqa: PLR0913 - half of them are limits
     model: Model[State, Step],
     steps: Sequence[Step],
     has_failed: Callable[[State], bool],
@@ -46,16 +46,17 @@ def shrink(
     rng: random.Random,
     tries_max: int = 40_000,
     patience: int = 6_000,
+    seconds_max: float = 0,
 ) -> tuple[Step, ...]:
-    """The shortest story that is found. No single step can be left out of it.
+    """The shortest story that is found. No single step can be left out of it, unless the time was over before.
 
-    tries_max: replays; patience: so many in a row that make it no shorter are enough.
+    tries_max: replays; patience: so many in a row that make it no shorter are enough. seconds_max: of one core, 0 for no limit.
     Raises: ValueError when these steps do not lead to the failure.
     """
     found = replay(model, steps, has_failed)
     if found is None:
         raise ValueError("there is nothing to shrink: these steps do not lead to the failure")
-    return _Shrinker(model, found, has_failed, rng, (tries_max, patience)).shrink()
+    return _Shrinker(model, found, has_failed, rng, (tries_max, patience), Stopwatch(seconds_max)).shrink()
 
 
 class _Shrinker(Generic[State, Step]):
@@ -68,21 +69,28 @@ class _Shrinker(Generic[State, Step]):
         has_failed: Callable[[State], bool],
         rng: random.Random,
         limits: tuple[int, int],
+        watch: Stopwatch,
     ) -> None:
         self.model, self.best, self.has_failed, self.rng = model, best, has_failed, rng
         self.tries_left, self.patience = limits
+        self.watch = watch
 
     def shrink(self) -> tuple[Step, ...]:
         self._remove_all()
-        while self.tries_left > 0 and (self._remove_stretches() or self._change_at_random()):
+        while not self._is_spent() and (self._remove_stretches() or self._change_at_random()):
             self._remove_all()
         self._settle()
         return self.best
+
+    def _is_spent(self) -> bool:
+        return self.tries_left <= 0 or self.watch.is_over()
 
     def _change_at_random(self) -> bool:
         """Until it is shorter, or patience is at its end."""
         before = len(self.best)
         for number in range(self.patience):
+            if self.watch.is_over():
+                return False
             if number % 2:
                 self._remove_sorts()
             else:
@@ -99,6 +107,8 @@ class _Shrinker(Generic[State, Step]):
                 continue
             rest = self.best[:at] + self.best[at + 1 :]
             for earlier in range(at):
+                if self.watch.is_over():
+                    return
                 moved = (*rest[:earlier], step, *rest[earlier:])
                 if replay(self.model, moved, self.has_failed) == moved:
                     self.best = moved
@@ -106,6 +116,8 @@ class _Shrinker(Generic[State, Step]):
 
     def _try(self, steps: Sequence[Step], *, longest: int) -> bool:
         self.tries_left -= 1
+        if self.watch.is_over():
+            return False
         found = replay(self.model, steps, self.has_failed)
         if found is None or len(found) > longest:
             return False
@@ -138,7 +150,7 @@ class _Shrinker(Generic[State, Step]):
         places = range(len(self.best))
         stretches = [(at, at + width) for at in places for width in range(1, _STRETCH + 1) if at + width < len(self.best)]
         for (first, first_end), (second, second_end) in combinations(stretches, 2):
-            if self.tries_left <= 0:
+            if self._is_spent():
                 return False
             if first_end > second:
                 continue

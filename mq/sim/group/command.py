@@ -8,7 +8,7 @@ from mq.core.errors import IllegalArgumentError
 from mq.sim.checkers import VacuousRunError
 from mq.sim.group.report import report
 from mq.sim.group.seeds import Notes, SeedResult, Tally, make_world, run_seeds
-from mq.sim.group.watch import ViolationError
+from mq.sim.group.watch import Violation, ViolationError
 from mq.sim.load_raft import load_raft
 from mq.sim.spacetime import Window, draw
 
@@ -28,23 +28,31 @@ def run_one(seed: int, steps: int, raft: str, picture: Path | None, *, log: str 
     except IllegalArgumentError as error:
         _say(str(error))
         return 2
-    status = 0
+    status, title = 0, f"seed {seed}"
     try:
         world.run()
-    except (ViolationError, VacuousRunError) as error:
+    except ViolationError as error:
         _say(str(error))
-        status = 1
+        status, title = 1, f"seed {seed}: {_what_broke(error.violation)}"
+    except VacuousRunError as error:
+        _say(str(error))
+        status, title = 1, f"seed {seed}: the run proves nothing"
     sys.stdout.write(world.trace.to_text())
     met = ", ".join(f"{count} {name}" for name, count in world.met().items())
     _say(f"seed {seed}: {'broken' if status else f'all {len(world.checkers)} promises were kept'} ({met})")
     if picture is not None:
         try:
-            draw(picture, world.trace.events(), f"seed {seed}", Window(last=_DRAWN_MOMENTS))
+            draw(picture, world.trace.events(), title, Window(last=_DRAWN_MOMENTS))
         except OSError as error:
             _say(f"cannot write {picture}: {error.strerror}")
             return 2
         _say(f"drawn: {picture}, the last {_DRAWN_MOMENTS} moments")
     return status
+
+
+def _what_broke(violation: Violation) -> str:
+    """For a title: the promise, and where it was found to be broken."""
+    return f"broken in step {violation.step}, at {violation.at_ms} ms: {violation.promise}"
 
 
 def run_many(  # noqa: PLR0913 - they are the flags of the command
@@ -61,8 +69,8 @@ def run_many(  # noqa: PLR0913 - they are the flags of the command
     try:
         if raft:
             load_raft(raft)
-        notes = Notes(resume, steps, raft, log=log) if resume is not None else None
-    except (IllegalArgumentError, OSError) as error:
+        notes = _notes(resume, steps, raft, log) if resume is not None else None
+    except IllegalArgumentError as error:
         _say(str(error))
         return 2
     tally = Tally()
@@ -87,8 +95,28 @@ def run_many(  # noqa: PLR0913 - they are the flags of the command
             f" --jobs {jobs} --resume FILE" + (f" --raft {raft}" if raft else "") + (f" --log {log}" if log != "light" else "")
         )
         command = f"python3 run.py sim --seeds {seeds[0]}..{seeds[-1]}{flags} --report {page}"
-        page.write_text(report(command, tally, pace), encoding="utf-8")
+        if not _is_written(page, report(command, tally, pace)):
+            return 2
     return 1 if tally.broken else 0
+
+
+def _notes(file: Path, steps: int, raft: str, log: str) -> Notes:
+    """Raises: IllegalArgumentError, in a sentence, when nothing can be noted there."""
+    try:
+        return Notes(file, steps, raft, log=log)
+    except UnicodeDecodeError as error:
+        raise IllegalArgumentError(f"{file} holds no notes of seeds: it is no text") from error
+    except OSError as error:
+        raise IllegalArgumentError(f"cannot note what is done in {file}: {error.strerror}") from error
+
+
+def _is_written(page: Path, text: str) -> bool:
+    try:
+        page.write_text(text, encoding="utf-8")
+    except OSError as error:
+        _say(f"cannot write {page}: {error.strerror}")
+        return False
+    return True
 
 
 def _take(result: SeedResult, tally: Tally, notes: Notes | None, count: int) -> None:

@@ -88,3 +88,11 @@ def test_equal_seeds_shrink_alike() -> None:
     steps = [*[("write", 0)] * 9, *[("read", edition) for edition in (4, 2, 6, 3, 9)]]
     one, other = (shrink(Post(), steps, has_three_rising, rng=random.Random(8), patience=300) for _ in "ab")
     assert one == other
+
+
+def test_when_the_time_is_over_a_story_that_fails_is_given_back_as_short_as_it_is() -> None:
+    steps = [*[("write", 0)] * 5, ("read", 3), ("read", 4), ("read", 5)]
+    whole = replay(Post(), steps, has_three_rising)
+    assert whole is not None
+    assert shrink(Post(), steps, has_three_rising, rng=random.Random(1), seconds_max=1e-9) == whole
+    assert len(shrink(Post(), steps, has_three_rising, rng=random.Random(1), seconds_max=60)) < len(whole)

@@ -7,6 +7,7 @@ import pytest
 
 from mq.core.errors import IllegalArgumentError
 from mq.sim.__main__ import main
+from mq.sim.group.command import run_many
 from mq.sim.group.seeds import Notes, SeedResult, Tally, run_seed, run_seeds
 
 WRONG_RAFT = '''
@@ -78,7 +79,33 @@ def test_notes_of_other_runs_are_not_mixed_in(tmp_path: Path, capsys: pytest.Cap
         Notes(notes, 500)
     assert main(["--seeds", "1..2", "--steps", "500", "--resume", str(notes)]) == 2
     assert "holds other runs" in capsys.readouterr().err
-    assert main(["--seeds", "1..2", "--resume", str(tmp_path / "no" / "notes.txt")]) == 2
+    notes.write_bytes(b"\xff\xfe")
+    assert main(["--seeds", "1..2", "--resume", str(notes)]) == 2
+    assert "holds no notes of seeds: it is no text" in capsys.readouterr().err
+
+
+def test_files_that_cannot_be_written_are_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = tmp_path / "no" / "file.txt"
+    assert run_many(range(1, 2), 300, resume=nowhere) == 2
+    assert capsys.readouterr().err == f"cannot note what is done in {nowhere}: No such file or directory\n"
+    assert run_many(range(1, 2), 300, page=nowhere) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith("1 seeds: ")
+    assert err.endswith(f"cannot write {nowhere}: No such file or directory\n")
+
+
+def test_the_picture_of_a_broken_run_says_what_broke_and_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raft, picture = tmp_path / "raft.py", tmp_path / "group.svg"
+    raft.write_text(WRONG_RAFT)
+    seed = next(seed for seed in range(1, 20) if run_seed(seed, 3000, f"{raft}:Raft").promise)
+    assert main(["--seed", str(seed), "--raft", f"{raft}:Raft", "--draw", str(picture)]) == 1
+    said = capsys.readouterr().err
+    place = re.search(r"at step (\d+), (\d+) ms of virtual time", said)
+    assert place is not None
+    drawn = picture.read_text(encoding="utf-8")
+    assert f"seed {seed}" in drawn
+    assert "a leader commits by counting copies only what is of its own term" in drawn
+    assert f"{place[2]} ms" in drawn
 
 
 def test_what_was_noted_is_read_back() -> None:

@@ -53,6 +53,9 @@ def test_a_broken_promise_and_a_vacuous_run_end_with_1(
         [],
         ["--seeds", "5"],
         ["--seeds", "9..3"],
+        ["--seed", "-1"],
+        ["--seed", "1.5"],
+        ["--seeds=-3..2"],
         ["--seeds", "1..2", "--draw", "x.png"],
         ["--seed", "a"],
         ["--seed", "1", "--steps", "0"],
@@ -91,3 +94,25 @@ def test_a_picture_that_cannot_be_written_is_refused_before_the_run(
     said = capsys.readouterr()
     assert (stopped.value.code, said.out) == (2, "")
     assert complaint in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--seeds", "5..1"], "argument --seeds: the first must not be above the second, as it is in 5..1"),
+        (["--seeds", "5-9"], "argument --seeds: two numbers are wanted, such as 1..500, not '5-9'"),
+        (["--seed", "-1"], "argument --seed: '-1' is not a number from 0 on"),
+        (["--seeds", "1..2", "--report", "no/such/r.md"], "argument --report: there is no folder no/such"),
+        (["--seeds", "1..2", "--report", "."], "argument --report: . is a folder"),
+        (["--seeds", "1..2", "--resume", "no/such/r.txt"], "argument --resume: there is no folder no/such"),
+    ],
+)
+def test_what_is_wrong_with_a_call_is_said_before_anything_is_run(
+    arguments: list[str], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    said = capsys.readouterr()
+    assert (stopped.value.code, said.out) == (2, "")
+    assert said.err.endswith(f"error: {complaint}\n")

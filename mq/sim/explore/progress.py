@@ -1,0 +1,52 @@
+"""How far a search is: a line on a terminal that is written over again and again, and gone at the end."""
+
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+__all__ = ["Progress"]
+
+_LOOK_EVERY = 1024
+_SHOW_EVERY_SECONDS = 0.5
+
+
+class Progress:
+    """Counts states, and writes the count with the seconds since the beginning; nothing unless `out` is a terminal.
+
+    with Progress(sys.stderr) as progress:
+        search(looked=progress.looked)
+    """
+
+    def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self.count, self._width = 0, 0
+        self._out, self._clock, self._is_shown = out, clock, out.isatty()
+        self._begun = self._shown = clock()
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def looked(self) -> None:
+        """A state was looked at."""
+        self.count += 1
+        if self._is_shown and self.count % _LOOK_EVERY == 0:
+            self._show()
+
+    def clear(self) -> None:
+        """The line is gone, and something else may be written."""
+        if self._width:
+            self._out.write("\r" + " " * self._width + "\r")
+            self._out.flush()
+            self._width = 0
+
+    def _show(self) -> None:
+        now = self._clock()
+        if now - self._shown < _SHOW_EVERY_SECONDS:
+            return
+        self._shown = now
+        text = f"{self.count:,} states looked at, {now - self._begun:.0f} s"
+        self._out.write(f"\r{text:<{self._width}}")
+        self._out.flush()
+        self._width = max(self._width, len(text))
