@@ -84,7 +84,7 @@ def _draw_faults(rng: Random, spares: int) -> tuple[str, ...]:
     share = rng.choice((0.25, 0.5, 0.8))
     chosen = {name for name in possible if rng.random() < share}
     chosen |= {rng.choice(_CRASHES), rng.choice(_CUTS)}
-    weights = {"change": rng.choice((4, 12, 30))} if spares else {}
+    weights = {"change": rng.choice((12, 30))} if spares else {}
     return tuple(name for name in FAULTS if name in chosen or name in weights for _ in range(weights.get(name, 1)))
 
 
