@@ -2,40 +2,57 @@
 
     .venv/bin/python -m mq.sim.group.judge trace.txt
 
-It believes what nodes say they did, and holds it against what they and others said before. The first broken rule is told.
-The trace must begin with the nodes' first starts. Lines of one node must be in their order; those of different nodes in an order
-in which no message arrives before it was sent.
+It believes what nodes say of themselves, and holds it against what they and others said before: a node that does something must
+have a cause for it, and what it sends must stand in its own log. The first broken rule is told. The rules: `judge_elections`,
+`judge_replication`, `judge_messages`, `judge_machine`, and here the log and the lives of a node.
+
+The trace must begin with the nodes' first starts. Lines of one node must be in their order, a cause before what follows from it;
+those of different nodes in an order in which no message arrives before it was sent. The trace is read once; what is remembered
+is what the logs hold, and the newest messages (`judge_heard`).
+
+What it cannot see, as no line tells it:
+
+* time: whether a campaign, a heartbeat or a step down came too early, too late, or never; so, whether anything goes on at all;
+* what is left out: an answer that was never given, a vote that was refused for no reason, a commit that could be known;
+* the disk: a `save` that says too much is believed, until a restart finds less; a node that starts mute does not say so;
+* what is in a snapshot, but for where it ends; and whether all of its parts came, but for the last;
+* which entries are commands: one that no client asked for is seen only when it takes the place of another;
+* that members were to change: only those of a `members` line are in force, and one that is missing is not missed;
+* whether a read asked a quorum: only that its answer is not stale;
+* votes that were asked for before the trace began, and messages older than the newest 100,000.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mq.sim.group.book import Book, Slot, split
-from mq.sim.group.judge_messages import MessageRules
+from mq.raft.configuration import Configuration
+from mq.sim.group.book import Book, split
+from mq.sim.group.judge_heard import Heard
+from mq.sim.group.judge_machine import MachineRules
+from mq.sim.group.trace import body_of
 from mq.sim.group.watch import Violation, ViolationError
 from mq.sim.trace import Event
 
 __all__ = ["Judge", "judge", "main", "read_lines"]
 
 
-class Judge(MessageRules):
+class Judge(MachineRules):
     """Feed it events with `observe`. counts: of the events that it judged, by name."""
 
     def __init__(self) -> None:
         super().__init__()
         self._entries: dict[tuple[int, int], tuple[str, int | None, str]] = {}
-        self._committed: dict[int, tuple[int, str]] = {}
-        self._newest: list[tuple[int, int]] = []
-        self._applied: dict[int, tuple[Slot, str]] = {}
-        self._bodies: dict[str, str] = {}
-        self._asked: dict[str, int] = {}
+        self._configurations: set[str] = set()
+        self._have_members: set[str] = set()
+        self._forgotten = 0
         self.counts: dict[str, int] = {}
         self._rules: dict[str, Callable[[Book, Event], None]] = {
-            "start": self._start, "role": self._role, "vote": self._vote, "append": self._append, "save": self._save,
-            "save-failed": self._save_failed, "commit": self._commit, "apply": self._apply, "snapshot": self._snapshot,
-            "install": self._install, "forget": self._forget, "members": self._members, "send": self._send,
-            "receive": self._receive, "propose": self._propose, "done": self._done, "read": self._read, "answer": self._answer,
+            "start": self._start, "kill": self._die, "power-loss": self._die, "role": self._role, "vote": self._vote,
+            "append": self._append, "save": self._save, "save-failed": self._save_failed, "commit": self._commit,
+            "apply": self._apply, "snapshot": self._snapshot, "install": self._install, "forget": self._forget,
+            "members": self._members, "send": self._send, "receive": self._receive, "propose": self._propose, "done": self._done,
+            "unknown": self._unknown, "refuse": self._refuse, "read": self._read, "answer": self._answer,
         }  # fmt: skip
 
     def observe(self, event: Event) -> None:
@@ -45,18 +62,26 @@ class Judge(MessageRules):
         rule = self._rules.get(event.name)
         if rule is not None:
             self.counts[event.name] = self.counts.get(event.name, 0) + 1
+            self._check_lives(event)
             rule(self.book(event.node), event)
 
     # --- lives
 
-    def _start(self, book: Book, event: Event) -> None:
-        term, last = event.number("term"), event.number("last")
-        if term < max(book.saved_term, book.spoken):
+    def _check_lives(self, event: Event) -> None:
+        if event.node != "-" and event.name != "start" and not self.heard(event.node).is_up:
             self.fail(
-                "terms never fall, not even over a restart", "Paper: Raft, figure 2",
-                f"{book.node} had saved, or spoken of, term {max(book.saved_term, book.spoken)}", f"it starts in term {term}",
+                "a dead node does nothing", "Paper: Raft, section 2",
+                f"{event.node} was not started" + (", or died" if self.book(event.node).is_known else ""),
+                f"of it is told: {event.name}",
             )  # fmt: skip
-        last_term = event.details["last_term"]
+
+    def _die(self, book: Book, _: Event) -> None:
+        self.heard(book.node).is_up = False
+
+    def _start(self, book: Book, event: Event) -> None:
+        self._check_start_term(book, event.number("term"))
+        self._check_start_snapshot(book, event.number("snapshot"))
+        last, last_term = event.number("last"), event.details["last_term"]
         last_entry = (last, last_term if isinstance(last_term, int) else None)
         is_found = book.restart(event.number("first"), last_entry, event.number("snapshot"))
         if not is_found:
@@ -64,49 +89,51 @@ class Judge(MessageRules):
                 "what was durable is there after a restart", "Paper: Raft, figure 2",
                 f"{book.node} had entries up to {book.saved_last} on its disk", f"it starts with a log that ends at {last}",
             )  # fmt: skip
-        book.term = book.saved_term = term
+        book.term = book.saved_term = event.number("term")
         book.saved_vote = event.text("vote")
+        if book.saved_vote != "-":
+            book.votes[book.term] = f"n{book.saved_vote}"
+        heard = self._heard[book.node] = Heard(event.number("snapshot"))
+        heard.is_up = True
         if not any(book.members):
             book.members = (tuple(f"n{member}" for member in split(event.details["members"])), ())
 
+    def _check_start_term(self, book: Book, term: int) -> None:
+        if term < max(book.saved_term, book.spoken):
+            self.fail(
+                "terms never fall, not even over a restart", "Paper: Raft, figure 2",
+                f"{book.node} had saved, or spoken of, term {max(book.saved_term, book.spoken)}", f"it starts in term {term}",
+            )  # fmt: skip
+
+    def _check_start_snapshot(self, book: Book, index: int) -> None:
+        """One that came may be on the disk though it was not installed before the crash."""
+        heard = self.heard(book.node)
+        newest = max([heard.snapshot, *(at for at, _ in heard.complete)])
+        if book.is_known and index > newest:
+            self.fail(
+                "a node starts with a snapshot that it had", "Paper: Raft, section 7",
+                f"the newest that {book.node} took, or received all of, is that of entry {newest}",
+                f"it starts with one of entry {index}",
+            )  # fmt: skip
+
     def _members(self, book: Book, event: Event) -> None:
-        book.members = (
-            tuple(f"n{member}" for member in split(event.details["voters"])),
-            tuple(f"n{member}" for member in split(event.details["old"])),
-        )
+        voters, old, learners = (split(event.details[name]) for name in ("voters", "old", "learners"))
+        self._check_configuration(book, Configuration(*(tuple(map(int, ids)) for ids in (voters, old, learners))))
+        book.members = tuple(f"n{member}" for member in voters), tuple(f"n{member}" for member in old)
 
-    def _role(self, book: Book, event: Event) -> None:
-        term, role = event.number("term"), event.text("role")
-        self.check_term(book, term)
-        if role == "leader" and (book.role != "leader" or book.term != term):
-            self.check_leader(term, book.node)
-            self._check_complete(book, term)
-        book.term, book.role, book.leader = term, role, event.text("leader")
-
-    def _check_complete(self, book: Book, term: int) -> None:
-        older = [index for at, index in self._newest if at < term]
-        if not older:
-            return
-        index = older[-1]
-        committed, by = self._committed[index]
-        found = book.term_at(index)
-        if index > book.base[0] and found != committed:
+    def _check_configuration(self, book: Book, configuration: Configuration) -> None:
+        """It is an entry of the log; or an older one, from a snapshot, say; or the node's first, with which its trace begins."""
+        body = body_of(configuration.to_bytes())
+        is_there = any(slot.body == body for slot in book.slots.values())
+        is_first = book.node not in self._have_members
+        if not (is_first or is_there or body in self._configurations):
             self.fail(
-                "a leader has every entry that was committed in an earlier term", "Leader Completeness; Paper: Raft, section 5.4",
-                f"{by} held entry {index} of term {committed} to be committed",
-                f"{book.node} leads term {term} with one of term {found} there",
+                "members in force stand in the log", "Paper: Raft, section 6",
+                f"no entry of the log of {book.node} holds these members, and no older configuration does",
+                f"in force there are: {configuration}",
             )  # fmt: skip
-
-    def _vote(self, book: Book, event: Event) -> None:
-        self.check_term(book, event.number("term"))
-        book.term = term = event.number("term")
-        candidate = f"n{event.number('for')}"
-        first = book.votes.setdefault(term, candidate)
-        if first != candidate:
-            self.fail(
-                "a vote changes only with the term", "Paper: Raft, section 5.2",
-                f"{book.node} gave {first} its vote of term {term}", f"it gives that vote to {candidate}",
-            )  # fmt: skip
+        self._have_members.add(book.node)
+        self._configurations.add(body)
 
     # --- logs
 
@@ -123,6 +150,8 @@ class Judge(MessageRules):
                 "what is committed is never superseded", "Paper: Raft, section 5.4.3",
                 f"{book.node} held entry {book.commit} to be committed", f"it puts entries behind {after}",
             )  # fmt: skip
+        if terms:
+            self.check_appended(book, after, terms, bodies)
         for number, (term, body) in enumerate(zip(map(int, terms), bodies, strict=True), 1):
             self._check_matching(book, (after + number, term), body, before)
             before = term
@@ -144,6 +173,7 @@ class Judge(MessageRules):
                 f"{book.node} had saved term {book.saved_term}", f"it saves term {event.number('term')}",
             )  # fmt: skip
         book.save(event.number("sequence"), event.number("term"), event.text("vote"), event.number("durable"))
+        self.heard(book.node).deciding = book.members
 
     def _save_failed(self, book: Book, event: Event) -> None:
         if event.number("definite"):
@@ -151,110 +181,12 @@ class Judge(MessageRules):
 
     def _forget(self, book: Book, event: Event) -> None:
         book.forget(event.number("first"))
-
-    # --- commits
-
-    def _commit(self, book: Book, event: Event) -> None:
-        index, before = event.number("index"), book.commit
-        book.commit = index
-        for at in range(before + 1, index + 1):
-            term = book.term_at(at)
-            if term is None:
-                continue
-            known, by = self._committed.setdefault(at, (term, book.node))
-            if known != term:
-                self.fail(
-                    "all agree on what is committed", "State Machine Safety; Paper: Raft, section 5.4.3",
-                    f"{by} held entry {at} of term {known} to be committed",
-                    f"{book.node} holds one of term {term} to be committed",
-                )  # fmt: skip
-        term = book.term_at(index)
-        if term is None or (self._newest and index <= self._newest[-1][1]):
-            return
-        self._newest.append((book.term, index))
-        self._check_counted(book, index, term)
-
-    def _check_counted(self, book: Book, index: int, term: int) -> None:
-        if book.role == "leader" and term != book.term:
-            self.fail(
-                "a leader commits by counting only entries of its own term", "Paper: Raft, section 5.4.2 and figure 8",
-                f"{book.node} leads term {book.term}", f"it holds entry {index} of term {term} to be committed",
-            )  # fmt: skip
-        for voters in book.members:
-            holders = [voter for voter in voters if self.book(voter).has_durable(index, term)]
-            if voters and 2 * len(holders) <= len(voters):
-                self.fail(
-                    "what is committed is durable on a quorum", "Paper: Raft, section 5.3",
-                    f"{book.node} holds entry {index} of term {term} to be committed",
-                    f"of {', '.join(voters)} only {', '.join(holders) or 'nobody'} said that it is on the disk",
-                )  # fmt: skip
-
-    def _apply(self, book: Book, event: Event) -> None:
-        index, slot = event.number("index"), Slot(event.number("term"), event.text("body"))
-        if index != book.applied + 1 or index > book.commit:
-            self.fail(
-                "entries are applied in their order, and not before they are committed", "Paper: Raft, figure 2 (all servers)",
-                f"{book.node} has applied up to {book.applied}, and entry {book.commit} is committed",
-                f"it applies entry {index}",
-            )  # fmt: skip
-        book.applied = index
-        known, by = self._applied.setdefault(index, (slot, book.node))
-        if known != slot:
-            self.fail(
-                "no two nodes apply different commands for one index", "State Machine Safety; Paper: Raft, section 5.4.3",
-                f"{by} applied {known.body} of term {known.term} at {index}",
-                f"{book.node} applied {slot.body} of term {slot.term}",
-            )  # fmt: skip
-
-    def _snapshot(self, book: Book, event: Event) -> None:
-        self._check_snapshot(book, event, "takes")
-
-    def _install(self, book: Book, event: Event) -> None:
-        index, term = event.number("index"), event.number("term")
-        self._check_snapshot(book, event, "installs")
-        if book.term_at(index) != term:
-            book.reset(index, term)
-        book.commit = max(book.commit, index)
-        book.applied = index
-
-    def _check_snapshot(self, book: Book, event: Event, does: str) -> None:
-        index, term = event.number("index"), event.number("term")
-        slot, by = self._applied.get(index, (Slot(-1, "nothing"), "nobody"))
-        if slot.term != term:
-            self.fail(
-                "a snapshot stands for what was applied", "Paper: Raft, section 7",
-                f"{by} applied {slot.body} of term {slot.term} at {index}",
-                f"{book.node} {does} a snapshot of entry {index} of term {term}",
-            )  # fmt: skip
-
-    # --- clients
-
-    def _propose(self, _: Book, event: Event) -> None:
-        self._bodies[event.text("request")] = event.text("body")
-
-    def _done(self, _: Book, event: Event) -> None:
-        index, body = event.number("index"), self._bodies.get(event.text("request"))
-        slot, by = self._applied.get(index, (Slot(-1, "nothing"), "nobody"))
-        self.floor = max(self.floor, index)
-        if slot != Slot(event.number("term"), str(body)):
-            self.fail(
-                "what a client is told to be done is applied", "Paper: Raft, section 8",
-                f"request {event.text('request')} with {body} was done at {index} in term {event.number('term')}",
-                f"there {by} applied {slot.body} of term {slot.term}",
-            )  # fmt: skip
-
-    def _read(self, _: Book, event: Event) -> None:
-        self._asked[event.text("request")] = self.floor
-
-    def _answer(self, book: Book, event: Event) -> None:
-        floor, index = self._asked.get(event.text("request"), 0), event.number("index")
-        self.floor = max(self.floor, index)
-        if index < floor:
-            self.fail(
-                "a read is never stale", "Paper: Raft, section 8; thesis, section 6.4",
-                f"entry {floor} was acknowledged before read {event.text('request')} was asked",
-                f"{book.node} answers it with the state behind {index}",
-            )  # fmt: skip
+        first = min(one.base[0] for one in self.books)
+        if first > self._forgotten:  # nobody's log holds what stood before
+            self._forgotten = first
+            self.forget_below(first)
+            for entry in [entry for entry in self._entries if entry[0] < first]:
+                del self._entries[entry]
 
 
 def judge(events: Iterable[Event]) -> Violation | None:
@@ -268,10 +200,16 @@ def judge(events: Iterable[Event]) -> Violation | None:
     return None
 
 
+def _read(lines: Iterable[str]) -> Iterator[Event]:
+    """Headings and remarks (`#`) are left out."""
+    for line in lines:
+        if line.strip() and not line.startswith(("time ", "#")):
+            yield Event.from_line(line)
+
+
 def read_lines(text: str) -> list[Event]:
     """Raises: ValueError for a line that is none."""
-    lines = [line for line in text.split("\n") if line.strip()]
-    return [Event.from_line(line) for line in lines if not line.startswith("time ")]
+    return list(_read(text.split("\n")))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -279,11 +217,11 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m mq.sim.group.judge TRACE\n")
         return 2
+    found = Judge()
     try:
-        events = read_lines(Path(arguments[0]).read_text(encoding="utf-8"))
-        found = Judge()
-        for event in events:
-            found.observe(event)
+        with Path(arguments[0]).open(encoding="utf-8") as lines:
+            for event in _read(lines):
+                found.observe(event)
     except ViolationError as error:
         sys.stderr.write(f"{error.violation.to_text()}\n")
         return 1
@@ -292,7 +230,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     judged = sum(found.counts.values())
     elections = found.counts.get("role", 0)
-    sys.stdout.write(f"{judged} of {len(events)} events judged, every rule was kept\n")
+    sys.stdout.write(f"{judged} of {found.number} events judged, every rule was kept\n")
     return 0 if elections and found.counts.get("commit", 0) else 1
 
 

@@ -1,98 +1,134 @@
-"""The part of the judge that listens to what nodes say to each other: promises, votes, and who speaks as a leader."""
+"""The part of the judge that listens to what nodes say: nothing is said without a ground, on the disk or in the log."""
 
-from typing import NoReturn
+from collections.abc import Callable
 
 from mq.sim.group.book import Book
-from mq.sim.group.watch import Violation, ViolationError
+from mq.sim.group.judge_heard import FORGOTTEN, Sent
+from mq.sim.group.judge_replication import ReplicationRules
 from mq.sim.trace import Event
 
 __all__ = ["MessageRules"]
 
 
-class MessageRules:
-    """number, now: the event that is judged. floor: the newest entry that a client knows of."""
+class MessageRules(ReplicationRules):
+    """One method for each kind of message that is sent, and one for each that arrives."""
 
     def __init__(self) -> None:
-        self.number = self.floor = 0
-        self.now = Event(0, "-", "start", {})
-        self._books: dict[str, Book] = {}
-        self._leaders: dict[int, str] = {}
-        self._votes: dict[tuple[str, int], str] = {}
-        self._sent: dict[int, tuple[str, str, str]] = {}
+        super().__init__()
+        self._when_sent: dict[str, Callable[[Book, Sent], None]] = {
+            "append-request": self._append_request, "append-reply": self._append_reply, "vote-request": self._vote_request,
+            "vote-reply": self._vote_reply, "snapshot-request": self._snapshot_request, "snapshot-reply": self._snapshot_reply,
+            "timeout-now": self._timeout_now,
+        }  # fmt: skip
+        self._when_received: dict[str, Callable[[Book, Sent], None]] = {
+            "append-request": self.hear_append_request, "append-reply": self._hear_append_reply,
+            "vote-request": self.hear_vote_request, "vote-reply": self.hear_vote_reply,
+            "snapshot-request": self._hear_snapshot_request, "snapshot-reply": self._hear_snapshot_reply,
+        }  # fmt: skip
 
-    def book(self, node: str) -> Book:
-        """Of a node."""
-        if node not in self._books:
-            self._books[node] = Book(node)
-        return self._books[node]
-
-    def fail(self, promise: str, section: str, one: str, other: str) -> NoReturn:
-        """Raises: ViolationError."""
-        raise ViolationError(Violation(promise, (one, other), section, self.number, self.now.at_ms))
-
-    # --- terms and votes
-
-    def check_term(self, book: Book, term: int) -> None:
-        """It is not below the node's."""
-        if term < book.term:
-            self.fail(
-                "terms never fall",
-                "Paper: Raft, section 5.1",
-                f"{book.node} was in term {book.term}",
-                f"it is in term {term} now",
-            )
-
-    def check_leader(self, term: int, node: str) -> None:
-        """It is the only one of this term."""
-        first = self._leaders.setdefault(term, node)
-        if first != node:
-            self.fail(
-                "in each term there is at most one leader", "Election Safety; Paper: Raft, section 5.2",
-                f"{first} leads term {term}", f"{node} leads term {term}, too",
-            )  # fmt: skip
-
-    def check_vote(self, node: str, term: int, candidate: str) -> None:
-        """It is the only one of this node in this term."""
-        first = self._votes.setdefault((node, term), candidate)
-        if first != candidate:
-            self.fail(
-                "a node votes for at most one candidate in a term", "Paper: Raft, section 5.2",
-                f"{node} voted for {first} in term {term}", f"it votes for {candidate} in term {term}, too",
-            )  # fmt: skip
-
-    # --- messages
+    # --- arrivals
 
     def _receive(self, book: Book, event: Event) -> None:
-        sent = self._sent.get(event.number("id"))
-        if sent != (event.text("sender"), event.text("kind"), book.node):
+        sent = self.post.find(event.number("id"))
+        said = (event.text("sender"), event.text("kind"), book.node)
+        if sent is None or (sent is not FORGOTTEN and (sent.sender, sent.kind, sent.to) != said):
+            was = "never" if sent is None else f"by {sent.sender} to {sent.to}, as a {sent.kind}"
             self.fail(
                 "nothing is received that was not sent", "Paper: Raft, section 2",
-                f"message {event.number('id')} was sent as {sent}", f"{book.node} received it from {event.text('sender')}",
+                f"message {event.number('id')} was sent {was}", f"{book.node} received it from {said[0]}, as a {said[1]}",
             )  # fmt: skip
+        heard = self.heard(book.node)
+        heard.cause, heard.deciding = sent, book.members
+        hear = self._when_received.get(sent.kind)
+        if hear is not None:
+            hear(book, sent)
+
+    def _hear_append_reply(self, book: Book, sent: Sent) -> None:
+        if sent.number("matching"):
+            self.hear_acknowledged(book, sent, sent.number("match"))
+
+    def _hear_snapshot_request(self, book: Book, sent: Sent) -> None:
+        if sent.number("is_last"):
+            self.heard(book.node).complete.add((sent.number("index"), sent.number("snapshot_term")))
+
+    def _hear_snapshot_reply(self, book: Book, sent: Sent) -> None:
+        if sent.number("installed"):
+            self.hear_acknowledged(book, sent, sent.number("index"))
+
+    # --- departures
 
     def _send(self, book: Book, event: Event) -> None:
-        kind, term = event.text("kind"), event.number("term")
-        self._sent[event.number("id")] = (book.node, kind, event.text("to"))
-        if event.details.get("pre", 0):
-            return
-        if term > book.saved_term:
+        sent = Sent.of(event)
+        self.post.send(event.number("id"), sent)
+        self._check_not_mute(book, f"sends a {sent.kind}")
+        if not sent.is_of_no_term:
+            self._check_term_is_saved(book, sent)
+        self._when_sent[sent.kind](book, sent)
+
+    def _check_term_is_saved(self, book: Book, sent: Sent) -> None:
+        if sent.term > book.saved_term:
             self.fail(
                 "a node speaks of no term that is not on its disk", "Paper: Raft, figure 2 (persistent state)",
-                f"{book.node} had saved term {book.saved_term}", f"it sends a {kind} of term {term}",
+                f"{book.node} had saved term {book.saved_term}", f"it sends a {sent.kind} of term {sent.term}",
             )  # fmt: skip
-        book.spoken = max(book.spoken, term)
-        match kind:
-            case "append-request" | "snapshot-request":
-                self.check_leader(term, book.node)
-            case "vote-request":
-                self.check_vote(book.node, term, book.node)
-                self._check_saved_vote(book, term, book.node)
-                self._check_campaign(book, event)
-            case "vote-reply" if event.number("granted"):
-                self.check_vote(book.node, term, event.text("to"))
-                self._check_saved_vote(book, term, event.text("to"))
-            case "append-reply" if event.number("matching"):
-                self._check_acknowledged(book, event)
+        book.spoken = max(book.spoken, sent.term)
+
+    def _append_request(self, book: Book, sent: Sent) -> None:
+        self.check_speaks_as_leader(book, sent)
+        self.check_append_request(book, sent)
+
+    def _snapshot_request(self, book: Book, sent: Sent) -> None:
+        self.check_speaks_as_leader(book, sent)
+        self.check_snapshot_request(book, sent)
+
+    def _timeout_now(self, book: Book, sent: Sent) -> None:
+        self.check_speaks_as_leader(book, sent)
+        self.check_timeout_now(book, sent)
+
+    def _vote_request(self, book: Book, sent: Sent) -> None:
+        self._check_campaigns(book, sent)
+        if not sent.is_pre_vote:
+            self.check_vote(book.node, sent.term, book.node)
+            self._check_saved_vote(book, sent.term, book.node)
+            self.check_given(book, sent.term, book.node)
+            self._check_campaign_log(book, sent)
+
+    def _vote_reply(self, book: Book, sent: Sent) -> None:
+        if not sent.number("granted"):
+            return
+        if not sent.is_pre_vote:
+            self.check_vote(book.node, sent.term, sent.to)
+            self._check_saved_vote(book, sent.term, sent.to)
+            self.check_given(book, sent.term, sent.to)
+        self.check_asked_for_vote(book, sent.term, sent.to, is_pre_vote=sent.is_pre_vote)
+
+    def _append_reply(self, book: Book, sent: Sent) -> None:
+        if sent.number("matching"):
+            self._check_acknowledged(book, sent)
+            self.check_answers_request(book, sent)
+
+    def _snapshot_reply(self, book: Book, sent: Sent) -> None:
+        if sent.number("installed") and sent.number("index") > book.commit:
+            self.fail(
+                "a snapshot is said to be installed only when its state is there", "Paper: Raft, figure 13",
+                f"{book.node} holds entries up to {book.commit} to be committed",
+                f"it says that it has the snapshot of entry {sent.number('index')}",
+            )  # fmt: skip
+
+    # --- what must be on the disk first
+
+    def _check_campaigns(self, book: Book, sent: Sent) -> None:
+        """A real request may leave later than the campaign, when the disk is slow."""
+        if sent.is_pre_vote:
+            is_so = book.role == "pre-candidate" and sent.term == book.term + 1
+        else:
+            is_so = sent.term in self.heard(book.node).campaigns
+        if not is_so:
+            self.fail(
+                "only who campaigns asks for votes", "Paper: Raft, section 5.2",
+                f"{book.node} is a {book.role} in term {book.term}, and did not campaign for term {sent.term}",
+                f"it asks {sent.to} for the vote of that term",
+            )  # fmt: skip
 
     def _check_saved_vote(self, book: Book, term: int, candidate: str) -> None:
         if term == book.saved_term and f"n{book.saved_vote}" != candidate:
@@ -101,9 +137,9 @@ class MessageRules:
                 f"{book.node} votes for {candidate} in term {term}", f"on its disk the vote of that term is {book.saved_vote}",
             )  # fmt: skip
 
-    def _check_campaign(self, book: Book, event: Event) -> None:
-        index, term = event.number("last_index"), event.number("last_term")
-        is_candidate = book.role == "candidate" and event.number("term") == book.saved_term  # else its log may have changed since
+    def _check_campaign_log(self, book: Book, sent: Sent) -> None:
+        index, term = sent.number("last_index"), sent.number("last_term")
+        is_candidate = book.role == "candidate" and sent.term == book.saved_term  # else its log may have changed since
         if is_candidate and not book.has_durable(index, term):
             self.fail(
                 "a candidate asks for votes only for a log that is on its disk", "Paper: Raft, section 5.4.1 and figure 2",
@@ -111,11 +147,11 @@ class MessageRules:
                 f"its disk holds entries up to {book.saved_last}, and one of term {book.disk_term_at(index)} at {index}",
             )  # fmt: skip
 
-    def _check_acknowledged(self, book: Book, event: Event) -> None:
-        index = event.number("match")
+    def _check_acknowledged(self, book: Book, sent: Sent) -> None:
+        index = sent.number("match")
         on_disk = book.disk_term_at(index)
         is_kept = index <= book.base[0] or (index <= book.saved_last and on_disk == book.term_at(index))
-        if event.number("term") == book.saved_term == book.term and not is_kept:
+        if sent.term == book.saved_term == book.term and not is_kept:
             self.fail(
                 "nothing is acknowledged that is not on the disk", "Paper: Raft, figure 2 (persistent state)",
                 f"{book.node} acknowledges entries up to {index}",
