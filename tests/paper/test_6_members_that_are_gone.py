@@ -33,7 +33,7 @@ def test_thesis_4_2_1_a_learner_that_never_answered_does_not_become_a_voter(grou
     nodes.add(2)
     nodes.crash(2)
     nodes.change(1, [1], [2])
-    settle(nodes)
+    nodes.stabilize()
     with pytest.raises(ChangeRefusedError, match="caught up"):
         nodes.node(1).change_members([1, 2])
     nodes.propose(1, b"a")

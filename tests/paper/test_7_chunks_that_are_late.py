@@ -10,10 +10,11 @@ from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
 from mq.raft.output import ChunkWanted, Output
 from mq.raft.role import Role
+from mq.sim.hand.group import HandGroup
 from mq.sim.hand.hand_log import HandLog
 from mq.sim.hand.member import FirstChance
 from tests.paper.lone import Lone, command, entry_id, of_kind
-from tests.paper.test_7_snapshots import MEMBERS, chunk, whole
+from tests.paper.test_7_snapshots import MEMBERS, chunk, compacted, whole
 
 
 class Follower:
@@ -58,7 +59,7 @@ LATE = chunk(5, 1, 4, b"zz", is_last=True)
 
 def test_7_a_late_chunk_of_an_older_snapshot_does_not_end_a_newer_one_under_way(follower: Follower) -> None:
     follower.hear(FIRST_HALF)
-    assert follower.hear(LATE) == []
+    follower.hear(LATE)
     follower.hear(SECOND_HALF)
     assert follower.chunks == [(10, 0, b"aa"), (10, 2, b"bb")]
     assert follower.saved(SECOND_HALF).install == NEWER.snapshot
@@ -88,7 +89,7 @@ def test_7_another_leaders_snapshot_does_not_mix_with_one_that_is_being_saved(fo
     """The host may have only one place for it. Later it comes again."""
     follower.hear(NEWER)
     other = chunk(12, 6, 0, b"cc", is_last=True, leader=3, reign=6)
-    assert follower.hear(other) == []
+    follower.hear(other)
     assert follower.chunks == [(10, 0, b"aabb")]
     follower.saved(NEWER)
     follower.node.applied(LogIndex(10))
@@ -110,6 +111,26 @@ def test_7_what_a_disk_had_no_room_for_is_asked_for_from_its_start(follower: Fol
     follower.hear(SECOND_HALF)
     assert follower.chunks == [(10, 0, b"aa"), (10, 2, b"bb")]
     assert follower.saved(NEWER).install == NEWER.snapshot
+
+
+def test_7_to_a_disk_that_had_no_room_the_leader_sends_all_of_it_again(group: Callable[..., HandGroup]) -> None:
+    nodes = compacted(group, chunk_bytes_max=3)
+    while not nodes.chosen("1>3", "snapshot-request", "all"):
+        nodes.tick(1)
+        nodes.deliver("1>3", "append-request", "all")
+        nodes.deliver("3>1", which="all")
+    nodes.deliver("1>3", "snapshot-request")
+    nodes.deliver("3>1", "snapshot-reply")
+    nodes.members[3].call(lambda node: node.snapshot_failed())
+    sent = []
+    for _ in range(4):
+        nodes.tick(1, 2)
+        while nodes.flights:
+            message = nodes.flights[0].message
+            sent += [message.at] if isinstance(message, SnapshotRequest) else []
+            nodes.deliver(f"{message.sender}>{message.to}")
+    assert sent == [3, 0, 3, 6], "the one that was on its way is answered with 0"
+    assert nodes.members[3].commands == [b"aa", b"bb", b"cc"]
 
 
 def test_7_a_snapshot_that_could_not_be_read_is_tried_again_with_a_heartbeat(lone: Callable[..., Lone]) -> None:
