@@ -4,6 +4,7 @@
     .venv/bin/python -m tools.kill_table --seeds 0       what is done in seconds; seeds are taken from the last time
     .venv/bin/python -m tools.kill_table --only figure8 --rights 0
     .venv/bin/python -m tools.kill_table --print         writes the table anew, and tries nothing
+    .venv/bin/python -m tools.kill_table --try mine.py:Raft --seeds 20          one Raft of your own; nothing is written
 
 What was found is noted at once in `kills.json`, so that it may be interrupted; `--more` keeps what has a killer among the seeds.
 """
@@ -19,7 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mq.core.errors import IllegalArgumentError
+from mq.raft.node import RaftNode
 from mq.sim.group.seeds import run_seeds
+from mq.sim.load_raft import load_raft
 from tools.killers import (
     LAB,
     ROOT,
@@ -70,19 +74,44 @@ def _commit() -> str:
 
 def _try_wrong(name: str, before: Fate, broken: list[str] | None, options: argparse.Namespace) -> Fate:
     """broken: sentences of the paper, if they were tried."""
-    place, raft_class = place_of("wrong", name), class_of("wrong", name)
-    fate, seeds = dict(before), range(1, options.seeds + 1)
-    if broken is not None:
-        fate["paper"], fate["sentences"] = broken[:_NOTED_MAX], len(broken)
-    fate["transcripts"] = by_transcripts(raft_class)[:_NOTED_MAX]
-    ends = by_schedules(raft_class)
-    fate["schedules"] = {name: ends[name] for name in sorted(ends)[:_NOTED_MAX]}
+    place, seeds = place_of("wrong", name), range(1, options.seeds + 1)
+    fate = {**before, **_by_scripts(class_of("wrong", name), broken)}
     known = before.get("seeds", {"runs": 0, "seed": None})
     if seeds and not (options.more and (known["seed"] is not None or known["runs"] >= len(seeds))):
         fate["seeds"] = by_seeds(place, seeds)
     if options.search and name in _SEARCHED:
         fate["search"] = by_search(place, _SEARCHED[name], 1, _SEARCH_SECONDS)
     return fate
+
+
+def _by_scripts(raft_class: type[RaftNode], broken: list[str] | None) -> Fate:
+    """What sentences, transcripts and schedules say of it."""
+    fate: Fate = {} if broken is None else {"paper": broken[:_NOTED_MAX], "sentences": len(broken)}
+    ends = by_schedules(raft_class)
+    fate["transcripts"] = by_transcripts(raft_class)[:_NOTED_MAX]
+    fate["schedules"] = {name: ends[name] for name in sorted(ends)[:_NOTED_MAX]}
+    return fate
+
+
+def _try_one(place: str, options: argparse.Namespace) -> int:
+    """Prints what kills somebody's own Raft. Returns 1 when anything does, 2 when there is no such Raft."""
+    file, _, name = place.rpartition(":")
+    place = f"{Path(file).resolve()}:{name}" if file else place
+    try:
+        raft_class = load_raft(place)
+    except IllegalArgumentError as error:
+        print(error, file=sys.stderr)
+        return 2
+    broken = None if options.no_paper else by_paper(place)[place]
+    fate = _by_scripts(raft_class, broken)
+    if options.seeds:
+        fate["seeds"] = by_seeds(place, range(1, options.seeds + 1))
+    found = killers_of(fate)
+    for kind in ("sentence", "schedule", "transcript", "seed"):
+        print(f"{kind + ':':<12}{_cell(kind, fate, found) or 'none'}")
+    for schedule, end in fate["schedules"].items():
+        print(f"{'':<12}{schedule}: {end}")
+    return 1 if found else 0
 
 
 def _try_right(name: str, before: Fate, seeds: int, jobs: int) -> Fate:
@@ -185,13 +214,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="for the seeds of the right ones (%(default)s)")
     parser.add_argument("--no-paper", action="store_true", help="take the paper's sentences from the last time")
     parser.add_argument("--search", action="store_true", help="search, too: a minute for each that is searched")
+    parser.add_argument("--try", dest="one", metavar="FILE:Class", help="try this one alone, print what kills it, write nothing")
     parser.add_argument("--print", action="store_true", help="only write the table from what is noted")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0 when all wrong ones die and all right ones live."""
+    """Returns 0 when all wrong ones die and all right ones live; with --try, when nothing kills that one."""
     options = _parser().parse_args(arguments)
+    if options.one:
+        return _try_one(options.one, options)
     notes = read_notes()
     for kind in ("wrong", "right"):
         notes[kind] = {name: fate for name, fate in notes[kind].items() if name in names_of(kind)}

@@ -83,10 +83,13 @@ def by_schedules(raft_class: type[RaftNode], *choice: str) -> dict[str, str]:
 
 
 def by_seeds(place: str, seeds: range) -> dict[str, Any]:
-    """The first of the world's seeds that breaks it, and how long that took. A run that proves nothing does not count."""
+    """The first of the world's seeds that breaks it, and how long that took. A run that proves nothing does not count.
+
+    place: from the root of the checkout, or from that of the disk.
+    """
     begun = time.perf_counter()
     for number, seed in enumerate(seeds, 1):
-        result = run_seed(seed, STEPS, f"{ROOT}/{place}")
+        result = run_seed(seed, STEPS, str(ROOT / place))
         if result.promise not in {"", _NO_PROOF}:
             return {"seed": seed, "runs": number, "seconds": _since(begun), "promise": result.promise}
     return {"seed": None, "runs": len(seeds), "seconds": _since(begun)}

@@ -33,7 +33,8 @@ def load_raft(where: str) -> type[RaftNode]:
         raise IllegalArgumentError(f"{where!r}: there is no file {file!r}; it should read FILE:Class, as in {_EXAMPLE}")
     found = getattr(_module_of(path), name, None)
     if not (isinstance(found, type) and issubclass(found, RaftNode)):
-        raise IllegalArgumentError(f"{file} has no class {name} that is a RaftNode")
+        lack = f"{name} in {file} is not derived from mq.raft.node.RaftNode" if found else f"{file} has no class {name}"
+        raise IllegalArgumentError(f"{lack}; write: class {name}(RaftNode)")
     return found
 
 

@@ -41,8 +41,8 @@ def test_it_is_loaded_by_file_and_class(tmp_path: Path) -> None:
     [
         ("FILE", r"names no class: write .*mine\.py:Class, as in labs/"),
         ("FILE:", r"names no class: write .*mine\.py:Class, as in labs/"),
-        ("FILE:Nobody", r"mine\.py has no class Nobody that is a RaftNode"),
-        ("FILE:other", r"mine\.py has no class other that is a RaftNode"),
+        ("FILE:Nobody", r"mine\.py has no class Nobody; write: class Nobody\(RaftNode\)"),
+        ("FILE:other", r"other in .*mine\.py is not derived from mq\.raft\.node\.RaftNode; write: class other\(RaftNode\)"),
         ("none.py:Mine", r"there is no file 'none\.py'; it should read FILE:Class"),
         ("mine", r"there is no file 'mine'; it should read FILE:Class"),
         ("", r"there is no file ''; it should read FILE:Class"),
