@@ -1,5 +1,6 @@
 """The group that is moved by hand, and its language: what is wrong is told, with the line."""
 
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,14 @@ def test_what_a_raft_stumbles_over_is_told_with_the_line_of_the_transcript_and_o
 def test_a_transcript_begins_with_a_group() -> None:
     with pytest.raises(IllegalArgumentError, match="begin with: group"):
         Script().do("campaign 1")
+
+
+def test_the_example_of_the_page_about_transcripts_runs_as_it_stands() -> None:
+    page = Path("tests/transcripts/README.md").read_text(encoding="utf-8")
+    begin = page.index("    group 1 2 3")
+    example = textwrap.dedent(page[begin : page.index("\n\n", begin)]) + "\n"
+    assert example.endswith("\n----\n")
+    assert "1  is             leader in term 1" in run(example)
 
 
 def test_a_transcript_is_the_same_when_it_is_run_again() -> None:
