@@ -95,11 +95,10 @@ class Snapshotting(Reading):
         """A chunk was read. data: None when that snapshot is not there any more, so that the newest is sent from its start."""
         peer = self.peers.get(wanted.peer)
         if peer is not None and wanted.term == self.term and peer.snapshot == wanted.snapshot:
-            if data is None:
-                if (
-                    peer.snapshot != self.snapshot
-                ):  # else the next heartbeat tries again: asked at once, it would be asked for ever
-                    self._send_snapshot(peer)
+            if data is None and peer.snapshot != self.snapshot:
+                self._send_snapshot(peer)
+            elif data is None:
+                pass  # the next heartbeat tries again: asked at once, the host would be asked for ever
             elif wanted.at == peer.sent_bytes:
                 snapshot = wanted.snapshot
                 self._tell(SnapshotRequest(self.node_id, peer.node_id, self.term, snapshot, wanted.at, data, is_last))

@@ -29,7 +29,7 @@ class Raft(RaftNode):
         self.timeout_ticks = self.options.election_ticks + self.chance.randrange(0, half) + self.chance.randrange(0, half)
 
     def _time_out(self) -> None:
-        if not self._may_campaign() or self.role in {Role.LEADER, Role.MUTE}:
-            self._restart_timer()
-        else:
+        if self._may_campaign() and self.role not in {Role.LEADER, Role.MUTE}:
             self._become_candidate(Event.TIMES_OUT_UNASKED)
+        else:
+            super()._time_out()

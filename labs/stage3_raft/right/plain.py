@@ -80,7 +80,7 @@ class Raft(RaftNode):
         return all(2 * len([node for node in group if self._durable_index_of(node) >= index]) > len(group) for group in groups)
 
     def _count_vote(self, voter: int, *, is_granted: bool) -> None:
-        self.votes.setdefault(voter, is_granted)
+        self.votes[voter] = is_granted or self.votes.get(voter, False)
         now = self.configuration
         groups = [group for group in (now.voters, now.old_voters) if group]
         if any(2 * len(_who_said(group, self.votes, what=False)) >= len(group) for group in groups):
