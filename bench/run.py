@@ -15,6 +15,7 @@ from tempfile import gettempdir
 from bench import figures, growth
 from bench.common import ROOT, end_at_signals, machine
 from bench.figures import Setup, progress
+from bench.raft import raft
 from bench.table import Row, as_json, as_text
 
 __all__: list[str] = []
@@ -27,11 +28,12 @@ FIGURES: dict[str, Callable[[Setup], list[Row]]] = {
     "official": figures.official,
     "opening": growth.opening,
     "memory": growth.memory,
+    "raft": raft,
 }
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="the broker's figures against their limits")
+    parser = argparse.ArgumentParser(description="the figures of broker, Raft and world against their limits")
     parser.add_argument(
         "--only", action="append", choices=FIGURES, metavar="NAME", help=f"one of {', '.join(FIGURES)}; may be repeated"
     )
