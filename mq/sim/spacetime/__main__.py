@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--from-event", type=int, metavar="N", help="begin at this event, counted from 1")
     parser.add_argument("--to-event", type=int, metavar="N", help="end at this event")
     parser.add_argument("--last", type=_count, metavar="N", help="only the last N moments of all this")
+    parser.add_argument("--around", dest="around_ms", type=int, metavar="MS", help="not the last moments, but those around this")
     parser.add_argument("--nodes", metavar="n1,n2", help="only these nodes")
     parser.add_argument("--heartbeats", action="store_true", help="draw those, too, of which nothing came")
     parser.add_argument(
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     window = Window(
         from_ms=options.from_ms, to_ms=options.to_ms, from_event=options.from_event, to_event=options.to_event,
-        last=options.last, nodes=tuple(options.nodes.split(",")) if options.nodes else None,
+        last=options.last, around_ms=options.around_ms, nodes=tuple(options.nodes.split(",")) if options.nodes else None,
         has_heartbeats=options.heartbeats, pixels_per_ms=options.scale,
     )  # fmt: skip
     try:

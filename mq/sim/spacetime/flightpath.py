@@ -2,21 +2,27 @@
 
 Cards stand in rows; between two rows is a gap that belongs to the messages. A message crosses the gap below its sender
 in a straight line. When its receiver stands further down, it waits in the channel beside the receiver's lane, where no
-card reaches, and crosses the last gap then. So no line crosses a card, and labels only have to share the gaps.
+card reaches, and crosses the last gap then. One that does not arrive ends in the gap, beside its sender's lane. So no line
+crosses a card, and labels only have to share the gaps.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mq.sim.spacetime.scene import overlap, text_width
 
-__all__ = ["LABEL_SIZE", "Crossing", "Placed", "place_labels"]
+__all__ = ["LABEL_SIZE", "OPEN_REACH", "Crossing", "Placed", "place_labels"]
 
 LABEL_SIZE = 10.5
 _HEIGHTS = (26, 30, 34, 38, 42, 46, 52, 58, 64, 72, 80, 90, 100, 112, 126, 140, 160, 190, 230, 280)
 _HEIGHT_MAX = 2000
-_MARGIN, _HEAD, _CROSS = 1.5, 5.5, 6.5
+_MARGIN_X, _MARGIN_Y, _HEAD, _CROSS = 6.0, 2.0, 5.5, 6.5
 _ASIDES = (0.0, *(side * 13.0 * step for step in range(1, 5) for side in (-1, 1)))
+OPEN_REACH = 17.0
+"""Length of the dots in which a message ends that is still under way."""
+_STUB_ASIDES = (-13.0, -16.0)
+"""How far above a stub its words may stand, since in narrow lanes they are longer than it."""
 _DROP = 12.0
 """A message that arrives turns down for the last bit, so that its head stands upright on the card, beside those of others."""
 
@@ -24,6 +30,8 @@ _DROP = 12.0
 @dataclass(frozen=True, slots=True)
 class Crossing:
     """A straight piece of a message's way through one gap. until: share of the gap's height at which it ends, 1 at a card.
+
+    A message that does not arrive ends in a stub: first straight down, and then level, so that several stand like lines of text.
 
     label: empty when the words of this message stand elsewhere. mark: "head", "cross", "open" or "" (it goes on).
     """
@@ -35,14 +43,23 @@ class Crossing:
     label: str
     mark: str
 
+    @property
+    def is_stub(self) -> bool:
+        """Whether the message does not arrive."""
+        return self.mark in {"cross", "open"}
+
     def at(self, share: float, height: float) -> tuple[float, float]:
-        """A point on it. share: of its length."""
+        """A point on it, of a stub on the level part. share: of its length."""
+        if self.is_stub:
+            return (self.x + share * (self.to_x - self.x), self.until * height)
         drop = _DROP if self.until == 1.0 else 0.0
         return (self.x + share * (self.to_x - self.x), share * (self.until * height - drop))
 
     def way(self, height: float) -> tuple[tuple[float, float], ...]:
         """All its corners."""
         start, end = self.at(0, height), self.at(1, height)
+        if self.is_stub:
+            return ((self.x, 0.0), start, end)
         return (start, end, (self.to_x, height)) if self.until == 1.0 else (start, end)
 
 
@@ -79,6 +96,9 @@ def _marks(crossings: Sequence[Crossing], height: float) -> list[_Frame]:
         x, y = crossing.at(1, height)
         if crossing.mark == "head":
             frames.append((x - _HEAD, y - 2, x + _HEAD, height))
+        elif crossing.mark == "open":
+            back = x + math.copysign(OPEN_REACH, crossing.x - x)
+            frames.append((min(x, back) - 3, y - 3, max(x, back) + 3, y + 3))
         elif crossing.mark:
             frames.append((x - _CROSS, y - _CROSS, x + _CROSS, y + _CROSS))
     return frames
@@ -111,7 +131,7 @@ class _Gap:
     def _place(self, number: int, asides: Sequence[float]) -> bool:
         crossing = self.crossings[number]
         best: tuple[float, tuple[float, float], _Frame] | None = None
-        for aside in asides:
+        for aside in (*asides, *(_STUB_ASIDES if crossing.is_stub else ())):
             for step in range(10, 92, 2):
                 x, y = crossing.at(step / 100, self.height)
                 frame = _frame((x, y + aside), crossing.label)
@@ -129,7 +149,7 @@ class _Gap:
     def _is_free(self, frame: _Frame) -> bool:
         if frame[1] < 0.5 or frame[3] > self.height - 0.5 or frame[0] < self.bounds[0] or frame[2] > self.bounds[1]:
             return False
-        padded = (frame[0] - _MARGIN, frame[1] - _MARGIN, frame[2] + _MARGIN, frame[3] + _MARGIN)
+        padded = (frame[0] - _MARGIN_X, frame[1] - _MARGIN_Y, frame[2] + _MARGIN_X, frame[3] + _MARGIN_Y)
         return not any(overlap(padded, other) for other in self.taken)
 
     def _cost(self, frame: _Frame, number: int) -> float:

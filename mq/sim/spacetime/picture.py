@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterable
 
 from mq.sim.spacetime import palette
-from mq.sim.spacetime.card import fit
-from mq.sim.spacetime.flightpath import LABEL_SIZE
-from mq.sim.spacetime.layout import BANNER, GUTTER, WIDTH, Layout, lay_out
-from mq.sim.spacetime.legend import legend_of
+from mq.sim.spacetime.broken import Broken, broken_moments
+from mq.sim.spacetime.flightpath import LABEL_SIZE, OPEN_REACH
+from mq.sim.spacetime.header import header_of
+from mq.sim.spacetime.layout import GUTTER, Layout, banner_words, lay_out, width_of
+from mq.sim.spacetime.legend import legend_of, open_dots
 from mq.sim.spacetime.narrator import tell
 from mq.sim.spacetime.routing import Route
 from mq.sim.spacetime.rows import Card, arrange
@@ -23,20 +24,23 @@ _HEAD_LENGTH, _HEAD_HALF = 9.0, 4.0
 _CROSS = 4.5
 
 
-def scene_of(events: Iterable[Event], title: str = "", window: Window | None = None) -> Scene:
-    """The drawing of a trace, or of a window of it.
+def scene_of(events: Iterable[Event], title: str = "", window: Window | None = None, broken: Broken | None = None) -> Scene:
+    """The drawing of a trace, or of a window of it. broken: the promise that was broken in it.
 
     Raises: PictureTooLongError, NothingToDrawError; KeyError, ValueError for events that lack what they must tell.
     """
     window = window or Window()
-    selection = select(tell(events), window)
-    layout = lay_out(selection, arrange(selection), window.pixels_per_ms)
+    story = tell(events)
+    selection = select(story, window, broken_moments(story, broken))
     heading = title or _title_of(selection)
+    header, top = header_of(heading, broken, width_of(selection))
+    layout = lay_out(selection, arrange(selection), top, window.pixels_per_ms)
     legend, height = legend_of(layout, selection.folded, layout.bottom + 14)
     boxes, words = _banners(layout)
-    back = [*_rails(layout), *_header(layout, heading), *_times(layout), *boxes]
+    back = [*_rails(layout), *header, *_names(layout), *_times(layout), *boxes]
+    signs = (*words, *_frames(layout))
     faces = [_face(route, layout) for route in layout.routes]
-    return Scene(WIDTH, math.ceil(height), heading, tuple(back), tuple(_cards(layout)), (*words, *legend), tuple(faces))
+    return Scene(layout.width, math.ceil(height), heading, tuple(back), tuple(_cards(layout)), signs, tuple(faces), tuple(legend))
 
 
 def _title_of(selection: Selection) -> str:
@@ -44,11 +48,10 @@ def _title_of(selection: Selection) -> str:
     return f"{', '.join(selection.nodes)} from {first} ms to {last} ms"
 
 
-def _header(layout: Layout, title: str) -> list[Group]:
-    text = fit(title, 15, WIDTH - 20, is_bold=True)
-    groups = [Group((Label(10, 17, text, 15, palette.TEXT, is_bold=True),), title)]
+def _names(layout: Layout) -> list[Group]:
+    groups: list[Group] = []
     for node in layout.nodes:
-        shapes = (Label(layout.middles[node], 43, node, 14, palette.TEXT, "middle", is_bold=True),)
+        shapes = (Label(layout.middles[node], layout.top - 15, node, 14, palette.TEXT, "middle", is_bold=True),)
         groups.append(Group(shapes, f"node {node}; time runs downwards"))
     return groups
 
@@ -111,12 +114,24 @@ def _banners(layout: Layout) -> tuple[list[Group], list[Group]]:
     boxes, words = [], []
     for row, banner in sorted(layout.rows.banners.items()):
         top = layout.row_tops[row]
-        text = fit(banner.text, 11, WIDTH - GUTTER - 40, is_bold=True)
+        lines, width = banner_words(banner, layout.width), layout.width - GUTTER - 6
         fill, edge, ink = palette.ENDED if banner.what in {"mended", "released"} else palette.BEGUN
-        middle, title = GUTTER + (WIDTH - GUTTER - 6) / 2, f"at {banner.at_ms} ms {banner.text}"
-        boxes.append(Group((Box(GUTTER, top, WIDTH - GUTTER - 6, BANNER, fill, edge, radius=3),), title))
-        words.append(Group((Label(middle, top + BANNER / 2, text, 11, ink, "middle", is_bold=True, ground=fill),), title))
+        title = f"at {banner.at_ms} ms {banner.text}"
+        boxes.append(Group((Box(GUTTER, top, width, lines.height, fill, edge, radius=3),), title))
+        labels = lines.draw(GUTTER + width / 2, top, ink)
+        words.append(Group(tuple(label._replace(ground=fill) for label in labels), title))
     return boxes, words
+
+
+def _frames(layout: Layout) -> list[Group]:
+    """Around the cards in which a promise was broken."""
+    groups = []
+    for card in layout.broken:
+        look = layout.looks[id(card)]
+        left, top = layout.middles[card.node] - look.width / 2, layout.row_tops[card.row]
+        frame = Box(left - 2, top - 2, look.width + 4, look.height + 4, "none", palette.FAULT, 2.5, radius=5)
+        groups.append(Group((frame,), look.title()))
+    return groups
 
 
 def _cards(layout: Layout) -> list[Group]:
@@ -166,5 +181,5 @@ def _marks(route: Route, colour: str) -> tuple[tuple[Line | Polygon, ...], tuple
     root = (x - ahead[0] * _HEAD_LENGTH, y - ahead[1] * _HEAD_LENGTH)
     sides = [(root[0] - ahead[1] * half, root[1] + ahead[0] * half) for half in (_HEAD_HALF, -_HEAD_HALF)]
     if route.mark == "open":
-        return (Line((sides[0], (x, y), sides[1]), colour, 1.2),), points
+        return open_dots((x, y), ahead, colour), (*points[:-1], (x - ahead[0] * OPEN_REACH, y - ahead[1] * OPEN_REACH))
     return (Polygon(((x, y), sides[0], sides[1]), colour),), (*points[:-1], root)

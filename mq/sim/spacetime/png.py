@@ -52,7 +52,7 @@ def _in_order(scene: Scene) -> Iterator[Shape]:
     for face in scene.faces:
         if face.label is not None:
             yield face.label
-    for group in (*scene.front, *scene.signs):
+    for group in (*scene.front, *scene.signs, *scene.legend):
         yield from group.shapes
 
 

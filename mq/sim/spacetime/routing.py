@@ -11,22 +11,28 @@ from mq.sim.spacetime.story import Flight
 from mq.sim.spacetime.window import Selection
 from mq.sim.spacetime.wording import flag, message_label, numbers
 
-__all__ = ["CHANNEL", "Lanes", "Plan", "Route", "Router"]
+__all__ = ["Lanes", "Plan", "Route", "Router"]
 
-CHANNEL = 34.0
-"""Width between two lanes into which no card reaches."""
-_TRACK, _TRACKS_REACH = 7.0, 12.0
-_LATE_ROWS, _LATE_MS, _LOST_SHARE = 4, 20, 0.46
+_TRACK, _TRACK_MARGIN = 11.0, 5.0
+_LATE_ROWS, _LATE_MS = 4, 20
+_STUB_SHARE, _STUB_LOWEST, _STUB_HIGHEST, _STUB_BELOW_OTHERS = 0.44, 0.95, 0.05, 0.4
+"""How far a message that does not arrive reaches into the space between two lanes, and between which depths of the gap; the
+last one where others leave to the same side, which stay above it.
+"""
 
 
 @dataclass(slots=True)
 class Lanes:
-    """middles: of each node's lane. pitch: from one to the next. looks: by the cards' identity."""
+    """middles: of each node's lane. pitch: from one to the next. channel: width between two lanes into which no card reaches.
+
+    looks: by the cards' identity.
+    """
 
     rows: Rows
     nodes: tuple[str, ...]
     middles: dict[str, float]
     pitch: float
+    channel: float
     looks: dict[int, CardLook]
 
 
@@ -59,6 +65,9 @@ class Router:
         self._tracks: dict[int, list[list[range]]] = defaultdict(list)
         self._track_counts: dict[int, int] = {}
         self._heads: dict[tuple[int, bool], list[str]] = self._find_heads()
+        self._stubs: dict[tuple[int, bool], list[str]] = defaultdict(list)
+        self._departures: set[tuple[int, bool]] = set()
+        self._find_stubs()
 
     def _cards_of(self, flight: Flight) -> tuple[Card | None, list[Card]]:
         cards = self.lanes.rows.card_of
@@ -74,6 +83,16 @@ class Router:
         for messages in heads.values():
             messages.sort(key=lambda message: (-self._distance(flights[message]), flights[message].sent))
         return heads
+
+    def _find_stubs(self) -> None:
+        """Of each card and either side, the messages that do not arrive, farthest first, and whether others leave there."""
+        for flight in sorted(self.selection.flights, key=self._distance, reverse=True):
+            sender, receivers = self._cards_of(flight)
+            place = (id(sender), self._is_from_left(flight))
+            if sender is not None and not receivers:
+                self._stubs[place].append(flight.message)
+            elif sender is not None:
+                self._departures.add(place)
 
     def _is_from_left(self, flight: Flight) -> bool:
         return self.lanes.middles[flight.send.node] < self.lanes.middles[flight.to]
@@ -132,16 +151,20 @@ class Router:
         return plan
 
     def _ending(self, flight: Flight, sender: Card) -> Plan:
-        """Of a message that was lost, or that is still under way when the picture ends."""
+        """Of a message that was lost, or that is still under way when the picture ends.
+
+        It ends in the space beside its sender's lane, wherever it was to go, so that it does not seem to reach another lane;
+        and before the middle, so that two that go towards each other do not meet.
+        """
+        is_from_left = self._is_from_left(flight)
         mark = "cross" if flight.lost is not None else "open"
-        is_far = self._distance(flight) > 1.5 * self.lanes.pitch
-        label = message_label(flight.send) + (f" → {flight.to}" if is_far else "")
-        route = Route(flight, mark, is_late=False, label=label)
-        x = self._tail_x(flight, sender)
-        target = self.lanes.middles[flight.to] + (-10 if self._is_from_left(flight) else 10)
-        # Before the middle, so that two that go towards each other do not meet.
-        crossing = Crossing(flight.message, x, x + _LOST_SHARE * (target - x), _LOST_SHARE, route.label, mark)
-        return Plan(route, [(sender.row, crossing)], sender)
+        route = Route(flight, mark, is_late=False, label=f"{message_label(flight.send)} → {flight.to}")
+        x, reach = self._tail_x(flight, sender), _STUB_SHARE * self.lanes.pitch
+        end = self.lanes.middles[flight.send.node] + (reach if is_from_left else -reach)
+        stubs = self._stubs[id(sender), is_from_left]
+        upper = _STUB_BELOW_OTHERS if (id(sender), is_from_left) in self._departures else _STUB_HIGHEST
+        depth = upper + (_STUB_LOWEST - upper) * (stubs.index(flight.message) + 1) / (len(stubs) + 1)
+        return Plan(route, [(sender.row, Crossing(flight.message, x, end, depth, route.label, mark))], sender)
 
     def _label(self, flight: Flight, card: Card) -> str:
         label = message_label(flight.send)
@@ -163,5 +186,5 @@ class Router:
             tracks.append([])
         tracks[place].append(rows)
         outermost = (self._track_counts.get(round(boundary), 1)) // 2
-        spread = min(_TRACK, _TRACKS_REACH / max(1, outermost))
+        spread = min(_TRACK, (self.lanes.channel / 2 - _TRACK_MARGIN) / max(1, outermost))
         return boundary + (place + 1) // 2 * spread * (1 if place % 2 else -1)

@@ -97,7 +97,7 @@ class Face(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A whole drawing. back: behind the messages' lines; front: the cards. signs: other words, and the legend."""
+    """A whole drawing. back: behind the messages' lines; front: the cards. signs: other words, and frames."""
 
     width: float
     height: float
@@ -106,12 +106,12 @@ class Scene(NamedTuple):
     front: tuple[Group, ...]
     signs: tuple[Group, ...]
     faces: tuple[Face, ...]
+    legend: tuple[Group, ...] = ()
 
     def labels(self) -> list[Label]:
         """All words of it."""
-        standing = [
-            shape for group in (*self.back, *self.front, *self.signs) for shape in group.shapes if isinstance(shape, Label)
-        ]
+        groups = (*self.back, *self.front, *self.signs, *self.legend)
+        standing = [shape for group in groups for shape in group.shapes if isinstance(shape, Label)]
         return standing + [face.label for face in self.faces if face.label is not None]
 
 

@@ -109,6 +109,7 @@ def to_svg(scene: Scene) -> str:
     parts += ['<g class="lines" pointer-events="none">', *map(_line, scene.faces), "</g>"]
     parts += [_group(group, "card") for group in scene.front]
     parts += [_group(group, "sign") for group in scene.signs]
+    parts += [_group(group, "sign") for group in scene.legend]
     parts += map(_face, scene.faces)
     return "\n".join([*parts, "</svg>"]) + "\n"
 

@@ -15,6 +15,7 @@ __all__ = ["NODES_MAX", "STEPS_MAX", "NothingToDrawError", "Opening", "PictureTo
 NODES_MAX = 7
 STEPS_MAX = 120
 """More moments than this are no picture that anybody reads."""
+_AROUND = 40
 
 
 class PictureTooLongError(ValueError):
@@ -30,7 +31,7 @@ class Window:
     """What to draw; None: no bound, or all nodes.
 
     from_ms, to_ms: of virtual time, both included. from_event, to_event: the same, by the events' numbers from 1. last: of
-    all this, only the last so many moments.
+    all this, only the last so many moments. around_ms: not the last ones, but those around this time (40 without `last`).
     has_heartbeats: draw those, too, of which nothing came. pixels_per_ms: of a time that is drawn
     to scale as far as words need no more; 0 draws the order of events alone, which suits most traces better.
     """
@@ -41,6 +42,7 @@ class Window:
     to_event: int | None = None
     nodes: tuple[str, ...] | None = None
     last: int | None = None
+    around_ms: int | None = None
     has_heartbeats: bool = False
     pixels_per_ms: float = 0.0
 
@@ -63,17 +65,21 @@ class Opening(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """What is drawn. openings: empty when the window begins with the trace. folded: messages that are left out as noise."""
+    """What is drawn. openings: empty when the window begins with the trace. folded: messages that are left out as noise.
+
+    marked: numbers of the moments in which a promise was broken.
+    """
 
     nodes: tuple[str, ...]
     steps: tuple[Moment | Banner, ...]
     flights: tuple[Flight, ...]
     openings: dict[str, Opening]
     folded: int
+    marked: frozenset[int] = frozenset()
 
 
-def select(story: Story, window: Window) -> Selection:
-    """What of a story is drawn. Raises: PictureTooLongError, NothingToDrawError."""
+def select(story: Story, window: Window, marked: frozenset[int] = frozenset()) -> Selection:
+    """What of a story is drawn. marked: moments that are drawn in any case. Raises: PictureTooLongError, NothingToDrawError."""
     nodes = _nodes(story, window)
     inside = [step for step in story.steps if not window.is_before(step) and not window.is_behind(step)]
     inside = [step for step in inside if not isinstance(step, Moment) or step.node in nodes]
@@ -85,13 +91,28 @@ def select(story: Story, window: Window) -> Selection:
     ]
     drawn = [flight for flight in met if window.has_heartbeats or not _is_noise(flight, story)]
     busy = {number for flight in drawn for number in (flight.sent, *flight.arrivals)}
-    steps = [step for step in inside if isinstance(step, Banner) or step.has_effect or step.number in busy]
+    steps = [step for step in inside if isinstance(step, Banner) or step.has_effect or step.number in busy | marked]
     if not any(isinstance(step, Moment) for step in steps):
         raise NothingToDrawError("nothing happens to these nodes in this window")
-    if window.last is not None and len(steps) > window.last:
-        return select(story, replace(window, last=None, from_event=steps[-window.last].first_event))
+    narrower = _narrowed(window, steps)
+    if narrower is not None:
+        return select(story, narrower, marked)
     _check_length(steps)
-    return Selection(nodes, tuple(steps), tuple(drawn), _openings(story, window, nodes), len(met) - len(drawn))
+    return Selection(nodes, tuple(steps), tuple(drawn), _openings(story, window, nodes), len(met) - len(drawn), marked & numbers)
+
+
+def _narrowed(window: Window, steps: list[Moment | Banner]) -> Window | None:
+    """The window with no more moments than are wanted; None when there are no more."""
+    wanted = window.last if window.around_ms is None else window.last or _AROUND
+    if wanted is None or len(steps) <= wanted:
+        return None
+    first = len(steps) - wanted
+    if window.around_ms is not None:
+        before = sum(step.at_ms < window.around_ms for step in steps)
+        first = min(first, max(0, before - wanted // 2))
+    is_end = first + wanted == len(steps)
+    to_event = window.to_event if is_end else steps[first + wanted - 1].first_event
+    return replace(window, last=None, around_ms=None, from_event=steps[first].first_event, to_event=to_event)
 
 
 def _nodes(story: Story, window: Window) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from mq.sim.group.options import GroupOptions
 from mq.sim.group.world import GroupWorld
 from mq.sim.spacetime import Window, draw, draw_png, draw_svg, scene_of
 from mq.sim.spacetime.palette import COMMITTED
-from mq.sim.spacetime.scene import Box, Face, Group, Label, Line, Polygon, Scene, label_box, overlap, text_width
+from mq.sim.spacetime.scene import Box, Face, Group, Line, Polygon, Scene, label_box, overlap, text_width
 from mq.sim.spacetime.svg import to_html
 from mq.sim.trace import Event
 from tests.unit.sim.spacetime_traces import TRACES, Pen, figure_8, split_vote
@@ -78,7 +78,8 @@ def check_readable(scene: Scene) -> None:
 
 
 def words_of(scene: Scene) -> Counter[str]:
-    return Counter(label.text for label in scene.labels())
+    """What is written in the drawing itself, without its legend."""
+    return Counter(label.text for label in scene._replace(legend=()).labels())
 
 
 def shapes_of(groups: tuple[Group, ...]) -> list[object]:
@@ -209,7 +210,7 @@ def test_heartbeats_of_which_nothing_comes_are_not_drawn() -> None:
     assert words_of(folded)["committed 1"] == 2, "the heartbeats that tell of the commit are news"
     assert words_of(folded)["heartbeat"] == 0
     assert words_of(whole)["heartbeat"] == 4
-    (note,) = [text for text in words_of(folded) if "not drawn" in text]
+    (note,) = [label.text for label in folded.labels() if "not drawn" in label.text]
     assert note.startswith(f"{len(whole.faces) - len(folded.faces)} messages")
 
 
@@ -286,7 +287,7 @@ def test_the_svg_is_well_formed_and_stands_by_itself(name: str) -> None:
     assert not any(key in element.attrib for element in root.iter() for key in ("id", "href", "src", "onclick"))
     assert re.findall(r"https?://[^\"' ]*", text) == ["http://www.w3.org/2000/svg"]
     texts = Counter(element.text for element in root.iter(f"{SVG}text"))
-    assert texts == words_of(scene), "both pictures say the same"
+    assert texts == Counter(label.text for label in scene.labels()), "both pictures say the same"
 
 
 def test_a_message_that_is_pointed_at_lights_up_with_its_ends_and_says_what_it_means() -> None:
@@ -348,18 +349,6 @@ def test_the_file_name_says_which_picture(tmp_path: Path) -> None:
     assert svg in page
     with pytest.raises(ValueError, match=r"ends in \.png, \.svg or \.html, not in \.gif"):
         draw(tmp_path / "a.gif", split_vote())
-
-
-def test_labels_that_do_not_fit_are_cut_and_whole_on_hover() -> None:
-    pen = Pen(1, 2, 3, 4, 5, 6, 7)
-    pen.later()
-    pen.note(1, "change", voters="1,2,3,4,5,6,7", learners="-")
-    scene = scene_of(pen.events)
-    (cut,) = [label for label in scene.labels() if label.text.startswith("told:")]
-    assert isinstance(cut, Label)
-    assert cut.text.endswith("…")
-    assert any("change voters=1,2,3,4,5,6,7" in group.title for group in scene.front)
-    check_readable(scene)
 
 
 def test_time_can_be_drawn_to_scale() -> None:
