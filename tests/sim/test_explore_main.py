@@ -206,3 +206,34 @@ def test_a_story_that_was_not_made_as_short_as_it_can_be_says_so(
     monkeypatch.setattr(goals, "shrink", late)
     assert main(["explore", "--goal", "figure8", "--core", "commits-without-quorum"]) == 1
     assert "; the budget ended before it was as short as it can be" in capsys.readouterr().err
+
+
+STUMBLES = """from mq.raft.node import RaftNode
+
+
+class Raft(RaftNode):
+    __slots__ = ()
+
+    def _is_up_to_date(self, last):
+        return 1 // 0
+"""
+
+
+def test_a_core_that_stumbles_is_told_with_the_line_of_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(STUMBLES, encoding="utf-8")
+    place = "mine.py, line 8, in _is_up_to_date: ZeroDivisionError: "
+    assert main([*SMALL[:4], "--core", f"{file}:Raft"]) == 1
+    trace, said = capsys.readouterr()
+    assert "broken: a node never contradicts itself" in said
+    assert place in said
+    assert trace.startswith("# 1. time-out n")
+    assert main(["explore", "--goal", "figure8", "--core", f"{file}:Raft", "--budget", "0.3"]) == 0
+    said = capsys.readouterr().err
+    assert "moves a node stumbled, and that is not what is looked for here; the first: " in said
+    assert place in said
+
+
+def test_a_right_core_never_stumbles(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explore", "--goal", "figure8", "--core", "right", "--budget", "2"]) == 0
+    assert "stumbled" not in capsys.readouterr().err

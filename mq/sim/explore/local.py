@@ -15,10 +15,14 @@ from mq.sim.explore.copying import clone
 from mq.sim.explore.freezing import freeze
 from mq.sim.explore.host import Host, Setting
 from mq.sim.explore.promises import Look
+from mq.sim.raised import raised
 
-__all__ = ["Kind", "Local", "LocalStates", "Moved"]
+__all__ = ["FAILURES", "Kind", "Local", "LocalStates", "Moved"]
 
 _ME, _OTHER = -1, -2
+
+FAILURES = (MqError, AssertionError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+"""What a node raises when it contradicts itself, or when whoever wrote it made a mistake that Python notices."""
 
 
 class Kind(IntEnum):
@@ -55,7 +59,10 @@ class Local(NamedTuple):
 
 
 class LocalStates:
-    """states: by number. messages: by number, in the order in which they were first sent."""
+    """states: by number. messages: by number, in the order in which they were first sent.
+
+    failures: how nodes contradicted themselves, or stumbled, once for each move that came to that.
+    """
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
@@ -63,6 +70,7 @@ class LocalStates:
         self._ids = setting.configuration.members
         self.states: list[Local] = []
         self.messages: list[Message] = []
+        self.failures: list[str] = []
         self._by_name: dict[Hashable, int] = {}
         self._by_message: dict[Hashable, int] = {}
         self._contents: dict[Hashable, int] = {}
@@ -90,8 +98,9 @@ class LocalStates:
         try:
             self.do(host, kind, number)
             host.node.check()
-        except (MqError, AssertionError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            return Moved(local, (), f"{type(error).__name__}: {error}")
+        except FAILURES as error:
+            self.failures.append(raised(error))
+            return Moved(local, (), self.failures[-1])
         sent, host.sent = host.sent, ()
         return Moved(self._number(host), tuple(sorted(map(self._number_message, sent))), "")
 

@@ -139,6 +139,9 @@ def _deep(make: type[RaftNode], options: argparse.Namespace) -> int:
     with Progress(sys.stderr) as progress:
         found = search_deep(make, options.seed, seconds_max, progress.looked)
     _say(f"seed {options.seed}: {_outcome(found.result)} ({found.result.pace()})")
+    failures = found.model.local.failures
+    if failures:
+        _say(f"in {len(failures)} moves a node stumbled, and that is not what is looked for here; the first: {failures[0]}")
     if found.result.outcome is not Outcome.BROKEN:
         return _nothing(options)
     _say(

@@ -12,7 +12,7 @@ from mq.core.entry import Entry
 from mq.raft.messages import Message
 from mq.sim.explore.group_model import GroupModel, GroupStep
 from mq.sim.explore.host import Host
-from mq.sim.explore.local import Kind
+from mq.sim.explore.local import FAILURES, Kind
 from mq.sim.explore.promises import Look
 from mq.sim.explore.scope import FIRST_ID
 from mq.sim.group.trace import GroupTrace
@@ -68,7 +68,12 @@ class Story:
         self._proposed += kind is Kind.PROPOSE
         self._cause(at_ms, host, kind, message)
         before, last_save = host.look, host.log.newest_save
-        self.model.local.do(host, kind, self._proposed if kind is Kind.PROPOSE else number)
+        try:
+            self.model.local.do(host, kind, self._proposed if kind is Kind.PROPOSE else number)
+        except FAILURES:
+            if not after.wrong:
+                raise
+            return  # a node that stumbles is what breaks in this step: nothing more comes of it
         if kind is Kind.CRASH:
             self._start(at_ms, host)
         else:
