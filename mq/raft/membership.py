@@ -93,6 +93,8 @@ class Membership(Snapshotting):
 
     def snapshot_saved(self, snapshot: Snapshot, *, keep_from: LogIndex | None = None) -> Output:
         """The snapshot holds the configuration that was in force there: older ones may go with their entries."""
+        if self.role is Role.MUTE:
+            return self._finish()
         kept = tuple(found for found in self.configurations if found[0] > snapshot.last.index)
         self.configurations = ((snapshot.last.index, snapshot.configuration), *kept)
         return super().snapshot_saved(snapshot, keep_from=keep_from)

@@ -92,14 +92,15 @@ class Snapshotting(Reading):
             self._fetch.append(wanted)
 
     def chunk_fetched(self, wanted: ChunkWanted, data: bytes | None, *, is_last: bool) -> Output:
-        """A chunk was read. data: None when that snapshot is not there any more, so that the newest is sent from its start."""
+        """A chunk was read. data: None when that snapshot is not there any more: the newest is sent from its start.
+
+        If it is the newest, it is asked for with the next heartbeat: at once would be for ever.
+        """
         peer = self.peers.get(wanted.peer)
         if peer is not None and wanted.term == self.term and peer.snapshot == wanted.snapshot:
             if data is None and peer.snapshot != self.snapshot:
                 self._send_snapshot(peer)
-            elif data is None:
-                pass  # the next heartbeat tries again: asked at once, the host would be asked for ever
-            elif wanted.at == peer.sent_bytes:
+            elif data is not None and wanted.at == peer.sent_bytes:
                 snapshot = wanted.snapshot
                 self._tell(SnapshotRequest(self.node_id, peer.node_id, self.term, snapshot, wanted.at, data, is_last))
         return self._finish()
