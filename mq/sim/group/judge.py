@@ -13,12 +13,13 @@ is what the logs hold, and the newest messages (`judge_heard`).
 What it cannot see, as no line tells it:
 
 * time: whether a campaign, a heartbeat or a step down came too early, too late, or never; so, whether anything goes on at all;
-* what is left out: an answer that was never given, a vote that was refused for no reason, a commit that could be known;
+* what is left out: an answer that was never given, a refusal for no reason, a commit that could be known, a line that was lost
+  and of which nothing follows;
 * the disk: a `save` that says too much is believed, until a restart finds less; a node that starts mute does not say so;
 * what is in a snapshot, but for where it ends; and whether all of its parts came, but for the last;
 * which entries are commands: one that no client asked for is seen only when it takes the place of another;
 * that members were to change: only those of a `members` line are in force, and one that is missing is not missed;
-* whether a read asked a quorum: only that its answer is not stale;
+* whether a read asked a quorum: only that its answer is not stale; rounds of heartbeats, and hints in refusals;
 * votes that were asked for before the trace began, and messages older than the newest 100,000.
 """
 
@@ -80,6 +81,8 @@ class Judge(MachineRules):
 
     def _start(self, book: Book, event: Event) -> None:
         self._check_start_term(book, event.number("term"))
+        if book.is_known:
+            self._check_disk_vote(book, event.number("term"), event.text("vote"))
         self._check_start_snapshot(book, event.number("snapshot"))
         last, last_term = event.number("last"), event.details["last_term"]
         last_entry = (last, last_term if isinstance(last_term, int) else None)
@@ -103,6 +106,22 @@ class Judge(MachineRules):
             self.fail(
                 "terms never fall, not even over a restart", "Paper: Raft, figure 2",
                 f"{book.node} had saved, or spoken of, term {max(book.saved_term, book.spoken)}", f"it starts in term {term}",
+            )  # fmt: skip
+        if book.is_known and term > book.term:
+            self.fail(
+                "a restart begins no term", "Paper: Raft, figure 2 (persistent state)",
+                f"{book.node} was in term {book.term}", f"it starts in term {term}",
+            )  # fmt: skip
+
+    def _check_disk_vote(self, book: Book, term: int, vote: str) -> None:
+        """What the disk says of a vote: once it is there, it stays for that term."""
+        given = book.votes.get(term, "nobody")
+        is_lost = term == book.saved_term and book.saved_vote not in {"-", vote}
+        if is_lost or (vote != "-" and f"n{vote}" != given):
+            self.fail(
+                "a vote on the disk is the one that was given, and stays", "Paper: Raft, figure 2 (persistent state)",
+                f"{book.node} gave its vote of term {term} to {given}; saved was {book.saved_vote}, in term {book.saved_term}",
+                f"the vote on its disk is {vote} in term {term}",
             )  # fmt: skip
 
     def _check_start_snapshot(self, book: Book, index: int) -> None:
@@ -172,6 +191,7 @@ class Judge(MachineRules):
                 "the term on a disk never falls", "Paper: Raft, figure 2",
                 f"{book.node} had saved term {book.saved_term}", f"it saves term {event.number('term')}",
             )  # fmt: skip
+        self._check_disk_vote(book, event.number("term"), event.text("vote"))
         book.save(event.number("sequence"), event.number("term"), event.text("vote"), event.number("durable"))
         self.heard(book.node).deciding = book.members
 
@@ -180,6 +200,12 @@ class Judge(MachineRules):
             book.take_back(event.number("sequence"))
 
     def _forget(self, book: Book, event: Event) -> None:
+        if event.number("first") > self.heard(book.node).snapshot + 1:
+            self.fail(
+                "a log lets go only of what a snapshot stands for", "Paper: Raft, section 7",
+                f"the newest snapshot of {book.node} is that of entry {self.heard(book.node).snapshot}",
+                f"its log begins at {event.number('first')} now",
+            )  # fmt: skip
         book.forget(event.number("first"))
         first = min(one.base[0] for one in self.books)
         if first > self._forgotten:  # nobody's log holds what stood before

@@ -31,7 +31,7 @@ class ElectionRules(JudgeBase):
             heard.led_term, heard.acked = term, {}
         elif role == "candidate":
             self._check_asked_first(book, term)
-            heard.campaigns.add(term)
+            heard.campaigns[term] = (book.last, book.term_at(book.last))
         elif role == "follower" and leader != "-":
             self._check_follows(book, term, leader)
         book.term, book.role, book.leader = term, role, leader
@@ -168,15 +168,6 @@ class ElectionRules(JudgeBase):
             self.fail(
                 "a node votes for at most one candidate in a term", "Paper: Raft, section 5.2",
                 f"{node} voted for {first} in term {term}", f"it votes for {candidate} in term {term}, too",
-            )  # fmt: skip
-
-    def check_given(self, book: Book, term: int, candidate: str) -> None:
-        """It is what the node decided, in this life or before it."""
-        given = book.votes.get(term, "nobody")
-        if given != candidate:
-            self.fail(
-                "a vote is granted only to whom it was given", "Paper: Raft, section 5.2",
-                f"{book.node} gave its vote of term {term} to {given}", f"it leaves for {candidate}",
             )  # fmt: skip
 
     def check_asked_for_vote(self, book: Book, term: int, candidate: str, *, is_pre_vote: bool = False) -> None:

@@ -80,7 +80,8 @@ class Post:
 class Heard:
     """Of one life of a node; only `snapshot`, the newest one that is on its disk, is of all lives.
 
-    cause: the newest message that arrived. campaigns: the terms in which it was a candidate; led_term: the newest that it led.
+    cause: the newest message that arrived. campaigns: the terms in which it was a candidate, and how its log ended then, as
+    (index, term or None). led_term: the newest that it led.
     grants, pre_grants: who said yes, by the term that was asked for. requests: (is it a pre-vote, term, candidate), and whether
     that candidate's log lacked nothing then. equal_to: by term, how far requests agreed with the log. acked: in the term that it
     leads, how far others said that they are. deciding: the members in force when it last heard something, of others or of its
@@ -91,7 +92,7 @@ class Heard:
         self.is_up = False
         self.snapshot = snapshot
         self.cause: Sent | None = None
-        self.campaigns: set[int] = set()
+        self.campaigns: dict[int, tuple[int, int | None]] = {}
         self.led_term = -1
         self.grants: dict[int, set[str]] = {}
         self.pre_grants: dict[int, set[str]] = {}

@@ -4,7 +4,7 @@ Paper: Raft, sections 5.4, 7 and 8.
 """
 
 from mq.sim.group.book import Book, Slot
-from mq.sim.group.judge_heard import FORGOTTEN
+from mq.sim.group.judge_heard import FORGOTTEN, Sent
 from mq.sim.group.judge_messages import MessageRules
 from mq.sim.trace import Event
 
@@ -113,6 +113,11 @@ class MachineRules(MessageRules):
     def _snapshot(self, book: Book, event: Event) -> None:
         self._check_snapshot(book, event, "takes")
         heard = self.heard(book.node)
+        if event.number("index") > book.applied:
+            self.fail(
+                "a node takes a snapshot of what it applied itself", "Paper: Raft, section 7",
+                f"{book.node} has applied entries up to {book.applied}", f"it takes a snapshot of entry {event.number('index')}",
+            )  # fmt: skip
         heard.snapshot = max(heard.snapshot, event.number("index"))
 
     def _install(self, book: Book, event: Event) -> None:
@@ -132,6 +137,18 @@ class MachineRules(MessageRules):
             self.fail(
                 "a snapshot is installed only when all of it came", "Paper: Raft, figure 13",
                 f"{book.node} did not receive the last part of a snapshot of entry {index} of term {term}", "it installs it",
+            )  # fmt: skip
+
+    def check_snapshot_request(self, book: Book, sent: Sent) -> None:
+        """And it stands for what was committed there."""
+        super().check_snapshot_request(book, sent)
+        index, term = sent.number("index"), sent.number("snapshot_term")
+        committed, by = self._committed.get(index, (term, "nobody"))
+        if committed != term:
+            self.fail(
+                "a snapshot that is sent stands for what was committed", "Paper: Raft, section 7",
+                f"{by} held entry {index} of term {committed} to be committed",
+                f"{book.node} sends {sent.to} a snapshot of one of term {term}",
             )  # fmt: skip
 
     def _check_snapshot(self, book: Book, event: Event, does: str) -> None:

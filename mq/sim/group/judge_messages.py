@@ -90,8 +90,8 @@ class MessageRules(ReplicationRules):
         if not sent.is_pre_vote:
             self.check_vote(book.node, sent.term, book.node)
             self._check_saved_vote(book, sent.term, book.node)
-            self.check_given(book, sent.term, book.node)
             self._check_campaign_log(book, sent)
+        self._check_named_end(book, sent)
 
     def _vote_reply(self, book: Book, sent: Sent) -> None:
         if not sent.number("granted"):
@@ -99,7 +99,6 @@ class MessageRules(ReplicationRules):
         if not sent.is_pre_vote:
             self.check_vote(book.node, sent.term, sent.to)
             self._check_saved_vote(book, sent.term, sent.to)
-            self.check_given(book, sent.term, sent.to)
         self.check_asked_for_vote(book, sent.term, sent.to, is_pre_vote=sent.is_pre_vote)
 
     def _append_reply(self, book: Book, sent: Sent) -> None:
@@ -128,6 +127,18 @@ class MessageRules(ReplicationRules):
                 "only who campaigns asks for votes", "Paper: Raft, section 5.2",
                 f"{book.node} is a {book.role} in term {book.term}, and did not campaign for term {sent.term}",
                 f"it asks {sent.to} for the vote of that term",
+            )  # fmt: skip
+
+    def _check_named_end(self, book: Book, sent: Sent) -> None:
+        """Of the log as it was when the campaign began; whoever asks first, asks at once."""
+        now = book.last, book.term_at(book.last)
+        last, last_term = now if sent.is_pre_vote else self.heard(book.node).campaigns[sent.term]
+        named, named_term = sent.number("last_index"), sent.number("last_term")
+        if named != last or last_term not in {None, named_term}:
+            self.fail(
+                "a candidate names the end of its own log", "Paper: Raft, section 5.4.1",
+                f"the log of {book.node} ended with entry {last} of term {last_term}",
+                f"it asks for votes for one that ends with entry {named} of term {named_term}",
             )  # fmt: skip
 
     def _check_saved_vote(self, book: Book, term: int, candidate: str) -> None:
