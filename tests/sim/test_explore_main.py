@@ -33,7 +33,11 @@ def test_a_broken_promise_is_told_with_facts_and_source_and_drawn(tmp_path: Path
     assert "fact 2: n" in said
     assert "source: Leader Completeness; Paper: Raft, section 5.4" in said
     assert "again:   python3 run.py sim explore --goal small-scope --core votes-for-any-log --tiny" in said
-    assert picture.read_text(encoding="utf-8").startswith("<svg")
+    drawn = picture.read_text(encoding="utf-8")
+    assert drawn.startswith("<svg")
+    assert "small-scope: broken in " in drawn
+    assert "ms: an entry that was committed in a term is in the logs of the leaders of all later terms" in drawn
+    assert "entry 1 of term 1 (noop) was committed in term 1" in drawn
 
 
 def test_a_story_is_replayed_from_its_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ from mq.sim.explore.story import STEP_MS, Story, replay_words
 from mq.sim.explore.wrong_cores import SMALL_SCOPE_CORES, CountsAnyTerm
 from mq.sim.group.watch import Violation
 from mq.sim.load_raft import load_raft
-from mq.sim.spacetime import NothingToDrawError, PictureTooLongError, draw
+from mq.sim.spacetime import Broken, NothingToDrawError, PictureTooLongError, draw
 
 __all__ = ["main"]
 
@@ -251,7 +251,8 @@ def _report(story: Story, options: argparse.Namespace) -> int:
     _say(f"at once: {command} --replay {options.replay or 'FILE'}" + ("" if options.replay else " (FILE: the trace above)"))
     if options.draw is not None:
         try:
-            draw(options.draw, story.trace.events(), f"{violation.promise}: broken in {len(story.path)} steps")
+            broken = Broken(violation.promise, violation.at_ms, violation.facts)
+            draw(options.draw, story.trace.events(), f"{options.goal}: broken in {len(story.path)} steps", broken=broken)
         except (PictureTooLongError, NothingToDrawError) as error:
             _say(str(error))
         except OSError as error:

@@ -8,9 +8,9 @@ from mq.core.errors import IllegalArgumentError
 from mq.sim.checkers import VacuousRunError
 from mq.sim.group.report import report
 from mq.sim.group.seeds import Notes, SeedResult, Tally, make_world, run_seeds
-from mq.sim.group.watch import Violation, ViolationError
+from mq.sim.group.watch import ViolationError
 from mq.sim.load_raft import load_raft
-from mq.sim.spacetime import Window, draw
+from mq.sim.spacetime import Broken, Window, draw
 
 __all__ = ["run_many", "run_one"]
 
@@ -28,12 +28,14 @@ def run_one(seed: int, steps: int, raft: str, picture: Path | None, *, log: str 
     except IllegalArgumentError as error:
         _say(str(error))
         return 2
-    status, title = 0, f"seed {seed}"
+    status, title, broken = 0, f"seed {seed}", None
     try:
         world.run()
     except ViolationError as error:
         _say(str(error))
-        status, title = 1, f"seed {seed}: {_what_broke(error.violation)}"
+        found = error.violation
+        status, broken = 1, Broken(found.promise, found.at_ms, found.facts)
+        title += f", broken in step {found.step}"
     except VacuousRunError as error:
         _say(str(error))
         status, title = 1, f"seed {seed}: the run proves nothing"
@@ -42,17 +44,12 @@ def run_one(seed: int, steps: int, raft: str, picture: Path | None, *, log: str 
     _say(f"seed {seed}: {'broken' if status else f'all {len(world.checkers)} promises were kept'} ({met})")
     if picture is not None:
         try:
-            draw(picture, world.trace.events(), title, Window(last=_DRAWN_MOMENTS))
+            draw(picture, world.trace.events(), title, Window(last=_DRAWN_MOMENTS), broken)
         except OSError as error:
             _say(f"cannot write {picture}: {error.strerror}")
             return 2
         _say(f"drawn: {picture}, the last {_DRAWN_MOMENTS} moments")
     return status
-
-
-def _what_broke(violation: Violation) -> str:
-    """For a title: the promise, and where it was found to be broken."""
-    return f"broken in step {violation.step}, at {violation.at_ms} ms: {violation.promise}"
 
 
 def run_many(  # noqa: PLR0913 - they are the flags of the command

@@ -103,9 +103,8 @@ def test_the_picture_of_a_broken_run_says_what_broke_and_where(tmp_path: Path, c
     place = re.search(r"at step (\d+), (\d+) ms of virtual time", said)
     assert place is not None
     drawn = picture.read_text(encoding="utf-8")
-    assert f"seed {seed}" in drawn
-    assert "a leader commits by counting copies only what is of its own term" in drawn
-    assert f"{place[2]} ms" in drawn
+    assert f"seed {seed}, broken in step {place[1]}" in drawn
+    assert f"broken at {place[2]} ms: a leader commits by counting copies only what is of its own term" in drawn
 
 
 def test_what_was_noted_is_read_back() -> None:
