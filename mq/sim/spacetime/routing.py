@@ -15,10 +15,10 @@ __all__ = ["Lanes", "Plan", "Route", "Router"]
 
 _TRACK, _TRACK_MARGIN = 11.0, 5.0
 _LATE_ROWS, _LATE_MS = 4, 20
-_STUB_SHARE, _STUB_LOWEST, _STUB_HIGHEST, _STUB_BELOW_OTHERS = 0.44, 0.95, 0.05, 0.4
-"""How far a message that does not arrive reaches into the space between two lanes, and between which depths of the gap; the
-last one where others leave to the same side, which stay above it.
-"""
+_STUB_SHARE, _STUB_HIGHEST, _STUB_LOWEST = 0.44, 0.05, 0.95
+"""How far a message that does not arrive reaches into the space between two lanes, and between which depths of the gap."""
+_STUB_BELOW_OTHERS, _STUB_ALONE = 0.4, 0.6
+"""The highest where others leave to the same side, which pass above it; the lowest of a single one, which others pass below."""
 
 
 @dataclass(slots=True)
@@ -163,7 +163,8 @@ class Router:
         end = self.lanes.middles[flight.send.node] + (reach if is_from_left else -reach)
         stubs = self._stubs[id(sender), is_from_left]
         upper = _STUB_BELOW_OTHERS if (id(sender), is_from_left) in self._departures else _STUB_HIGHEST
-        depth = upper + (_STUB_LOWEST - upper) * (stubs.index(flight.message) + 1) / (len(stubs) + 1)
+        lower = _STUB_LOWEST if len(stubs) > 1 or upper > _STUB_HIGHEST else _STUB_ALONE
+        depth = upper + (lower - upper) * (stubs.index(flight.message) + 1) / (len(stubs) + 1)
         return Plan(route, [(sender.row, Crossing(flight.message, x, end, depth, route.label, mark))], sender)
 
     def _label(self, flight: Flight, card: Card) -> str:
