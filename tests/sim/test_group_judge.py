@@ -221,6 +221,7 @@ TAMPERED: dict[str, Callable[[], str]] = {
     ),
     "only who campaigns asks for votes": lambda: by_the_next_node(r" send .*kind=vote-request .*pre=1", seed=ASKING_SEED),
     "a follower takes for its leader whom it heard lead": lambda: changed(r"( role +role=follower .*leader=)\d", r"\g<1>9"),
+    "only a follower follows somebody": lambda: number_changed(r" role +role=leader .*leader=(\d)", 1),
     "a vote changes only with the term": voted_twice,
     "a vote goes only to a candidate that asked for it": lambda: voted_for_another(lambda _, __: "9"),
     "only who campaigns votes for itself": lambda: voted_for_another(lambda voter, _: voter),

@@ -19,7 +19,8 @@ What it cannot see, as no line tells it:
 * what is in a snapshot, but for where it ends; and whether all of its parts came, but for the last;
 * which entries are commands: one that no client asked for is seen only when it takes the place of another;
 * that members were to change: only those of a `members` line are in force, and one that is missing is not missed;
-* whether a read asked a quorum: only that its answer is not stale; rounds of heartbeats, and hints in refusals;
+* whether a read asked a quorum: only that its answer is not stale; rounds of heartbeats, hints in refusals;
+* whether a campaign was a hand-over, as its requests say;
 * votes that were asked for before the trace began, and messages older than the newest 100,000.
 """
 

@@ -34,6 +34,7 @@ class ElectionRules(JudgeBase):
             heard.campaigns[term] = (book.last, book.term_at(book.last))
         elif role == "follower" and leader != "-":
             self._check_follows(book, term, leader)
+        self._check_leads_itself(book, role, leader)
         book.term, book.role, book.leader = term, role, leader
 
     def _vote(self, book: Book, event: Event) -> None:
@@ -111,6 +112,14 @@ class ElectionRules(JudgeBase):
                     f"{book.node} leads term {term}",
                     f"of {', '.join(voters)} it has the votes of {', '.join(votes) or 'nobody'}",
                 )  # fmt: skip
+
+    def _check_leads_itself(self, book: Book, role: str, leader: str) -> None:
+        """Only a follower has another leader, and a leader has itself."""
+        if role != "follower" and leader != (book.node[1:] if role == "leader" else "-"):
+            self.fail(
+                "only a follower follows somebody", "Paper: Raft, section 5.2",
+                f"{book.node} is a {role}", f"it takes {'nobody' if leader == '-' else 'n' + leader} for its leader",
+            )  # fmt: skip
 
     def check_leader(self, term: int, node: str) -> None:
         """It is the only one of this term."""
