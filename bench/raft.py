@@ -1,4 +1,4 @@
-"""What the Raft core and its world cost: seconds of one core, beside what empty events and bare entries cost in the same round."""
+"""What the Raft core and its world cost of one core, beside what empty events and bare entries cost in the same round."""
 
 import time
 from collections.abc import Callable

@@ -15,7 +15,7 @@ __all__ = ["Election"]
 class Election(Persistence):
     """A node's part in elections.
 
-    votes: who answered in this campaign, and what. elapsed_ticks: since the node heard from a leader, gave its vote, or began a
+    votes: who answered in this campaign, and what; empty when none is under way. elapsed_ticks: since the node heard from a leader, gave its vote, or began a
     campaign. timeout_ticks: how many of these it waits for.
     """
 
@@ -30,6 +30,11 @@ class Election(Persistence):
         """Each time another span, so that candidates seldom split the votes again and again. Paper: Raft, section 5.2."""
         self.elapsed_ticks = 0
         self.timeout_ticks = self.chance.randrange(self.options.election_ticks, 2 * self.options.election_ticks)
+
+    def _turn(self, event: Event, *, leader: int | None = None) -> None:
+        super()._turn(event, leader=leader)
+        if self.role not in {Role.PRE_CANDIDATE, Role.CANDIDATE}:
+            self.votes = {}
 
     # --- candidates
 

@@ -197,7 +197,7 @@ def test_symmetry_leaves_one_state_of_all_that_differ_in_names() -> None:
 def test_no_state_of_a_small_scope_breaks_a_promise() -> None:
     found = search_small(RaftNode, TINY_SCOPE)
     assert found.result.outcome is Outcome.EXHAUSTED, found.result.why
-    assert found.result.states > 300_000, f"only {found.result.states} states: nothing was met"
+    assert found.result.states > 90_000, f"only {found.result.states} states: nothing was met"
     assert any(past.applied for past in found.model.history.pasts), "nothing was ever applied"
     terms = {term for past in found.model.history.pasts for term, _ in past.leaders}
     assert terms == {1, 2}

@@ -54,7 +54,7 @@ class _Freezer:
         elif kind is int:
             frozen = self._names.get(value, value)
         elif kind is SaveNumber:
-            frozen = ("save", value - self._newest_save)
+            frozen = value - self._newest_save
         elif id(value) in self._open:
             frozen = self._open[id(value)]
         else:

@@ -105,6 +105,6 @@ class MemoryLog:
         return self._appended()
 
     def lose_power(self) -> None:
-        """What was not durable is gone."""
-        self.waiting = ()
+        """What was not durable is gone; who starts again counts its saves from 0."""
+        self.waiting, self.newest_save = (), SaveNumber(0)
         self.base, self.entries, self.hard_state = self.durable

@@ -97,6 +97,7 @@ class Story:
 
     def _start(self, at_ms: int, host: Host) -> None:
         look, log = host.look, host.log
+        self._saved[_number(host.node_id)] = 0  # each life counts its saves anew
         members = tuple(map(_number, self.model.scope.ids))
         row = (
             look.term,

@@ -5,10 +5,8 @@
 A step is one thing that is handled: a message, a tick, a sync that is done, a look of a client, a fault.
 """
 
-import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 
 from mq.core.entry import EntryKind
@@ -48,6 +46,7 @@ from mq.sim.group.storage import LightStorage, MakeStorage
 from mq.sim.group.trace import GroupTrace
 from mq.sim.group.watch import Checker, Violation, ViolationError, Watch
 from mq.sim.group.workload import Client, Common
+from mq.sim.raised import raised
 
 __all__ = ["GroupWorld", "all_checkers"]
 
@@ -150,9 +149,7 @@ class GroupWorld:
         except ViolationError as error:
             raise self._placed(error.violation) from error
         except Exception as error:
-            at = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"in {at.name} ({Path(at.filename).name}, line {at.lineno}), in step {self.agenda.steps} of the run"
-            facts = (f"{type(error).__name__}: {error}", f"it was raised {where}")
+            facts = (raised(error), f"it was raised in step {self.agenda.steps} of the run")
             raise self._placed(Violation(_RULES, facts, "the invariants of mq.raft and of its log")) from error
 
     def _placed(self, violation: Violation) -> ViolationError:
