@@ -54,7 +54,8 @@ class _Freezer:
         elif kind is int:
             frozen = self._names.get(value, value)
         elif kind is SaveNumber:
-            frozen = value - self._newest_save
+            behind = self._newest_save - value  # the newest is like the 0 of a node that has saved nothing in this life yet
+            frozen = ("save", -behind) if behind else 0
         elif id(value) in self._open:
             frozen = self._open[id(value)]
         else:
