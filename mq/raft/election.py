@@ -15,8 +15,8 @@ __all__ = ["Election"]
 class Election(Persistence):
     """A node's part in elections.
 
-    votes: who answered in this campaign, and what; empty when none is under way. elapsed_ticks: since the node heard from a leader, gave its vote, or began a
-    campaign. timeout_ticks: how many of these it waits for.
+    votes: who answered in this campaign, and what; empty when none is under way. elapsed_ticks: since the node heard from a
+    leader, gave its vote, or began a campaign. timeout_ticks: how many of these it waits for.
     """
 
     __slots__ = ("elapsed_ticks", "timeout_ticks", "votes")
