@@ -192,7 +192,7 @@ def _small_one(scope: Scope, make: type[RaftNode], options: argparse.Namespace) 
         found = search_small(make, scope, options.budget or 0, progress.looked)
     bounds = (
         f"{scope.nodes} nodes, terms up to {scope.term_max}, {scope.proposals} proposals, {scope.crashes} crash, "
-        f"{scope.in_flight_max} messages under way, where one that is lost stays and counts; disks are ready at once; states that "
+        f"{scope.in_flight_max} messages under way, where a lost one stays and counts; disks are ready at once; states that "
         "differ in the nodes' names alone are one"
     )
     name = "right" if make is RaftNode else make.__name__
