@@ -11,7 +11,7 @@ from mq.core.ids import LogIndex
 from mq.raft.role import Role
 from mq.sim.group.host import Host
 from mq.sim.group.light_log import Group
-from mq.sim.group.watch import Checker
+from mq.sim.group.watch import Checker, of_term
 
 __all__ = [
     "CommittedForEver",
@@ -137,7 +137,7 @@ class LeaderCompleteness(Checker):
         if index >= host.log.first_index - 1 and host.log.term_at(LogIndex(index)) != term:
             self.fail(
                 f"entry {index} of term {term} was committed in term {self._terms[place - 1]}, as node {by} knows",
-                f"node {host.node_id} leads term {node.term} and has one of term {host.log.term_at(LogIndex(index))} there",
+                f"node {host.node_id} leads term {node.term} and has {of_term(host.log.term_at(LogIndex(index)))} there",
             )
 
 
@@ -240,5 +240,5 @@ class CommittedIsDurable(Checker):
                 continue
             self.fail(
                 f"node {host.node_id} holds entry {index} of term {term} to be committed",
-                f"of {node.configuration} only {holders} have it on their disks",
+                f"of the voters {list(voters)} only {[voter for voter in voters if voter in holders]} have it on their disks",
             )

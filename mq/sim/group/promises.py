@@ -6,7 +6,7 @@ from mq.raft.messages import AppendReply, Message, SnapshotReply, VoteReply, Vot
 from mq.raft.role import Role
 from mq.sim.group.host import Host
 from mq.sim.group.light_log import Group
-from mq.sim.group.watch import Checker
+from mq.sim.group.watch import Checker, of_term
 
 __all__ = [
     "AcknowledgedIsKept",
@@ -143,7 +143,7 @@ class PromisesAfterSaves(Checker):
         if not is_kept and node is not None and node.term == message.term:
             self.fail(
                 f"node {host.node_id} acknowledges entries up to {index} to node {message.to} in term {message.term}",
-                f"entry {index} on its disk is of term {durable.term_at(index)}, in its memory of term {term}",
+                f"its disk holds {of_term(durable.term_at(index))} at {index}, its memory {of_term(term)}",
             )
 
 

@@ -14,7 +14,7 @@ from mq.sim.group.light_log import Group
 if TYPE_CHECKING:
     from mq.sim.group.host import Host
 
-__all__ = ["Calls", "Checker", "Violation", "ViolationError", "Watch"]
+__all__ = ["Calls", "Checker", "Violation", "ViolationError", "Watch", "of_term"]
 
 
 Calls: TypeAlias = tuple[Callable[..., Any], ...]
@@ -45,6 +45,11 @@ class ViolationError(BrokenPromiseError):
 
     def __str__(self) -> str:
         return self.violation.to_text() + self.story
+
+
+def of_term(term: int | None) -> str:
+    """What a log has in a place, for people. term: None where it has nothing."""
+    return "nothing" if term is None else f"an entry of term {term}"
 
 
 class Checker:
