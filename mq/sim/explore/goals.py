@@ -4,7 +4,7 @@
 entries. Nothing in it knows what it looks for: it is drawn to what the nodes' logs have not looked like before.
 
 `small-scope`: the complete one. Every state that three nodes can come to within two terms, two proposals, one crash and four
-messages under way, all promises after each step: about six million, in some minutes and 3 GiB. States that differ only in the
+messages under way, all promises after each step: about six million, in some minutes and 1.1 GiB. States that differ only in the
 nodes' names are one; a message that is lost is one that stays under way, so that it still counts among the four; what is saved
 is durable at once, so that a crash takes only what is in memory (what it may take of a disk is tried by `run.py sim`).
 """
