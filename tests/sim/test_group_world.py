@@ -115,6 +115,14 @@ def test_a_run_that_never_met_what_it_is_about_fails(
         world.run()
 
 
+def test_a_cut_that_met_nothing_is_followed_by_one_that_must() -> None:
+    """Seed 3241 cuts links between followers only, again and again: the run went on until it drowned in its clients' messages."""
+    world = GroupWorld(3241)
+    world.run()
+    assert world.met()["cuts"] > 0
+    assert world.agenda.steps < 60_000
+
+
 # ---------------------------------------------------------------- wrong Rafts
 
 

@@ -59,9 +59,12 @@ class Nemesis(Checker):
         return bool(self._options.faults) and bool(self._owed())
 
     def _owed(self) -> str:
+        """The second time at the leader's cost: a link between two who have nothing to say can be cut for ever, to no effect."""
         if not self._network.counts["cuts"]:
-            return self._owed_cut
-        return "" if self.crashes else self._owed_crash
+            return "isolate_leader" if self.counts.get(self._owed_cut) else self._owed_cut
+        if not self.crashes:
+            return "kill_leader" if self.counts.get(self._owed_crash) else self._owed_crash
+        return ""
 
     # --- when
 
