@@ -143,7 +143,7 @@ class Membership(Snapshotting):
     def _has_caught_up(self, node_id: int) -> bool:
         """And goes on to: one that is gone would be a vote that the group waits for in vain. Thesis: section 4.2.1."""
         peer = self.peers.get(node_id)
-        if peer is None or peer.state is not PeerState.REPLICATE or not self._answers(peer):
+        if peer is None or peer.state is not PeerState.REPLICATE or not (peer.is_active or peer.was_active):
             return False
         return peer.match_index + self.options.learner_lag_max >= self.log.last.index
 

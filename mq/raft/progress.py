@@ -29,7 +29,7 @@ class Progress:
 
     in_flight: the last index of each request that was not answered. is_waiting: in PROBE, nothing is sent before an answer.
     fetching: nor before these old entries were read from the disk. is_silent: no answer to a chunk since the last heartbeat.
-    is_active: heard of since the last look at the quorum.
+    is_active: heard of since the last look at the quorum; was_active: between that and the one before it.
     acked_round: the newest round of heartbeats that the follower answered.
     snapshot, sent_bytes: what is being sent in SNAPSHOT, and how much of it the follower has.
     """
@@ -47,13 +47,14 @@ class Progress:
         "sent_bytes",
         "snapshot",
         "state",
+        "was_active",
     )
 
     def __init__(self, node_id: int, next_index: int) -> None:
         self.node_id, self.match_index, self.next_index = node_id, 0, next_index
         self.state = PeerState.PROBE
         self.in_flight: deque[int] = deque()
-        self.is_waiting = self.is_silent = self.is_active = False
+        self.is_waiting = self.is_silent = self.is_active = self.was_active = False
         self.fetching: EntriesWanted | None = None
         self.acked_round = 0
         self.snapshot: Snapshot | None = None

@@ -160,11 +160,7 @@ class Replication(Election):
         if self.options.has_check_quorum and not self.configuration.has_quorum(self._is_active):
             self._turn(Event.LOSES_QUORUM)
         for peer in self.peers.values():
-            peer.is_active = False
-
-    def _answers(self, peer: Progress) -> bool:
-        """Whether a heartbeat of the last election time-out was answered."""
-        return peer.acked_round + self.options.election_ticks // self.options.heartbeat_ticks >= self.round
+            peer.was_active, peer.is_active = peer.is_active, False
 
     def _is_active(self, node_id: int) -> bool:
         peer = self.peers.get(node_id)

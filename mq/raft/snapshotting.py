@@ -184,9 +184,10 @@ class Snapshotting(Reading):
             self._promise(reply)
         return self._finish()
 
-    def snapshot_failed(self) -> Output:
+    def snapshot_failed(self, snapshot: Snapshot) -> Output:
         """There was no room for a chunk: what came is dropped. The answer to the next one says so, and the leader begins anew."""
-        self.incoming = None
+        if self.incoming is not None and self.incoming.snapshot == snapshot:
+            self.incoming = None
         return self._finish()
 
     def _take_snapshot_over(self, snapshot: Snapshot) -> None:

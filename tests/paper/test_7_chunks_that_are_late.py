@@ -102,7 +102,7 @@ def test_7_what_a_disk_had_no_room_for_is_asked_for_from_its_start(follower: Fol
     for failed in ([FIRST_HALF], [FIRST_HALF, SECOND_HALF]):
         for part in failed:
             follower.hear(part)
-        assert follower.carry_out(follower.node.snapshot_failed()) == []
+        assert follower.carry_out(follower.node.snapshot_failed(NEWER.snapshot)) == []
         assert follower.saved(NEWER).install is None, "it is not there"
         [reply] = follower.hear(SECOND_HALF)
         assert (reply.received_bytes, reply.is_installed) == (0, False)
@@ -121,7 +121,9 @@ def test_7_to_a_disk_that_had_no_room_the_leader_sends_all_of_it_again(group: Ca
         nodes.deliver("3>1", which="all")
     nodes.deliver("1>3", "snapshot-request")
     nodes.deliver("3>1", "snapshot-reply")
-    nodes.members[3].call(lambda node: node.snapshot_failed())
+    incoming = nodes.node(3).incoming
+    assert incoming is not None
+    nodes.members[3].call(lambda node: node.snapshot_failed(incoming.snapshot))
     sent = []
     for _ in range(4):
         nodes.tick(1, 2)

@@ -233,9 +233,11 @@ class CommittedIsDurable(Checker):
         if index <= self._newest or node is None or term is None:
             return
         self._newest = index
-        holders = [member for member in node.configuration.members if self._hosts[member].storage.durable.holds(index, term)]
-        # Counted here: a node that is wrong about what a majority is would be right about its own mistake.
-        for voters in (node.configuration.voters, node.configuration.old_voters):
+        # The members who decided: a leader that commits a joint configuration leaves it in the same step. And they are counted
+        # here: a node that is wrong about what a majority is would be right about its own mistake.
+        members = host.deciding
+        holders = [member for member in members.members if self._hosts[member].storage.durable.holds(index, term)]
+        for voters in (members.voters, members.old_voters):
             if 2 * len({*voters} & {*holders}) > len(voters) or not voters:
                 continue
             self.fail(

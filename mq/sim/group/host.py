@@ -20,7 +20,9 @@ __all__ = ["Host"]
 
 
 class Host(Machine):
-    """term, vote, role, commit_index, configuration: as they were after the last step. deferred: what came while it was paused.
+    """term, vote, role, commit_index, configuration: as they were after the last step. deciding: the configuration before this one.
+
+    deferred: what came while it was paused.
 
     promises: (sequence, message) that wait for the disk. is_taking_back: while a full disk undoes appends.
     """
@@ -122,6 +124,7 @@ class Host(Machine):
     def carry_out(self, output: Output) -> None:  # noqa: C901, PLR0912 - a list of things to do; their order is the point
         """See `mq.raft.output`: the numbers are those of its list."""
         node = self._live()
+        self.deciding = self.configuration
         if output.changes:
             for change in output.changes:
                 self._note((self.agenda.now_ms, self.node_id, "role", str(change.role), change.term, change.leader))
@@ -250,8 +253,8 @@ class Host(Machine):
             self.promises = deque(promise for promise in self.promises if promise[0] < sequence)
             self.carry_out(self._live().save_failed(sequence))
         self.is_taking_back = False
-        if any(isinstance(job, Chunk) for job in whole):
-            self.carry_out(self._live().snapshot_failed())
+        for snapshot in dict.fromkeys(job.snapshot for job in whole if isinstance(job, Chunk)):
+            self.carry_out(self._live().snapshot_failed(snapshot))
 
     def _fail(self) -> None:
         """The disk cannot be trusted: nothing that waits for it comes true."""

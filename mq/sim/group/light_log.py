@@ -31,15 +31,20 @@ class Group(NamedTuple):
 
 
 class LightMedium:
-    """What the disk holds. base: the entry before the first. waiting: groups that are not durable, the oldest first."""
+    """What the disk holds. base: the entry before the first. waiting: groups that are not durable, the oldest first.
 
-    __slots__ = ("base", "entries", "hard_state", "is_damaged", "waiting")
+    end: the highest index that was durable since the last crash, superseded or not. votes: (term, candidate) that were ever durable.
+    """
+
+    __slots__ = ("base", "end", "entries", "hard_state", "is_damaged", "votes", "waiting")
 
     def __init__(self) -> None:
         self.base = _BEFORE_ALL
         self.entries: list[Entry] = []
         self.hard_state = HardState(Term(0), None)
         self.waiting: deque[Group] = deque()
+        self.end = 0
+        self.votes: set[tuple[int, int | None]] = set()
         self.is_damaged = False
 
     @property
@@ -68,16 +73,19 @@ class LightMedium:
         for _ in range(min(kept, len(self.waiting))):
             self._keep(self.waiting.popleft())
         self.waiting.clear()
+        self.end = self.last_index
 
     def _keep(self, group: Group) -> None:
         if group.hard_state is not None:
             self.hard_state = group.hard_state
+            self.votes.add((group.hard_state.term, group.hard_state.vote))
         if group.reset is not None:
             self.base = group.reset
             self.entries.clear()
         elif group.entries:
             del self.entries[group.after_index - self.base.index :]
             self.entries += group.entries
+        self.end = max(self.end, self.last_index)
 
     def drop_before(self, index: int) -> None:
         """Entries below `index` are removed."""

@@ -98,7 +98,7 @@ class PromisesAfterSaves(Checker):
                     f"the term on its disk is {durable.hard_state.term}",
                 )
         elif isinstance(message, AppendReply):
-            if message.is_matching and message.term == durable.hard_state.term:
+            if message.is_matching:
                 self._check_acknowledged(host, message)
         elif isinstance(message, VoteRequest | VoteReply) and not message.is_pre_vote:
             self._check_vote(host, message)
@@ -113,13 +113,12 @@ class PromisesAfterSaves(Checker):
             )
 
     def _check_vote(self, host: Host, message: VoteRequest | VoteReply) -> None:
-        durable = host.storage.durable
-        if message.term != durable.hard_state.term:
-            return  # it was true when it was decided, and that is durable
+        """Of this term, or of an earlier one that it was in when it decided: the disk was told of that vote."""
+        durable, is_of_now = host.storage.durable, message.term == host.storage.durable.hard_state.term
         if isinstance(message, VoteRequest):
             candidate = message.sender
             is_candidate = host.node is not None and host.node.role is Role.CANDIDATE  # else its log may have changed since
-            if is_candidate and not durable.holds(message.last.index, message.last.term):
+            if is_of_now and is_candidate and not durable.holds(message.last.index, message.last.term):
                 self.fail(
                     f"node {host.node_id} asks for votes for a log that ends with {message.last}",
                     f"its disk does not hold that entry, but {durable.last_index} entries",
@@ -128,15 +127,20 @@ class PromisesAfterSaves(Checker):
             candidate = message.to
         else:
             return
-        if durable.hard_state.vote != candidate:
+        if (message.term, candidate) not in durable.votes:
             self.fail(
                 f"node {host.node_id} votes for node {candidate} in term {message.term}",
-                f"on its disk the vote of that term is {durable.hard_state.vote}",
+                f"that was never on its disk, which holds term {durable.hard_state.term} and a vote for {durable.hard_state.vote}",
             )
 
     def _check_acknowledged(self, host: Host, message: AppendReply) -> None:
-        """Within a term a follower's log only grows, once it agrees."""
+        """Within a term a follower's log only grows, once it agrees. What it said of an earlier term was true once."""
         durable, index = host.storage.durable, message.match_index
+        if index > durable.end:
+            self.fail(
+                f"node {host.node_id} acknowledges entries up to {index} to node {message.to} in term {message.term}",
+                f"since its start no more than {durable.end} entries were on its disk",
+            )
         term = host.log.term_at(LogIndex(index))
         is_kept = index < durable.base.index or (durable.term_at(index) is not None and durable.term_at(index) == term)
         node = host.node

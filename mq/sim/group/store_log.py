@@ -38,6 +38,7 @@ class StoreMedium(LightMedium):
         other = StoreMedium()
         other.base, other.entries, other.hard_state = self.base, list(self.entries), self.hard_state
         other.is_damaged, other.floor = self.is_damaged, self.floor
+        other.end, other.votes = self.end, set(self.votes)
         other.waiting.extend(self.waiting)
         return other
 
@@ -66,6 +67,7 @@ class StoreMedium(LightMedium):
         first = log.first_index
         self.base = EntryId(log.term_at(LogIndex(first - 1)) or Term(0), LogIndex(first - 1))
         self.entries, self.hard_state = list(entries), log.hard_state
+        self.end = self.last_index
         self.waiting.clear()
 
 

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from mq.raft.messages import TimeoutNow
+from mq.core.ids import EntryId, LogIndex, Term
+from mq.raft.configuration import Configuration
+from mq.raft.messages import Snapshot, SnapshotRequest, TimeoutNow
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
 from mq.raft.role import TRANSITIONS, Event, Role
@@ -119,6 +121,23 @@ def time_outs_without_a_vote(make: Callable[..., HandGroup]) -> None:
     asking.campaign(4)
     asking.save_fails(4)
     asking.campaign(4)
+    removed_while_it_campaigns(make())
+
+
+def removed_while_it_campaigns(nodes: HandGroup) -> None:
+    """A candidate's disk is slow with a snapshot, and in that it is only a learner."""
+    nodes.campaign(1)
+    snapshot = Snapshot(EntryId(Term(1), LogIndex(5)), Configuration((2, 3), (), (1,)))
+    whole = SnapshotRequest(2, 1, Term(1), snapshot, 0, b"", is_last=True)
+    nodes.give_log(1, [])
+    node = nodes.node(1)
+    node.step(whole)
+    node.campaign()
+    node.saved(node._last_sequence)
+    node.snapshot_received(snapshot)
+    assert node.role is Role.CANDIDATE
+    node.campaign()
+    assert node.role is Role.FOLLOWER
 
 
 def ends_of_reigns(make: Callable[..., HandGroup]) -> None:
