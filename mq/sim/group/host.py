@@ -20,9 +20,9 @@ __all__ = ["Host"]
 
 
 class Host(Machine):
-    """term, vote, role, commit_index, configuration: as they were after the last step. deciding: the configuration before this one.
+    """term, vote, role, commit_index, configuration: as they were after the last step. deferred: what came while it was paused.
 
-    deferred: what came while it was paused.
+    deciding: the configuration as it was before this step.
 
     promises: (sequence, message) that wait for the disk. is_taking_back: while a full disk undoes appends.
     """

@@ -130,7 +130,7 @@ class PromisesAfterSaves(Checker):
         if (message.term, candidate) not in durable.votes:
             self.fail(
                 f"node {host.node_id} votes for node {candidate} in term {message.term}",
-                f"that was never on its disk, which holds term {durable.hard_state.term} and a vote for {durable.hard_state.vote}",
+                f"that was never on its disk, which holds term {durable.hard_state.term}, vote {durable.hard_state.vote}",
             )
 
     def _check_acknowledged(self, host: Host, message: AppendReply) -> None:

@@ -61,6 +61,14 @@ class Durable(Protocol):
     def hard_state(self) -> HardState:
         """Term and vote."""
 
+    @property
+    def end(self) -> int:
+        """The highest index that was durable since the last crash, superseded or not."""
+
+    @property
+    def votes(self) -> Set[tuple[int, int | None]]:
+        """(term, candidate) of all that were ever durable."""
+
     def term_at(self, index: int) -> int | None:
         """Of an entry, or of the one before the first."""
 

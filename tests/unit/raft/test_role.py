@@ -136,8 +136,7 @@ def removed_while_it_campaigns(nodes: HandGroup) -> None:
     node.saved(node._last_sequence)
     node.snapshot_received(snapshot)
     assert node.role is Role.CANDIDATE
-    node.campaign()
-    assert node.role is Role.FOLLOWER
+    assert [change.role for change in node.campaign().changes] == [Role.FOLLOWER]
 
 
 def ends_of_reigns(make: Callable[..., HandGroup]) -> None:
