@@ -33,7 +33,7 @@ class Group(NamedTuple):
 class LightMedium:
     """What the disk holds. base: the entry before the first. waiting: groups that are not durable, the oldest first.
 
-    end: the highest index that was durable since the last crash, superseded or not. votes: those that ever were, with their terms.
+    end: the highest index that was durable since the last crash, superseded or not. votes: all that ever were, with terms.
     """
 
     __slots__ = ("base", "end", "entries", "hard_state", "is_damaged", "votes", "waiting")

@@ -6,7 +6,7 @@ What the state machine is, is told by its snapshot alone: the index and a runnin
 whose chunks were mixed up or lost does not load.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from mq.core.entry import Entry, EntryKind, HardState
