@@ -15,11 +15,15 @@ What it cannot see, as no line tells it:
 * time: whether a campaign, a heartbeat or a step down came too early, too late, or never; so, whether anything goes on at all;
 * what is left out: an answer that was never given, a refusal for no reason, a commit that could be known, a line that was lost
   and of which nothing follows;
-* the disk: a `save` that says too much is believed, until a restart finds less; a node that starts mute does not say so;
+* the disk: a `save` that says too much is believed, until a restart finds less, and so are those of a mute node; a node that
+  starts mute does not say so; a vote that a full disk refused, when a later term was saved before it left;
+* where a step ends: what a leader that stepped down commits and sends is of its last step until it hears something;
 * what is in a snapshot, but for where it ends; and whether all of its parts came, but for the last;
-* which entries are commands: one that no client asked for is seen only when it takes the place of another;
+* which entries are commands: one that no client asked for, or that stands in the log twice for one request, is seen only when
+  it takes the place of another;
+* what a snapshot's answer is for: one that nobody asked for is believed when the state is there;
 * that members were to change: only those of a `members` line are in force, and one that is missing is not missed;
-* whether a read asked a quorum: only that its answer is not stale; rounds of heartbeats, hints in refusals;
+* whether a read asked a quorum, or a leader: only that its answer is not stale; rounds of heartbeats, hints in refusals;
 * whether a campaign was a hand-over, as its requests say;
 * votes that were asked for before the trace began, and messages older than the newest 100,000.
 """
@@ -97,7 +101,8 @@ class Judge(MachineRules):
         book.saved_vote = event.text("vote")
         if book.saved_vote != "-":
             book.votes[book.term] = f"n{book.saved_vote}"
-        heard = self._heard[book.node] = Heard(event.number("snapshot"))
+        self.note_saved_votes(book)
+        heard = self._heard[book.node] = Heard(event.number("snapshot"), last)
         heard.is_up = True
         if not any(book.members):
             book.members = (tuple(f"n{member}" for member in split(event.details["members"])), ())
@@ -159,6 +164,7 @@ class Judge(MachineRules):
 
     def _append(self, book: Book, event: Event) -> None:
         after, terms, bodies = event.number("after"), split(event.details["terms"]), split(event.details["bodies"])
+        self.check_not_mute(book, "puts something into its log")
         if terms and book.role == "leader" and after < book.last:
             self.fail(
                 "a leader only appends to its log", "Leader Append-Only; Paper: Raft, section 5.3",
@@ -172,6 +178,8 @@ class Judge(MachineRules):
             )  # fmt: skip
         if terms:
             self.check_appended(book, after, terms, bodies)
+            self.check_cut_off(book, after, int(terms[0]))
+            self.heard(book.node).waiting.append((event.number("sequence"), after + len(terms)))
         for number, (term, body) in enumerate(zip(map(int, terms), bodies, strict=True), 1):
             self._check_matching(book, (after + number, term), body, before)
             before = term
@@ -194,11 +202,19 @@ class Judge(MachineRules):
             )  # fmt: skip
         self._check_disk_vote(book, event.number("term"), event.text("vote"))
         book.save(event.number("sequence"), event.number("term"), event.text("vote"), event.number("durable"))
-        self.heard(book.node).deciding = book.members
+        self.note_saved_votes(book)
+        heard = self.heard(book.node)
+        heard.begin_step()
+        heard.save(event.number("sequence"), event.number("durable"))
+        heard.deciding = book.members
 
     def _save_failed(self, book: Book, event: Event) -> None:
+        heard, sequence = self.heard(book.node), event.number("sequence")
+        heard.begin_step()
         if event.number("definite"):
-            book.take_back(event.number("sequence"))
+            book.take_back(sequence)
+            heard.waiting = [(at, end) for at, end in heard.waiting if at != sequence]
+            heard.may_fall = True
 
     def _forget(self, book: Book, event: Event) -> None:
         if event.number("first") > self.heard(book.node).snapshot + 1:

@@ -21,24 +21,29 @@ class ElectionRules(JudgeBase):
     def _role(self, book: Book, event: Event) -> None:
         term, role, leader = event.number("term"), event.text("role"), event.text("leader")
         heard = self.heard(book.node)
-        self._check_not_mute(book, f"becomes a {role}")
+        self.check_not_mute(book, f"becomes a {role}")
         self.check_term(book, term)
         self._check_term_cause(book, term, role)
-        if role == "leader" and heard.led_term != term:
+        if role == "leader" and not heard.leads(term):
             self._check_was_candidate(book, term)
             self._check_won(book, term)
             self.check_leader(term, book.node)
-            heard.led_term, heard.acked = term, {}
+            heard.led_term, heard.acked, heard.is_leaving = term, {}, False
         elif role == "candidate":
             self._check_asked_first(book, term)
             heard.campaigns[term] = (book.last, book.term_at(book.last))
         elif role == "follower" and leader != "-":
             self._check_follows(book, term, leader)
         self._check_leads_itself(book, role, leader)
+        if role != "leader" and heard.led_term >= 0:
+            heard.is_leaving = True
+            if role == "mute" or term > heard.led_term:
+                heard.begin_step()
         book.term, book.role, book.leader = term, role, leader
 
     def _vote(self, book: Book, event: Event) -> None:
         term, candidate = event.number("term"), f"n{event.number('for')}"
+        self.check_not_mute(book, "votes")
         self.check_term(book, term)
         if term > book.term:
             self._fail_term(book, term, "it votes in that term, and was never said to be in it")
@@ -85,7 +90,8 @@ class ElectionRules(JudgeBase):
 
     # --- roles
 
-    def _check_not_mute(self, book: Book, does: str) -> None:
+    def check_not_mute(self, book: Book, does: str) -> None:
+        """It does nothing any more that others could rely on."""
         if book.role == "mute":
             self.fail(
                 "a node that cannot trust its disk is silent", "Paper: Raft, figure 2 (persistent state)",
@@ -122,7 +128,12 @@ class ElectionRules(JudgeBase):
             )  # fmt: skip
 
     def check_leader(self, term: int, node: str) -> None:
-        """It is the only one of this term."""
+        """It is the only one of this term, and begins to lead it only once."""
+        if self._leaders.get(term) == node:
+            self.fail(
+                "nobody comes to lead the same term again", "Paper: Raft, section 5.2",
+                f"{node} led term {term}, and stepped down or died", f"it begins to lead term {term}",
+            )  # fmt: skip
         first = self._leaders.setdefault(term, node)
         if first != node:
             self.fail(

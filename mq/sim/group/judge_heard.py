@@ -81,15 +81,19 @@ class Heard:
     """Of one life of a node; only `snapshot`, the newest one that is on its disk, is of all lives.
 
     cause: the newest message that arrived. campaigns: the terms in which it was a candidate, and how its log ended then, as
-    (index, term or None). led_term: the newest that it led.
-    grants, pre_grants: who said yes, by the term that was asked for. requests: (is it a pre-vote, term, candidate), and whether
-    that candidate's log lacked nothing then. equal_to: by term, how far requests agreed with the log. acked: in the term that it
-    leads, how far others said that they are. deciding: the members in force when it last heard something, of others or of its
-    disk. complete: snapshots of which the last part came, as (index, term).
+    (index, term or None). led_term: the one that it leads. is_leaving: it does not any more, but the step in which it stopped
+    may go on: what that step commits and sends is told behind its new role.
+    grants, pre_grants: who said yes, by the term that was asked for. requests: (is it a pre-vote, term, candidate), and
+    whether that candidate's log lacked nothing then. equal_to: by term, how far requests agreed with the log. acked: in the
+    term that it leads, how far others said that they are. acknowledged: (term, index) of the newest that it said itself.
+    deciding: the members in force when it last heard something, of others or of its disk. complete: snapshots of which the
+    last part came, as (index, term).
+    durable_end: the highest index that was ever on its disk; waiting: (sequence, end) of appends that are not. may_fall: its
+    disk refused something, so its commit index may fall.
     """
 
-    def __init__(self, snapshot: int = 0) -> None:
-        self.is_up = False
+    def __init__(self, snapshot: int = 0, durable_end: int = 0) -> None:
+        self.is_up = self.is_leaving = self.may_fall = False
         self.snapshot = snapshot
         self.cause: Sent | None = None
         self.campaigns: dict[int, tuple[int, int | None]] = {}
@@ -99,13 +103,30 @@ class Heard:
         self.requests: dict[tuple[bool, int, str], bool] = {}
         self.equal_to: dict[int, int] = {}
         self.acked: dict[str, int] = {}
+        self.acknowledged = (0, 0)
         self.deciding: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self.complete: set[tuple[int, int]] = set()
+        self.durable_end = durable_end
+        self.waiting: list[tuple[int, int]] = []
 
     def caused(self, *kinds: str) -> Sent | None:
         """The newest message, if it is of one of these kinds or forgotten."""
         cause = self.cause
         return cause if cause is not None and (cause.kind in kinds or cause is FORGOTTEN) else None
+
+    def leads(self, term: int) -> bool:
+        """It is the leader of this term, and did not step down."""
+        return self.led_term == term and not self.is_leaving
+
+    def begin_step(self) -> None:
+        """It hears something, of others or of its disk: what it did before is over."""
+        if self.is_leaving:
+            self.led_term, self.is_leaving = -1, False
+
+    def save(self, sequence: int, durable: int) -> None:
+        """Appends up to this one were on the disk, if only for a moment: the last of them may have cut off the others."""
+        self.durable_end = max([self.durable_end, durable, *(end for at, end in self.waiting if at <= sequence)])
+        self.waiting = [(at, end) for at, end in self.waiting if at > sequence]
 
     def has_acked(self, voter: str, index: int) -> bool:
         """Whether this voter told the leader that it has entries up to here."""

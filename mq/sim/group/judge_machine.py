@@ -27,7 +27,15 @@ class MachineRules(MessageRules):
     # --- commits
 
     def _commit(self, book: Book, event: Event) -> None:
-        index, before = event.number("index"), book.commit
+        index, before, heard = event.number("index"), book.commit, self.heard(book.node)
+        self.check_not_mute(book, "commits")
+        if index < (book.applied if heard.may_fall else before):
+            self.fail(
+                "the commit index never falls", "Paper: Raft, figure 2 (commitIndex)",
+                f"{book.node} held entry {before} to be committed, and has applied up to {book.applied}",
+                f"its commit index is {index}",
+            )  # fmt: skip
+        heard.may_fall = False
         if index > before:
             self.check_commit_cause(book, index)
         book.commit = index
@@ -64,7 +72,7 @@ class MachineRules(MessageRules):
                 )  # fmt: skip
 
     def _role(self, book: Book, event: Event) -> None:
-        is_new = event.text("role") == "leader" and self.heard(book.node).led_term != event.number("term")
+        is_new = event.text("role") == "leader" and not self.heard(book.node).leads(event.number("term"))
         super()._role(book, event)
         if is_new:
             self._check_complete(book, event.number("term"))

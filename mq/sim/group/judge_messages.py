@@ -15,6 +15,7 @@ class MessageRules(ReplicationRules):
 
     def __init__(self) -> None:
         super().__init__()
+        self._saved_votes: dict[str, set[tuple[int, str]]] = {}
         self._when_sent: dict[str, Callable[[Book, Sent], None]] = {
             "append-request": self._append_request, "append-reply": self._append_reply, "vote-request": self._vote_request,
             "vote-reply": self._vote_reply, "snapshot-request": self._snapshot_request, "snapshot-reply": self._snapshot_reply,
@@ -38,6 +39,7 @@ class MessageRules(ReplicationRules):
                 f"message {event.number('id')} was sent {was}", f"{book.node} received it from {said[0]}, as a {said[1]}",
             )  # fmt: skip
         heard = self.heard(book.node)
+        heard.begin_step()
         heard.cause, heard.deciding = sent, book.members
         hear = self._when_received.get(sent.kind)
         if hear is not None:
@@ -60,7 +62,7 @@ class MessageRules(ReplicationRules):
     def _send(self, book: Book, event: Event) -> None:
         sent = Sent.of(event)
         self.post.send(event.number("id"), sent)
-        self._check_not_mute(book, f"sends a {sent.kind}")
+        self.check_not_mute(book, f"sends a {sent.kind}")
         if not sent.is_of_no_term:
             self._check_term_is_saved(book, sent)
         self._when_sent[sent.kind](book, sent)
@@ -105,6 +107,8 @@ class MessageRules(ReplicationRules):
         if sent.number("matching"):
             self._check_acknowledged(book, sent)
             self.check_answers_request(book, sent)
+            heard = self.heard(book.node)
+            heard.acknowledged = max(heard.acknowledged, (sent.term, sent.number("match")))
 
     def _snapshot_reply(self, book: Book, sent: Sent) -> None:
         if sent.number("installed") and sent.number("index") > book.commit:
@@ -142,11 +146,20 @@ class MessageRules(ReplicationRules):
             )  # fmt: skip
 
     def _check_saved_vote(self, book: Book, term: int, candidate: str) -> None:
-        if term == book.saved_term and f"n{book.saved_vote}" != candidate:
+        """It may leave in a later term, of which the disk knows by then; but it was there."""
+        vote = book.saved_vote if term == book.saved_term else "-"
+        if f"n{vote}" != candidate and (term == book.saved_term or (term, candidate) not in self._saved_votes[book.node]):
             self.fail(
                 "no vote leaves before it is on the disk", "Paper: Raft, figure 2 (persistent state)",
-                f"{book.node} votes for {candidate} in term {term}", f"on its disk the vote of that term is {book.saved_vote}",
+                f"{book.node} votes for {candidate} in term {term}",
+                f"on its disk the vote of that term is {vote}" if term == book.saved_term else "its disk never held that vote",
             )  # fmt: skip
+
+    def note_saved_votes(self, book: Book) -> None:
+        """The one that is on the disk now, and those of older terms: they went there before it."""
+        saved = self._saved_votes.setdefault(book.node, set())
+        saved.add((book.saved_term, f"n{book.saved_vote}"))
+        saved.update((term, candidate) for term, candidate in book.votes.items() if term < book.saved_term)
 
     def _check_campaign_log(self, book: Book, sent: Sent) -> None:
         index, term = sent.number("last_index"), sent.number("last_term")
@@ -162,6 +175,12 @@ class MessageRules(ReplicationRules):
         index = sent.number("match")
         on_disk = book.disk_term_at(index)
         is_kept = index <= book.base[0] or (index <= book.saved_last and on_disk == book.term_at(index))
+        if index > max(book.base[0], self.heard(book.node).durable_end):
+            self.fail(
+                "nothing is acknowledged that is not on the disk", "Paper: Raft, figure 2 (persistent state)",
+                f"{book.node} acknowledges entries up to {index}",
+                f"its disk never held any behind {self.heard(book.node).durable_end}",
+            )  # fmt: skip
         if sent.term == book.saved_term == book.term and not is_kept:
             self.fail(
                 "nothing is acknowledged that is not on the disk", "Paper: Raft, figure 2 (persistent state)",

@@ -96,10 +96,26 @@ class ReplicationRules(ElectionRules):
                 "a log has no gaps", "Paper: Raft, section 5.3",
                 f"the log of {book.node} ends at {book.last}", f"it puts entries behind {after}",
             )  # fmt: skip
-        if self.heard(book.node).led_term == book.term:
+        if self.heard(book.node).leads(book.term):
             self._check_own_entries(book, terms)
         else:
             self._check_brought(book, _entries(after, terms, bodies))
+
+    def check_cut_off(self, book: Book, after: int, term: int) -> None:
+        """Only what contradicts the leader is thrown away, and never what was acknowledged to it."""
+        own_term = book.term_at(after + 1)
+        if after < book.last and own_term == term:
+            self.fail(
+                "a follower throws away only what contradicts its leader", "Paper: Raft, figure 2 (AppendEntries 3)",
+                f"{book.node} has an entry of term {own_term} at {after + 1}, and its log ends at {book.last}",
+                f"it puts entries behind {after}, the first of them of term {term}, too",
+            )  # fmt: skip
+        in_term, acknowledged = self.heard(book.node).acknowledged
+        if in_term == book.term and after < acknowledged:
+            self.fail(
+                "what was acknowledged is kept in that term", "Paper: Raft, section 5.3",
+                f"{book.node} acknowledged entries up to {acknowledged} in term {in_term}", f"it puts entries behind {after}",
+            )  # fmt: skip
 
     def _check_own_entries(self, book: Book, terms: tuple[str, ...]) -> None:
         if any(int(term) != book.term for term in terms):
