@@ -57,13 +57,13 @@ class Found(NamedTuple):
 
 
 def search_deep(make: type[RaftNode], seed: int, seconds_max: float, looked: Callable[[], None] | None = None) -> Found:
-    """By coverage, then shrunk. seconds_max: of one core, for both. looked: see `Question`.
+    """By coverage, then shrunk. seconds_max: of one core, for the search, and as much for the shrinking. looked: see `Question`.
 
     A story that is too long to be read even then is put aside, and another one is looked for in what is left of the budget.
     The result's seconds and events are those of all searches; its states are those of the search that found the story.
     """
     rng = random.Random(seed)  # noqa: S311  # a schedule, not a secret
-    model, watch = GroupModel(DEEP_SCOPE, make), Stopwatch(seconds_max)
+    model = GroupModel(DEEP_SCOPE, make)
     question = Question(invariants=model.invariants(), seconds_max=seconds_max, looked=looked)
 
     def is_broken(state: GroupState) -> bool:
@@ -74,16 +74,15 @@ def search_deep(make: type[RaftNode], seed: int, seconds_max: float, looked: Cal
     best: Found | None = None
     seconds = shrink_seconds = 0.0
     events = 0
-    while best is None or (len(best.path) > READABLE_STEPS and not watch.is_over()):
-        left = max(seconds_max - watch.seconds, 1e-3)  # no limit is what 0 would say
-        result = by_coverage(model, replace(question, seconds_max=left), rng=rng)
+    while best is None or (len(best.path) > READABLE_STEPS and max(seconds, shrink_seconds) < seconds_max):
+        result = by_coverage(model, replace(question, seconds_max=seconds_max - seconds), rng=rng)
         seconds, events = seconds + result.seconds, events + result.events
         if result.outcome is not Outcome.BROKEN:
             best = best or Found(model, result, ())
             break
-        begun = watch.seconds
-        path = shrink(model, result.path, is_broken, rng=rng, seconds_max=max(seconds_max - begun, 1e-3))
-        shrink_seconds += watch.seconds - begun
+        watch = Stopwatch(seconds_max - shrink_seconds)
+        path = shrink(model, result.path, is_broken, rng=rng, seconds_max=seconds_max - shrink_seconds)
+        shrink_seconds += watch.seconds
         if best is None or len(path) < len(best.path):
             best = Found(model, result, path, is_cut_short=watch.is_over())
     return best._replace(result=replace(best.result, seconds=seconds, events=events), shrink_seconds=shrink_seconds)

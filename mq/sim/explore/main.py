@@ -14,6 +14,7 @@ a search of all states did not come to its end; 2 wrong usage.
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from mq.core.errors import IllegalArgumentError
@@ -49,6 +50,8 @@ def _picture(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"the picture's name ends in {', '.join(_SUFFIXES)}, not {text!r}")
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+    if path.suffix.lower() == ".png" and find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError("a PNG needs the package matplotlib (`python3 run.py setup`); .svg and .html need none")
     return path
 
 
@@ -86,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--budget", type=_seconds, metavar="SECS",
-        help=f"of one core, shrinking included (figure8: {_SECONDS}, on the right core {10 * _SECONDS}; small-scope: no limit)",
+        help=f"of one core, and as much again for making a story short (figure8: {_SECONDS}, on the right core {10 * _SECONDS}; "
+        "small-scope: no limit)",
     )  # fmt: skip
     parser.add_argument(
         "--core", metavar="CORE",
