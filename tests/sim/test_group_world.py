@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from mq.raft import quorum
 from mq.raft.node import RaftNode
 from mq.sim.checkers import VacuousRunError
 from mq.sim.group.events import GROUP_EVENTS, MESSAGE_DETAILS
 from mq.sim.group.faults import Nemesis
 from mq.sim.group.judge import judge
 from mq.sim.group.options import FAULTS, GroupOptions, draw_options
+from mq.sim.group.seeds import run_seed
 from mq.sim.group.watch import ViolationError
 from mq.sim.group.workload import WorkloadOptions
 from mq.sim.group.world import GroupWorld
@@ -113,6 +115,14 @@ def test_a_run_that_never_met_what_it_is_about_fails(
     world = GroupWorld(1, options)
     with pytest.raises(VacuousRunError, match=f"proves nothing, it never met: {missing}"):
         world.run()
+
+
+def test_what_a_quorum_is_is_not_asked_of_the_node_that_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake in the very function that counts majorities is a mistake in every use of it."""
+    monkeypatch.setattr(quorum, "majority", lambda count: max(1, count // 2))
+    broken = [run_seed(seed, 3000).promise for seed in range(1, 7)]
+    assert "what is committed is durable on a quorum of the members" in broken
+    assert "" not in broken
 
 
 def test_a_cut_that_met_nothing_is_followed_by_one_that_must() -> None:
