@@ -66,10 +66,9 @@ class Snapshotting(Reading):
 
         keep_from: the host wants to keep entries from here on, if they are older than that.
         """
-        if self.role is not Role.MUTE:
-            if snapshot.last.index > self.snapshot.last.index:
-                self.snapshot = snapshot
-            self._compact(keep_from)
+        if snapshot.last.index > self.snapshot.last.index:
+            self.snapshot = snapshot
+        self._compact(keep_from)
         return self._finish()
 
     def _compact(self, keep_from: LogIndex | None) -> None:

@@ -4,6 +4,7 @@ Paper: Raft, sections 5.4, 7 and 8.
 """
 
 from mq.sim.group.book import Book, Slot
+from mq.sim.group.judge_base import is_majority
 from mq.sim.group.judge_heard import FORGOTTEN, Sent
 from mq.sim.group.judge_messages import MessageRules
 from mq.sim.trace import Event
@@ -64,7 +65,7 @@ class MachineRules(MessageRules):
     def _check_durable(self, book: Book, index: int, term: int) -> None:
         for voters in book.members:
             holders = [voter for voter in voters if self.book(voter).has_durable(index, term)]
-            if voters and 2 * len(holders) <= len(voters):
+            if voters and not is_majority(len(holders), voters):
                 self.fail(
                     "what is committed is durable on a quorum", "Paper: Raft, section 5.3",
                     f"{book.node} holds entry {index} of term {term} to be committed",
