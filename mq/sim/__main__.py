@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from mq.sim.arguments import read_seed
 from mq.sim.checkers import BrokenPromiseError, VacuousRunError
 from mq.sim.draw import draw_loss
 from mq.sim.group.options import GROUP_STEPS
@@ -40,13 +41,6 @@ def _seeds(text: str) -> range:
     if int(first) > int(last):
         raise argparse.ArgumentTypeError(f"the first must not be above the second, as it is in {text}")
     return range(int(first), int(last) + 1)
-
-
-def _seed(text: str) -> int:
-    """From 0 on: a seed and its negative would give the same run."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
-    return int(text)
 
 
 def _steps(text: str) -> int:
@@ -80,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seeds", type=_seeds, metavar="A..B", help="many runs")
-    which.add_argument("--seed", type=_seed, metavar="N", help="one run; its trace goes to stdout")
+    which.add_argument("--seed", type=read_seed, metavar="N", help="one run; its trace goes to stdout")
     parser.add_argument(
         "--profile", choices=("group", "broker"), default="group", help="a Raft group, or a single broker (%(default)s)"
     )

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
+from mq.sim.arguments import read_seed
 from mq.sim.explore.goals import DEEP_SCOPE, SMALL_SCOPE, TINY_SCOPE, search_deep, search_small
 from mq.sim.explore.group_model import GroupModel, GroupState, GroupStep
 from mq.sim.explore.model import Outcome, Result
@@ -65,13 +66,6 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _seed(text: str) -> int:
-    """From 0 on: a seed and its negative would search in the same order."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
-    return int(text)
-
-
 def _core(text: str) -> type[RaftNode]:
     if text in _CORES:
         return _CORES[text]
@@ -85,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="run.py sim explore", description="Search for a schedule that breaks a promise.")
     parser.add_argument("--goal", choices=("figure8", "small-scope"), required=True, help="which search")
     parser.add_argument(
-        "--seed", type=_seed, metavar="N", help=f"of figure8: another seed searches in another order ({_FIRST_SEED})"
+        "--seed", type=read_seed, metavar="N", help=f"of figure8: another seed searches in another order ({_FIRST_SEED})"
     )
     parser.add_argument(
         "--budget", type=_seconds, metavar="SECS",
