@@ -44,6 +44,7 @@ NOTES, TABLE = LAB / "kills.json", LAB / "KILLS.md"
 _SEARCHED = {"figure8": "figure8"}
 _SEARCH_SECONDS = 60
 _NOTED_MAX = 4
+_NOTED_SEEDS = 500
 _KINDS = ("sentence", "schedule", "transcript", "seed", "search")
 
 Fate = dict[str, Any]
@@ -114,19 +115,23 @@ def _try_one(place: str, options: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
-def _try_right(name: str, before: Fate, seeds: int, jobs: int) -> Fate:
-    """Seeds go on where they ended the last time."""
+def _try_right(name: str, notes: dict[str, Any], options: argparse.Namespace) -> None:
+    """Seeds go on where they ended the last time, and are noted as they are done."""
     place = place_of("right", name)
-    fate = {"seeds": 0, "broken": [], "seconds": 0.0, **before}
+    fate = notes["right"][name] = {"seeds": 0, "broken": [], "seconds": 0.0, **notes["right"].get(name, {})}
     fate["paper"] = by_paper(place)[place]
     fate["schedules"] = by_schedules(class_of("right", name))
-    begun, first = time.perf_counter(), fate["seeds"] + 1
-    for result in run_seeds(range(first, first + seeds), STEPS, raft=f"{ROOT}/{place}", jobs=jobs):
-        if result.promise:
-            fate["broken"] = [*fate["broken"], [result.seed, result.promise]]
-    fate["seeds"] += seeds
-    fate["seconds"] = round(fate["seconds"] + time.perf_counter() - begun, 1)
-    return fate
+    first = fate["seeds"] + 1
+    for start in range(first, first + options.rights, _NOTED_SEEDS):
+        seeds = range(start, min(start + _NOTED_SEEDS, first + options.rights))
+        begun = time.perf_counter()
+        for result in run_seeds(seeds, STEPS, raft=f"{ROOT}/{place}", jobs=options.jobs):
+            if result.promise:
+                fate["broken"] = [*fate["broken"], [result.seed, result.promise]]
+        fate["seeds"] += len(seeds)
+        fate["seconds"] = round(fate["seconds"] + time.perf_counter() - begun, 1)
+        _write_notes(notes)
+        print(f"{name}: {fate['seeds']:,} seeds, {len(fate['broken'])} broken", flush=True)
 
 
 # ---------------------------------------------------------------- the table
@@ -236,9 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write_notes(notes)
     for name in [] if options.print else names_of("right"):
         if options.rights and (not options.only or name in options.only):
-            notes["right"][name] = _try_right(name, notes["right"].get(name, {}), options.rights, options.jobs)
-            print(f"{name}: {notes['right'][name]}", flush=True)
-            _write_notes(notes)
+            _try_right(name, notes, options)
     if not options.print:
         notes["commit"], notes["machine"] = _commit(), _machine()
         _write_notes(notes)
