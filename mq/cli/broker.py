@@ -13,16 +13,9 @@ __all__ = ["broker_command"]
 
 def _later(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     """For options that belong to the promised command line, but work only from a later stage on."""
-    stages = {"peers": "stage 3 (Raft)", "registry": "stage 2 (registry)", "parts": "the labs"}
+    stages = {"registry": "stage 2 (registry)", "parts": "the labs"}
     if value is not None and not context.resilient_parsing:
-        raise click.BadParameter(f"comes with {stages[str(parameter.name)]}; a broker stands alone so far", context, parameter)
-
-
-def _replication(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    stages = {"master_slave": "stage 2 (registry)", "raft": "stage 3 (Raft)"}
-    if value in stages:
-        raise click.BadParameter(f"{value} comes with {stages[value]}; solo works", context, parameter)
-    return value
+        raise click.BadParameter(f"comes with {stages[str(parameter.name)]}; leave it away", context, parameter)
 
 
 @click.command("broker")
@@ -31,11 +24,25 @@ def _replication(context: click.Context, parameter: click.Parameter, value: str)
 @click.option("--advertise", metavar="HOST:PORT[,...]", help="What clients are told to connect to.  [default: as --listen]")
 @click.option("--name", help="Name of the broker group.  [default: broker-a]")
 @click.option("--node", type=int, help="Number of this node in its group, 1 to 255.  [default: 1]")
-@click.option("--peers", metavar="1=H:P,...", callback=_later, expose_value=False, help="(Comes with stage 3.)")
 @click.option(
-    "--replication", type=any_case("solo", "master_slave", "raft"), default="solo", show_default=True, callback=_replication,
-    expose_value=False, help="How the log is copied.",
+    "--peers",
+    metavar="1=H:P,...",
+    help="All nodes of the group at its first start, this one too, by number.",
+)
+@click.option("--peer-listen", metavar="HOST:PORT", help="Where the other nodes connect.  [default: this node's port in --peers]")
+@click.option(
+    "--replication", type=any_case("solo", "master_slave", "raft"),
+    help="How the log is copied; raft: to a majority of the peers.  [default: raft with --peers, else solo]",
 )  # fmt: skip
+@click.option(
+    "--cluster-secret-file", metavar="FILE",
+    help="What the nodes of a group prove to each other; needed beyond this machine (or MQ_BROKER_CLUSTER_SECRET).",
+)  # fmt: skip
+@click.option("--tick-ms", metavar="MS", help="How often a node of a group looks at its clock, 10 to 1000.  [default: 50]")
+@click.option(
+    "--election-ticks", metavar="N", help="Ticks of silence, up to twice this, after which a leader is replaced.  [default: 12]"
+)
+@click.option("--heartbeat-ticks", metavar="N", help="Ticks between two signs of life of a leader.  [default: 2]")
 @click.option("--registry", metavar="H:P,...", callback=_later, expose_value=False, help="(Comes with stage 2.)")
 @click.option("--parts", metavar="FOLDER", callback=_later, expose_value=False, help="(Comes with the labs.)")
 @click.option("--segment-bytes", metavar="SIZE", help="Size of one file of the commit log, 64KiB to 1GiB.  [default: 64MiB]")

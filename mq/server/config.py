@@ -9,7 +9,7 @@ import difflib
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from mq.core.address import Address, check_advertised, parse_address
 from mq.core.errors import IllegalArgumentError
 from mq.core.limits import TOPIC_NAME
 from mq.core.quantity import parse_duration_ms, parse_size_bytes, show_bytes
+from mq.server.group_settings import all_addresses_of, check_secret, is_loopback, parse_peers, read_secret, replication_of
 from mq.server.logs import LOG_LEVELS
 
 __all__ = ["DEFAULT_METRICS_LISTEN", "ENVIRONMENT_PREFIX", "BrokerConfig", "load_config"]
@@ -30,6 +31,8 @@ _NODE_MAX = 255
 _SEGMENT_BYTES_MIN, _SEGMENT_BYTES_MAX = 64 << 10, 1 << 30
 _SNAPSHOT_EVERY_BYTES_MIN, _SNAPSHOT_EVERY_BYTES_MAX = 64 << 10, 1 << 40
 _RETENTION_MAX = 1 << 62
+_TICK_MS_MIN, _TICK_MS_MAX = 10, 1000
+_TICKS_MAX = 1000
 
 # A Kubernetes service called mq-broker puts these into every container beside it.
 _SERVICE_LINK = re.compile(r"SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_.*)?")
@@ -57,6 +60,39 @@ class BrokerConfig:
 
     node: int = 1
     """This node's number within its broker group, from 1 to 255."""
+
+    peers: tuple[str, ...] = ()
+    """NUMBER=HOST:PORT of each node of the group when it starts for the first time, this one included: 1 to 7 nodes, the
+    same ones on all of them. HOST:PORT is where this node reaches the other; without a port it is 10921. Later the group itself
+    knows who belongs to it. Empty: a node alone."""
+
+    peer_listen: str = ""
+    """HOST:PORT for the other nodes of the group. Empty: the port of this node's own entry in `peers`, on all addresses of this
+    machine, or on the loopback address if that is what the entry says."""
+
+    replication: str = ""
+    """How the log is copied: `solo` (not at all) or `raft` (to a majority before anything is acknowledged). Empty: raft when
+    there are peers, else solo; the field then says which. raft without peers is a group of one node."""
+
+    cluster_secret: str = field(default="", repr=False)
+    """What the nodes of a group prove to each other that they know. Needed as soon as one of them can be reached from another
+    machine. Never shown; on a command line everybody could read it, so there is no flag for it."""
+
+    cluster_secret_file: Path | None = None
+    """The secret is what stands in this file, without blanks at its ends; it wins over `cluster_secret`."""
+
+    tick_ms: int = 50
+    """How often a node of a group looks at its clock, 10 to 1000. Less finds a silent leader sooner, and needs more of the
+    processor when nothing happens. The same on all nodes, like the two below."""
+
+    election_ticks: int = 12
+    """Ticks of silence after which a follower asks to be elected: from this to twice this (0.6 s to 1.2 s by default). Less ends
+    a silent failure sooner, but takes a leader that is only busy, or a slow disk, for a dead one. A leader whose process died
+    is not waited for: its connections break, and that is noticed at once."""
+
+    heartbeat_ticks: int = 2
+    """Ticks between two signs of life of a leader, fewer than `election_ticks`. More saves messages in an idle group, and
+    leaves fewer of them to be lost before a follower asks to be elected."""
 
     segment_bytes: int = 64 << 20
     """Size of one file of the commit log, 64 KiB to 1 GiB. Smaller: retention frees space in finer steps, but more
@@ -86,8 +122,11 @@ class BrokerConfig:
     def __post_init__(self) -> None:
         for name, kind in _KINDS.items():
             value = getattr(self, name)
+            if value is None and name == "cluster_secret_file":
+                continue
             if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-                raise IllegalArgumentError(f"{name}: {value!r} is not of type {kind.__name__}")
+                shown = "what is given" if name == "cluster_secret" else repr(value)
+                raise IllegalArgumentError(f"{name}: {shown} is not of type {kind.__name__}")
         if self.data.exists() and not self.data.is_dir():
             raise IllegalArgumentError(f"data: {self.data} is not a folder")
         parse_address(self.listen, "listen", is_zero_port_allowed=True)
@@ -105,6 +144,22 @@ class BrokerConfig:
             parse_address(self.metrics_listen, "metrics_listen", is_zero_port_allowed=True)
         if self.log_level.lower() not in LOG_LEVELS:
             raise IllegalArgumentError(f"log_level: {self.log_level!r} is not one of {', '.join(LOG_LEVELS)}")
+        self._check_group()
+
+    def _check_group(self) -> None:
+        """What concerns the group; also fills in the fields whose value follows from others."""
+        peers = self.peer_addresses
+        if peers and self.node not in peers:
+            raise IllegalArgumentError(f"peers: node {self.node} itself must be among them; there are {sorted(peers)}")
+        if self.peer_listen:
+            parse_address(self.peer_listen, "peer_listen", is_zero_port_allowed=True)
+        object.__setattr__(self, "replication", replication_of(self.replication, has_peers=bool(peers)))
+        if self.cluster_secret_file is not None:
+            object.__setattr__(self, "cluster_secret", read_secret(self.cluster_secret_file))
+        check_secret(self.cluster_secret, [*peers.values(), *filter(None, [self.peer_listen_address])])
+        self._check_range("tick_ms", _TICK_MS_MIN, _TICK_MS_MAX)
+        self._check_range("heartbeat_ticks", 1, _TICKS_MAX - 1)
+        self._check_range("election_ticks", self.heartbeat_ticks + 1, _TICKS_MAX)
 
     def _check_range(self, name: str, low: int, high: int) -> None:
         value = getattr(self, name)
@@ -115,6 +170,21 @@ class BrokerConfig:
     def listen_address(self) -> Address:
         """(host, port) to listen on."""
         return parse_address(self.listen, "listen", is_zero_port_allowed=True)
+
+    @property
+    def peer_addresses(self) -> dict[int, Address]:
+        """Where the nodes of the group reach each other, by node, this one included; none when there are no `peers`."""
+        return parse_peers(self.peers)
+
+    @property
+    def peer_listen_address(self) -> Address | None:
+        """(host, port) to listen on for the other nodes, or None when neither `peer_listen` nor `peers` says one."""
+        if self.peer_listen:
+            return parse_address(self.peer_listen, "peer_listen", is_zero_port_allowed=True)
+        if not self.peers:
+            return None
+        host, port = self.peer_addresses[self.node]
+        return (host if is_loopback(host) else all_addresses_of(host)), port
 
     def advertised(self, port: int) -> list[Address]:
         """What routes tell clients. port: the one that is really listened on."""
@@ -160,17 +230,26 @@ def _int(text: str, field: str) -> int:
         raise IllegalArgumentError(f"{field}: {text!r} is not a whole number") from None
 
 
+def _parts(text: str, _field: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def _milliseconds(text: str, field: str) -> int:
     return int(text) if text.strip().isdecimal() else parse_duration_ms(text, field)
 
 
 _KINDS: dict[str, type] = {
-    field.name: {Path: Path, str: str, int: int, bool: bool}.get(field.type, tuple)  # type: ignore[arg-type]
-    for field in fields(BrokerConfig)
+    one.name: {Path: Path, Path | None: Path, str: str, int: int, bool: bool}.get(one.type, tuple)  # type: ignore[arg-type]
+    for one in fields(BrokerConfig)
 }
 _FROM_TEXT: dict[str, Callable[[str, str], object]] = {
     "data": lambda text, _field: Path(text).expanduser(),
-    "advertise": lambda text, _field: tuple(part.strip() for part in text.split(",") if part.strip()),
+    "advertise": _parts,
+    "peers": _parts,
+    "cluster_secret_file": lambda text, _field: Path(text).expanduser() if text.strip() else None,
+    "tick_ms": _milliseconds,
+    "election_ticks": _int,
+    "heartbeat_ticks": _int,
     "node": _int,
     "segment_bytes": _size,
     "snapshot_every_bytes": _size,

@@ -2,6 +2,7 @@ import logging
 from dataclasses import FrozenInstanceError, fields
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,16 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         auto_create_topics=False,
         metrics_listen=DEFAULT_METRICS_LISTEN,
         log_level="info",
+        peers=(),
+        peer_listen="",
+        replication="solo",
+        cluster_secret="",
+        cluster_secret_file=None,
+        tick_ms=50,
+        election_ticks=12,
+        heartbeat_ticks=2,
     )
+    assert config.replication == "solo"
 
 
 @pytest.mark.parametrize(
@@ -61,6 +71,29 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         ("auto_create_topics", 1, "auto_create_topics: 1 is not of type bool"),
         ("metrics_listen", "9", "metrics_listen: '9' is not HOST:PORT"),
         ("log_level", "loud", "log_level: 'loud' is not one of debug, info, warning, error"),
+        ("peers", ("127.0.0.1:1",), "'127.0.0.1:1' is not NUMBER=HOST:PORT, such as 1=127.0.0.1:10921"),
+        ("peers", ("x=127.0.0.1:1",), "is not NUMBER=HOST:PORT"),
+        ("peers", ("1=",), "is not HOST:PORT"),
+        ("peers", ("1=h:0",), "port 0 is outside of 1 to 65535"),
+        ("peers", ("1=::1:5",), "is not HOST:PORT"),
+        ("peers", ("0=h:1",), "node 0 is outside of 1 to 255"),
+        ("peers", ("256=h:1",), "node 256 is outside of 1 to 255"),
+        ("peers", ("1=h:1", "1=h:2"), "node 1 stands there twice"),
+        ("peers", ("1=h:1", "2=h:1"), "two nodes cannot both be at h:1"),
+        ("peers", ("2=127.0.0.1:2", "3=127.0.0.1:3"), "node 1 itself must be among them; there are [2, 3]"),
+        ("peers", tuple(f"{n}=h:{n}" for n in range(1, 9)), "8 nodes are outside of 1 to 7"),
+        ("peers", "1=h:1", "is not of type tuple"),
+        ("peer_listen", "10921", "'10921' is not HOST:PORT"),
+        ("replication", "raftt", "replication: 'raftt' is not one of solo, raft"),
+        ("replication", "Master_Slave", "master_slave comes with stage 2"),
+        ("cluster_secret", 12345678, "what is given is not of type str"),
+        ("cluster_secret", "x" * 4097, "4097 bytes are more than 4096"),
+        ("cluster_secret_file", Path("no-such-file"), "no-such-file cannot be read: No such file or directory"),
+        ("cluster_secret_file", Path(), "cannot be read"),
+        ("tick_ms", 9, "tick_ms: 9 is outside of 10 to 1000"),
+        ("tick_ms", 1001, "tick_ms: 1001 is outside of 10 to 1000"),
+        ("heartbeat_ticks", 0, "heartbeat_ticks: 0 is outside of 1 to 999"),
+        ("election_ticks", 2, "election_ticks: 2 is outside of 3 to 1000"),
     ],
 )
 def test_a_value_outside_its_limits_is_refused_by_field_and_limit(field: str, value: object, text: str) -> None:
@@ -110,13 +143,17 @@ def test_every_field_can_come_from_the_environment_as_text() -> None:
     texts = {
         "data": "d", "listen": "h:1", "advertise": "10.0.0.1:1, 10.0.0.2:2", "name": "n", "node": "7", "segment_bytes": "128KiB",
         "snapshot_every_bytes": "1gib", "retention_bytes": "5", "retention_ms": "1500", "auto_create_topics": "1",
-        "metrics_listen": "", "log_level": "ERROR",
+        "metrics_listen": "", "log_level": "ERROR", "peers": "7=127.0.0.1:1, 8=127.0.0.1:2", "peer_listen": "127.0.0.1:3",
+        "replication": "RAFT", "cluster_secret": "s", "cluster_secret_file": "", "tick_ms": "20ms", "election_ticks": "9",
+        "heartbeat_ticks": "3",
     }  # fmt: skip
     assert set(texts) == {field.name for field in fields(BrokerConfig)}
     config = load_config(None, {f"MQ_BROKER_{name.upper()}": text for name, text in texts.items()})
     assert config == BrokerConfig(
         data=Path("d"), listen="h:1", advertise=("10.0.0.1:1", "10.0.0.2:2"), name="n", node=7, segment_bytes=128 << 10,
         snapshot_every_bytes=1 << 30, retention_bytes=5, retention_ms=1500, auto_create_topics=True, log_level="ERROR",
+        peers=("7=127.0.0.1:1", "8=127.0.0.1:2"), peer_listen="127.0.0.1:3", replication="raft", cluster_secret="s", tick_ms=20,
+        election_ticks=9, heartbeat_ticks=3,
     )  # fmt: skip
 
 
@@ -179,6 +216,76 @@ def test_a_broker_on_all_addresses_does_not_tell_clients_to_connect_to_none() ->
     ((host, port),) = BrokerConfig(data=DATA, listen="0.0.0.0:8081").advertised(8081)
     assert host not in ("", "0.0.0.0")
     assert port == 8081
+
+
+# --- the group
+
+PEERS = ("1=127.0.0.1:10931", "2=localhost:10941", "3=[::1]")
+
+
+def test_peers_are_addresses_by_node_and_mean_raft() -> None:
+    config = BrokerConfig(data=DATA, peers=PEERS)
+    assert config.peer_addresses == {1: ("127.0.0.1", 10931), 2: ("localhost", 10941), 3: ("::1", 10921)}
+    assert config.replication == "raft"
+
+
+def test_raft_without_peers_is_a_group_of_one_that_listens_for_nobody() -> None:
+    config = BrokerConfig(data=DATA, replication="Raft")
+    assert (config.replication, config.peer_addresses, config.peer_listen_address) == ("raft", {}, None)
+
+
+def test_solo_with_peers_is_a_contradiction_and_told_with_its_source() -> None:
+    with pytest.raises(IllegalArgumentError, match=r"^replication: solo copies nothing to anyone.*\(--replication\)$"):
+        load_config(None, {}, {"data": "d", "peers": ",".join(PEERS), "replication": "solo"})
+
+
+@pytest.mark.parametrize(
+    ("own", "listen", "expected"),
+    [
+        ("127.0.0.1:5", "", ("127.0.0.1", 5)),
+        ("[::1]:5", "", ("::1", 5)),
+        ("localhost:5", "", ("localhost", 5)),
+        ("10.0.0.1:5", "", ("0.0.0.0", 5)),
+        ("broker-a-1", "", ("0.0.0.0", 10921)),
+        ("[2001:db8::1]:5", "", ("::", 5)),
+        ("10.0.0.1:5", "10.0.0.2:6", ("10.0.0.2", 6)),
+        ("127.0.0.1:5", "127.0.0.1:0", ("127.0.0.1", 0)),
+    ],
+)
+def test_a_node_listens_for_its_peers_at_its_own_port(own: str, listen: str, expected: tuple[str, int]) -> None:
+    config = BrokerConfig(data=DATA, peers=(f"1={own}",), peer_listen=listen, cluster_secret="s")
+    assert config.peer_listen_address == expected
+
+
+@pytest.mark.parametrize("settings", [{"peers": ("1=10.0.0.1:1",)}, {"peers": ("1=127.0.0.1:1",), "peer_listen": "0.0.0.0:1"}])
+def test_without_a_secret_a_group_stays_on_its_machine(settings: dict[str, Any]) -> None:
+    assert BrokerConfig(data=DATA, peers=PEERS).cluster_secret == ""
+    with pytest.raises(IllegalArgumentError, match=r"^cluster_secret: 1?0.0.0.\d:1 can be reached from other machines"):
+        BrokerConfig(data=DATA, **settings)
+    assert BrokerConfig(data=DATA, cluster_secret="s", **settings).replication == "raft"
+
+
+def test_the_secret_of_the_file_wins_and_loses_its_newline(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("  from the file\n")
+    config = load_config(None, {"MQ_BROKER_CLUSTER_SECRET": "other"}, {"data": "d", "cluster_secret_file": str(file)})
+    assert config.cluster_secret == "from the file"
+    file.write_text("\n")
+    with pytest.raises(IllegalArgumentError, match=r"cluster_secret_file: .* is empty \(--cluster-secret-file\)"):
+        load_config(None, {}, {"data": "d", "cluster_secret_file": str(file)})
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(IllegalArgumentError, match="is not text in UTF-8"):
+        BrokerConfig(data=DATA, cluster_secret_file=file)
+
+
+def test_the_secret_is_never_shown(tmp_path: Path) -> None:
+    assert "hush" not in repr(BrokerConfig(data=DATA, cluster_secret="hush"))
+    file = tmp_path / "mq.yaml"
+    file.write_text("cluster_secret: [hush]\n")
+    with pytest.raises(IllegalArgumentError) as caught:
+        load_config(file, {}, {"data": "d"})
+    assert str(caught.value).startswith("cluster_secret: ")
+    assert "hush" not in str(caught.value)
 
 
 # --- logs

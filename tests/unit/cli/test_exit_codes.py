@@ -137,10 +137,14 @@ def test_the_second_endpoint_is_tried_when_the_first_is_dead(mq: Mq, broker: Fak
         (("consume", "a", "--group", "g", "--tag", "a ||"), "has a place without a tag"),
         (("message", "peek", "a", "--offset", "-1"), "'-1' is not earliest, latest or an offset"),
         (("broker",), "data: a folder is needed"),
-        (("broker", "--data", "d", "--peers", "1=a:1"), "comes with stage 3"),
+        (("broker", "--data", "d", "--peers", "1=a:1"), "cluster_secret: a:1 can be reached from other machines"),
+        (
+            ("broker", "--data", "d", "--peers", "2=127.0.0.1:1"),
+            "peers: node 1 itself must be among them; there are [2] (--peers)",
+        ),
         (("broker", "--data", "d", "--registry", "a:1"), "comes with stage 2"),
         (("broker", "--data", "d", "--parts", "work/lab1a"), "comes with the labs"),
-        (("broker", "--data", "d", "--replication", "RAFT"), "raft comes with stage 3"),
+        (("broker", "--data", "d", "--replication", "paxos"), "'paxos' is not one of"),
         (("broker", "--data", "d", "--replication", "master_slave"), "master_slave comes with stage 2"),
         (
             ("broker", "--data", "d", "--listen", "8081"),

@@ -1,0 +1,91 @@
+"""The settings that concern a broker's group: who belongs to it, how the log is copied, and the secret they share."""
+
+import ipaddress
+from collections.abc import Sequence
+from pathlib import Path
+
+from mq.core.address import Address, is_ip, parse_address, show_address
+from mq.core.errors import IllegalArgumentError
+
+__all__ = ["PEER_PORT", "all_addresses_of", "check_secret", "is_loopback", "parse_peers", "read_secret", "replication_of"]
+
+PEER_PORT = 10921
+"""Where a node listens for the others of its group unless it is told otherwise."""
+
+_NODE_MAX = 255
+_NODES_MAX = 7
+_SECRET_BYTES_MAX = 4096
+_REPLICATIONS = ("solo", "raft")
+
+
+def parse_peers(texts: Sequence[str]) -> dict[int, Address]:
+    """Addresses by node, of texts such as `1=127.0.0.1:10921`. Raises: IllegalArgumentError naming `peers`."""
+    peers: dict[int, Address] = {}
+    for text in texts:
+        number, equals, place = str(text).partition("=")
+        if not equals or not number.strip().isascii() or not number.strip().isdecimal():
+            raise IllegalArgumentError(f"peers: {str(text)[:80]!r} is not NUMBER=HOST:PORT, such as 1=127.0.0.1:{PEER_PORT}")
+        node = int(number)
+        if not 1 <= node <= _NODE_MAX:
+            raise IllegalArgumentError(f"peers: node {node} is outside of 1 to {_NODE_MAX}")
+        if node in peers:
+            raise IllegalArgumentError(f"peers: node {node} stands there twice")
+        has_port = ":" in place.rpartition("]")[2]
+        address = parse_address(place if has_port else f"{place.strip()}:{PEER_PORT}", "peers")
+        if address in peers.values():
+            raise IllegalArgumentError(f"peers: two nodes cannot both be at {show_address(address)}")
+        peers[node] = address
+    if len(peers) > _NODES_MAX:
+        raise IllegalArgumentError(f"peers: {len(peers)} nodes are outside of 1 to {_NODES_MAX}")
+    return peers
+
+
+def replication_of(text: str, *, has_peers: bool) -> str:
+    """`solo` or `raft`, as the setting says, or as the peers do where it says nothing. Raises: IllegalArgumentError."""
+    wanted = text.strip().lower() or ("raft" if has_peers else "solo")
+    if wanted == "master_slave":
+        raise IllegalArgumentError("replication: master_slave comes with stage 2 (registry); there are solo and raft")
+    if wanted not in _REPLICATIONS:
+        raise IllegalArgumentError(f"replication: {text[:80]!r} is not one of {', '.join(_REPLICATIONS)}")
+    if wanted == "solo" and has_peers:
+        raise IllegalArgumentError("replication: solo copies nothing to anyone; leave the peers away, or take raft")
+    return wanted
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches this host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def all_addresses_of(host: str) -> str:
+    """What to listen on for all addresses of the same kind as this one."""
+    return "::" if is_ip(host, 6) else "0.0.0.0"  # noqa: S104 - nodes of other machines are to connect; they prove the secret
+
+
+def read_secret(file: Path) -> str:
+    """The secret in a file, without blanks at its ends. Raises: IllegalArgumentError, which never shows any of it."""
+    try:
+        secret = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise IllegalArgumentError(f"cluster_secret_file: {file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise IllegalArgumentError(f"cluster_secret_file: {file} is not text in UTF-8") from None
+    if not secret:
+        raise IllegalArgumentError(f"cluster_secret_file: {file} is empty")
+    return secret
+
+
+def check_secret(secret: str, addresses: Sequence[Address]) -> None:
+    """Whether these addresses may be used with this secret. Raises: IllegalArgumentError, which never shows any of it."""
+    size = len(secret.encode(errors="surrogatepass"))
+    if size > _SECRET_BYTES_MAX:
+        raise IllegalArgumentError(f"cluster_secret: {size} bytes are more than {_SECRET_BYTES_MAX}")
+    reachable = [address for address in addresses if not is_loopback(address[0])]
+    if reachable and not secret:
+        raise IllegalArgumentError(
+            f"cluster_secret: {show_address(reachable[0])} can be reached from other machines, so the nodes of the group need a "
+            "secret: --cluster-secret-file FILE, or MQ_BROKER_CLUSTER_SECRET"
+        )
