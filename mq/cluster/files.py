@@ -1,0 +1,141 @@
+"""The files of a cluster's folder.
+
+cluster.json      what the cluster is: nodes, addresses, settings, and the proxy's token; for its owner only
+cluster.secret    what the nodes prove to each other; for its owner only
+proxy.json        where the proxy listens, as it says itself
+pids/NAME.json    the process of a node, or of `proxy`, while there is one
+logs/NAME.log     what a process says
+data/NAME         the data folder of a node
+"""
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mq.cluster.errors import ClusterError
+
+__all__ = ["PROXY", "ClusterFile", "NodeEntry", "read_json", "write_json"]
+
+PROXY = "proxy"
+"""Name of the proxy's own process."""
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEntry:
+    """A node as it was planned. client, peer: HOST:PORT where it listens for clients and for the other nodes."""
+
+    name: str
+    group: str
+    node: int
+    client: str
+    peer: str
+
+
+@dataclass(slots=True)
+class ClusterFile:
+    """What `cluster.json` says.
+
+    command: starts a node, together with the flags of `mq broker`. settings: of `mq broker`, by field name, as text.
+    token: for the proxy; empty when there is none and the nodes reach each other directly. control: the proxy's port for
+    commands. proxied: [who dials, who is dialled, the proxy's port].
+    """
+
+    folder: Path
+    nodes: list[NodeEntry]
+    command: list[str]
+    settings: dict[str, str] = field(default_factory=dict)
+    token: str = ""
+    control: int = 0
+    proxied: list[tuple[str, str, int]] = field(default_factory=list)
+
+    @classmethod
+    def exists(cls, folder: Path) -> bool:
+        """Whether there is, or was, a cluster in this folder."""
+        return (folder / "cluster.json").exists()
+
+    @classmethod
+    def read(cls, folder: Path) -> "ClusterFile":
+        """The cluster of a folder. Raises: ClusterError."""
+        found = read_json(folder / "cluster.json")
+        if found is None:
+            raise ClusterError(f"there is no cluster in {folder}; `mq cluster up --dir {folder}` makes one")
+        try:
+            if found.pop("format") != _FORMAT:
+                raise ClusterError(f"{folder / 'cluster.json'} is of another version of mq")
+            nodes = [NodeEntry(**node) for node in found.pop("nodes")]
+            proxied = [(str(a), str(b), int(port)) for a, b, port in found.pop("proxied")]
+            return cls(folder=folder, nodes=nodes, proxied=proxied, **found)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ClusterError(f"{folder / 'cluster.json'} is not what it should be: {error!r}") from error
+
+    def write(self) -> None:
+        """Save it."""
+        content = {"format": _FORMAT, **asdict(self)}
+        del content["folder"]
+        write_json(self.folder / "cluster.json", content)
+
+    def links(self) -> list[tuple[str, str]]:
+        """Who dials whom: every ordered pair of nodes of one group."""
+        return [(a.name, b.name) for a in self.nodes for b in self.nodes if a.group == b.group and a != b]
+
+    def node(self, name: str) -> NodeEntry:
+        """A node by its name. Raises: ClusterError naming those that there are."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise ClusterError(f"there is no node {name!r}; there are {', '.join(node.name for node in self.nodes)}")
+
+    def log_file(self, name: str) -> Path:
+        """Where a process says what it does."""
+        return self.folder / "logs" / f"{name}.log"
+
+    def pid_file(self, name: str) -> Path:
+        """Where the process of a node, or of the proxy, is written down."""
+        return self.folder / "pids" / f"{name}.json"
+
+    def data_folder(self, name: str) -> Path:
+        """Where a node keeps what it stores."""
+        return self.folder / "data" / name
+
+    def secret_file(self) -> Path:
+        """The secret of the cluster; made on first use."""
+        file = self.folder / "cluster.secret"
+        if not file.exists():
+            _write_private(file, secrets.token_hex(32) + "\n")
+        return file
+
+
+def read_json(file: Path) -> dict[str, Any] | None:
+    """The object in a file, or None when there is no such file. Raises: ClusterError."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ClusterError(f"{file} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise ClusterError(f"{file} is not what it should be")
+    return found
+
+
+def write_json(file: Path, content: dict[str, Any]) -> None:
+    """Put an object into a file, whole or not at all; only its owner can read it."""
+    _write_private(file, json.dumps(content, indent=2) + "\n")
+
+
+def _write_private(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    made = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
+            handle.write(text)
+        made.replace(file)
+    finally:
+        with suppress(FileNotFoundError):
+            made.unlink()
