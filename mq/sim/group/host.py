@@ -1,16 +1,16 @@
-"""One node's host in the deterministic world: it does what the node asks for, in exactly the order of `mq.raft.output`.
+"""One node's host in the deterministic world: the host loop of `mq.raft.hosting` on a simulated network and disk.
 
 Its disk is a lane of its own: what was appended is durable some time later, messages leave before that, promises after it.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from mq.core.entry import Appended
+from mq.core.ports import Plan
 from mq.raft.messages import Message
 from mq.raft.node import RaftNode
-from mq.raft.output import NOTHING, Chunk, ChunkWanted, EntriesWanted, Output
+from mq.raft.output import NOTHING, Chunk, ChunkWanted, EntriesWanted, RoleChanged
 from mq.raft.role import Role
 from mq.sim.group.lane import Batch, Lane, OwnSnapshot, Weather
 from mq.sim.group.machine import Machine, Place
@@ -24,7 +24,7 @@ class Host(Machine):
 
     deciding: the configuration as it was before this step.
 
-    promises: (sequence, message) that wait for the disk. is_taking_back: while a full disk undoes appends.
+    is_taking_back: while a full disk undoes appends.
     """
 
     def __init__(self, node_id: int, place: Place, storage: Storage, weather: Weather) -> None:
@@ -43,7 +43,7 @@ class Host(Machine):
         self.life += 1
         self.is_paused = False
         self.deferred: list[tuple[Any, ...]] = []
-        self.lane, self.promises = Lane(), deque[tuple[int, Message]]()
+        self.lane = Lane()
         self._open()
         node, log, now_ms = self._live(), self.log, self.agenda.now_ms
         self.term, self.vote, self.role, self.commit_index = node.term, node.vote, node.role, node.commit_index
@@ -121,17 +121,15 @@ class Host(Machine):
 
     # --- outputs
 
-    def carry_out(self, output: Output) -> None:  # noqa: C901, PLR0912 - a list of things to do; their order is the point
-        """See `mq.raft.output`: the numbers are those of its list."""
+    def role_changed(self, changes: Sequence[RoleChanged]) -> None:
+        """See `HostLoop`."""
+        for change in changes:
+            self._note((self.agenda.now_ms, self.node_id, "role", str(change.role), change.term, change.leader))
+
+    def look(self) -> None:
+        """Tell the checkers what changed."""
         node = self._live()
         self.deciding = self.configuration
-        if output.changes:
-            for change in output.changes:
-                self._note((self.agenda.now_ms, self.node_id, "role", str(change.role), change.term, change.leader))
-        if output.saves:
-            self._save(output.saves)  # 1
-        if output.install is not None:  # 4, before it is told what is committed now
-            self._install(output.install)
         if node.configuration is not self.configuration:
             self._note_members(node)
         if (
@@ -141,35 +139,18 @@ class Host(Machine):
             or node.vote != self.vote
         ):
             self._observe(node)
-        for message in output.send:  # 2
-            self._send(message)
-        if output.send_after:  # 3
-            self.promises.extend(output.send_after)
-        if output.apply_to > self.apply_to:  # 5
-            self._apply_up_to(output.apply_to)
-        if output.reads:  # 6
-            self._take_reads(output.reads)
-        if output.fetch:  # 7
-            for wanted in output.fetch:
-                self.agenda.at(self.agenda.now_ms + self.place.options.read_ms, self._fetch, wanted, self.life)
-        if output.chunks:  # 8
-            for chunk in output.chunks:
-                self._put_to_disk(chunk)
-        if output.forget:  # 9
-            self.storage.forget(output.forget)
-            self._note((self.agenda.now_ms, self.node_id, "forget", self.storage.durable.base.index + 1))
 
     def _note_members(self, node: RaftNode) -> None:
         self.configuration = now = node.configuration
         self._note((self.agenda.now_ms, self.node_id, "members", now.voters, now.old_voters, now.learners))
 
-    def _send(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
+        """See `HostLoop`."""
         for leaves in self._leaves:
             leaves(self, message)
         self._send_on(message)
 
     def _observe(self, node: RaftNode) -> None:
-        """Tell the checkers what changed."""
         node.check()
         if node.vote is not None and (node.term, node.vote) != (self.term, self.vote):
             self._note((self.agenda.now_ms, self.node_id, "vote", node.term, node.vote))
@@ -184,7 +165,8 @@ class Host(Machine):
 
     # --- the disk
 
-    def _save(self, saves: Sequence[Appended]) -> None:
+    def save(self, saves: Sequence[Appended]) -> None:
+        """See `HostLoop`."""
         for appended in saves:
             group = self.storage.group(appended.sequence)
             row = (group.after_index, group.entries, group.sequence)
@@ -230,10 +212,7 @@ class Host(Machine):
             hard_state = durable.hard_state
             row = (sequence, hard_state.term, hard_state.vote, durable.last_index)
             self._note((self.agenda.now_ms, self.node_id, "save", *row))
-            promises = self.promises
-            while promises and promises[0][0] <= sequence:
-                self._send(promises.popleft()[1])
-            self.carry_out(self._live().saved(sequence))
+            self.saved(sequence)
         for job in batch:
             if isinstance(job, OwnSnapshot):
                 self._own_snapshot_saved(job)
@@ -248,19 +227,31 @@ class Host(Machine):
         self.lane.finish()
         self._is_saving_snapshot = False
         self.is_taking_back = True
-        for sequence in sorted((job for job in whole if isinstance(job, int)), reverse=True):
-            self._note((self.agenda.now_ms, self.node_id, "save-failed", sequence, 1))
-            self.promises = deque(promise for promise in self.promises if promise[0] < sequence)
-            self.carry_out(self._live().save_failed(sequence))
+        self.take_back(job for job in whole if isinstance(job, int))
         self.is_taking_back = False
         for snapshot in dict.fromkeys(job.snapshot for job in whole if isinstance(job, Chunk)):
             self.carry_out(self._live().snapshot_failed(snapshot))
 
+    def taking_back(self, sequence: int) -> None:
+        """See `HostLoop`."""
+        self._note((self.agenda.now_ms, self.node_id, "save-failed", sequence, 1))
+
     def _fail(self) -> None:
-        """The disk cannot be trusted: nothing that waits for it comes true."""
         self._note((self.agenda.now_ms, self.node_id, "save-failed", 0, 0))
-        self.promises.clear()
-        self.carry_out(self._live().disk_failed())
+        self.disk_failed()
+
+    def fetch(self, wanted: EntriesWanted | ChunkWanted) -> None:
+        """See `HostLoop`."""
+        self.agenda.at(self.agenda.now_ms + self.place.options.read_ms, self._fetch, wanted, self.life)
+
+    def save_chunk(self, chunk: Chunk) -> None:
+        """See `HostLoop`."""
+        self._put_to_disk(chunk)
+
+    def forget(self, plan: Plan) -> None:
+        """See `HostLoop`."""
+        self.storage.forget(plan)
+        self._note((self.agenda.now_ms, self.node_id, "forget", self.storage.durable.base.index + 1))
 
     def _fetch(self, wanted: EntriesWanted | ChunkWanted, life: int) -> None:
         if not self._when_up(self._fetch, wanted, life):

@@ -1,6 +1,7 @@
 """The state machine on a node, and those who wait for it: commands to be applied, reads, snapshots of the state.
 
-The state is the number of commands that were taken and a running checksum of them.
+The state is the number of commands that were taken and a running checksum of them. The order of all that a host does is
+`mq.raft.hosting`, which the broker's process runs, too.
 """
 
 from collections.abc import Sequence
@@ -13,10 +14,11 @@ from mq.core.errors import StateError
 from mq.core.ids import LogIndex
 from mq.raft.configuration import Configuration
 from mq.raft.errors import NotLeaderError
+from mq.raft.hosting import HostLoop
 from mq.raft.messages import Snapshot
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
-from mq.raft.output import Chunk, Output, ReadReady
+from mq.raft.output import Chunk
 from mq.raft.port import LogStorage
 from mq.sim.group.agenda import Agenda
 from mq.sim.group.lane import OwnSnapshot, Weather
@@ -75,7 +77,7 @@ class Place:
     make: type[RaftNode] = RaftNode
 
 
-class Machine:
+class Machine(HostLoop):
     """See the module; `Host` is what runs it.
 
     node: None while the process is dead. life: rises with each start and end, so that what was under way for an earlier one is
@@ -85,6 +87,7 @@ class Machine:
     def __init__(self, node_id: int, place: Place, storage: Storage, weather: Weather) -> None:
         self.node_id, self.place, self.storage, self.weather = node_id, place, storage, weather
         self.agenda, self._note, self._watch = place.agenda, place.trace.note, place.watch
+        super().__init__()
         self.node: RaftNode | None = None
         self.life = 0
 
@@ -94,12 +97,12 @@ class Machine:
         self.log: LogStorage = opened.log
         self.pending: dict[int, tuple[int, str, Asker]] = {}
         self._asked: dict[int, tuple[str, Asker]] = {}
-        self._ready: list[ReadReady] = []
         self._context = 0
         self._is_applying = self._is_saving_snapshot = False
-        self.applied, self.checksum = decode_state(opened.state) if opened.snapshot else (0, 0)
-        self.snapshot_index = self.apply_to = self.applied
-        self.node = self.place.make(
+        applied, self.checksum = decode_state(opened.state) if opened.snapshot else (0, 0)
+        self.begin(applied)
+        self.snapshot_index = applied
+        self.core = self.node = self.place.make(
             self.node_id,
             opened.log,
             Random(self.place.rng.getrandbits(32)),  # noqa: S311 - repeatable is what it has to be
@@ -116,9 +119,6 @@ class Machine:
 
     # --- filled in by `Host`
 
-    def carry_out(self, output: Output) -> None:
-        """Do what the node asks for."""
-
     def _put_to_disk(self, job: OwnSnapshot | Chunk) -> None:
         """Save it, behind everything that waits."""
 
@@ -128,8 +128,8 @@ class Machine:
 
     # --- the state machine
 
-    def _apply_up_to(self, index: int) -> None:
-        self.apply_to = index
+    def apply(self) -> None:
+        """See `HostLoop`."""
         if not self.place.options.apply_ms:
             self._apply()
         elif not self._is_applying:
@@ -157,8 +157,7 @@ class Machine:
                     asker.done(request, entry.index, term)
                 else:
                     asker.unknown(request)
-        self.carry_out(self._live().applied(LogIndex(self.applied)))
-        self._answer_reads()
+        self.applied_up_to(self.applied)
         self._take_snapshot()
 
     def _take_snapshot(self) -> None:
@@ -187,7 +186,8 @@ class Machine:
         self.carry_out(self._live().snapshot_saved(job.snapshot, keep_from=keep_from))
         self.storage.forget_snapshots(self._live().snapshot.last.index)
 
-    def _install(self, snapshot: Snapshot) -> None:
+    def install(self, snapshot: Snapshot) -> None:
+        """See `HostLoop`."""
         state = self.storage.state_of(snapshot)
         if state is None:
             raise StateError(f"node {self.node_id} is to install a snapshot of entry {snapshot.last.index} that is not there")
@@ -199,8 +199,7 @@ class Machine:
         for index in [index for index in self.pending if index <= self.applied]:
             _, request, asker = self.pending.pop(index)
             asker.unknown(request)
-        self.carry_out(self._live().applied(LogIndex(self.applied)))
-        self._answer_reads()
+        self.applied_up_to(self.applied)
 
     # --- clients
 
@@ -239,24 +238,14 @@ class Machine:
             raise
         self.carry_out(output)
 
-    def _take_reads(self, reads: Sequence[ReadReady]) -> None:
-        for ready in reads:
-            if ready.index < 0:
-                request, asker = self._asked.pop(ready.context)
-                self._note((self.agenda.now_ms, self.node_id, "refuse", request))
-                asker.lost(request)
-            else:
-                self._ready.append(ready)
-        self._answer_reads()
+    def read_lost(self, context: int) -> None:
+        """See `HostLoop`."""
+        request, asker = self._asked.pop(context)
+        self._note((self.agenda.now_ms, self.node_id, "refuse", request))
+        asker.lost(request)
 
-    def _answer_reads(self) -> None:
-        if not self._ready:
-            return
-        waiting, self._ready = self._ready, []
-        for ready in waiting:
-            if ready.index > self.applied:
-                self._ready.append(ready)
-                continue
-            request, asker = self._asked.pop(ready.context)
-            self._note((self.agenda.now_ms, self.node_id, "answer", request, self.applied))
-            asker.answered(request, self.applied)
+    def read_answered(self, context: int) -> None:
+        """See `HostLoop`."""
+        request, asker = self._asked.pop(context)
+        self._note((self.agenda.now_ms, self.node_id, "answer", request, self.applied))
+        asker.answered(request, self.applied)
