@@ -2,7 +2,7 @@
 
 cluster.json      what the cluster is: nodes, addresses, settings, and the proxy's token; for its owner only
 cluster.secret    what the nodes prove to each other; for its owner only
-proxy.json        where the proxy listens, as it says itself
+lock              held by a command that starts or ends processes
 pids/NAME.json    the process of a node, or of `proxy`, while there is one
 logs/NAME.log     what a process says
 data/NAME         the data folder of a node
@@ -11,19 +11,23 @@ data/NAME         the data folder of a node
 import json
 import os
 import secrets
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mq.cluster.errors import ClusterError
+from mq.cluster.polling import poll_until
 
-__all__ = ["PROXY", "ClusterFile", "NodeEntry", "read_json", "write_json"]
+__all__ = ["PROXY", "ClusterFile", "NodeEntry", "locked", "read_json", "write_json"]
 
 PROXY = "proxy"
 """Name of the proxy's own process."""
 
 _FORMAT = 1
+_LOCK_S_MAX = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class ClusterFile:
 
     command: starts a node, together with the flags of `mq broker`. settings: of `mq broker`, by field name, as text.
     token: for the proxy; empty when there is none and the nodes reach each other directly. control: the proxy's port for
-    commands. proxied: [who dials, who is dialled, the proxy's port].
+    commands. proxied: [who dials, who is dialled, the proxy's port]. parts: replaced organs (a folder or module), by node.
     """
 
     folder: Path
@@ -53,6 +57,7 @@ class ClusterFile:
     token: str = ""
     control: int = 0
     proxied: list[tuple[str, str, int]] = field(default_factory=list)
+    parts: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def exists(cls, folder: Path) -> bool:
@@ -84,6 +89,10 @@ class ClusterFile:
         """Who dials whom: every ordered pair of nodes of one group."""
         return [(a.name, b.name) for a in self.nodes for b in self.nodes if a.group == b.group and a != b]
 
+    def proxy_ports(self) -> dict[tuple[str, str], int]:
+        """The proxy's port for each link, (who dials, who is dialled)."""
+        return {(source, target): port for source, target, port in self.proxied}
+
     def node(self, name: str) -> NodeEntry:
         """A node by its name. Raises: ClusterError naming those that there are."""
         for node in self.nodes:
@@ -109,6 +118,31 @@ class ClusterFile:
         if not file.exists():
             _write_private(file, secrets.token_hex(32) + "\n")
         return file
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Only one command at a time starts or ends processes of a cluster. Raises: ClusterError when another one takes too long."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as handle:
+        if not poll_until(lambda: _try_lock(handle), _LOCK_S_MAX):
+            raise ClusterError(f"another `mq cluster` command is at work in {folder}")
+        yield
+
+
+def _try_lock(handle: IO[str]) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415 - exists on Windows only
+
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415 - does not exist on Windows
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def read_json(file: Path) -> dict[str, Any] | None:

@@ -18,10 +18,10 @@ from typing import Any
 
 from mq.cluster.errors import ClusterError
 from mq.cluster.fabric import Fabric
-from mq.cluster.files import ClusterFile, write_json
+from mq.cluster.files import ClusterFile
 from mq.core.address import Address, parse_address
 
-__all__ = ["Proxy", "ask_proxy", "main"]
+__all__ = ["Proxy", "ask_proxy", "command_of_proxy", "main"]
 
 _HOST = "127.0.0.1"
 _ANSWER_S_MAX = 5.0
@@ -111,6 +111,11 @@ def ask_proxy(port: int, token: str, request: Mapping[str, object]) -> dict[str,
     return answer
 
 
+def command_of_proxy(folder: Path) -> list[str]:
+    """What starts the proxy of the cluster in this folder."""
+    return [sys.executable, "-m", "mq.cluster.proxy", str(folder)]
+
+
 async def _run(folder: Path) -> int:
     cluster = ClusterFile.read(folder)
     stop = asyncio.Event()
@@ -122,16 +127,19 @@ async def _run(folder: Path) -> int:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
     peers = {node.name: parse_address(node.peer, "peer") for node in cluster.nodes}
     proxy = Proxy(peers, cluster.links(), cluster.token)
-    await proxy.start()
-    ports = [[*link, port] for link, port in proxy.ports.items()]
-    write_json(folder / "proxy.json", {"control": proxy.control_port, "links": ports})
-    await stop.wait()
-    proxy.close()
+    try:
+        await proxy.start(cluster.proxy_ports(), cluster.control)
+        await stop.wait()
+    except OSError as error:
+        sys.stderr.write(f"the proxy cannot listen: {error}\n")
+        return 1
+    finally:
+        proxy.close()
     return 0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until SIGTERM; what listens where stands in `proxy.json` of the folder."""
+    """Run until SIGTERM. Where it listens stands in `cluster.json`."""
     (folder,) = sys.argv[1:] if arguments is None else arguments
     run: Callable[[Coroutine[Any, Any, int]], int] = asyncio.run
     with suppress(ImportError):

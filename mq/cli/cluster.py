@@ -1,0 +1,259 @@
+"""`mq cluster`."""
+
+import functools
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from mq.cli.options import DURATION, any_case, output_option
+from mq.cli.output import note, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from mq.cluster.backend import ClusterStatus
+    from mq.cluster.local import LocalCluster
+
+__all__ = ["cluster_command"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_TERMINATED = 128 + 15
+
+
+def _folder_option(command: _F) -> _F:
+    return click.option(
+        "--dir", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+        help="The cluster's folder.",
+    )(command)  # fmt: skip
+
+
+def _with_cluster(command: _F) -> _F:
+    """Adds `--dir`; the command gets the cluster that is there as its first argument."""
+
+    @_folder_option
+    @functools.wraps(command)
+    def found(*arguments: Any, folder: Path, **more: Any) -> Any:
+        from mq.cluster.local import LocalCluster  # noqa: PLC0415 - not needed for --help
+
+        return command(LocalCluster(folder), *arguments, **more)
+
+    return found  # type: ignore[return-value]
+
+
+def _node_name(cluster: "LocalCluster", text: str) -> str:
+    """A node's name, also for who leads now."""
+    from mq.cluster.asking import ask_broker, resolve  # noqa: PLC0415
+
+    return resolve(text, cluster.status(), ask_broker)
+
+
+@click.group("cluster")
+def cluster_command() -> None:
+    """Start, stop, kill, pause, cut and heal a cluster on this machine.
+
+    All of a cluster is in the folder of --dir. NODE is a name such as broker-a-1, or `leader` (`leader:broker-a`) for the
+    node that leads now.
+    """
+
+
+@cluster_command.command("up")
+@_folder_option
+@click.option("--groups", type=int, default=1, show_default=True, help="Broker groups.")
+@click.option("--nodes", type=int, default=3, show_default=True, help="Nodes of each group, 1 to 7.")
+@click.option("--registries", type=int, default=0, show_default=True, help="Registry nodes. (More come with stage 2.)")
+@click.option("--backend", type=any_case("local", "docker"), default="local", show_default=True, help="What nodes run in.")
+@click.option(
+    "--base-port", "--port", "base_port", type=click.IntRange(0, 65535), metavar="PORT",
+    help="Node n listens for clients at PORT + 10n; 0 for any free ports.  [default: 8081, or free ports where one is taken]",
+)  # fmt: skip
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of `mq broker` for all nodes; can be repeated."
+)
+@click.option(
+    "--parts",
+    multiple=True,
+    metavar="[NODE=]X",
+    help="Replaced organs, a folder or a module, in all nodes or one; can be repeated.",
+)
+@click.option("--direct", "is_direct", is_flag=True, help="Nothing between the nodes: a bit faster, but nothing can be cut.")
+@output_option
+def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - click calls it so
+    """Start a cluster, new or as it was left, and wait until it serves."""
+    _refuse_later(wanted["groups"], wanted["registries"], wanted["backend"])
+    from mq.cluster.local import LocalCluster  # noqa: PLC0415
+    from mq.cluster.plan import ClusterPlan  # noqa: PLC0415
+
+    parts = [text.partition("=") if "=" in text else ("", "", text) for text in wanted["parts"]]
+    plan = ClusterPlan(
+        nodes=wanted["nodes"], base_port=wanted["base_port"], is_direct=wanted["is_direct"],
+        settings=dict(map(_setting, wanted["settings"])), parts={node: part for node, _, part in parts},
+    )  # fmt: skip
+    # Whoever ends this command early leaves no nodes behind.
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        cluster = LocalCluster.up(folder, plan)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    status = cluster.status()
+    if is_json:
+        print_json(_promised(status))
+        return
+    _print_nodes(status)
+    note(f"the cluster serves; for other commands: export MQ_ENDPOINT={status.endpoint}")
+
+
+def _end(*_: object) -> NoReturn:
+    sys.exit(_TERMINATED)
+
+
+def _refuse_later(groups: int, registries: int, backend: str) -> None:
+    if groups != 1:
+        raise click.BadParameter(f"{groups}: more than one group comes with stage 2 (registry)", param_hint="--groups")
+    if registries != 0:
+        raise click.BadParameter(f"{registries}: registry nodes come with stage 2 (registry)", param_hint="--registries")
+    if backend == "docker":
+        raise click.BadParameter("docker: not yet; local works", param_hint="--backend")
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE, such as segment_bytes=1MiB", param_hint="--set")
+    return name.strip().lower().replace("-", "_"), value.strip()
+
+
+def _promised(status: "ClusterStatus") -> dict[str, Any]:
+    """What scripts rely on."""
+    keys = ("name", "group", "node", "pid", "client", "data")
+    nodes = [{key: getattr(node, key) for key in keys} for node in status.nodes]
+    return {"endpoint": status.endpoint, "registries": [], "nodes": nodes}
+
+
+def _print_nodes(status: "ClusterStatus", roles: "dict[str, str] | None" = None) -> None:
+    columns = ("node", "state", *(("role",) if roles is not None else ()), "client", "pid", "data")
+    rows = [
+        (n.name, n.state, *((roles[n.name],) if roles is not None else ()), n.client, n.pid or "-", n.data) for n in status.nodes
+    ]
+    print_table(columns, rows)
+
+
+@cluster_command.command("down")
+@_with_cluster
+def _down(cluster: "LocalCluster") -> None:
+    """End all processes of the cluster; what is stored stays for the next `up`."""
+    ended = cluster.down()
+    note(f"{ended} processes ended" if ended else "the cluster was down already")
+
+
+@cluster_command.command("status")
+@_with_cluster
+@output_option
+def _status(cluster: "LocalCluster", is_json: bool) -> None:  # noqa: FBT001 - click calls it so
+    """Show the nodes, who leads, and what is cut or slow."""
+    from mq.cluster.asking import ask_all, ask_broker, leader_of  # noqa: PLC0415
+
+    status = cluster.status()
+    answers = ask_all(status.nodes, ask_broker)
+    leaders = leader_of(status.nodes, answers).values()
+    # Where a question is passed on to the leader, a node's own role is not known from it.
+    roles = {
+        n.name: "leader"
+        if n.name in leaders
+        else "-"
+        if (a := answers[n.name]) is None
+        else a.role
+        if a.node == n.node
+        else "follower"
+        for n in status.nodes
+    }
+    if is_json:
+        found = _promised(status)
+        for shown, node in zip(found["nodes"], status.nodes, strict=True):
+            shown.update(state=node.state, role=roles[node.name], peer=node.peer)
+        print_json({**found, "network": status.network, "cuts": status.cuts, "delays": status.delays})
+        return
+    _print_nodes(status, roles)
+    for source, target in status.cuts:
+        note(f"cut: {target} hears nothing from {source}")
+    for source, target, delay_ms in status.delays:
+        note(f"slow: {target} hears {source} {delay_ms} ms later")
+    if status.network == "stopped" and any(node.state != "stopped" for node in status.nodes):
+        note("the proxy between the nodes does not run, so they do not reach each other; `mq cluster down`, then `up`")
+
+
+@cluster_command.command("start")
+@_with_cluster
+@click.argument("node")
+def _start(cluster: "LocalCluster", node: str) -> None:
+    """Start NODE again, and wait until it answers."""
+    name = _node_name(cluster, node)
+    if cluster.start(name):
+        note(f"{name} serves")
+    else:
+        note(f"{name} runs, but does not serve yet (has its group a majority?)")
+
+
+def _verb(name: str, done: str, text: str) -> None:
+    """Adds a command that does one thing to one node."""
+
+    @cluster_command.command(name, help=text)
+    @_with_cluster
+    @click.argument("node")
+    def command(cluster: "LocalCluster", node: str) -> None:
+        found = _node_name(cluster, node)
+        getattr(cluster, name)(found)
+        note(f"{found} {done}")
+
+
+_verb("stop", "is stopped", "End NODE in good order (SIGTERM): it hands leadership over first.")
+_verb("kill", "is killed", "End NODE at once (SIGKILL).")
+_verb("pause", "is paused", "Let NODE stand still (SIGSTOP), with all its connections open.")
+_verb("resume", "goes on", "Let a paused NODE go on (SIGCONT).")
+_verb("isolate", "is cut off from its group", "Cut NODE off from all others of its group.")
+
+
+@cluster_command.command("cut")
+@_with_cluster
+@click.argument("a")
+@click.argument("b")
+@click.option("--one-way", "is_one_way", is_flag=True, help="Only what A says to B; A still hears B.")
+def _cut(cluster: "LocalCluster", a: str, b: str, is_one_way: bool) -> None:  # noqa: FBT001 - click calls it so
+    """Cut nodes A and B off from each other, as silently as a pulled cable."""
+    first, second = _node_name(cluster, a), _node_name(cluster, b)
+    cluster.cut(first, second, is_one_way=is_one_way)
+    note(f"{second} hears nothing from {first}" + ("" if is_one_way else ", nor the other way round"))
+
+
+@cluster_command.command("delay")
+@_with_cluster
+@click.argument("a")
+@click.argument("b")
+@click.argument("duration", type=DURATION)
+def _delay(cluster: "LocalCluster", a: str, b: str, duration: int) -> None:
+    """Let A and B hear each other later by DURATION, such as 50ms; 0ms ends it."""
+    first, second = _node_name(cluster, a), _node_name(cluster, b)
+    cluster.delay(first, second, duration)
+    note(
+        f"{first} and {second} hear each other {duration} ms later" if duration else f"{first} and {second} are not slow any more"
+    )
+
+
+@cluster_command.command("heal")
+@_with_cluster
+def _heal(cluster: "LocalCluster") -> None:
+    """Undo all cuts and delays."""
+    cluster.heal()
+    note("nothing is cut or slow any more")
+
+
+@cluster_command.command("logs")
+@_with_cluster
+@click.argument("node")
+@click.option("-f", "--follow", "is_followed", is_flag=True, help="And what comes, until Ctrl-C.")
+def _logs(cluster: "LocalCluster", node: str, is_followed: bool) -> None:  # noqa: FBT001 - click calls it so
+    """Print what NODE wrote; also for `proxy`, which stands between the nodes."""
+    name = node if node == "proxy" else _node_name(cluster, node)
+    for line in cluster.logs(name, is_followed=is_followed):
+        print_line(line.rstrip("\n"))

@@ -1,0 +1,271 @@
+"""A cluster of processes of this machine. Nothing but its folder knows of it: any later command finds it there."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import mq
+from mq.cluster.asking import Ask, ask_all, ask_broker, leader_of
+from mq.cluster.backend import ClusterStatus, NodeInfo
+from mq.cluster.errors import ClusterError
+from mq.cluster.files import PROXY, ClusterFile, NodeEntry, locked
+from mq.cluster.plan import ClusterPlan, environment_of, flags_of
+from mq.cluster.polling import poll_until
+from mq.cluster.processes import PAUSED, RUNNING, STOPPED, Process, can_pause, end_all
+from mq.cluster.proxy import ask_proxy, command_of_proxy
+from mq.server.config import ENVIRONMENT_PREFIX
+
+__all__ = ["LocalCluster"]
+
+_SERVE_S_MAX = 60.0
+_ANSWER_S_MAX = 10.0
+_GRACE_S = 15.0
+_FOLLOW_S = 0.1
+_TAIL_LINES = 20
+_ROOT = Path(mq.__file__).resolve().parent.parent
+"""Nodes start here, so that they find this very program, wherever the command was given."""
+
+
+class LocalCluster:
+    """A cluster that is there, up or down; see `ClusterBackend` for the verbs. ask: how a node is asked for its role."""
+
+    def __init__(self, folder: Path, *, ask: Ask = ask_broker) -> None:
+        self.folder = folder.resolve()
+        self._file = ClusterFile.read(self.folder)
+        self._ask = ask
+
+    @classmethod
+    def up(cls, folder: Path, plan: ClusterPlan, *, ask: Ask = ask_broker) -> "LocalCluster":
+        """Start a cluster, new or as it was left; returns when every node answers and every group has a leader.
+
+        Nothing is left running when that fails. Raises: ClusterError, IllegalArgumentError for a wrong setting.
+        """
+        folder = folder.resolve()
+        with locked(folder):
+            if ClusterFile.exists(folder):
+                earlier = cls(folder, ask=ask)
+                if earlier._running():
+                    raise ClusterError(f"the cluster in {folder} is up already; `mq cluster down --dir {folder}` ends it")
+                plan.check_like(earlier._file)
+            plan.make(folder).write()
+            cluster = cls(folder, ask=ask)
+            try:
+                if cluster._file.token:
+                    cluster._start_proxy()
+                for node in cluster._file.nodes:
+                    cluster._start(node.name)
+                cluster._await_all()
+            except BaseException:
+                cluster._end_all(grace_s=0)
+                raise
+        return cluster
+
+    def down(self) -> int:
+        """End all processes in good order; how many there were."""
+        with locked(self.folder):
+            return self._end_all(grace_s=_GRACE_S)
+
+    # --- the verbs
+
+    def start(self, name: str, *, is_awaited: bool = True) -> bool:
+        """Start a stopped node; whether it answers (in a group without a majority it may not)."""
+        with locked(self.folder):
+            state = self._state(name)
+            if state != STOPPED:
+                raise ClusterError(f"{name} is {state}" + ("; `mq cluster resume` lets it go on" if state == PAUSED else ""))
+            process = self._start(name)
+        if not is_awaited:
+            return False
+
+        def is_done() -> bool:
+            return process.state == STOPPED or self._ask(self._file.node(name).client) is not None
+
+        answers = poll_until(is_done, _ANSWER_S_MAX)
+        self._check_alive([name])
+        return answers
+
+    def stop(self, name: str) -> None:
+        """SIGTERM, and wait; SIGKILL when it takes longer than 15 s."""
+        end_all([self._needed(name)], grace_s=_GRACE_S)
+        self._forget(name)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL."""
+        self._needed(name).kill()
+        self._forget(name)
+
+    def pause(self, name: str) -> None:
+        """SIGSTOP."""
+        self._send(name, "SIGSTOP", PAUSED)
+
+    def resume(self, name: str) -> None:
+        """SIGCONT."""
+        self._send(name, "SIGCONT", RUNNING)
+
+    def cut(self, a: str, b: str, *, is_one_way: bool = False) -> None:
+        """Cut two nodes off from each other."""
+        self._network({"verb": "cut", "from": a, "to": b, "one_way": is_one_way})
+
+    def delay(self, a: str, b: str, delay_ms: int) -> None:
+        """Slow two nodes down for each other."""
+        self._network({"verb": "delay", "from": a, "to": b, "ms": delay_ms})
+
+    def isolate(self, name: str) -> None:
+        """Cut a node off from all others of its group."""
+        group = self._file.node(name).group
+        for other in self._file.nodes:
+            if other.group == group and other.name != name:
+                self.cut(name, other.name)
+
+    def heal(self) -> None:
+        """Undo all cuts and delays."""
+        self._network({"verb": "heal"})
+
+    def logs(self, name: str, *, is_followed: bool = False) -> Iterator[str]:
+        """The lines of a node's log, or of the proxy's by the name `proxy`."""
+        if name != PROXY:
+            self._file.node(name)
+        return _lines(self._file.log_file(name), is_followed=is_followed)
+
+    def status(self) -> ClusterStatus:
+        """How everything is now."""
+        nodes = tuple(map(self._info, self._file.nodes))
+        if not self._file.token:
+            return ClusterStatus(nodes, "direct")
+        if self._state(PROXY) == STOPPED:
+            return ClusterStatus(nodes, STOPPED)
+        state = self._network({"verb": "state"})
+        cuts = tuple((source, target) for source, target in state["cuts"])
+        delays = tuple((source, target, delay_ms) for source, target, delay_ms in state["delays"])
+        return ClusterStatus(nodes, RUNNING, cuts, delays)
+
+    # --- processes
+
+    def _info(self, node: NodeEntry) -> NodeInfo:
+        process, state = self._process(node.name), self._state(node.name)
+        return NodeInfo(
+            node.name, node.group, node.node, node.client, node.peer, str(self._file.data_folder(node.name)), state,
+            pid=process.pid if process is not None and state != STOPPED else None,
+        )  # fmt: skip
+
+    def _process(self, name: str) -> Process | None:
+        if name != PROXY:
+            self._file.node(name)
+        return Process.read(self._file.pid_file(name))
+
+    def _state(self, name: str) -> str:
+        process = self._process(name)
+        return STOPPED if process is None else process.state
+
+    def _needed(self, name: str) -> Process:
+        process = self._process(name)
+        if process is None or process.state == STOPPED:
+            raise ClusterError(f"{name} does not run; `mq cluster start` starts it")
+        return process
+
+    def _running(self) -> list[Process]:
+        found = (self._process(name) for name in [PROXY, *(node.name for node in self._file.nodes)])
+        return [process for process in found if process is not None and process.state != STOPPED]
+
+    def _forget(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            self._file.pid_file(name).unlink()
+
+    def _send(self, name: str, signal_name: str, wanted: str) -> None:
+        if not can_pause():
+            raise ClusterError("this system cannot pause processes (there is no SIGSTOP); `kill` and `start` work")
+        import signal  # noqa: PLC0415 - the names differ between systems
+
+        process = self._needed(name)
+        process.signal(getattr(signal, signal_name))
+        if not poll_until(lambda: process.state == wanted, _ANSWER_S_MAX):
+            raise ClusterError(f"{name} is {process.state}, not {wanted}")
+
+    def _start_process(self, name: str, command: list[str]) -> Process:
+        environment = {key: text for key, text in os.environ.items() if not key.startswith(ENVIRONMENT_PREFIX)}
+        environment.update(environment_of(self._file))
+        process = Process.start(command, self._file.log_file(name), environment, _ROOT)
+        process.write(self._file.pid_file(name))
+        return process
+
+    def _start(self, name: str) -> Process:
+        return self._start_process(name, [*self._file.command, *flags_of(self._file, name)])
+
+    def _start_proxy(self) -> None:
+        self._start_process(PROXY, command_of_proxy(self.folder))
+
+    def _end_all(self, *, grace_s: float) -> int:
+        running = self._running()
+        end_all(running, grace_s=grace_s)
+        for name in [PROXY, *(node.name for node in self._file.nodes)]:
+            self._forget(name)
+        return len(running)
+
+    # --- waiting
+
+    def _await_all(self) -> None:
+        """Until every node answers, every group has a leader, and the proxy listens. Raises: ClusterError."""
+        names = [*([PROXY] if self._file.token else []), *(node.name for node in self._file.nodes)]
+        groups = {node.group for node in self._file.nodes}
+        missing: list[str] = []
+
+        def is_done() -> bool:
+            self._check_alive(names)
+            nodes = list(map(self._info, self._file.nodes))
+            answers = ask_all(nodes, self._ask)
+            leaders = leader_of(nodes, answers)
+            missing[:] = [f"{name} does not answer" for name, answer in answers.items() if answer is None]
+            missing.extend(f"{group} has no leader" for group in sorted(groups - set(leaders)))
+            if not missing and self._file.token:
+                try:
+                    self._network({"verb": "state"})
+                except ClusterError as error:
+                    missing.append(str(error))
+            return not missing
+
+        if not poll_until(is_done, _SERVE_S_MAX):
+            raise ClusterError(f"after {_SERVE_S_MAX:g} s {', '.join(missing)}; what they say is in {self.folder / 'logs'}")
+
+    def _check_alive(self, names: list[str]) -> None:
+        for name in names:
+            process = self._process(name)
+            if process is None or process.state == STOPPED:
+                status = None if process is None else process.exit_status
+                ended = "ended" if status is None else f"ended with exit status {status}"
+                tail = "".join(deque(_lines(self._file.log_file(name)), _TAIL_LINES))
+                self._forget(name)
+                raise ClusterError(f"{name} {ended} while starting; the end of {self._file.log_file(name)}:\n{tail.rstrip()}")
+
+    def _network(self, request: dict[str, object]) -> dict[str, Any]:
+        for key in ("from", "to"):
+            if key in request:
+                self._file.node(str(request[key]))
+        if not self._file.token:
+            raise ClusterError("this cluster is up without a proxy (--direct): nothing can be cut, delayed or healed")
+        if self._state(PROXY) == STOPPED:
+            raise ClusterError("the proxy between the nodes does not run; `mq cluster down`, then `up`")
+        return ask_proxy(self._file.control, self._file.token, request)
+
+
+def _lines(file: Path, *, is_followed: bool = False) -> Iterator[str]:
+    """The lines of a file, whole; is_followed: for ever."""
+    if not file.exists() and not is_followed:
+        return
+    poll_until(file.exists, _ANSWER_S_MAX)
+    with file.open(encoding="utf-8", errors="replace") as handle:
+        begun = ""
+        while True:
+            begun += handle.readline()
+            if begun.endswith("\n"):
+                yield begun
+                begun = ""
+            elif not is_followed:
+                if begun:
+                    yield begun
+                return
+            else:
+                time.sleep(_FOLLOW_S)

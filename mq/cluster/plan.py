@@ -1,0 +1,110 @@
+"""What a new cluster of local processes is to be: nodes, ports, settings."""
+
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mq.cluster.errors import ClusterError
+from mq.cluster.files import ClusterFile, NodeEntry
+from mq.cluster.ports import PortPicker
+from mq.core.errors import IllegalArgumentError
+from mq.server.config import ENVIRONMENT_PREFIX, load_config
+from mq.server.group_settings import PEER_PORT
+
+__all__ = ["BROKER_COMMAND", "ClusterPlan", "environment_of", "flags_of"]
+
+BROKER_COMMAND = (sys.executable, "-m", "mq.cli.main", "broker")
+"""What starts a node, together with its flags."""
+
+CLIENT_PORT = 8081
+_HOST = "127.0.0.1"
+_GROUPS_MAX, _NODES_MAX = 26, 7
+_OWN = frozenset({
+    "data", "listen", "advertise", "name", "node", "peers", "peer_listen", "replication", "cluster_secret", "cluster_secret_file",
+    "metrics_listen",
+})  # fmt: skip
+"""Settings that follow from what the cluster is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterPlan:
+    """What `up` is asked for.
+
+    base_port: node n listens for clients at base_port + 10 n; 0 takes any free ports; None is 8081, and any free port in place
+    of one that is taken. settings: of `mq broker`, by field name. parts: replaced organs, by node; "" for all nodes. is_direct:
+    nodes reach each other without a proxy in between, so that nothing can be cut. command: starts a node, given the flags of
+    `mq broker`.
+    """
+
+    groups: int = 1
+    nodes: int = 3
+    base_port: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    is_direct: bool = False
+    command: tuple[str, ...] = BROKER_COMMAND
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.groups <= _GROUPS_MAX:
+            raise IllegalArgumentError(f"groups: {self.groups} is outside of 1 to {_GROUPS_MAX}")
+        if not 1 <= self.nodes <= _NODES_MAX:
+            raise IllegalArgumentError(f"nodes: {self.nodes} is outside of 1 to {_NODES_MAX}")
+        for name in self.settings:
+            if name in _OWN:
+                raise IllegalArgumentError(f"{name}: a cluster sets this itself")
+
+    def make(self, folder: Path) -> ClusterFile:
+        """The cluster, with ports that are free now. Raises: ClusterError, IllegalArgumentError for a wrong setting."""
+        names = [(f"broker-{chr(ord('a') + group)}", node) for group in range(self.groups) for node in range(1, self.nodes + 1)]
+        with PortPicker() as ports:
+            clients = ports.row(
+                CLIENT_PORT if self.base_port is None else self.base_port, len(names), is_needed=bool(self.base_port)
+            )
+            peers = ports.row(0 if self.base_port == 0 else PEER_PORT, len(names), is_needed=False)
+            nodes = [
+                NodeEntry(f"{group}-{node}", group, node, f"{_HOST}:{client}", f"{_HOST}:{peer}")
+                for (group, node), client, peer in zip(names, clients, peers, strict=True)
+            ]
+            made = ClusterFile(folder, nodes, list(self.command), dict(self.settings))
+            if not self.is_direct:
+                made.token, made.control = secrets.token_hex(16), ports.any()
+                made.proxied = [(source, target, ports.any()) for source, target in made.links()]
+        for name, parts in self.parts.items():
+            if name:
+                made.node(name)
+            place = str(Path(parts).resolve()) if Path(parts).exists() else parts
+            made.parts.update(dict.fromkeys([name] if name else [node.name for node in nodes], place))
+        for node in nodes:
+            own = {"data": str(made.data_folder(node.name)), "listen": node.client, "name": node.group, "node": node.node}
+            load_config(None, {}, {**made.settings, **own})
+        return made
+
+    def check_like(self, earlier: ClusterFile) -> None:
+        """Whether the nodes of an earlier cluster in this folder are those that are asked for. Raises: ClusterError."""
+        groups = {node.group for node in earlier.nodes}
+        if (len(groups), len(earlier.nodes)) != (self.groups, self.groups * self.nodes):
+            raise ClusterError(
+                f"{earlier.folder} holds a cluster of {len(groups)} x {len(earlier.nodes) // len(groups)} nodes; "
+                "ask for the same, or give another --dir"
+            )
+
+
+def environment_of(cluster: ClusterFile) -> dict[str, str]:
+    """The settings that all nodes share, as `mq broker` takes them from the environment."""
+    return {f"{ENVIRONMENT_PREFIX}{name.upper()}": text for name, text in cluster.settings.items()}
+
+
+def flags_of(cluster: ClusterFile, name: str) -> list[str]:
+    """The flags of `mq broker` for one node: it dials the others where the proxy listens for it."""
+    own = cluster.node(name)
+    ports = cluster.proxy_ports()
+    group = [node for node in cluster.nodes if node.group == own.group]
+    places = {node.node: f"{_HOST}:{ports[name, node.name]}" if (name, node.name) in ports else node.peer for node in group}
+    flags = [
+        "--data", str(cluster.data_folder(name)), "--listen", own.client, "--name", own.group, "--node", str(own.node),
+        "--peers", ",".join(f"{node}={place}" for node, place in places.items()), "--peer-listen", own.peer,
+        "--replication", "raft", "--cluster-secret-file", str(cluster.secret_file()), "--metrics", "",
+    ]  # fmt: skip
+    return [*flags, "--parts", cluster.parts[name]] if name in cluster.parts else flags

@@ -1,0 +1,70 @@
+"""Ports of this machine that nobody listens on."""
+
+import secrets
+import socket
+from types import TracebackType
+
+from mq.cluster.errors import ClusterError
+
+__all__ = ["PortPicker"]
+
+_HOST = "127.0.0.1"
+_FREE_FROM, _FREE_TO = 12_000, 32_000
+"""Below the ports that systems give to outgoing connections: one of those could be taken while its node is down."""
+_PORT_MAX = 65535
+
+
+class PortPicker:
+    """Holds the ports that it gave out until the end of `with`, so that it gives none twice."""
+
+    def __init__(self) -> None:
+        self._held: list[socket.socket] = []
+
+    def __enter__(self) -> "PortPicker":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        for held in self._held:
+            held.close()
+
+    def take(self, port: int) -> bool:
+        """Whether this port is free; it is held then."""
+        probe = socket.socket()
+        try:
+            # As servers do: connections of an earlier one that are about to be forgotten are no hindrance.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((_HOST, port))
+            probe.listen()
+        except OSError:
+            probe.close()
+            return False
+        self._held.append(probe)
+        return True
+
+    def any(self) -> int:
+        """A free port."""
+        for _ in range(1000):
+            port = _FREE_FROM + secrets.randbelow(_FREE_TO - _FREE_FROM)
+            if self.take(port):
+                return port
+        raise ClusterError(f"no free port between {_FREE_FROM} and {_FREE_TO}")
+
+    def row(self, base: int, count: int, *, is_needed: bool) -> list[int]:
+        """`count` ports, ten apart, from base + 10 on. is_needed: those or none; otherwise any where one of them is taken.
+
+        base 0: any. Raises: ClusterError.
+        """
+        if base and base + 10 * count > _PORT_MAX:
+            raise ClusterError(
+                f"base port {base}: {count} nodes need ports up to {base + 10 * count}, and {_PORT_MAX} is the last"
+            )
+        ports = []
+        for number in range(1, count + 1):
+            wanted = base + 10 * number
+            if base and self.take(wanted):
+                ports.append(wanted)
+            elif is_needed and base:
+                raise ClusterError(f"port {wanted} is taken; give another --base-port, or 0 for any free ones")
+            else:
+                ports.append(self.any())
+        return ports

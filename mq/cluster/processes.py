@@ -1,0 +1,153 @@
+"""Processes that outlive the one that started them: started apart, found again by number and time of birth, ended for sure."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mq.cluster.errors import ClusterError
+from mq.cluster.files import read_json, write_json
+from mq.cluster.polling import poll_until
+
+__all__ = ["PAUSED", "RUNNING", "STOPPED", "Process", "can_pause", "end_all"]
+
+RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
+
+_KILL_S_MAX = 20.0
+_children: dict["Process", "subprocess.Popen[bytes]"] = {}
+"""Those that this very process started: until somebody asks for its exit status, a child that ended keeps its number."""
+
+
+def can_pause() -> bool:
+    """Whether this system can stop a process and let it go on."""
+    return hasattr(signal, "SIGSTOP")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, told from a later one with the same number by when it was born (in words of the system)."""
+
+    pid: int
+    born: str
+
+    @classmethod
+    def start(cls, command: Sequence[str], log_file: Path, environment: Mapping[str, str], folder: Path) -> "Process":
+        """Start a command in a session of its own, so that no Ctrl-C reaches it; what it says is added to `log_file`.
+
+        Raises: ClusterError when there is no such command.
+        """
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        # On Windows: a process group of its own, and no console.
+        flags = 0x00000200 | 0x00000008 if os.name == "nt" else 0
+        with log_file.open("ab") as log:
+            try:
+                child = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=environment,
+                    start_new_session=True, creationflags=flags,
+                )  # fmt: skip
+            except OSError as error:
+                raise ClusterError(f"{command[0]} cannot be started: {error.strerror}") from error
+        found = _look(child.pid)
+        process = cls(child.pid, found[0] if found else "")
+        _children[process] = child
+        return process
+
+    @classmethod
+    def read(cls, file: Path) -> "Process | None":
+        """The process that is written down in a file, if any; it need not be there any more."""
+        found = read_json(file)
+        return None if found is None else cls(int(found["pid"]), str(found["born"]))
+
+    def write(self, file: Path) -> None:
+        """Write it down."""
+        write_json(file, {"pid": self.pid, "born": self.born})
+
+    @property
+    def state(self) -> str:
+        """RUNNING, PAUSED or STOPPED; the last one also when its number belongs to another process now."""
+        if self.exit_status is not None:
+            return STOPPED
+        found = _look(self.pid)
+        return found[1] if found and found[0] == self.born else STOPPED
+
+    @property
+    def exit_status(self) -> int | None:
+        """How a process ended that this one started; None when it runs, or was started by another one."""
+        child = _children.get(self)
+        return child.poll() if child is not None else None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it and to what it started; nothing happens when it is gone."""
+        if self.state == STOPPED:
+            return
+        with suppress(ProcessLookupError):
+            if os.name == "nt":
+                os.kill(self.pid, number)
+            else:
+                os.killpg(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone. Raises: ClusterError when it does not go."""
+        end_all([self], grace_s=0)
+
+
+def end_all(processes: Iterable[Process], *, grace_s: float) -> list[Process]:
+    """SIGTERM to all at once, SIGKILL to those that are still there after `grace_s`; returns those that had to be killed.
+
+    Raises: ClusterError when one cannot be ended.
+    """
+    left = [process for process in processes if process.state != STOPPED]
+    if grace_s > 0:
+        for process in left:
+            process.signal(signal.SIGTERM)
+            if can_pause():
+                process.signal(signal.SIGCONT)  # one that is paused would not hear of it
+        poll_until(lambda: all(process.state == STOPPED for process in left), grace_s)
+    killed = [process for process in left if process.state != STOPPED]
+    for process in killed:
+        process.signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+    if not poll_until(lambda: all(process.state == STOPPED for process in killed), _KILL_S_MAX):
+        alive = ", ".join(str(process.pid) for process in killed if process.state != STOPPED)
+        raise ClusterError(f"these processes cannot be ended: {alive}")
+    return killed
+
+
+# --- what the system knows of a process: (when it was born, RUNNING or PAUSED), or None
+
+
+def _look(pid: int) -> tuple[str, str] | None:
+    if sys.platform == "win32":
+        return _look_on_windows(pid)
+    return _look_in_proc(pid) if Path("/proc/self/stat").exists() else _look_with_ps(pid)
+
+
+def _look_in_proc(pid: int) -> tuple[str, str] | None:
+    try:
+        # The name of the program, in parentheses, may hold blanks and parentheses.
+        parts = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, born_ticks = parts[0], parts[19]
+    return None if state in "ZXx" else (f"{boot} {born_ticks}", PAUSED if state in "Tt" else RUNNING)
+
+
+def _look_with_ps(pid: int) -> tuple[str, str] | None:
+    done = subprocess.run(  # a number is all that is put in
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)],  # noqa: S607 - where ps is, differs
+        capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"},
+    )  # fmt: skip
+    state, _, born = done.stdout.strip().partition(" ")
+    return None if not state or state.startswith("Z") else (born.strip(), PAUSED if state.startswith("T") else RUNNING)
+
+
+def _look_on_windows(pid: int) -> tuple[str, str] | None:
+    done = subprocess.run(
+        ["powershell", "-NoProfile", "-Command", f"(Get-Process -Id {int(pid)}).StartTime.ToFileTimeUtc()"],  # noqa: S607
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return (done.stdout.strip(), RUNNING) if done.returncode == 0 and done.stdout.strip() else None
