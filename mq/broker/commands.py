@@ -94,13 +94,12 @@ class DeleteGroup:
 
 
 class DeadPlace(NamedTuple):
-    """A message that is to become a dead letter, and where it is stored.
+    """A message that is to become a dead letter, and which entry of the log holds it.
 
-    first: its number within the stored batch. tag_code: see `mq.broker.filters.tag`.
+    size_bytes: of the record. first: its number within the stored batch. tag_code: see `mq.broker.filters.tag`.
     """
 
     offset: int
-    position: int
     size_bytes: int
     log_index: int
     first: int

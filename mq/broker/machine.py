@@ -16,16 +16,16 @@ from mq.broker.batch import AppendMessages
 from mq.broker.filters.tag import MIXED_TAGS, tag_code
 from mq.broker.outcomes import Acked, Changed, Done, Outcome, Released, Sent
 from mq.broker.state import Group, Hidden, Topic, dead_letter_topic
-from mq.broker.store.consume_queue import ConsumeQueue, QueueEntry
+from mq.broker.store.consume_queue import NO_POSITION, ConsumeQueue, QueueEntry
 from mq.core.entry import RecordPlace
 from mq.core.errors import Code, FormatError, RefusedError, StateError
-from mq.core.ids import CommitLogPosition, QueueOffset
+from mq.core.ids import LogIndex, QueueOffset
 from mq.core.message import MessageKind, Permission
 from mq.core.ports import Operation
 
 __all__ = ["BrokerMachine"]
 
-_STATE_VERSION = 2
+_STATE_VERSION = 3
 
 
 class BrokerMachine:
@@ -68,8 +68,9 @@ class BrokerMachine:
         }
 
     def apply(self, index: int, command: c.Command, place: RecordPlace) -> Outcome:
-        """Carry out the command of the entry at `index`, which is stored at `place`.
+        """Carry out the command of the entry at `index`, which is stored at `place` on this node.
 
+        The place goes into consume-queue entries, which are this node's own; the state is the same whatever it is.
         Raises: StateError when `index` is not the next one.
         """
         if index <= self.applied_index:
@@ -122,7 +123,7 @@ class BrokerMachine:
             return Sent(batch.topic, (known,), 1, is_visible=False)
         topic.sent_ids.add(batch.ids, batch.queue_id, 0)
         code = tag_code(batch.tag(0))
-        hidden = Hidden(batch.topic, batch.queue_id, place.position, place.size_bytes, index, code, batch.due_ms)
+        hidden = Hidden(batch.topic, batch.queue_id, place.size_bytes, index, code, batch.due_ms)
         if batch.message_kind == MessageKind.TRANSACTION:
             self.half[batch.topic, batch.ids[0]] = hidden
         else:
@@ -135,7 +136,7 @@ class BrokerMachine:
             return
         queue = topic.queues[hidden.queue_id]
         queue.append(
-            QueueEntry(queue.max_offset, hidden.position, hidden.log_index, wall_ms, hidden.size_bytes, 1, 0, hidden.tag_code)
+            QueueEntry(queue.max_offset, NO_POSITION, hidden.log_index, wall_ms, hidden.size_bytes, 1, 0, hidden.tag_code)
         )
 
     def _release_timers(self, _index: int, command: c.ReleaseTimers, _place: RecordPlace) -> Outcome:
@@ -196,7 +197,7 @@ class BrokerMachine:
         return Done(1)
 
     def _bury(self, group: str, dead: c.DeadPlace, wall_ms: int, index: int) -> None:
-        """Put a message into the group's dead-letter queue: an entry that points to where it is stored."""
+        """Put a message into the group's dead-letter queue: an entry that names the one it is stored in."""
         name = dead_letter_topic(group)
         topic = self.topics.get(name)
         if topic is None:
@@ -204,7 +205,7 @@ class BrokerMachine:
             topic.grow(1)
         queue = topic.queues[0]
         queue.append(
-            QueueEntry(queue.max_offset, dead.position, dead.log_index, wall_ms, dead.size_bytes, 1, dead.first, dead.tag_code)
+            QueueEntry(queue.max_offset, NO_POSITION, dead.log_index, wall_ms, dead.size_bytes, 1, dead.first, dead.tag_code)
         )
 
     def _renew_client(self, _index: int, command: c.RenewClient, _place: RecordPlace) -> Outcome:
@@ -319,10 +320,10 @@ class BrokerMachine:
         tables = (table for group in self.groups.values() for table in group.tables.values())
         return any(progress.in_flight for table in tables for _, progress in table.queues())
 
-    def oldest_hidden(self) -> CommitLogPosition | None:
-        """The lowest position that a delayed or half message still needs; retention must not pass it."""
-        positions = [hidden.position for _, _, hidden in self.timers] + [hidden.position for hidden in self.half.values()]
-        return CommitLogPosition(min(positions)) if positions else None
+    def oldest_hidden(self) -> LogIndex | None:
+        """The lowest entry that a delayed or half message still needs; retention must not pass it."""
+        indexes = [hidden.log_index for _, _, hidden in self.timers] + [hidden.log_index for hidden in self.half.values()]
+        return LogIndex(min(indexes)) if indexes else None
 
     # --- snapshots
 
@@ -365,4 +366,4 @@ class BrokerMachine:
 
 
 def _hidden_values(h: Hidden) -> list[Any]:
-    return [h.topic, h.queue_id, h.position, h.size_bytes, h.log_index, h.tag_code, h.due_ms]
+    return [h.topic, h.queue_id, h.size_bytes, h.log_index, h.tag_code, h.due_ms]

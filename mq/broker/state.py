@@ -1,7 +1,8 @@
 """What the broker knows: topics, groups, and what is stored but not visible yet.
 
-State holds positions in the commit log, never message bodies. It changes only by applying commands
-(`mq.broker.machine`), and can be written to and read from plain values for snapshots.
+State holds indexes of log entries, never message bodies, nor where on one node's disk a record lies: that differs from
+replica to replica. It changes only by applying commands (`mq.broker.machine`), and can be written to and read from plain
+values for snapshots.
 """
 
 from collections import deque
@@ -75,12 +76,12 @@ class SentIds:
 class Hidden:
     """A stored message that consumers do not see yet: delayed, or half of a transaction.
 
-    due_ms: wall time at which a delayed message becomes visible; 0 for half messages.
+    size_bytes: of its record, the same on every replica. due_ms: wall time at which a delayed message becomes visible;
+    0 for half messages.
     """
 
     topic: str
     queue_id: int
-    position: int
     size_bytes: int
     log_index: int
     tag_code: int

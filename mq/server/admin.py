@@ -12,7 +12,7 @@ from mq.broker import commands as c
 from mq.broker.batch import StoredMessage, batch_slice, decode_tags, delivery_slice
 from mq.broker.exchange import BatchSlice, BrokerState, ClientInfo, QueueOfGroup
 from mq.broker.state import MAX_ATTEMPTS, Group, Topic
-from mq.broker.store.consume_queue import ConsumeQueue, QueueEntry
+from mq.broker.store.consume_queue import ConsumeQueue
 from mq.core.errors import Code, RefusedError
 from mq.core.ids import QueueOffset
 from mq.core.limits import QUEUES_PER_TOPIC_MAX
@@ -174,10 +174,10 @@ class Administrator:
         for entry in await self._node.reader.run(partial(queue.entries, QueueOffset(at), _PEEK_MAX)):
             if len(found) == count:
                 break
-            if self._is_gone(entry):
+            if self._node.reader.is_gone(entry):
                 at = entry.base_offset + entry.count
                 continue
-            payload = await self._payload(entry)
+            payload = await self._node.reader.stored(entry)
             stored_tags = decode_tags(payload)
             while at < entry.base_offset + entry.count and len(found) < count:
                 number = entry.number_of(at)
@@ -197,10 +197,10 @@ class Administrator:
         size, at = 0, min(max(offset, queue.min_offset), queue.max_offset)
         while size < bytes_max and at < queue.max_offset:
             for entry in await self._node.reader.run(partial(queue.entries, QueueOffset(at), 64)):
-                if self._is_gone(entry):
+                if self._node.reader.is_gone(entry):
                     at = entry.base_offset + entry.count
                     continue
-                part = batch_slice(await self._payload(entry), entry.first, entry.count)
+                part = batch_slice(await self._node.reader.stored(entry), entry.first, entry.count)
                 found.append(BatchSlice(queue_id, entry.base_offset, part))
                 size, at = size + entry.size_bytes, entry.base_offset + entry.count
                 if size >= bytes_max:
@@ -211,16 +211,6 @@ class Administrator:
         """Come back when the queue has grown beyond `offset`, or after a while."""
         if self._machine.queue(topic, queue_id).max_offset <= offset:
             await self._deliverer.room.wait(topic, f"\0fetch {queue_id}", timeout_s)
-
-    def _is_gone(self, entry: QueueEntry) -> bool:
-        """Whether retention took the message although its queue goes further back.
-
-        Dead letters and delayed messages may have been stored long before they became visible.
-        """
-        return entry.position < self._node.log.first_position
-
-    async def _payload(self, entry: QueueEntry) -> bytes:
-        return await self._node.reader.payload(entry.place)
 
     # --- the node
 

@@ -10,12 +10,13 @@ from functools import partial
 
 from mq.broker import commands as c
 from mq.broker.batch import BatchReader
-from mq.broker.delivery.picker import Choice, Look, Picker, RecordReader, dead_place
+from mq.broker.delivery.picker import Choice, Look, Picker, dead_place
 from mq.broker.delivery.receipt import ReceiptHandle
 from mq.broker.delivery.table import Delivered, Received
 from mq.broker.exchange import DeliveredMessage, ReceiveWish
 from mq.broker.outcomes import Acked, Changed, Done, Outcome, Released, Sent
 from mq.broker.state import MAX_ATTEMPTS, Group, dead_letter_topic
+from mq.broker.store.record_reader import RecordReader
 from mq.core.errors import Code, DamageError, FormatError, MqError, NotServingError, RefusedError, StateError
 from mq.core.ids import QueueOffset
 from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RENEW_MS_MAX, RETRY_DELAYS_S
@@ -38,7 +39,7 @@ class Deliverer:
     def __init__(self, node: BrokerNode, clients: Clients) -> None:
         self._node, self._machine, self._clients = node, node.machine, clients
         self._loop = asyncio.get_running_loop()
-        self.picker = Picker(node.machine, RecordReader(node.log.read, node.log.decode, lambda: node.log.first_position))
+        self.picker = Picker(node.machine, RecordReader(node.log))
         self.room = WaitingRoom(self._loop)
         self._renewing: dict[tuple[str, str], int] = {}
         self._is_stopping = False
@@ -139,10 +140,9 @@ class Deliverer:
         for queue_id, offset, attempt, stamp, deadline_ms in delivered:
             entry = choice.entries[queue_id, offset]
             try:
-                reader = readers.get(entry.position)
+                reader = readers.get(entry.log_index)
                 if reader is None:
-                    place = entry.place
-                    reader = readers[entry.position] = BatchReader(await self._node.reader.payload(place))
+                    reader = readers[entry.log_index] = BatchReader(await self._node.reader.stored(entry))
             except (DamageError, FormatError, StateError) as error:  # the last: retention took it a moment ago
                 damage = error
                 continue

@@ -11,6 +11,7 @@ from functools import partial
 
 from mq.broker.batch import AppendMessages, StoredMessage, decode_batch, decode_ids, delivery_slice
 from mq.broker.store.commit_log import SegmentView
+from mq.broker.store.consume_queue import QueueEntry
 from mq.broker.store.message_index import IndexBuilder, IndexedRecord, find_in_index, index_file
 from mq.core.entry import EntryKind, RecordPlace
 from mq.core.errors import DamageError
@@ -53,8 +54,9 @@ class MessageLookup:
         if not queue.min_offset <= offset < queue.max_offset:
             return None
         (entry,) = await self._node.reader.run(lambda: queue.entries(QueueOffset(offset), 1))
-        payload = await self._node.reader.payload(entry.place)
-        return delivery_slice(payload, entry.number_of(offset))
+        if self._node.reader.is_gone(entry):
+            return None
+        return delivery_slice(await self._node.reader.stored(entry), entry.number_of(offset))
 
     async def _in_segment(self, segment: SegmentView, topic: str, message_id: str) -> list[tuple[RecordPlace, int]]:
         """Where in a segment the message is stored: (record, number within its batch)."""
@@ -75,7 +77,7 @@ class MessageLookup:
             ]
         found = []
         for place in places:
-            stored_topic, ids = decode_ids(await self._node.reader.payload(place))
+            stored_topic, ids = decode_ids((await self._node.reader.record(place)).payload)
             if stored_topic == topic and message_id in ids:
                 found.append((place, ids.index(message_id)))
         return found
@@ -89,19 +91,27 @@ class MessageLookup:
 
     async def _visible(self, topic: str, place: RecordPlace, number: int) -> tuple[int, int, StoredMessage] | None:
         """Queue and offset of a stored message; None when it is not visible (delayed, or half of a transaction)."""
-        payload = await self._node.reader.payload(place)
+        stored = await self._node.reader.record(place)
+        payload = stored.payload
         batch = decode_batch(payload)
         queue = self._node.machine.queue(topic, batch.queue_id)
         at = await self._node.reader.run(lambda: queue.offset_at(batch.wall_ms))
         while at < queue.max_offset:
             entries = await self._node.reader.run(partial(queue.entries, at, 64))
             for entry in entries:
-                if entry.position == place.position and entry.first <= number < entry.first + entry.count:
+                is_covered = entry.first <= number < entry.first + entry.count
+                if is_covered and entry.log_index == stored.index and await self._is_same(entry, place, payload):
                     return batch.queue_id, entry.base_offset + number - entry.first, delivery_slice(payload, number)
             if entries[-1].store_ms > batch.wall_ms and batch.due_ms == 0:
                 return None
             at = QueueOffset(entries[-1].base_offset + entries[-1].count)
         return None
+
+    async def _is_same(self, entry: QueueEntry, place: RecordPlace, payload: bytes) -> bool:
+        """Whether a queue's entry means this record. One that a newer leader's entry superseded may have the same index."""
+        if entry.place is None:
+            return await self._node.reader.stored(entry) == payload
+        return entry.place == place
 
     async def index_forever(self) -> None:
         """Index each segment once it is sealed, and forget the index of one that is gone."""

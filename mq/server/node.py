@@ -179,7 +179,7 @@ class BrokerNode:
             outcome = self.machine.apply(index, command, place)
             self.clock.note(command.log_ms, now_ms)
             if type(command) is AppendMessages:
-                self.reader.remember(place.position, payload)
+                self.reader.remember(index, payload)
             for listener in self.on_applied:
                 listener(command, outcome)
             if not future.done():

@@ -13,6 +13,8 @@ from functools import partial
 from typing import TypeVar, cast
 
 from mq.broker.store.commit_log import CommitLog, StoredEntry
+from mq.broker.store.consume_queue import QueueEntry
+from mq.broker.store.record_reader import RecordReader
 from mq.core.entry import Entry, RecordPlace
 from mq.core.ids import LogIndex
 from mq.core.ports import Read, Steps
@@ -26,19 +28,20 @@ _SLICE_BYTES = 256 << 10
 
 
 class LogReader:
-    """Records by place, through a small cache of what was written or read last."""
+    """Stored batches, through a small cache of what was applied or read last."""
 
     def __init__(self, log: CommitLog, disk: FileDisk) -> None:
         self._log, self._disk = log, disk
+        self._records = RecordReader(log)
         self._cache: OrderedDict[int, bytes] = OrderedDict()
         self._cached_bytes = 0
         self.cold_reads = 0
 
-    def remember(self, position: int, payload: bytes) -> None:
-        """Keep a record's payload; the ones not used for longest go."""
-        if position in self._cache:
+    def remember(self, log_index: int, payload: bytes) -> None:
+        """Keep the payload of an entry, which must be applied: its index means nothing else any more. The oldest go."""
+        if log_index in self._cache:
             return
-        self._cache[position] = payload
+        self._cache[log_index] = payload
         self._cached_bytes += len(payload)
         while self._cached_bytes > _CACHE_BYTES_MAX:
             self._cached_bytes -= len(self._cache.popitem(last=False)[1])
@@ -48,19 +51,26 @@ class LogReader:
         self._cache.clear()
         self._cached_bytes = 0
 
-    async def payload(self, place: RecordPlace) -> bytes:
-        """The payload of one record. Raises: DamageError, DiskError."""
-        cached = self._cache.get(place.position)
-        if cached is not None:
-            return cached
+    def is_gone(self, entry: QueueEntry) -> bool:
+        """Whether retention took the message although its queue goes further back."""
+        return self._records.is_gone(entry)
+
+    async def stored(self, entry: QueueEntry) -> bytes:
+        """The batch that a consume-queue entry stands for. Raises: DamageError, DiskError; StateError when it is gone."""
+        payload = self._cache.get(entry.log_index)
+        if payload is None:
+            payload = await self.run(partial(self._records.payload, entry))
+            self.remember(entry.log_index, payload)
+        return payload
+
+    async def record(self, place: RecordPlace) -> Entry:
+        """What lies at a place, applied or not. Raises: DamageError, DiskError; StateError when it is gone."""
         read = self._log.read(place)
         try:
             data = self._disk.read_now(read)
         except WouldBlockError:
             data = await self._fetch(read)
-        payload = self._log.decode(place, data).payload
-        self.remember(place.position, payload)
-        return payload
+        return self._log.decode(place, data)
 
     async def run(self, steps: Callable[[], Steps[_T]]) -> _T:
         """Run a reading core. Raises what it raises."""

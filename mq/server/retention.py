@@ -9,6 +9,7 @@ from mq.broker import commands as c
 from mq.broker.state import DEAD_LETTER_PREFIX
 from mq.broker.store.commit_log import SegmentView
 from mq.broker.store.consume_queue import ConsumeQueue
+from mq.core.entry import EntryKind
 from mq.core.errors import RefusedError
 from mq.core.ids import LogIndex, QueueOffset
 from mq.core.ports import Steps
@@ -46,7 +47,7 @@ class Retention:
         if keep == 0:
             return 0
         first = segments[keep].first_index
-        floors = await self._floors(await self._store_ms(segments[keep]), segments[keep].base_position)
+        floors = await self._floors(await self._store_ms(segments[keep]), first)
         outcome = await self._node.propose(c.DropBefore(*self._node.stamps(), first, tuple(floors)))
         if isinstance(outcome, RefusedError):
             raise outcome
@@ -66,58 +67,64 @@ class Retention:
             too_big = self._bytes_max > 0 and total > self._bytes_max
             too_old = self._age_ms_max > 0 and await self._store_ms(following) < now_ms - self._age_ms_max
             covered = following.first_index <= self._node.last_snapshot_index + 1
-            needed = hidden is not None and hidden < following.base_position
+            needed = hidden is not None and hidden < following.first_index
             if not (too_big or too_old) or not covered or needed:
                 break
             if dead is None:
                 dead = await self._oldest_dead(now_ms)
-            if dead < following.base_position:
+            if dead < following.first_index:
                 break
             total -= segment.size_bytes
             keep += 1
         return keep
 
     async def _oldest_dead(self, now_ms: int) -> int:
-        """The lowest position that a young dead letter points to; beyond the log when there is none."""
-        lowest, since_ms = int(self._node.log.end_position), now_ms - (self._age_ms_max or _DEAD_KEPT_MS)
+        """The lowest log index of a young dead letter; beyond the log when there is none."""
+        lowest, since_ms = self._node.log.last_index + 1, now_ms - (self._age_ms_max or _DEAD_KEPT_MS)
         for topic in self._node.machine.topics.values():
             if topic.name.startswith(DEAD_LETTER_PREFIX):
                 for queue in topic.queues:
-                    lowest = min(lowest, await self._node.reader.run(partial(_lowest_position, queue, since_ms)))
+                    lowest = min(lowest, await self._node.reader.run(partial(_lowest_index, queue, since_ms)))
         return lowest
 
     async def _store_ms(self, segment: SegmentView) -> int:
-        """Wall time of the first command in a segment."""
-        log, first = self._node.log, LogIndex(segment.first_index)
-        stored = await self._node.reader.run(lambda: log.entries(first, first, 1))
-        return c.decode_command(stored[0].entry.payload).wall_ms if stored else self._node.wall_ms()
+        """Wall time of the first command from a segment's beginning on: all before it are as old or older."""
+        for number in range(segment.first_index, self._node.machine.applied_index + 1):
+            index = LogIndex(number)
+            ((entry, _),) = await self._node.reader.run(partial(self._node.log.entries, index, index, 1))
+            if entry.kind == EntryKind.COMMAND:
+                return c.decode_command(entry.payload).wall_ms
+        return self._node.machine.wall_ms
 
-    async def _floors(self, store_ms: int, position: int) -> list[tuple[str, int, int]]:
-        """For each queue that loses something the offset that it begins at afterwards: of what lies at `position` or behind."""
+    async def _floors(self, store_ms: int, index: int) -> list[tuple[str, int, int]]:
+        """For each queue that loses something the offset that it begins at afterwards: its first of entry `index` or later.
+
+        Nothing in it depends on where this node's segments begin, so it is right on every replica.
+        """
         floors = []
         for topic in self._node.machine.topics.values():
             for queue in topic.queues:
-                floor = await self._node.reader.run(partial(_floor_of, queue, store_ms, position))
+                floor = await self._node.reader.run(partial(_floor_of, queue, store_ms, index))
                 if floor > queue.min_offset:
                     floors.append((topic.name, queue.queue_id, int(floor)))
         return floors
 
 
-def _lowest_position(queue: ConsumeQueue, since_ms: int) -> Steps[int]:
+def _lowest_index(queue: ConsumeQueue, since_ms: int) -> Steps[int]:
     """Of the entries stored since a wall time; dead letters do not lie in the order in which they died."""
     lowest, at = sys.maxsize, (yield from queue.offset_at(since_ms))
     while entries := (yield from queue.entries(at, _ENTRIES_PER_LOOK)):
-        lowest = min(lowest, *(entry.position for entry in entries))
+        lowest = min(lowest, *(entry.log_index for entry in entries))
         at = QueueOffset(entries[-1].base_offset + entries[-1].count)
     return lowest
 
 
-def _floor_of(queue: ConsumeQueue, store_ms: int, position: int) -> Steps[QueueOffset]:
-    """The time leads near the place; of what was stored in the same millisecond, a part may lie in front of it."""
+def _floor_of(queue: ConsumeQueue, store_ms: int, index: int) -> Steps[QueueOffset]:
+    """The time leads near the entry; of what was stored in the same millisecond, a part may lie in front of it."""
     floor = yield from queue.offset_at(store_ms)
     while entries := (yield from queue.entries(floor, _ENTRIES_PER_LOOK)):
         for entry in entries:
-            if entry.position >= position:
+            if entry.log_index >= index:
                 return floor
             floor = QueueOffset(entry.base_offset + entry.count)
     return floor

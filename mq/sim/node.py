@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mq.broker.commands import Command, decode_command, encode_command
-from mq.broker.delivery.picker import Picker, RecordReader
+from mq.broker.delivery.picker import Picker
 from mq.broker.log_clock import LogClock
 from mq.broker.machine import BrokerMachine
 from mq.broker.outcomes import Outcome
 from mq.broker.replication.solo import Proposed, Solo
 from mq.broker.store.commit_log import Checkpoint, CommitLog, Recovery
+from mq.broker.store.record_reader import RecordReader
 from mq.broker.store.snapshot import (
     Snapshot,
     decode_snapshot,
@@ -109,8 +110,7 @@ class SimNode:
         before = self.machine.applied_index
         self._replay()
         self.replication = Solo(self.log)
-        reader = RecordReader(self.log.read, self.log.decode, lambda: self.log.first_position)
-        self.picker = self._parts.picker(self.machine, reader)
+        self.picker = self._parts.picker(self.machine, RecordReader(self.log))
         self.clock = LogClock()
         self.clock.note(self.machine.log_ms, self._monotonic_ms())
         self._note(

@@ -8,6 +8,7 @@ from mq.broker.batch import delivery_slice
 from mq.broker.machine import BrokerMachine
 from mq.broker.store.commit_log import CommitLog
 from mq.broker.store.consume_queue import ConsumeQueue, QueueEntry
+from mq.broker.store.record_reader import RecordReader
 from mq.core.ids import LogIndex, QueueOffset
 from mq.core.ports import Disk, drive
 
@@ -41,9 +42,7 @@ def checksum(data: bytes) -> str:
 
 def message_at(log: CommitLog, disk: Disk, entry: QueueEntry, offset: int) -> tuple[str, str]:
     """(message id, checksum of its bytes) of one message that a consume-queue entry covers. Raises: DamageError."""
-    place = entry.place
-    stored = log.decode(place, disk.read(log.read(place)))
-    found = delivery_slice(stored.payload, entry.number_of(offset))
+    found = delivery_slice(drive(RecordReader(log).payload(entry), disk), entry.number_of(offset))
     return found.message_id, checksum(found.stored)
 
 

@@ -6,7 +6,7 @@ message. Only a leader has a picker; a new leader starts with an empty one, sinc
 all that counts.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mq.broker.batch import decode_tags
@@ -16,30 +16,18 @@ from mq.broker.filters.tag import MIXED_TAGS, tag_code
 from mq.broker.machine import BrokerMachine
 from mq.broker.state import Group
 from mq.broker.store.consume_queue import ConsumeQueue, QueueEntry
-from mq.core.entry import Entry, RecordPlace
+from mq.broker.store.record_reader import RecordReader
 from mq.core.ids import QueueOffset
 from mq.core.limits import IN_FLIGHT_PER_QUEUE_MAX
-from mq.core.ports import Read, Steps
+from mq.core.ports import Steps
 
-__all__ = ["Choice", "Look", "Picker", "RecordReader", "dead_place"]
+__all__ = ["Choice", "Look", "Picker", "dead_place"]
 
 _ENTRIES_PER_LOOK = 64
 _SCAN_MAX = 2048
 """Messages of one queue that a filter may leave out in one look; the next look goes on from there."""
 
 Key = tuple[str, str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordReader:
-    """How to read one record of the log: the read to ask for, and how to verify and decode its bytes.
-
-    first_position: where the log begins; what lies before it was taken by retention.
-    """
-
-    read: Callable[[RecordPlace], Read]
-    decode: Callable[[RecordPlace, bytes], Entry]
-    first_position: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +71,8 @@ class _Reservation:
 
 
 def dead_place(offset: int, entry: QueueEntry) -> DeadPlace:
-    """Where a message that dies is stored. entry: the one that covers it."""
-    return DeadPlace(offset, entry.position, entry.size_bytes, entry.log_index, entry.number_of(offset), entry.tag_code)
+    """What holds a message that dies. entry: the one that covers it."""
+    return DeadPlace(offset, entry.size_bytes, entry.log_index, entry.number_of(offset), entry.tag_code)
 
 
 class Picker:
@@ -189,7 +177,7 @@ class Picker:
                 choice.has_more = True
                 break
             found = yield from queue.entries(QueueOffset(offset), 1)
-            if not found or found[0].base_offset > offset or found[0].position < self._reader.first_position():
+            if not found or found[0].base_offset > offset or self._reader.is_gone(found[0]):
                 continue
             entry = found[0]
             if may_die and progress.in_flight[offset].attempt >= look.group.max_attempts:
@@ -210,7 +198,7 @@ class Picker:
                 break
             wanted = min(_ENTRIES_PER_LOOK, count_max - choice.count) if tags is None else _ENTRIES_PER_LOOK
             for entry in (yield from queue.entries(QueueOffset(offset), wanted)):
-                if entry.position < self._reader.first_position():
+                if self._reader.is_gone(entry):
                     matches: list[bool] | None = [False] * entry.count
                 else:
                     matches = None if tags is None else (yield from self._matches(entry, tags))
@@ -232,8 +220,6 @@ class Picker:
         """
         if entry.tag_code != MIXED_TAGS and entry.tag_code not in {tag_code(tag) for tag in tags}:
             return [False] * entry.count
-        place = entry.place
-        data = yield self._reader.read(place)
-        found = decode_tags(self._reader.decode(place, data).payload)
+        found = decode_tags((yield from self._reader.payload(entry)))
         stored: Iterator[str] = (found if isinstance(found, str) else found[entry.first + i] for i in range(entry.count))
         return [tag in tags for tag in stored]

@@ -3,7 +3,8 @@
 It holds no bodies. Each stored batch is one fixed-size entry (48 bytes, with a checksum of its own), in files
 of `entries_per_file` entries: `queues/<topic>/<queue id>/<number of its first entry>.cq`. What was appended last
 is kept in memory as the same bytes, so that readers who keep up never touch a file. The files are derived from
-the log: they are synced before a snapshot that relies on them, and rebuilt when they are missing.
+the log and are each node's own: they are synced before a snapshot that relies on them, and rebuilt when they are
+missing. A node that was given another one's snapshot has no entries from before it: there its files have *holes* (zeros).
 
 RocketMQ: ConsumeQueue (20-byte units, one a message).
 """
@@ -21,12 +22,15 @@ from mq.core.errors import DamageError, StateError
 from mq.core.ids import CommitLogPosition, QueueOffset
 from mq.core.ports import Operation, Plan, Read, Remove, Steps, Sync, Write
 
-__all__ = ["ENTRY_BYTES", "ConsumeQueue", "QueueEntry", "QueueState", "queue_folder"]
+__all__ = ["ENTRY_BYTES", "NO_POSITION", "ConsumeQueue", "QueueEntry", "QueueState", "queue_folder"]
 
 _T = TypeVar("_T")
 _FIELDS = Struct("<QQQQIHHI")
 _CHECKSUM = Struct("<I")
 ENTRY_BYTES = _FIELDS.size + _CHECKSUM.size
+NO_POSITION = 0
+"""Never the place of a record: every segment begins with a header."""
+_HOLE = bytes(ENTRY_BYTES)
 _COUNT_MAX = 0xFFFF
 _TAIL_MIN = 1024
 """Entries kept in memory, at least; at most twice as many, and what is not in files yet."""
@@ -37,9 +41,11 @@ _PAGE = 64
 class QueueEntry(NamedTuple):
     """One batch, or a part of one, in the queue.
 
-    base_offset: queue offset of its first message. position, size_bytes: of the record in the commit log.
-    store_ms: wall time. count: messages. first: number within the stored batch of the message at `base_offset`.
-    tag_code: see `mq.broker.filters.tag`; opaque here.
+    base_offset: queue offset of its first message. log_index: of the log entry that holds it, the same on every replica.
+    position: of its record in this node's commit log, or `NO_POSITION`: it must be found by its log index. That is so for
+    delayed and half messages and for dead letters: all that the state and the commands know of them is their index.
+    size_bytes: of the record. store_ms: wall time. count: messages. first: number within the stored batch of the message
+    at `base_offset`. tag_code: see `mq.broker.filters.tag`; opaque here.
     """
 
     base_offset: int
@@ -52,9 +58,9 @@ class QueueEntry(NamedTuple):
     tag_code: int
 
     @property
-    def place(self) -> RecordPlace:
-        """Where the record lies that holds the batch."""
-        return RecordPlace(CommitLogPosition(self.position), self.size_bytes)
+    def place(self) -> RecordPlace | None:
+        """Where the record lies that holds the batch; None when only its log index is known."""
+        return None if self.position == NO_POSITION else RecordPlace(CommitLogPosition(self.position), self.size_bytes)
 
     def number_of(self, offset: int) -> int:
         """The number within the stored batch of the message at a queue offset."""
@@ -214,7 +220,11 @@ class ConsumeQueue:
         if store_ms > self._last_store_ms or self.entry_count == self.first_entry:
             return self.max_offset
         number = yield from self._find(lambda entry: entry.store_ms < store_ms)
-        (entry,) = yield from self._run(number, number + 1)
+        entry = yield from self._look(number)
+        if entry is None:
+            if number + 1 == self.entry_count:
+                return self.max_offset
+            (entry,) = yield from self._run(number + 1, number + 2)
         found = entry.base_offset if entry.store_ms >= store_ms else entry.base_offset + entry.count
         return max(QueueOffset(found), self.min_offset)
 
@@ -229,13 +239,24 @@ class ConsumeQueue:
                     raise
 
     def _find(self, is_before: Callable[[QueueEntry], bool]) -> Steps[int]:
-        """Number of the last entry for which `is_before` holds, else of the first entry: binary search."""
+        """Number of the last entry for which `is_before` holds, else of the first entry: binary search.
+
+        Holes count as before: only older entries are missing.
+        """
         low, high = self.first_entry, self.entry_count
         while high - low > 1:
             middle = (low + high) // 2
-            (entry,) = yield from self._run(middle, middle + 1)
-            low, high = (middle, high) if is_before(entry) else (low, middle)
+            entry = yield from self._look(middle)
+            low, high = (middle, high) if entry is None or is_before(entry) else (low, middle)
         return low
+
+    def _look(self, number: int) -> Steps[QueueEntry | None]:
+        """One entry by number; None for a hole."""
+        if number >= self._tail_first:
+            return QueueEntry._make(_FIELDS.unpack_from(self._tail, (number - self._tail_first) * ENTRY_BYTES))
+        file, at = self._place(number)
+        data = yield Read(file, at, ENTRY_BYTES)
+        return None if data == _HOLE else self._verified(file, at, data)
 
     def _run(self, first: int, upto: int) -> Steps[tuple[QueueEntry, ...]]:
         """Entries by number."""
@@ -265,6 +286,8 @@ class ConsumeQueue:
             raise DamageError(
                 file, at, f"the consume queue is cut short: {len(data)} of {ENTRY_BYTES} bytes of an entry are there"
             )
+        if data == _HOLE:
+            raise DamageError(file, at, "there is a hole: this consume-queue entry was never written here")
         if crc32(data[: _FIELDS.size]) != _CHECKSUM.unpack_from(data, _FIELDS.size)[0]:
             raise DamageError(file, at, "the checksum of a consume-queue entry is wrong")
         return QueueEntry._make(_FIELDS.unpack_from(data))
@@ -308,6 +331,23 @@ class ConsumeQueue:
                 return file
             number = upto
         return None
+
+    def hollow(self) -> Plan:
+        """After `restore` with a snapshot from another node: files that are long enough, and hold no entry.
+
+        Such a snapshot comes without the entries, and without the log that they could be rebuilt from. What files an
+        earlier life left must be removed before (`delete`): search relies on there being nothing in front of a hole.
+        Whoever asks for an entry that is not there meets a DamageError, so `min_offset` should soon be behind the hole;
+        it is when the snapshot is the one that the sender's log begins with.
+        """
+        plan: list[Operation] = []
+        number = self.first_entry
+        while number < self.entry_count:
+            upto = min(self.entry_count, self._next_file(number))
+            plan.append(Write(*self._place(upto - 1), _HOLE))
+            number = upto
+        self._synced_count = min(self._synced_count, self.first_entry)
+        return tuple(plan)
 
     def check(self) -> None:
         """Raises: StateError when an invariant is broken."""

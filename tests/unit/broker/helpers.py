@@ -4,14 +4,47 @@ from dataclasses import dataclass, field
 
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
-from mq.broker.delivery.picker import Choice, Look, Picker, RecordReader
+from mq.broker.delivery.picker import Choice, Look, Picker
 from mq.broker.delivery.table import Delivered, Received
 from mq.broker.machine import BrokerMachine
 from mq.broker.outcomes import Outcome, Sent
+from mq.broker.store.commit_log import StoredEntry
+from mq.broker.store.record_reader import RecordReader
 from mq.core.entry import Entry, EntryKind, RecordPlace
-from mq.core.errors import RefusedError
+from mq.core.errors import RefusedError, StateError
 from mq.core.ids import CommitLogPosition, LogIndex, Term
 from mq.core.ports import Read, Steps
+
+
+@dataclass
+class PretendedLog:
+    """Payloads in a list, each a thousand bytes behind the one before. asked: what was read, by place or by index."""
+
+    payloads: list[bytes] = field(default_factory=list)
+    first_index: LogIndex = field(default_factory=lambda: LogIndex(1))
+    asked: list[RecordPlace | int] = field(default_factory=list)
+
+    def place(self, index: int) -> RecordPlace:
+        return RecordPlace(CommitLogPosition(index * 1000), len(self.payloads[index - 1]))
+
+    def read(self, place: RecordPlace) -> Read:
+        self.asked.append(place)
+        return Read("log", place.position, place.size_bytes)
+
+    def decode(self, place: RecordPlace, data: bytes) -> Entry:
+        return self._entry(place.position // 1000)
+
+    def entries(self, first: LogIndex, last: LogIndex, bytes_max: int) -> Steps[tuple[StoredEntry, ...]]:
+        assert first == last
+        assert bytes_max > 0
+        if first < self.first_index:
+            raise StateError(f"entry {first} is not kept any more")
+        self.asked.append(int(first))
+        yield Read("log", first * 1000, 1)
+        return (StoredEntry(self._entry(first), self.place(first)),)
+
+    def _entry(self, index: int) -> Entry:
+        return Entry(LogIndex(index), Term(0), EntryKind.COMMAND, self.payloads[index - 1])
 
 
 @dataclass
@@ -20,16 +53,14 @@ class Core:
 
     machine: BrokerMachine = field(default_factory=BrokerMachine)
     now_ms: int = 1_000
-    log: list[bytes] = field(default_factory=list)
-    first_position: int = 0
+    stored: PretendedLog = field(default_factory=PretendedLog)
 
     def __post_init__(self) -> None:
-        reader = RecordReader(
-            lambda place: Read("log", place.position, place.size_bytes),
-            lambda place, _data: Entry(LogIndex(1), Term(0), EntryKind.COMMAND, self.log[place.position // 1000]),
-            lambda: self.first_position,
-        )
-        self.picker = Picker(self.machine, reader)
+        self.picker = Picker(self.machine, RecordReader(self.stored))
+
+    @property
+    def log(self) -> list[bytes]:
+        return self.stored.payloads
 
     def wait(self, ms: int) -> None:
         self.now_ms += ms
@@ -39,8 +70,7 @@ class Core:
         payload = c.encode_command(command)
         self.log.append(payload)
         index = len(self.log)
-        place = RecordPlace(CommitLogPosition((index - 1) * 1000), len(payload))
-        return self.machine.apply(index, c.decode_command(payload), place)
+        return self.machine.apply(index, c.decode_command(payload), self.stored.place(index))
 
     def topic(self, name: str = "t", kind: int = 1, queues: int = 1) -> None:
         assert not isinstance(self.do(c.CreateTopic(self.now_ms, self.now_ms, name, kind, queues, 4)), RefusedError)

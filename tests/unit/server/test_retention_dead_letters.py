@@ -27,7 +27,7 @@ async def node_with_a_dead_letter(folder: Path) -> BrokerNode:
     )
     stamp = node.machine.applied_index
     (entry,) = await node.reader.run(lambda: node.machine.queue("t", 0).entries(QueueOffset(0), 1))
-    place = DeadPlace(0, entry.position, entry.size_bytes, entry.log_index, 0, entry.tag_code)
+    place = DeadPlace(0, entry.size_bytes, entry.log_index, 0, entry.tag_code)
     await node.carry_out(c.DeadLetter(*node.stamps(), "g", "t", 0, stamp, place))
     for number in range(30):
         await node.carry_out(AppendMessages(*node.stamps(), "t", 0, 1, 0, (f"id{number}",), "", (bytes(8000),)))
@@ -43,7 +43,7 @@ async def test_a_young_dead_letter_keeps_its_segment(tmp_path: Path) -> None:
     retention = Retention(node, bytes_max=SEGMENT_BYTES, age_ms_max=0)
     assert await retention.work() == 0
     (entry,) = await node.reader.run(lambda: node.machine.queue("%DLQ%g", 0).entries(QueueOffset(0), 1))
-    assert entry.position >= node.log.first_position
+    assert entry.log_index >= node.log.first_index
     await node.close()
 
 
