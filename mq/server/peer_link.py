@@ -67,7 +67,7 @@ class PeerLink:
                 connection = await dial(self._identity, self.target, self._times, self._on_made)
             except MqError as error:
                 if self.target.purpose is self.target.purpose.RAFT:  # the other link would say the same
-                    self._trouble.warn(f"node {self.target.peer} is not reached: {error}")
+                    self._trouble.warning(f"node {self.target.peer} is not reached: {error}")
             else:
                 if await self._keep(connection):
                     retry_s = self._times.retry_s_min

@@ -27,7 +27,7 @@ class RareLog:
         self._quiet_until_s: float | None = None
         self._last, self._omitted = "", 0
 
-    def warn(self, text: str) -> None:
+    def warning(self, text: str) -> None:
         """Write it, or count it."""
         now_s = self._now_s()
         is_new = self._is_new_told and text != self._last

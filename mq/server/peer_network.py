@@ -123,12 +123,12 @@ class PeerNetwork:
         if connection is None:
             return
         if connection.unwritten_bytes >= _BACKLOG_BYTES_MAX:
-            self._drop_log.warn(f"node {message.to} takes in too little: a {type(message).__name__} for it is dropped")
+            self._drop_log.warning(f"node {message.to} takes in too little: a {type(message).__name__} for it is dropped")
             return
         try:
             connection.send(FrameKind.RAFT, encode_message(message))
         except FormatError as error:
-            self._drop_log.warn(f"a {type(message).__name__} for node {message.to} cannot be sent: {error}")
+            self._drop_log.warning(f"a {type(message).__name__} for node {message.to} cannot be sent: {error}")
 
     def is_reachable(self, node: int) -> bool:
         """Whether a message to that node would be sent now."""
@@ -203,7 +203,7 @@ class PeerNetwork:
             connection.drop()
             return
         if len(self._strangers) >= _STRANGERS_MAX:
-            self._stranger_log.warn(f"{connection.remote} is turned away: too many connections have not proved themselves yet")
+            self._stranger_log.warning(f"{connection.remote} is turned away: too many connections have not proved themselves yet")
             connection.drop()
             return
         self._strangers.add(connection)
@@ -212,7 +212,7 @@ class PeerNetwork:
     def _on_stranger_closed(self, connection: PeerConnection, reason: str) -> None:
         self._strangers.discard(connection)
         if not self._is_closing:
-            self._stranger_log.warn(f"{connection.remote} is no node of this group: {reason}")
+            self._stranger_log.warning(f"{connection.remote} is no node of this group: {reason}")
 
     def _on_welcome(self, connection: PeerConnection, node: int, purpose: Purpose) -> None:
         self._strangers.discard(connection)
