@@ -15,7 +15,7 @@ from mq.cluster.errors import ClusterError
 from mq.cluster.files import PROXY, ClusterFile, NodeEntry, locked
 from mq.cluster.plan import ClusterPlan, environment_of, flags_of
 from mq.cluster.polling import poll_until
-from mq.cluster.processes import PAUSED, RUNNING, STOPPED, Process, can_pause, end_all
+from mq.cluster.processes import PAUSED, RUNNING, STOPPED, Process, can_pause, end_all, uninterrupted
 from mq.cluster.proxy import ask_proxy, command_of_proxy
 from mq.server.config import ENVIRONMENT_PREFIX
 
@@ -60,7 +60,8 @@ class LocalCluster:
                     cluster._start(node.name)
                 cluster._await_all()
             except BaseException:
-                cluster._end_all(grace_s=0)
+                with uninterrupted():
+                    cluster._end_all(grace_s=0)
                 raise
         return cluster
 
@@ -136,9 +137,10 @@ class LocalCluster:
         nodes = tuple(map(self._info, self._file.nodes))
         if not self._file.token:
             return ClusterStatus(nodes, "direct")
-        if self._state(PROXY) == STOPPED:
+        try:
+            state = self._network({"verb": "state"})
+        except ClusterError:
             return ClusterStatus(nodes, STOPPED)
-        state = self._network({"verb": "state"})
         cuts = tuple((source, target) for source, target in state["cuts"])
         delays = tuple((source, target, delay_ms) for source, target, delay_ms in state["delays"])
         return ClusterStatus(nodes, RUNNING, cuts, delays)
@@ -188,8 +190,9 @@ class LocalCluster:
     def _start_process(self, name: str, command: list[str]) -> Process:
         environment = {key: text for key, text in os.environ.items() if not key.startswith(ENVIRONMENT_PREFIX)}
         environment.update(environment_of(self._file))
-        process = Process.start(command, self._file.log_file(name), environment, _ROOT)
-        process.write(self._file.pid_file(name))
+        with uninterrupted():  # no process without a note of it
+            process = Process.start(command, self._file.log_file(name), environment, _ROOT)
+            process.write(self._file.pid_file(name))
         return process
 
     def _start(self, name: str) -> Process:

@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mq.cluster.errors import ClusterError
 from mq.cluster.files import read_json, write_json
 from mq.cluster.polling import poll_until
 
-__all__ = ["PAUSED", "RUNNING", "STOPPED", "Process", "can_pause", "end_all"]
+__all__ = ["PAUSED", "RUNNING", "STOPPED", "Process", "can_pause", "end_all", "uninterrupted"]
 
 RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
 
@@ -25,6 +26,25 @@ _children: dict["Process", "subprocess.Popen[bytes]"] = {}
 def can_pause() -> bool:
     """Whether this system can stop a process and let it go on."""
     return hasattr(signal, "SIGSTOP")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """SIGINT and SIGTERM wait until the end of `with`. Masking them would not do: processes that are started inherit a mask."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: caught.append(number)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        for late in caught:
+            signal.raise_signal(late)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,54 @@
+"""`mq cluster`: what it refuses, and in which words. What it does is tried with processes in tests/cluster."""
+
+from pathlib import Path
+
+import pytest
+
+from mq.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("up",), "Missing option '--dir'"),
+        (("up", "--dir", "d", "--groups", "2"), "2: more than one group comes with stage 2"),
+        (("up", "--dir", "d", "--registries", "1"), "1: registry nodes come with stage 2"),
+        (("up", "--dir", "d", "--backend", "Docker"), "docker: not yet"),
+        (("up", "--dir", "d", "--nodes", "8"), "nodes: 8 is outside of 1 to 7"),
+        (("up", "--dir", "d", "--base-port", "-1"), "-1 is not in the range"),
+        (("up", "--dir", "d", "--set", "x"), "'x' is not NAME=VALUE, such as segment_bytes=1MiB"),
+        (("up", "--dir", "d", "--set", "colour=red"), "colour: there is no such field"),
+        (("up", "--dir", "d", "--set", "node=2"), "node: a cluster sets this itself"),
+        (("kill", "--dir", "d"), "Missing argument 'NODE'"),
+        (("cut", "--dir", "d", "broker-a-1"), "Missing argument 'B'"),
+        (("explode", "--dir", "d"), "No such command 'explode'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_wrong_usage_is_told_and_starts_nothing(
+    arguments: tuple[str, ...], text: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(("cluster", *arguments)) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert text in err
+    assert not (tmp_path / "d" / "cluster.json").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("down",), ("status",), ("start", "n"), ("stop", "n"), ("kill", "n"), ("pause", "n"), ("resume", "n"), ("isolate", "n"),
+        ("cut", "a", "b"), ("delay", "a", "b", "5ms"), ("heal",), ("logs", "n"),
+    ],
+    ids=lambda arguments: arguments[0],
+)  # fmt: skip
+def test_a_folder_without_a_cluster_is_told_by_every_verb(
+    arguments: tuple[str, ...], capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(("cluster", arguments[0], "--dir", str(tmp_path), *arguments[1:])) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == f"mq: there is no cluster in {tmp_path}; `mq cluster up --dir {tmp_path}` makes one\n"
+    assert not list(tmp_path.iterdir())
