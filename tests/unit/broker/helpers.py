@@ -1,6 +1,7 @@
 """A broker core in memory: machine, picker and a pretended log, driven by verbs."""
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
@@ -14,6 +15,8 @@ from mq.core.entry import Entry, EntryKind, RecordPlace
 from mq.core.errors import RefusedError, StateError
 from mq.core.ids import CommitLogPosition, LogIndex, Term
 from mq.core.ports import Read, Steps
+
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -138,14 +141,14 @@ class Core:
         )
 
 
-def run(steps: Steps[Choice]) -> Choice:
+def run(steps: Steps[_T]) -> _T:
     """Drive a reading core whose reads are answered by its reader alone."""
     try:
         next(steps)
         while True:
             steps.send(b"")
     except StopIteration as done:
-        result: Choice = done.value
+        result: _T = done.value
         return result
 
 
