@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from mq.core.entry import Entry, EntryKind
 from mq.core.errors import FormatError, StateError
-from mq.core.ids import EntryId, LogIndex, Term
+from mq.core.ids import EntryId, Term
 from mq.raft.configuration import Configuration
 from mq.raft.messages import (
     AppendReply,
@@ -86,29 +86,31 @@ def decode_message(data: bytes | memoryview) -> Message:
     if read is None:
         raise FormatError(f"a Raft message of unknown kind {kind}")
     try:
-        return read((sender, to, Term(term)), view[_START.size :])
+        return read((sender, to, term), view[_START.size :])
     except StructError as error:
         raise FormatError(f"a Raft message of kind {kind} with {len(view)} bytes: {error}") from error
 
 
-def _flags(number: int, count: int) -> tuple[bool, ...]:
-    if number >> count:
+def _flag(number: int) -> bool:
+    if number > 1:
         raise FormatError(f"a Raft message with unknown flags {number:#x}")
-    return tuple(bool(number >> bit & 1) for bit in range(count))
+    return number == 1
 
 
-def _entry_id(term: int, index: int) -> EntryId:
-    return EntryId(Term(term), LogIndex(index))
+def _two_flags(number: int) -> tuple[bool, bool]:
+    if number > 3:
+        raise FormatError(f"a Raft message with unknown flags {number:#x}")
+    return number & 1 == 1, number > 1
 
 
 def _read_vote_request(start: _Start, rest: memoryview) -> Message:
     term, index, flags = _VOTE_REQUEST.unpack(rest)
-    is_pre_vote, is_transfer = _flags(flags, 2)
-    return VoteRequest(*start, _entry_id(term, index), is_pre_vote, is_transfer)
+    is_pre_vote, is_transfer = _two_flags(flags)
+    return VoteRequest(*start, EntryId(term, index), is_pre_vote, is_transfer)
 
 
 def _read_vote_reply(start: _Start, rest: memoryview) -> Message:
-    is_granted, is_pre_vote = _flags(_VOTE_REPLY.unpack(rest)[0], 2)
+    is_granted, is_pre_vote = _two_flags(_VOTE_REPLY.unpack(rest)[0])
     return VoteReply(*start, is_granted, is_pre_vote)
 
 
@@ -117,28 +119,28 @@ def _read_append_request(start: _Start, rest: memoryview) -> Message:
     at = _APPEND_REQUEST.size + count * _ROW.size
     if at > len(rest):
         raise FormatError(f"an AppendRequest that ends within its {count} rows")
-    entries = []
-    for entry_index, entry_term, number, size in _ROW.iter_unpack(rest[_APPEND_REQUEST.size : at]):
-        kind = _ENTRY_KINDS.get(number)
-        if kind is None:
-            raise FormatError(f"an entry of unknown kind {number}")
-        payload = bytes(rest[at : at + size])
-        at += size
-        entries.append(Entry(entry_index, entry_term, kind, payload))
+    entries: list[Entry] = []
+    add, new = entries.append, tuple.__new__  # what Entry(...) does, without a call of Python's own for each entry
+    try:
+        for entry_index, entry_term, number, size in _ROW.iter_unpack(rest[_APPEND_REQUEST.size : at]):
+            end = at + size
+            add(new(Entry, (entry_index, entry_term, _ENTRY_KINDS[number], rest[at:end].tobytes())))
+            at = end
+    except KeyError as error:
+        raise FormatError(f"an entry of unknown kind {error}") from error
     if at != len(rest):
         raise FormatError(f"an AppendRequest of {len(rest)} bytes whose entries end at {at}")
-    return AppendRequest(*start, _entry_id(term, index), tuple(entries), commit_index, round_)
+    return AppendRequest(*start, EntryId(term, index), tuple(entries), commit_index, round_)
 
 
 def _read_append_reply(start: _Start, rest: memoryview) -> Message:
     flags, match_index, rejected_index, term, index, round_ = _APPEND_REPLY.unpack(rest)
-    (is_matching,) = _flags(flags, 1)
-    return AppendReply(*start, is_matching, match_index, rejected_index, _entry_id(term, index), round_)
+    return AppendReply(*start, _flag(flags), match_index, rejected_index, EntryId(term, index), round_)
 
 
 def _read_snapshot_request(start: _Start, rest: memoryview) -> Message:
     term, index, at, flags, *counts = _SNAPSHOT_REQUEST.unpack_from(rest)
-    (is_last,) = _flags(flags, 1)
+    is_last = _flag(flags)
     end = _SNAPSHOT_REQUEST.size + sum(counts) * _ID.size
     if end > len(rest):
         raise FormatError("a SnapshotRequest that ends within its configuration")
@@ -147,12 +149,12 @@ def _read_snapshot_request(start: _Start, rest: memoryview) -> Message:
     ids = [each for (each,) in _ID.iter_unpack(rest[_SNAPSHOT_REQUEST.size : end])]
     old, new = counts[0], counts[0] + counts[1]
     configuration = Configuration(tuple(ids[:old]), tuple(ids[old:new]), tuple(ids[new:]))
-    return SnapshotRequest(*start, Snapshot(_entry_id(term, index), configuration), at, bytes(rest[end:]), is_last)
+    return SnapshotRequest(*start, Snapshot(EntryId(term, index), configuration), at, bytes(rest[end:]), is_last)
 
 
 def _read_snapshot_reply(start: _Start, rest: memoryview) -> Message:
     term, index, received_bytes, flags = _SNAPSHOT_REPLY.unpack(rest)
-    return SnapshotReply(*start, _entry_id(term, index), received_bytes, _flags(flags, 1)[0])
+    return SnapshotReply(*start, EntryId(term, index), received_bytes, _flag(flags))
 
 
 def _read_timeout_now(start: _Start, rest: memoryview) -> Message:

@@ -111,7 +111,8 @@ class PeerConnection(asyncio.Protocol):
             self._timer.cancel()
         self._out, self._out_bytes = [], 0
         self._writable.set()
-        self.closed.set_result(None)
+        if not self.closed.done():
+            self.closed.set_result(None)
         # Callbacks hold the connection's users, which hold the connection: let go.
         on_closed, self.on_closed, self.on_frame, self._on_made = self.on_closed, _nothing, _on_unexpected, None
         on_closed()

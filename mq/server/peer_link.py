@@ -7,7 +7,7 @@ from contextlib import suppress
 from random import Random
 
 from mq.core.errors import MqError
-from mq.rpc.handshake import Identity
+from mq.rpc.handshake import Identity, Purpose
 from mq.server.peer_connection import PeerConnection, PeerTimes
 from mq.server.peer_greeting import Target, dial
 from mq.server.peer_log import RareLog
@@ -66,7 +66,7 @@ class PeerLink:
             try:
                 connection = await dial(self._identity, self.target, self._times, self._on_made)
             except MqError as error:
-                if self.target.purpose is self.target.purpose.RAFT:  # the other link would say the same
+                if self.target.purpose is Purpose.RAFT:  # the other link would say the same
                     self._trouble.warning(f"node {self.target.peer} is not reached: {error}")
             else:
                 if await self._keep(connection):

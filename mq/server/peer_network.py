@@ -142,7 +142,7 @@ class PeerNetwork:
             self._on_reached(target.peer)
 
     def _on_raft_closed(self, node: int, connection: PeerConnection) -> None:
-        if connection.is_ended_by_us:
+        if connection.is_ended_by_us or self._is_closing:
             return
         _log.info("a connection with node %d broke: %s", node, connection.reason)
         self._on_lost(node)

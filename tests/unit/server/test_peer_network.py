@@ -284,7 +284,8 @@ async def test_an_empty_secret_joins_nodes_too() -> None:
     one, two = Node(1, secret=b""), Node(2, secret=b"")
     async with joined(one, two):
         one.network.send(numbered(1, 2, 1))
-        await until(lambda: two.terms == [1])
+        await until(lambda: two.messages)
+        assert two.terms == [1]
 
 
 async def test_a_message_in_another_name_ends_the_connection() -> None:
@@ -303,7 +304,8 @@ async def test_a_frame_that_belongs_elsewhere_ends_the_connection() -> None:
         connection = one.raft_connection(2)
         connection.send(FrameKind.CALL, b"x" * 100)
         await asyncio.wait_for(connection.closed, 10)
-        await until(lambda: one.lost == [2])
+        await until(lambda: one.lost)
+        assert (one.lost, one.messages, two.messages) == ([2], [], [])
 
 
 async def test_a_port_that_is_taken_is_named() -> None:
