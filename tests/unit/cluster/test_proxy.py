@@ -45,7 +45,7 @@ class Talk(asyncio.Protocol):
     def say(self, data: bytes) -> None:
         self.transport.write(data)
 
-    async def hears(self, data: bytes) -> None:
+    async def expect(self, data: bytes) -> None:
         await until(lambda: bytes(self.heard) == data, f"{data[:40]!r} is heard, not {bytes(self.heard[:40])!r}")
 
 
@@ -87,13 +87,13 @@ class Group:
         await until(lambda: len(self.accepted[target]) > before, "the far end is dialled")
         return near, self.accepted[target][before]
 
-    async def the_network_works(self, source: str, target: str) -> None:
+    async def check_network(self, source: str, target: str) -> None:
         """A new connection carries data both ways; all that was under way before has had its turn then."""
         near, far = await self.pair(source, target)
         near.say(b"ping")
-        await far.hears(b"ping")
+        await far.expect(b"ping")
         far.say(b"pong")
-        await near.hears(b"pong")
+        await near.expect(b"pong")
 
     def losses(self) -> int:
         return sum(connection.has_lost for connection in self.proxy.fabric.connections)
@@ -121,8 +121,8 @@ async def test_without_faults_everything_passes_both_ways_in_order(group: Group)
     for block in blocks:
         near.say(block)
         far.say(block[:7])
-    await far.hears(b"".join(blocks))
-    await near.hears(b"".join(block[:7] for block in blocks))
+    await far.expect(b"".join(blocks))
+    await near.expect(b"".join(block[:7] for block in blocks))
 
 
 async def test_what_is_said_before_the_far_end_is_there_arrives_too(group: Group) -> None:
@@ -137,7 +137,7 @@ async def test_what_is_said_before_the_far_end_is_there_arrives_too(group: Group
 async def test_an_end_that_hangs_up_is_noticed_at_the_other_at_once(group: Group, dialler_hangs_up: bool) -> None:
     near, far = await group.pair("a", "b")
     near.say(b"last words")
-    await far.hears(b"last words")
+    await far.expect(b"last words")
     gone, left = (near, far) if dialler_hangs_up else (far, near)
     gone.transport.abort()
     await until(lambda: left.is_over, "the other end hears of it")
@@ -149,7 +149,7 @@ async def test_a_node_that_is_not_there_hangs_up(group: Group) -> None:
     near = await group.dial("a", "b")
     await until(lambda: near.is_over, "the dialler hears that nobody is there")
     await group.listen("b")
-    await group.the_network_works("a", "b")
+    await group.check_network("a", "b")
 
 
 async def test_a_cut_is_silent_both_ways_and_leaves_all_others_alone(group: Group) -> None:
@@ -159,8 +159,8 @@ async def test_a_cut_is_silent_both_ways_and_leaves_all_others_alone(group: Grou
     for talk in (near, far, back_near, back_far):
         talk.say(b"nobody hears this")
     await until(lambda: group.losses() == 2, "the proxy has thrown it away")
-    await group.the_network_works("a", "c")
-    await group.the_network_works("c", "b")
+    await group.check_network("a", "c")
+    await group.check_network("c", "b")
     for talk in (near, far, back_near, back_far):
         assert bytes(talk.heard) == b""
         assert not talk.is_over, "a cut tells nobody"
@@ -175,8 +175,8 @@ async def test_a_cut_one_way_takes_that_way_out_of_the_connections_of_both(group
     await until(lambda: group.losses() == 2, "what a says is thrown away")
     far.say(b"heard")
     back_near.say(b"heard, too")
-    await near.hears(b"heard")
-    await back_far.hears(b"heard, too")
+    await near.expect(b"heard")
+    await back_far.expect(b"heard, too")
     assert (bytes(far.heard), bytes(back_near.heard)) == (b"", b"")
     assert [talk.is_over for talk in (near, far, back_near, back_far)] == [False] * 4
 
@@ -187,13 +187,13 @@ async def test_who_dials_over_a_cut_hears_nothing(group: Group, cut: tuple[str, 
     near = await group.dial("a", "b")
     near.say(b"hello?")
     await until(group.losses, "the proxy has it")
-    await group.the_network_works("c", "b")
+    await group.check_network("c", "b")
     assert len(group.accepted["b"]) == 1, "only c came through"
     assert bytes(near.heard) == b""
     assert not near.is_over, "not even a refusal"
     group.proxy.fabric.heal()
     await until(lambda: near.is_over, "it may try again now")
-    await group.the_network_works("a", "b")
+    await group.check_network("a", "b")
 
 
 async def test_who_dies_behind_a_cut_dies_unheard_until_it_is_healed(group: Group) -> None:
@@ -201,7 +201,7 @@ async def test_who_dies_behind_a_cut_dies_unheard_until_it_is_healed(group: Grou
     group.proxy.fabric.cut("a", "b", is_one_way=False)
     near.transport.abort()
     await until(group.losses, "the end of the connection is thrown away")
-    await group.the_network_works("c", "b")
+    await group.check_network("c", "b")
     assert not far.is_over
     group.proxy.fabric.heal()
     await until(lambda: far.is_over, "now it is noticed")
@@ -218,8 +218,8 @@ async def test_healing_closes_what_lost_something_and_keeps_what_lost_nothing(gr
     await until(lambda: near.is_over and far.is_over, "the one that lost something is closed")
     assert bytes(far.heard) == b""
     quiet_near.say(b"still here")
-    await quiet_far.hears(b"still here")
-    await group.the_network_works("a", "b")
+    await quiet_far.expect(b"still here")
+    await group.check_network("a", "b")
 
 
 async def test_a_delay_keeps_the_order_and_comes_later(group: Group) -> None:
@@ -231,15 +231,15 @@ async def test_a_delay_keeps_the_order_and_comes_later(group: Group) -> None:
         near.say(b"%02d" % i)
         await asyncio.sleep(0)
     said = b"".join(b"%02d" % i for i in range(50))
-    await far.hears(said)
+    await far.expect(said)
     assert loop.time() - began_s >= 0.145
     began_s = loop.time()
     far.say(b"answer")
-    await near.hears(b"answer")
+    await near.expect(b"answer")
     assert loop.time() - began_s >= 0.145, "the other way is slow, too"
     other, its_far = await group.pair("c", "b")
     other.say(b"quick")
-    await its_far.hears(b"quick")
+    await its_far.expect(b"quick")
     assert [way[:2] for way in group.proxy.fabric.state()["delays"]] == [["a", "b"], ["b", "a"]]  # type: ignore[attr-defined]
 
 
@@ -254,9 +254,9 @@ async def test_a_shorter_delay_lets_nothing_overtake_and_healing_delivers_at_onc
     await until(lambda: waiting._waiting_bytes == 12, "it waits behind the first")
     assert bytes(far.heard) == b""
     group.proxy.fabric.heal()
-    await far.hears(b"first second")
+    await far.expect(b"first second")
     near.say(b" third")
-    await far.hears(b"first second third")
+    await far.expect(b"first second third")
 
 
 async def test_what_is_on_its_way_when_the_cable_is_cut_is_lost(group: Group) -> None:
@@ -348,7 +348,7 @@ async def test_a_stranger_that_talks_nonsense_is_answered_and_harms_nothing(grou
     assert "error" in json.loads(await asyncio.wait_for(reader.readline(), LIMIT_S))
     writer.close()
     await writer.wait_closed()
-    await group.the_network_works("a", "b")
+    await group.check_network("a", "b")
 
 
 async def test_a_line_without_end_is_hung_up_on(group: Group) -> None:
@@ -360,7 +360,7 @@ async def test_a_line_without_end_is_hung_up_on(group: Group) -> None:
         answer = b""
     assert answer == b""
     writer.close()
-    await group.the_network_works("a", "b")
+    await group.check_network("a", "b")
 
 
 def test_a_proxy_that_is_gone_is_told_in_words() -> None:
