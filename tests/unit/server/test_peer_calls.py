@@ -211,8 +211,9 @@ async def test_a_timeout_is_indefinite_and_ends_the_serving_task(is_streaming: b
     one, two = Node(1), Node(2, serve=service)
     async with joined(one, two):
         if is_streaming:
-            stream = one.network.stream(2, calling("FirstOnly", timeout_s=0.5))
+            stream = one.network.stream(2, calling("FirstOnly", timeout_s=60))
             assert await anext(stream) == b"first"
+            one.network._calling[2]._pending[1]._deadline_s = asyncio.get_running_loop().time()
             late: Awaitable[bytes] = anext(stream)
         else:
             late = one.network.call(2, calling("Wait", timeout_s=0.05))
@@ -273,7 +274,7 @@ async def test_a_call_to_nobody_is_definitely_not_sent() -> None:
 
 
 async def test_a_peer_that_takes_nothing_in_is_found_unreachable_and_its_calls_end() -> None:
-    silent = PeerTimes(ping_s=0.2)
+    silent = PeerTimes(ping_s=0.5)
     one, two = Node(1, times=silent), Node(2, times=silent, serve=Service())
     async with running(one, two), Wire(two.address) as wire:
         one.network.set_peers({2: wire.address})

@@ -124,7 +124,7 @@ async def test_a_process_that_is_killed_is_lost_at_once_and_its_calls_end() -> N
         finally:
             process.kill()
         with pytest.raises(PeerLostError):
-            await asyncio.wait_for(waiting, 1.0)  # far below any ping
+            await asyncio.wait_for(waiting, 4.0)  # far below any ping
         await until(lambda: one.lost == [2, 2])
         assert not one.network.is_reachable(2)
         await process.wait()

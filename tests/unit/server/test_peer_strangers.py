@@ -74,7 +74,7 @@ async def test_who_says_nothing_is_sent_away_in_time(caplog: pytest.LogCaptureFi
 
 
 async def test_strangers_are_limited_and_nodes_that_are_known_are_not_disturbed() -> None:
-    one, two = Node(1), Node(2)
+    one, two = Node(1), Node(2, times=PeerTimes(greeting_s=60))
     async with joined(one, two):
         pairs = [await asyncio.open_connection(*two.address) for _ in range(64)]
         await until(lambda: len(two.network._strangers) == 64)
