@@ -16,7 +16,6 @@ from mq.broker.delivery.table import Delivered, Received
 from mq.broker.exchange import DeliveredMessage, ReceiveWish
 from mq.broker.outcomes import Acked, Changed, Done, Outcome, Released, Sent
 from mq.broker.state import MAX_ATTEMPTS, Group, dead_letter_topic
-from mq.broker.store.record_reader import RecordReader
 from mq.core.errors import Code, DamageError, FormatError, MqError, NotServingError, RefusedError, StateError
 from mq.core.ids import QueueOffset
 from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RENEW_MS_MAX, RETRY_DELAYS_S
@@ -39,7 +38,7 @@ class Deliverer:
     def __init__(self, node: BrokerNode, clients: Clients) -> None:
         self._node, self._machine, self._clients = node, node.machine, clients
         self._loop = asyncio.get_running_loop()
-        self.picker = Picker(node.machine, RecordReader(node.log))
+        self.picker = Picker(node.machine, node.reader.records)
         self.room = WaitingRoom(self._loop)
         self._renewing: dict[tuple[str, str], int] = {}
         self._is_stopping = False

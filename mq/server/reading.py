@@ -28,11 +28,11 @@ _SLICE_BYTES = 256 << 10
 
 
 class LogReader:
-    """Stored batches, through a small cache of what was applied or read last."""
+    """Stored batches, through a small cache of what was applied or read last. records: without the cache, in steps."""
 
     def __init__(self, log: CommitLog, disk: FileDisk) -> None:
         self._log, self._disk = log, disk
-        self._records = RecordReader(log)
+        self.records = RecordReader(log)
         self._cache: OrderedDict[int, bytes] = OrderedDict()
         self._cached_bytes = 0
         self.cold_reads = 0
@@ -53,13 +53,13 @@ class LogReader:
 
     def is_gone(self, entry: QueueEntry) -> bool:
         """Whether retention took the message although its queue goes further back."""
-        return self._records.is_gone(entry)
+        return self.records.is_gone(entry)
 
     async def stored(self, entry: QueueEntry) -> bytes:
         """The batch that a consume-queue entry stands for. Raises: DamageError, DiskError; StateError when it is gone."""
         payload = self._cache.get(entry.log_index)
         if payload is None:
-            payload = await self.run(partial(self._records.payload, entry))
+            payload = await self.run(partial(self.records.payload, entry))
             self.remember(entry.log_index, payload)
         return payload
 

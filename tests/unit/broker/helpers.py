@@ -26,6 +26,10 @@ class PretendedLog:
     payloads: list[bytes] = field(default_factory=list)
     first_index: LogIndex = field(default_factory=lambda: LogIndex(1))
     asked: list[RecordPlace | int] = field(default_factory=list)
+    durable_index: LogIndex = field(default_factory=lambda: LogIndex(0))
+
+    def term_at(self, index: LogIndex) -> Term | None:
+        return Term(0) if self.first_index <= index <= len(self.payloads) else None
 
     def place(self, index: int) -> RecordPlace:
         return RecordPlace(CommitLogPosition(index * 1000), len(self.payloads[index - 1]))
