@@ -70,12 +70,15 @@ class Fabric:
         self._dialling.add(task)
         task.add_done_callback(self._dialling.discard)
 
-    def close(self) -> None:
-        """Close everything."""
+    async def close(self) -> None:
+        """Close everything, and wait until it is closed."""
         for task in self._dialling:
             task.cancel()
+        await asyncio.gather(*self._dialling, return_exceptions=True)
         for connection in list(self.connections):
             connection.abort()
+        while self.connections:  # noqa: ASYNC110 - an aborted connection is gone in the loop's next turn
+            await asyncio.sleep(0)
 
 
 class _Connection:

@@ -50,11 +50,11 @@ class Proxy:
         self._servers.append(control)
         self.control_port = control.sockets[0].getsockname()[1]
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Listen no more, and close all connections."""
         for server in self._servers:
             server.close()
-        self.fabric.close()
+        await self.fabric.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError):  # too long a line, or a caller that is gone
@@ -134,7 +134,7 @@ async def _run(folder: Path) -> int:
         sys.stderr.write(f"the proxy cannot listen: {error}\n")
         return 1
     finally:
-        proxy.close()
+        await proxy.close()
     return 0
 
 

@@ -27,7 +27,8 @@ async def until(is_so: Callable[[], object], what: str) -> None:
 class Talk(asyncio.Protocol):
     """One connection as a node sees it."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen: "list[Talk] | None" = None) -> None:
+        self._seen = seen
         self.heard = bytearray()
         self.is_over = False
         self.transport: asyncio.Transport
@@ -35,6 +36,8 @@ class Talk(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        if self._seen is not None:
+            self._seen.append(self)
 
     def data_received(self, data: bytes) -> None:
         self.heard += data
@@ -66,12 +69,9 @@ class Group:
         await self.proxy.start()
 
     async def listen(self, name: str) -> None:
-        def accept() -> Talk:
-            self.accepted[name].append(Talk())
-            return self.accepted[name][-1]
-
+        accepted = self.accepted[name]
         port = self.addresses.get(name, (HOST, 0))[1]
-        self.servers[name] = await asyncio.get_running_loop().create_server(accept, HOST, port)
+        self.servers[name] = await asyncio.get_running_loop().create_server(lambda: Talk(accepted), HOST, port)
         self.addresses[name] = (HOST, self.servers[name].sockets[0].getsockname()[1])
 
     async def dial(self, source: str, target: str) -> Talk:
@@ -99,7 +99,7 @@ class Group:
         return sum(connection.has_lost for connection in self.proxy.fabric.connections)
 
     async def stop(self) -> None:
-        self.proxy.close()
+        await self.proxy.close()
         for server in self.servers.values():
             server.close()
         for talk in [*self.dialled, *(talk for talks in self.accepted.values() for talk in talks)]:
