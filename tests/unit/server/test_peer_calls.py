@@ -9,6 +9,7 @@ import pytest
 
 from mq.core.errors import Code, Fault, IllegalArgumentError, NotServingError, RefusedError, StateError
 from mq.rpc.frames import BODY_BYTES_MAX, FrameKind
+from mq.rpc.handshake import Purpose
 from mq.server.peer_calling import (
     CallFailedError,
     CallRefusedError,
@@ -100,6 +101,25 @@ async def test_a_call_arrives_with_all_that_was_said_and_is_answered() -> None:
         assert 0 < call.deadline_s - asyncio.get_running_loop().time() <= 30
         assert await one.network.call(2, calling(request=b"")) == b""
         assert service.calls[1].deadline_s is None
+
+
+async def test_a_call_that_is_answered_costs_two_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = Node(1), Node(2, serve=Service())
+    async with joined(one, two):
+        there, back = one.network._peers[2].calls.connection, two.network._accepted[1, Purpose.CALLS]
+        assert there is not None
+        sent: list[FrameKind] = []
+        for connection in (there, back):
+            send = connection.send
+
+            def note(kind: FrameKind, *parts: bytes, send: Callable[..., None] = send) -> None:
+                sent.append(kind)
+                send(kind, *parts)
+
+            monkeypatch.setattr(connection, "send", note)
+        for _ in range(3):
+            await one.network.call(2, calling())
+        assert [kind for kind in sent if kind is not FrameKind.PING] == [FrameKind.CALL, FrameKind.ANSWER] * 3
 
 
 async def test_many_calls_share_a_connection_and_each_gets_its_own_answer() -> None:
