@@ -60,8 +60,8 @@ def test_every_setting_that_a_cluster_makes_itself_is_one_of_the_brokers() -> No
         assert hasattr(load_config(None, {}, {"data": "d"}), name)
 
 
-def test_a_taken_port_of_the_usual_row_is_replaced_and_one_that_was_asked_for_is_not() -> None:
-    with PortPicker() as ports, socket.socket() as taken:
+def test_a_taken_port_of_the_usual_row_is_replaced_and_one_that_was_asked_for_is_not(tmp_path: Path) -> None:
+    with PortPicker(tmp_path) as ports, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
@@ -70,8 +70,32 @@ def test_a_taken_port_of_the_usual_row_is_replaced_and_one_that_was_asked_for_is
         assert not ports.take(other), "it is held"
         with pytest.raises(ClusterError, match=f"port {port} is taken"):
             ports.row(port - 10, 1, is_needed=True)
-    with PortPicker() as ports:
+    with PortPicker(tmp_path) as ports:
         assert ports.take(other), "it was let go"
+
+
+def test_a_port_that_was_given_out_lately_is_not_given_to_another_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PortPicker(tmp_path) as ports:
+        first = ports.any()
+    monkeypatch.setattr("mq.cluster.ports.secrets.randbelow", lambda _count: first - 12_000)
+    with PortPicker(tmp_path) as ports, pytest.raises(ClusterError, match="no free port between"):
+        ports.any()
+    monkeypatch.setattr("mq.cluster.ports._CLAIM_S", 0.0)
+    with PortPicker(tmp_path) as ports:
+        assert ports.any() == first, "the claim is over"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"12000": "soon"}', '{"12000": 1e300}'])
+def test_damaged_claims_are_no_hindrance(tmp_path: Path, content: str) -> None:
+    (tmp_path / "claims.json").write_text(content)
+    with PortPicker(tmp_path) as ports:
+        port = ports.any()
+    assert list(json.loads((tmp_path / "claims.json").read_text())) == [str(port)]
+    (tmp_path / "file").touch()
+    with PortPicker(tmp_path / "file" / "below") as ports:
+        assert ports.any()
 
 
 @pytest.mark.parametrize(
