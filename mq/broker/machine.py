@@ -360,6 +360,13 @@ class BrokerMachine:
         machine.half = {(topic, transaction_id): Hidden(*values) for topic, transaction_id, *values in plain["half"]}
         return machine
 
+    def take_over(self, other: "BrokerMachine") -> None:
+        """Become what another one is: the state of a leader's snapshot, for all who hold on to this machine."""
+        for name in ("applied_index", "log_ms", "wall_ms", "topics", "groups", "timers", "half", "skipped_by_retention"):
+            setattr(self, name, getattr(other, name))
+        self.dropped_queues.clear()
+        self.cleanups.clear()
+
     def state_hash(self) -> int:
         """A short hash of the state, for replicas to compare."""
         return zlib.crc32(self.to_bytes())

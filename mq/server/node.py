@@ -1,7 +1,7 @@
-"""One broker node: the loop around log, replication and state machine.
+"""One broker node: commands of callers go in, outcomes come out.
 
 Commands of many callers go into the log together: while one group is being written and synced, the next one
-gathers. The order is always the same: write and sync, then apply, then answer.
+gathers. What happens then, and in which order, is the host's (`mq.server.host`): save, send, apply, then answer.
 """
 
 import asyncio
@@ -10,72 +10,111 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from mq.broker.batch import AppendMessages
-from mq.broker.commands import Command, encode_command
+from mq.broker.commands import Command, DropBefore, decode_command, encode_command
 from mq.broker.log_clock import LogClock
 from mq.broker.outcomes import Outcome
-from mq.broker.replication.solo import Proposed, Solo
-from mq.broker.store.snapshot import Snapshot, encode_snapshot, snapshot_file, snapshots_in, superfluous_snapshots
+from mq.broker.store.fresh_log import FreshLog
 from mq.broker.wall_clock import WallClock
-from mq.core.errors import DiskError, DiskFullError, MqError, NotServingError, OutcomeUnknownError, RefusedError, StateError
-from mq.core.ids import LogIndex, Term
-from mq.core.ports import Operation, Plan, Remove, Replace
+from mq.core.entry import Entry, EntryKind, RecordPlace
+from mq.core.errors import DiskError, DiskFullError, MqError, NotServingError, OutcomeUnknownError, RefusedError
+from mq.core.ports import Plan
+from mq.raft.errors import NotLeaderError
+from mq.raft.messages import Message
+from mq.raft.output import Output, RoleChanged
+from mq.raft.role import Role
+from mq.server.core import GroupSettings, LoneCore, NodeCore, raft_core
 from mq.server.disk import FileDisk
+from mq.server.host import StoreHost, as_bug
 from mq.server.lane import StorageLane
 from mq.server.opening import open_store
 from mq.server.pacing import Pacing
+from mq.server.pending import PendingCommands, fail, tell_unknown
 from mq.server.reading import LogReader
 
-__all__ = ["BrokerNode"]
+__all__ = ["BrokerNode", "Reign"]
 
 _GROUP_BYTES_MAX = 8 << 20
 _GROUP_COMMANDS_MAX = 4096
-_NOTE_AFTER_S = 0.05
+_UNDECIDED_MAX = 64 << 10
+"""Entries of a leader that no quorum has yet: more wait outside."""
 _BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
-_FLUSH_ENTRIES = 2048
-"""Consume-queue entries that gather in memory before they are written out, unsynced."""
 _log = logging.getLogger(__name__)
 
 _Waiting = tuple[Command, bytes, "asyncio.Future[Outcome]"]
 
 
+class Reign(NamedTuple):
+    """Who leads, as far as a node knows. is_here: this node does, and has applied all that was committed before."""
+
+    term: int
+    leader: int | None
+    is_here: bool
+
+
 class BrokerNode:
     """Log, state and storage lane of one data folder; must be made inside a running event loop.
 
-    on_applied: called with (command, outcome) after each applied command, in log order.
-    on_failed: called once when the disk failed; the node takes nothing any more.
+    group: its part in a broker group; None for a node by itself. send: hands a message to the network.
+    on_applied: called with (command, outcome) after each applied command, in log order. on_reign: called when who leads
+    changed. on_replaced: called when the state was replaced by a leader's. on_failed: called once when the disk failed; the
+    node takes nothing any more.
     """
 
-    def __init__(self, disk: FileDisk, *, segment_bytes: int, snapshot_every_bytes: int = 64 << 20) -> None:
-        self.disk = disk
-        self.opened = open_store(disk, segment_bytes=segment_bytes)
+    def __init__(
+        self,
+        disk: FileDisk,
+        *,
+        segment_bytes: int,
+        snapshot_every_bytes: int = 64 << 20,
+        group: GroupSettings | None = None,
+        send: Callable[[Message], None] = lambda _message: None,
+    ) -> None:
+        self.disk, self.group = disk, group
+        self.opened = open_store(disk, segment_bytes=segment_bytes, is_of_group=group is not None)
         self.log, self.machine = self.opened.log, self.opened.machine
-        self.replication = Solo(self.log)
         self.reader = LogReader(self.log, disk)
         self._wall_clock = WallClock(self.machine.wall_ms)
         self.clock = LogClock()
         self.clock.note(self.machine.log_ms, _monotonic_ms())
         self.on_applied: list[Callable[[Command, Outcome], None]] = []
+        self.on_reign: list[Callable[[Reign], None]] = []
+        self.on_replaced: list[Callable[[], None]] = []
         self.on_failed: Callable[[MqError], None] = lambda _error: None
         self.failure: MqError | None = None
-        self.groups_written = 0
-        self.bytes_written = 0
-        self.last_snapshot_index = self.opened.snapshot_index
+        self.groups_written = self.bytes_written = 0
+        self._send = send
         self._loop = asyncio.get_running_loop()
         self._lane = StorageLane(disk, self._loop)
         self._gathering: deque[_Waiting] = deque()
+        self._pending = PendingCommands()
+        self._reads: dict[int, asyncio.Future[bool]] = {}
+        self._context = self._reign_begins_at = 0
+        self._own_sequence = 0  # of the newest group of ours that is not durable yet
         self._is_idle = asyncio.Event()  # nothing is being written, and nothing waits for it
         self._is_idle.set()
         self._is_closing = False
         self._pacing = Pacing()
-        self._note_timer: asyncio.TimerHandle | None = None
-        self._in_hand = 0
-        self._snapshot_every_bytes = snapshot_every_bytes
-        self._bytes_since_snapshot = 0
-        self._snapshots_running: set[int] = set()
-        self._removals: Plan = ()
-        self._snapshot_indexes = [index for index, _ in snapshots_in(disk.files())]
+        self._tick_timer: asyncio.TimerHandle | None = None
+        self.host = StoreHost(
+            disk, self._lane, self.opened, self._make_core, self, snapshot_every_bytes=snapshot_every_bytes,
+        )  # fmt: skip
+        self.reign = Reign(0, None, is_here=False) if group else Reign(0, 1, is_here=True)
+
+    def _make_core(self, log: FreshLog) -> NodeCore:
+        return LoneCore(log) if self.group is None else raft_core(self.group, self.opened, log)
+
+    @property
+    def core(self) -> NodeCore:
+        """What decides here."""
+        return self.host.core
+
+    @property
+    def last_snapshot_index(self) -> int:
+        """Of the newest snapshot on the disk."""
+        return self.host.keeper.last_index
 
     # --- time
 
@@ -91,24 +130,69 @@ class BrokerNode:
         """(log_ms, wall_ms) for a new command; neither goes back."""
         return self.log_ms(), max(self.wall_ms(), self.machine.wall_ms)
 
+    def begin_ticking(self) -> None:
+        """Time passes for the group's core from now on."""
+        if self.group is not None and self._tick_timer is None:
+            self._tick_timer = self._loop.call_later(self.group.tick_ms / 1000, self._tick)
+
+    def _tick(self) -> None:
+        assert self.group is not None
+        self._tick_timer = self._loop.call_later(self.group.tick_ms / 1000, self._tick)
+        self.host.run(lambda: self.host.carry_out(self.core.tick()))
+
+    # --- the group
+
+    def receive(self, message: Message) -> None:
+        """Another node says something."""
+        self.host.run(lambda: self.host.carry_out(self.core.step(message)))
+
+    def campaign(self) -> None:
+        """The leader is gone for sure, or there never was one: do not wait for the time-out."""
+        self.host.run(lambda: self.host.carry_out(self.core.campaign()))
+
+    def order(self, do: Callable[[NodeCore], Output]) -> None:
+        """Something that a person wants of the group. Raises: NotLeaderError; RefusedError."""
+        output = do(self.core)
+        self.host.run(lambda: self.host.carry_out(output))
+
+    async def read_index(self) -> None:
+        """Come back when the state here is as new as any that was ever answered from. Raises: NotLeaderError."""
+        if self.group is None:
+            return
+        self._check_takes()
+        self._context += 1
+        context = self._context
+        future = self._reads[context] = self._loop.create_future()
+        try:
+            output = self.core.read(context)
+            self.host.run(lambda: self.host.carry_out(output))
+            if not await future:
+                raise NotLeaderError(self.reign.leader)
+        finally:
+            self._reads.pop(context, None)
+
     # --- the write path
 
     def propose(self, command: Command) -> "asyncio.Future[Outcome]":
         """Put a command into the log; the future ends when it is durable and applied.
 
-        The outcome may be a RefusedError (returned). Raises, in the future: OutcomeUnknownError, DiskFullError.
-        Raises: NotServingError when nothing was and will be done.
+        The outcome may be a RefusedError (returned). Raises, in the future: OutcomeUnknownError, DiskFullError, NotLeaderError.
+        Raises: NotServingError, NotLeaderError when nothing was and will be done.
         """
-        if self.failure is not None or self._is_closing:
-            raise NotServingError(f"the broker takes no commands: {self.failure or 'it is stopping'}")
+        self._check_takes()
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._gathering.append((command, encode_command(command), future))
-        self._in_hand += 1
-        self._pacing.arrived(self._in_hand, self._loop.time())
+        self._pacing.arrived(len(self._gathering) + len(self._pending), self._loop.time())
         if self._is_idle.is_set():
             self._is_idle.clear()
             self._write_soon()
         return future
+
+    def _check_takes(self) -> None:
+        if self.failure is not None or self._is_closing:
+            raise NotServingError(f"the broker takes no commands: {self.failure or 'it is stopping'}")
+        if not self.reign.is_here:
+            raise NotLeaderError(self.reign.leader)
 
     async def carry_out(self, command: Command) -> Outcome:
         """Like `propose`, waits for the end. Raises what it raises, and a refusal as RefusedError."""
@@ -133,6 +217,9 @@ class BrokerNode:
             self._is_idle.set()
             return
         self._is_idle.clear()
+        if len(self._pending) >= _UNDECIDED_MAX:
+            self._loop.call_later(0.001, self._write_next)
+            return
         group: list[_Waiting] = []
         size = 0
         while (
@@ -143,182 +230,149 @@ class BrokerNode:
             waiting = self._gathering.popleft()
             size += len(waiting[1])
             group.append(waiting)
-        try:
-            proposed = self.replication.propose([payload for _, payload, _ in group])
-        except Exception as bug:  # noqa: BLE001 - ours; callers must not wait for ever because of it
-            self._break_down(_as_bug("the log took no more commands", bug), group)
-            return
         self.groups_written += 1
         self.bytes_written += size
-        self._bytes_since_snapshot += size + 64 * len(group)
-        done = partial(self._on_written, proposed, group)
-        if not (self._pacing.is_lone and len(group) == 1 and self._lane.try_here(proposed.appended.plan, done)):
-            self._lane.submit(proposed.appended.plan, done)
+        self.host.run(partial(self._propose, group))
 
-    def _on_written(self, proposed: Proposed, group: list[_Waiting], error: MqError | None) -> None:
-        self._in_hand -= len(group)
-        if error is not None:
-            self._on_write_failed(proposed, group, error)
-            return
+    def _propose(self, group: list[_Waiting]) -> None:
         try:
-            self._apply(proposed, group)
-        except Exception as bug:  # noqa: BLE001 - ours; this state is not to be trusted any more
-            self._break_down(_as_bug("a command could not be applied", bug), group)
-
-    def _apply(self, proposed: Proposed, group: list[_Waiting]) -> None:
-        committed = self.replication.saved(proposed.appended.sequence)
-        if len(proposed.appended.plan) > 2 and self.machine.applied_index > 0:
-            # A new segment: the state as of its beginning can rebuild everything behind it.
-            self._take_snapshot()
-        if self._gathering:
-            self._write_soon()
-        else:
+            output = self.core.propose([payload for _, payload, _ in group])
+        except NotLeaderError as error:
+            _refuse(group, error)
             self._is_idle.set()
-        now_ms = _monotonic_ms()
-        for (command, payload, future), (index, place) in zip(group, committed, strict=True):
-            outcome = self.machine.apply(index, command, place)
-            self.clock.note(command.log_ms, now_ms)
-            if type(command) is AppendMessages:
-                self.reader.remember(index, payload)
-            for listener in self.on_applied:
-                listener(command, outcome)
-            if not future.done():
-                future.set_result(outcome)
-        self._after_apply()
-
-    def _on_write_failed(self, proposed: Proposed, group: list[_Waiting], error: MqError) -> None:
-        if isinstance(error, DiskFullError):
-            # Nothing of the group was begun: these calls fail for certain, the node goes on.
-            self.replication.refused(proposed.appended.sequence)
-            for _, _, future in group:
-                _fail(future, error)
-            self._write_next()
             return
-        self._break_down(error, group)
+        except Exception as bug:
+            tell_unknown((future for _, _, future in group), as_bug("the log took no more commands", bug))
+            raise
+        assert output.proposed is not None
+        sequence = self._own_sequence = output.saves[-1].sequence
+        term, first = output.proposed
+        for number, (command, _, future) in enumerate(group):
+            self._pending.add(first + number, term, sequence, command, future)
+        self.host.carry_out(output)
 
-    def _break_down(self, error: MqError, group: list[_Waiting]) -> None:
-        """Take nothing any more, and tell all who wait: nobody knows about the group, nothing else was begun."""
+    # --- what the host says
+
+    def is_lone(self) -> bool:
+        """Whether one caller alone waits for this write, which may then be done without a change of threads."""
+        return self._pacing.is_lone
+
+    def deliver(self, message: Message) -> None:
+        """To another node."""
+        self._send(message)
+
+    def was_saved(self, sequence: int) -> None:
+        """What gathered meanwhile is the next group."""
+        if sequence >= self._own_sequence and not self._is_idle.is_set():
+            if self._gathering:
+                self._write_soon()
+            else:
+                self._is_idle.set()
+
+    def was_taken_back(self, sequence: int) -> None:
+        """Nothing of the group is in the log: these calls fail for certain, the node goes on."""
+        self._pending.take_back(sequence, DiskFullError("no space left on the disk"))
+        self._loop.call_soon(self._write_next)
+
+    def apply_entry(self, entry: Entry, place: RecordPlace) -> None:
+        """Into the state machine, and to whoever waits for it."""
+        index, term, kind, payload = entry
+        if kind is not EntryKind.COMMAND:
+            self.machine.skip(index)
+            self._pending.settle(index, term, None, self.reign.leader)
+            self._look_at_reign()
+            return
+        command = self._pending.command_at(index, term) or decode_command(payload)
+        outcome = self.machine.apply(index, command, place)
+        self.clock.note(command.log_ms, _monotonic_ms())
+        if type(command) is AppendMessages:
+            self.reader.remember(index, payload)
+        elif type(command) is DropBefore:
+            self.host.let_go_before(command.index)
+        for listener in self.on_applied:
+            listener(command, outcome)
+        self._pending.settle(index, term, outcome, self.reign.leader)
+
+    def state_was_replaced(self) -> None:
+        """By a leader's snapshot."""
+        self.reader.forget_all()
+        error = OutcomeUnknownError("this node lost its leadership, and was given a newer state")
+        self._pending.forget_up_to(self.machine.applied_index, error)
+        for told in self.on_replaced:
+            told()
+
+    def read_done(self, context: int, *, is_fresh: bool) -> None:
+        """See `read_index`."""
+        future = self._reads.get(context)
+        if future is not None and not future.done():
+            future.set_result(is_fresh)
+
+    def role_is(self, change: RoleChanged) -> None:
+        """Who leads has changed."""
+        if change.role is Role.LEADER:
+            self._reign_begins_at = self.log.last_index  # its own first entry: all before it is applied with it
+        elif self._gathering:
+            group, error = list(self._gathering), NotLeaderError(change.leader)
+            self._gathering.clear()
+            _refuse(group, error)
+        self._look_at_reign(change)
+
+    def _look_at_reign(self, change: RoleChanged | None = None) -> None:
+        term, leader = (self.reign.term, self.reign.leader) if change is None else (change.term, change.leader)
+        is_leader = self.group is None or leader == self.group.node_id
+        reign = Reign(term, leader, is_leader and self.machine.applied_index >= self._reign_begins_at)
+        if reign != self.reign:
+            self.reign = reign
+            for told in self.on_reign:
+                told(reign)
+
+    def breaks_down(self, error: MqError) -> None:
+        """Take nothing any more, and tell all who wait: nobody knows about what is in the log, nothing else was begun."""
         self._is_idle.set()
         self.failure = error
         what = "the disk failed" if isinstance(error, DiskError) else "the broker failed"
         _log.error("%s, the broker stops: %s", what, error)
-        for _, _, future in group:
-            _fail(future, OutcomeUnknownError(f"{what} while this was being written: {error}"))
+        self._pending.end(error)
         while self._gathering:
-            _fail(self._gathering.popleft()[2], NotServingError(f"{what}: {error}"))
+            fail(self._gathering.popleft()[2], NotServingError(f"{what}: {error}"))
+        for context in list(self._reads):
+            self.read_done(context, is_fresh=False)
         self.on_failed(error)
+
+    # --- files
 
     async def carry_out_plan(self, plan: Plan) -> None:
         """Operations on files beside the log, in the order of everything else. Raises: DiskError."""
         await self._lane.carry_out(plan)
 
-    # --- upkeep
+    def take_snapshot(self) -> None:
+        """Of the state as it is now."""
+        self.host.run(self.host.keeper.take_snapshot)
 
-    def _after_apply(self) -> None:
-        has_removals = bool(self.machine.dropped_queues or self.machine.cleanups)
-        if has_removals or self._bytes_since_snapshot >= self._snapshot_every_bytes:
-            self._take_snapshot()
-        else:
-            self._flush_queues(sync=False)
-        if self._note_timer is None:
-            self._note_timer = self._loop.call_later(_NOTE_AFTER_S, self._note_durable)
-
-    def _note_durable(self) -> None:
-        """Nothing came for a moment: leave a mark that the last group is durable (under load, the next group says it)."""
-        self._note_timer = None
-        if self._is_idle.is_set() and not self._is_closing and self.failure is None:
-            note = self.log.note_durable()
-            if note:
-                self._lane.submit(note)
-
-    def _removals_of_machine(self) -> list[Operation]:
-        """What removes the files that the machine needs no more; an older state may still need them."""
-        plan: list[Operation] = list(self.machine.cleanups)
-        self.machine.cleanups.clear()
-        if self.machine.dropped_queues:
-            files = self.disk.files()
-            kept = {(q.topic, q.queue_id) for t in self.machine.topics.values() for q in t.queues}
-            for queue in self.machine.dropped_queues:
-                if (queue.topic, queue.queue_id) not in kept:
-                    plan.extend(queue.delete(files))
-            self.machine.dropped_queues.clear()
-        return plan
-
-    def _flush_queues(self, *, sync: bool) -> None:
-        """Bring the consume queues' newest entries into their files."""
-        plan: list[Operation] = []
-        counts = []
-        for topic in self.machine.topics.values():
-            for queue in topic.queues:
-                if sync or queue.entry_count - queue.flushed_count >= _FLUSH_ENTRIES:
-                    plan.extend(queue.flush(sync=sync))
-                    counts.append((queue, queue.entry_count))
-
-        def done(error: MqError | None) -> None:
-            if error is None:
-                for queue, entry_count in counts:
-                    queue.flushed(entry_count, is_synced=sync)
-
-        if plan:
-            self._lane.submit(tuple(plan), done)
-
-    def _take_snapshot(self) -> None:
-        """Write the state down, behind what the consume queues' files need for it.
-
-        Only then those files go that it does not need: after a crash the snapshot before it would miss them.
-        """
-        self._bytes_since_snapshot = 0
-        index = self.machine.applied_index
-        if index == self.last_snapshot_index or index in self._snapshots_running:
-            return
-        self._snapshots_running.add(index)
-        self._flush_queues(sync=True)
-        snapshot = Snapshot(
-            index, self.log.term_at(LogIndex(index)) or Term(0), self.log.checkpoint().to_bytes(), self.machine.to_bytes()
-        )
-        removals = (*self._removals, *self._removals_of_machine())
-        self._removals = ()
-        plan = (Replace(snapshot_file(index), encode_snapshot(snapshot)), *removals)
-        self._lane.submit(plan, partial(self._on_snapshot, index, removals))
-
-    def _on_snapshot(self, index: int, removals: Plan, error: MqError | None) -> None:
-        self._snapshots_running.discard(index)
-        if error is not None:
-            self._removals = (*removals, *self._removals)
-            _log.warning("a snapshot could not be written: %s", error)
-            return
-        self.last_snapshot_index = index
-        names = {snapshot_file(i): 0 for i in (*self._snapshot_indexes, index)}
-        superfluous = superfluous_snapshots(snapshots_in(names), self.log.first_index)
-        self._snapshot_indexes = [i for i, file in snapshots_in(names) if file not in superfluous]
-        if superfluous and not self._is_closing:
-            self._lane.submit(tuple(Remove(file) for file in superfluous))
-
-    def drop_log_before(self, index: int) -> None:
-        """Remove the log's segments below an index (retention: the state does not need them any more)."""
-        plan = self.log.drop_before(LogIndex(index))
-        if plan:
-            self._lane.submit(plan)
+    def has_snapshot_before(self, index: int) -> bool:
+        """Whether the log may begin at this entry: a snapshot stands for all before it."""
+        return index - 1 in self.host.keeper.snapshots
 
     async def close(self) -> None:
         """Finish what was taken, write a snapshot, and let go of the folder."""
-        self._is_closing = True
-        await self._is_idle.wait()
+        self._is_closing = self.host.keeper.is_closing = True
+        if self.group is None:
+            await self._is_idle.wait()
+        if self._tick_timer is not None:
+            self._tick_timer.cancel()
         if self.failure is None:
-            self._take_snapshot()
+            self.take_snapshot()
             self._lane.submit(self.log.note_durable())
+        self._pending.end(NotServingError("it is stopping"))
+        self.host.is_over = True
+        await self.host.close()
         await asyncio.to_thread(self._lane.close)
         self.disk.close()
 
 
-def _fail(future: "asyncio.Future[Outcome]", error: MqError) -> None:
-    if not future.done():
-        future.set_exception(error)
-
-
-def _as_bug(what: str, error: Exception) -> StateError:
-    _log.debug("%s", what, exc_info=error)
-    return StateError(f"{what}: {type(error).__name__}: {error}")
+def _refuse(group: list[_Waiting], error: MqError) -> None:
+    for _, _, future in group:
+        fail(future, error)
 
 
 def _counting_ms() -> int:

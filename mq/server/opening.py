@@ -5,16 +5,21 @@ What is read is the newest usable snapshot and the log behind it; how long the l
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mq.broker.commands import decode_command
 from mq.broker.machine import BrokerMachine
 from mq.broker.store.commit_log import Checkpoint, CommitLog, Recovery
-from mq.broker.store.snapshot import Snapshot, decode_snapshot, snapshots_in
+from mq.broker.store.snapshot import Snapshot as SnapshotFile
+from mq.broker.store.snapshot import decode_snapshot, snapshots_in
 from mq.core.entry import EntryKind
 from mq.core.errors import DamageError
-from mq.core.ids import LogIndex
+from mq.core.ids import EntryId, LogIndex, Term
 from mq.core.ports import Read, drive, perform
+from mq.raft.configuration import Configuration
+from mq.raft.messages import Snapshot
+from mq.raft.restart import later_configurations
 from mq.server.disk import FileDisk
 
 __all__ = ["OpenedStore", "open_store", "replay"]
@@ -25,26 +30,63 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OpenedStore:
-    """A data folder ready for work, and what opening it came to."""
+    """A data folder ready for work, and what opening it came to.
+
+    snapshots: all that are whole, by index. configurations: (index, members) that the newest of them and the log behind it
+    tell of, for a node of a group.
+    """
 
     log: CommitLog
     machine: BrokerMachine
     recovery: Recovery
-    snapshot_index: int
+    snapshots: dict[int, Snapshot]
+    configurations: tuple[tuple[LogIndex, Configuration], ...]
     replayed: int
     seconds: float
 
+    @property
+    def snapshot_index(self) -> int:
+        """Of the newest snapshot; 0 without one."""
+        return max(self.snapshots, default=0)
 
-def open_store(disk: FileDisk, *, segment_bytes: int) -> OpenedStore:
+
+def open_store(disk: FileDisk, *, segment_bytes: int, is_of_group: bool = False) -> OpenedStore:
     """Bring log and state back to where they were.
 
+    is_of_group: only the others can say how much of the log is committed, so that what is behind the snapshot is not applied.
     Raises: DamageError when something synced is damaged (nothing is changed then); FormatError.
     """
     began = time.monotonic()
     files = disk.files()
-    snapshot, machine = _newest_usable(disk)
+    found = _snapshots(disk, files)
     log = CommitLog(segment_bytes=segment_bytes)
-    checkpoint = Checkpoint.from_bytes(snapshot.checkpoint) if snapshot is not None else None
+    newest, machine = _newest_usable(found, files)
+    recovery = _recover(log, files, disk, newest if found and newest is found[0] else None)
+    perform(disk, recovery.repairs)
+    if machine.applied_index + 1 < log.first_index and found and newest is not found[0]:
+        newest, machine = _hollowed(found[0], disk, log)
+    disk.remove_half_made()
+    if machine.applied_index + 1 < log.first_index:
+        raise DamageError(
+            "snapshots",
+            0,
+            f"no usable snapshot: the log begins at index {log.first_index}, the state ends at {machine.applied_index}",
+        )
+    snapshots = {file.index: _stands_for(file) for file in found if newest is not None and file.index <= newest.index}
+    configurations: tuple[tuple[LogIndex, Configuration], ...] = ()
+    replayed = 0
+    if is_of_group:
+        stands_for = snapshots[newest.index] if newest is not None else None
+        last = EntryId(Term(0), LogIndex(0)) if stands_for is None else stands_for.last
+        behind = drive(later_configurations(log, last), disk)
+        configurations = behind if stands_for is None else ((last.index, stands_for.configuration), *behind)
+    else:
+        replayed = replay(disk, log, machine)
+    return OpenedStore(log, machine, recovery, snapshots, configurations, replayed, time.monotonic() - began)
+
+
+def _recover(log: CommitLog, files: Mapping[str, int], disk: FileDisk, newest: SnapshotFile | None) -> Recovery:
+    checkpoint = Checkpoint.from_bytes(newest.checkpoint) if newest is not None else None
     recovery = drive(log.recover(files, checkpoint), disk)
     if recovery.damage:
         first = recovery.damage[0]
@@ -56,16 +98,7 @@ def open_store(disk: FileDisk, *, segment_bytes: int) -> OpenedStore:
         )
     if recovery.torn is not None:
         _log.warning("cut a torn write off the log's end: %s", recovery.torn)
-    perform(disk, recovery.repairs)
-    disk.remove_half_made()
-    if machine.applied_index + 1 < log.first_index:
-        raise DamageError(
-            "snapshots",
-            0,
-            f"no usable snapshot: the log begins at index {log.first_index}, the state ends at {machine.applied_index}",
-        )
-    replayed = replay(disk, log, machine)
-    return OpenedStore(log, machine, recovery, snapshot.index if snapshot else 0, replayed, time.monotonic() - began)
+    return recovery
 
 
 def replay(disk: FileDisk, log: CommitLog, machine: BrokerMachine) -> int:
@@ -84,22 +117,48 @@ def replay(disk: FileDisk, log: CommitLog, machine: BrokerMachine) -> int:
     return machine.applied_index - before
 
 
-def _newest_usable(disk: FileDisk) -> tuple[Snapshot | None, BrokerMachine]:
-    """The newest snapshot that is whole and whose consume-queue files are all there, and its state.
+def _snapshots(disk: FileDisk, files: Mapping[str, int]) -> list[SnapshotFile]:
+    """All that are whole, the newest first.
 
-    Without one, the state begins empty and the whole log is replayed into it. Raises: FormatError for one that a newer
-    program wrote: what else it wrote must not be guessed at.
+    Raises: FormatError for one that a newer program wrote: what else it wrote must not be guessed at.
     """
-    files = disk.files()
-    for index, file in snapshots_in(files):
+    found = []
+    for _, file in snapshots_in(files):
         try:
-            snapshot = decode_snapshot(file, disk.read(Read(file, 0, files[file])))
-            machine = BrokerMachine.from_bytes(snapshot.body)
+            found.append(decode_snapshot(file, disk.read(Read(file, 0, files[file]))))
         except DamageError as error:
             _log.warning("snapshot %s is not usable, an older one is taken: %s", file, error)
-            continue
+    return found
+
+
+def _stands_for(file: SnapshotFile) -> Snapshot:
+    members = Configuration.from_bytes(file.members) if file.members else Configuration.of(1)
+    return Snapshot(EntryId(Term(file.term), LogIndex(file.index)), members)
+
+
+def _newest_usable(found: Sequence[SnapshotFile], files: Mapping[str, int]) -> tuple[SnapshotFile | None, BrokerMachine]:
+    """The newest snapshot whose consume-queue files are all there, and its state.
+
+    Without one, the state begins empty and the whole log is replayed into it.
+    """
+    for snapshot in found:
+        machine = BrokerMachine.from_bytes(snapshot.body)
         missing = [m for t in machine.topics.values() for q in t.queues if (m := q.missing(files)) is not None]
         if not missing:
             return snapshot, machine
-        _log.warning("snapshot %s needs %s, which is missing; an older one is taken", index, ", ".join(missing[:3]))
+        _log.warning("snapshot %s needs %s, which is missing; an older one is taken", snapshot.index, ", ".join(missing[:3]))
     return None, BrokerMachine()
+
+
+def _hollowed(snapshot: SnapshotFile, disk: FileDisk, log: CommitLog) -> tuple[SnapshotFile | None, BrokerMachine]:
+    """A snapshot that the log follows, whose queue files were never here: it came from a leader, and the crash was quicker.
+
+    What they would speak of is not in this log either.
+    """
+    machine = BrokerMachine.from_bytes(snapshot.body)
+    if snapshot.index + 1 < log.first_index:
+        return None, BrokerMachine()
+    for topic in machine.topics.values():
+        for queue in topic.queues:
+            perform(disk, queue.hollow())
+    return snapshot, machine

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 from functools import partial
+from itertools import pairwise
 
 from mq.broker import commands as c
 from mq.broker.state import DEAD_LETTER_PREFIX
@@ -51,7 +52,6 @@ class Retention:
         outcome = await self._node.propose(c.DropBefore(*self._node.stamps(), first, tuple(floors)))
         if isinstance(outcome, RefusedError):
             raise outcome
-        self._node.drop_log_before(first)
         _log.info("retention: dropped %d segment(s), the log begins at index %d", keep, first)
         return first
 
@@ -60,22 +60,21 @@ class Retention:
         hidden = self._node.machine.oldest_hidden()
         total = sum(s.size_bytes for s in segments)
         now_ms, keep, dead = self._node.wall_ms(), 0, None
-        while keep + 1 < len(segments):
-            segment, following = segments[keep], segments[keep + 1]
+        for number, (segment, following) in enumerate(pairwise(segments), 1):
             if following.first_index > self._node.machine.applied_index:
                 break  # what it begins with may not be written yet
             too_big = self._bytes_max > 0 and total > self._bytes_max
             too_old = self._age_ms_max > 0 and await self._store_ms(following) < now_ms - self._age_ms_max
-            covered = following.first_index <= self._node.last_snapshot_index + 1
             needed = hidden is not None and hidden < following.first_index
-            if not (too_big or too_old) or not covered or needed:
+            if not (too_big or too_old) or needed:
                 break
             if dead is None:
                 dead = await self._oldest_dead(now_ms)
             if dead < following.first_index:
                 break
             total -= segment.size_bytes
-            keep += 1
+            if self._node.has_snapshot_before(following.first_index):
+                keep = number
         return keep
 
     async def _oldest_dead(self, now_ms: int) -> int:

@@ -14,7 +14,7 @@ from mq.broker.delivery.picker import Picker
 from mq.broker.log_clock import LogClock
 from mq.broker.machine import BrokerMachine
 from mq.broker.outcomes import Outcome
-from mq.broker.replication.solo import Proposed, Solo
+from mq.broker.replication.solo import Solo
 from mq.broker.store.commit_log import Checkpoint, CommitLog, Recovery
 from mq.broker.store.record_reader import RecordReader
 from mq.broker.store.snapshot import (
@@ -25,7 +25,7 @@ from mq.broker.store.snapshot import (
     snapshots_in,
     superfluous_snapshots,
 )
-from mq.core.entry import Entry, EntryKind, RecordPlace
+from mq.core.entry import Appended, Entry, EntryKind, RecordPlace
 from mq.core.errors import DamageError, DiskFullError, FormatError, MqError, NotServingError, OutcomeUnknownError
 from mq.core.ids import LogIndex, Term
 from mq.core.ports import Create, Operation, Plan, Read, Remove, Replace, Steps, Sync, Write, drive
@@ -223,27 +223,28 @@ class SimNode:
     def _begin_group(self) -> None:
         group = [self._gathering.popleft() for _ in range(min(len(self._gathering), self._options.group_commands_max))]
         proposed = self.replication.propose([payload for _, payload, _ in group])
+        (appended,) = proposed.saves
         for number, (_, payload, _) in enumerate(group):
-            self._note("append", index=proposed.first_index + number, term=0, body=checksum(payload))
-        self._jobs.append(_Job(proposed.appended.plan, lambda error: self._on_written(proposed, group, error)))
+            self._note("append", index=self.log.last_index + 1 - len(group) + number, term=0, body=checksum(payload))
+        self._jobs.append(_Job(appended.plan, lambda error: self._on_written(appended, group, error)))
 
-    def _on_written(self, proposed: Proposed, group: list[tuple[Command, bytes, Answer]], error: MqError | None) -> None:
+    def _on_written(self, appended: Appended, group: list[tuple[Command, bytes, Answer]], error: MqError | None) -> None:
         if error is not None:
-            self._on_write_failed(proposed, group, error)
+            self._on_write_failed(appended, group, error)
             return
-        committed = self.replication.saved(proposed.appended.sequence)
-        self._note("synced", index=self.replication.commit_index)
-        for (command, _, answer), (index, place) in zip(group, committed, strict=True):
-            answer(self.machine.apply(index, command, place))
+        committed = self.replication.saved(appended.sequence).apply_to
+        self._note("synced", index=committed)
+        for (command, _, answer), place in zip(group, appended.places, strict=True):
+            answer(self.machine.apply(self.machine.applied_index + 1, command, place))
         self._since_snapshot += len(group)
         if self._since_snapshot >= self._options.snapshot_every:
             self._take_snapshot()
         elif not self._gathering and (note := self.log.note_durable()):
             self._submit(note)
 
-    def _on_write_failed(self, proposed: Proposed, group: list[tuple[Command, bytes, Answer]], error: MqError) -> None:
+    def _on_write_failed(self, appended: Appended, group: list[tuple[Command, bytes, Answer]], error: MqError) -> None:
         if isinstance(error, DiskFullError):
-            self.replication.refused(proposed.appended.sequence)
+            self.replication.save_failed(appended.sequence)
             self._note("abandon", last=self.log.last_index)
             for _, _, answer in group:
                 answer(error)

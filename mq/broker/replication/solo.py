@@ -1,72 +1,69 @@
 """Replication with a single node: what is durable here is committed.
 
-The shape is that of a Raft core, so that one takes its place without a change around it: a call returns work,
-the host saves it, says so, and is told what is committed.
+It answers to the host loop as a Raft core does (`mq.raft.hosting`), so that one takes the place of the other without a change
+around it: a call returns work, the host saves it, says so, and is told what is committed.
 """
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
-from mq.broker.store.commit_log import Appended, CommitLog
-from mq.core.entry import Entry, EntryKind, RecordPlace
-from mq.core.ids import LogIndex, Term
+from mq.core.entry import Entry, EntryKind
+from mq.core.errors import StateError
+from mq.core.ids import EntryId, LogIndex, Term
+from mq.raft.configuration import Configuration
+from mq.raft.messages import Snapshot
+from mq.raft.output import NOTHING, Output
+from mq.raft.port import LogStorage
 
-__all__ = ["Committed", "Proposed", "Solo"]
+__all__ = ["Solo"]
 
-
-class Committed(NamedTuple):
-    """An entry that counts for ever, to be applied in index order."""
-
-    log_index: LogIndex
-    place: RecordPlace
-
-
-class Proposed(NamedTuple):
-    """What the host has to save: carry out `appended.plan`, then call `saved(appended.sequence)`."""
-
-    first_index: LogIndex
-    appended: Appended
-
-
-@dataclass(slots=True)
-class _Waiting:
-    sequence: int
-    first_index: LogIndex
-    places: tuple[RecordPlace, ...]
+_TERM = Term(0)
 
 
 class Solo:
-    """A group of one. commit_index never passes what is durable."""
+    """A group of one, without elections and without terms. commit_index never passes what is durable.
 
-    def __init__(self, log: CommitLog) -> None:
-        self.log = log
+    All that the log holds when it begins counts as committed: there is nobody who could have another opinion.
+    """
+
+    def __init__(self, log: LogStorage, node_id: int = 1) -> None:
+        self.log, self.node_id = log, node_id
         self.commit_index: LogIndex = log.last_index
-        self._waiting: deque[_Waiting] = deque()
+        self.applied_index = LogIndex(0)
+        self.configuration = Configuration.of(node_id)
 
-    def propose(self, payloads: Sequence[bytes]) -> Proposed:
+    def propose(self, payloads: Sequence[bytes]) -> Output:
         """Append commands to the log as one group."""
         after = self.log.last_index
-        term = Term(0)
-        entries = [Entry(LogIndex(after + 1 + i), term, EntryKind.COMMAND, payload) for i, payload in enumerate(payloads)]
-        appended = self.log.append(after, entries)
-        first = LogIndex(after + 1)
-        self._waiting.append(_Waiting(appended.sequence, first, appended.places))
-        return Proposed(first, appended)
+        entries = [Entry(LogIndex(after + 1 + i), _TERM, EntryKind.COMMAND, payload) for i, payload in enumerate(payloads)]
+        return Output(saves=(self.log.append(after, entries),), proposed=EntryId(_TERM, LogIndex(after + 1)))
 
-    def saved(self, sequence: int) -> list[Committed]:
-        """Everything up to this append is durable; returns what is committed by that."""
+    def saved(self, sequence: int) -> Output:
+        """Everything up to this append is durable, and so committed."""
         self.log.synced(sequence)
-        committed: list[Committed] = []
-        while self._waiting and self._waiting[0].sequence <= sequence:
-            waiting = self._waiting.popleft()
-            committed.extend(Committed(LogIndex(waiting.first_index + i), place) for i, place in enumerate(waiting.places))
-        if committed:
-            self.commit_index = committed[-1].log_index
-        return committed
+        self.commit_index = max(self.commit_index, self.log.durable_index)
+        return Output(apply_to=self.commit_index)
 
-    def refused(self, sequence: int) -> None:
+    def save_failed(self, sequence: int) -> Output:
         """The disk could not even begin with this append (it is full): the log is as before it."""
         self.log.abandon(sequence)
-        self._waiting.pop()
+        return NOTHING
+
+    def disk_failed(self) -> Output:
+        """Nobody else can go on: the host ends the node."""
+        return NOTHING
+
+    def applied(self, index: LogIndex) -> Output:
+        """The state machine has applied everything up to here."""
+        self.applied_index = index
+        return NOTHING
+
+    def take_snapshot(self) -> Snapshot | None:
+        """What a snapshot of the state machine as it is now stands for."""
+        term = self.log.term_at(self.applied_index)
+        return None if term is None else Snapshot(EntryId(term, self.applied_index), self.configuration)
+
+    def snapshot_saved(self, snapshot: Snapshot, *, keep_from: LogIndex) -> Output:
+        """What the snapshot stands for may go from the log, but for entries from `keep_from` on."""
+        if keep_from > snapshot.last.index + 1:
+            raise StateError(f"entries up to {keep_from - 1} would go, the snapshot stands for {snapshot.last.index}")
+        return Output(forget=self.log.drop_before(keep_from))

@@ -42,7 +42,7 @@ async def test_a_kill_right_behind_a_removal_does_not_leave_a_snapshot_without_i
     try:
         for command in (c.CreateTopic(*node.stamps(), "t", 1, 1, 4), send(node, 1), send(node, 2)):
             await asyncio.wait_for(node.carry_out(command), LIMIT_S)
-        node._take_snapshot()
+        node.take_snapshot()
         await asyncio.wait_for(node.carry_out_plan(()), LIMIT_S)  # the snapshot is written
         await asyncio.wait_for(node.carry_out(c.DeleteTopic(*node.stamps(), "t")), LIMIT_S)
         await asyncio.wait_for(node.carry_out(c.CreateTopic(*node.stamps(), "u", 1, 1, 4)), LIMIT_S)
@@ -67,7 +67,7 @@ async def test_what_a_failed_snapshot_did_not_remove_goes_with_the_next_one(
     try:
         for command in (c.CreateTopic(*node.stamps(), "t", 1, 1, 4), send(node, 1)):
             await asyncio.wait_for(node.carry_out(command), LIMIT_S)
-        node._take_snapshot()
+        node.take_snapshot()
         await asyncio.wait_for(node.carry_out_plan(()), LIMIT_S)  # the snapshot is written
         full = FullForSnapshots(disk)
         monkeypatch.setattr(disk, "_replace", full)

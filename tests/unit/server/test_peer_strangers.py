@@ -7,7 +7,7 @@ import random
 import pytest
 
 from mq.rpc.frames import GREETING_BYTES_MAX, FrameKind, encode_head
-from mq.rpc.handshake import Dialing, Identity, Purpose
+from mq.rpc.handshake import Accepting, Dialing, Identity, Purpose
 from mq.server.peer_connection import PeerTimes
 from mq.server.peer_log import RareLog
 from tests.unit.server.eventually import until
@@ -26,6 +26,11 @@ async def end_of(reader: asyncio.StreamReader) -> bytes:
         except ConnectionError:
             pass
     return said
+
+
+async def frame_from(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    head = await reader.readexactly(5)
+    return head[4], await reader.readexactly(int.from_bytes(head[:4], "little"))
 
 
 def hello(node_id: int = 1, secret: bytes = b"sesame", peer: int = 2) -> tuple[Dialing, bytes]:
@@ -103,6 +108,29 @@ async def test_a_server_that_is_none_of_ours_is_not_taken_for_a_node(caplog: pyt
     async with running(one), await asyncio.start_server(speak, "127.0.0.1", 0) as server:
         one.network.set_peers({2: ("127.0.0.1", server.sockets[0].getsockname()[1])})
         await until(lambda: "the handshake was broken off: it sent no frame of ours" in caplog.text)
+        assert one.reached == one.lost == []
+
+
+async def test_a_server_that_welcomes_without_the_secret_is_not_believed(caplog: pytest.LogCaptureFixture) -> None:
+    proofs: list[bytes] = []
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        impostor = Accepting(Identity("broker-a", 2, b"guessed"), NONCE)
+        dialed = impostor.on_hello((await frame_from(reader))[1])
+        writer.write(encode_head(FrameKind.CHALLENGE, len(dialed)) + dialed)
+        kind, proof = await frame_from(reader)
+        assert kind == FrameKind.PROOF
+        proofs.append(proof)
+        writer.write(encode_head(FrameKind.WELCOME, len(proof)) + proof)  # the best that it has
+        await end_of(reader)
+        writer.close()
+
+    one = Node(1)
+    async with running(one), await asyncio.start_server(speak, "127.0.0.1", 0) as server:
+        one.network.set_peers({2: ("127.0.0.1", server.sockets[0].getsockname()[1])})
+        await until(lambda: "node 2 is not reached: another secret: node 2 has not the cluster secret" in caplog.text)
+        assert proofs
+        assert not one.is_ready(2)
         assert one.reached == one.lost == []
 
 

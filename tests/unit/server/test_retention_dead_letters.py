@@ -31,7 +31,7 @@ async def node_with_a_dead_letter(folder: Path) -> BrokerNode:
     await node.carry_out(c.DeadLetter(*node.stamps(), "g", "t", 0, stamp, place))
     for number in range(30):
         await node.carry_out(AppendMessages(*node.stamps(), "t", 0, 1, 0, (f"id{number}",), "", (bytes(8000),)))
-    node._take_snapshot()
+    node.take_snapshot()
     await node.carry_out_plan(())
     assert len(node.log.segments()) > 3
     assert len(node.machine.topic("%DLQ%g").queues) == 1

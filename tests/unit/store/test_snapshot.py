@@ -51,9 +51,9 @@ def test_a_snapshot_under_another_name_is_not_taken_for_that_index() -> None:
 
 def test_a_snapshot_of_another_version_is_refused() -> None:
     data = bytearray(encode_snapshot(SNAPSHOT))
-    data[8] = 2
+    data[8] = 9
     data[4:8] = pack("<I", crc32(data[8:]))
-    with pytest.raises(FormatError, match="snapshot format version 2"):
+    with pytest.raises(FormatError, match="snapshot format version 9"):
         decode_snapshot(FILE, bytes(data))
 
 

@@ -1,0 +1,185 @@
+"""State on disk beside the log: consume-queue files, snapshots, and the files that nobody needs any more."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from mq.broker.machine import BrokerMachine
+from mq.broker.store.commit_log import CommitLog
+from mq.broker.store.snapshot import Snapshot as SnapshotFile
+from mq.broker.store.snapshot import encode_snapshot, snapshot_file, snapshots_in, superfluous_snapshots
+from mq.core.errors import MqError
+from mq.core.ids import EntryId
+from mq.core.ports import Operation, Plan, Remove, Replace
+from mq.raft.messages import Snapshot
+from mq.server.disk import FileDisk
+from mq.server.lane import StorageLane
+
+__all__ = ["Keeper"]
+
+_FLUSH_ENTRIES = 2048
+"""Consume-queue entries that gather in memory before they are written out, unsynced."""
+_NOTE_AFTER_S = 0.05
+_log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Writes the state of the machine down in time, all of it through the lane.
+
+    stands_for: what a snapshot of the state as it is now stands for. snapshots: those on the disk, by index.
+    last_index: of the newest. is_closing: nothing is removed any more.
+    """
+
+    def __init__(  # noqa: PLR0913 - all of it is needed, once
+        self,
+        disk: FileDisk,
+        lane: StorageLane,
+        log: CommitLog,
+        machine: BrokerMachine,
+        *,
+        snapshots: dict[int, Snapshot],
+        every_bytes: int,
+        stands_for: Callable[[], Snapshot | None],
+        is_quiet: Callable[[], bool],
+    ) -> None:
+        self._disk, self._lane, self._log, self._machine = disk, lane, log, machine
+        self._every_bytes, self._stands_for, self._is_quiet = every_bytes, stands_for, is_quiet
+        self.snapshots = snapshots
+        self.last_index = max(snapshots, default=0)
+        self.is_closing = False
+        self._bytes_since = 0
+        self._running: set[int] = set()
+        self._removals: Plan = ()
+        self._boundaries = {segment.first_index for segment in log.segments()}
+        self._note_timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    # --- when
+
+    def segment_began(self) -> None:
+        """A new segment: the state as of its beginning can rebuild everything behind it."""
+        self._boundaries.add(self._log.segments()[-1].first_index)
+
+    def about_to_apply(self, index: int) -> None:
+        """An entry is next."""
+        if index in self._boundaries and self._machine.applied_index > 0:
+            self._boundaries.discard(index)
+            self.take_snapshot()
+
+    def applied(self, size_bytes: int) -> None:
+        """Entries of so many bytes are applied."""
+        self._bytes_since += size_bytes
+        has_removals = bool(self._machine.dropped_queues or self._machine.cleanups)
+        if has_removals or self._bytes_since >= self._every_bytes:
+            self.take_snapshot()
+        else:
+            self._flush_queues(sync=False)
+        if self._note_timer is None:
+            self._note_timer = self._loop.call_later(_NOTE_AFTER_S, self._note_durable)
+
+    def _note_durable(self) -> None:
+        """Nothing came for a moment: leave a mark that the last group is durable (under load, the next group says it)."""
+        self._note_timer = None
+        if self._is_quiet() and not self.is_closing:
+            note = self._log.note_durable()
+            if note:
+                self._lane.submit(note)
+
+    # --- consume queues
+
+    def _flush_queues(self, *, sync: bool) -> None:
+        """Bring the consume queues' newest entries into their files."""
+        plan: list[Operation] = []
+        counts = []
+        for topic in self._machine.topics.values():
+            for queue in topic.queues:
+                if sync or queue.entry_count - queue.flushed_count >= _FLUSH_ENTRIES:
+                    plan.extend(queue.flush(sync=sync))
+                    counts.append((queue, queue.entry_count))
+
+        def done(error: MqError | None) -> None:
+            if error is None:
+                for queue, entry_count in counts:
+                    queue.flushed(entry_count, is_synced=sync)
+
+        if plan:
+            self._lane.submit(tuple(plan), done)
+
+    def _removals_of_machine(self) -> list[Operation]:
+        """What removes the files that the machine needs no more; an older state may still need them."""
+        plan: list[Operation] = list(self._machine.cleanups)
+        self._machine.cleanups.clear()
+        if self._machine.dropped_queues:
+            files = self._disk.files()
+            kept = {(q.topic, q.queue_id) for t in self._machine.topics.values() for q in t.queues}
+            for queue in self._machine.dropped_queues:
+                if (queue.topic, queue.queue_id) not in kept:
+                    plan.extend(queue.delete(files))
+            self._machine.dropped_queues.clear()
+        return plan
+
+    # --- snapshots
+
+    def take_snapshot(self) -> None:
+        """Write the state down, behind what the consume queues' files need for it.
+
+        Only then those files go that it does not need: after a crash the snapshot before it would miss them.
+        """
+        self._bytes_since = 0
+        index = self._machine.applied_index
+        if index == self.last_index or index in self._running:
+            return
+        stands_for = self._stands_for()
+        if stands_for is None:
+            return
+        self._running.add(index)
+        self._flush_queues(sync=True)
+        removals = (*self._removals, *self._removals_of_machine())
+        self._removals = ()
+        self._lane.submit(
+            (self.file_of(stands_for, self._machine.to_bytes()), *removals), partial(self._on_snapshot, stands_for, removals)
+        )
+
+    def file_of(self, stands_for: Snapshot, state: bytes) -> Replace:
+        """The file of a snapshot, of our own state or of what a leader sent."""
+        (term, index), members = stands_for.last, stands_for.configuration.to_bytes()
+        data = encode_snapshot(SnapshotFile(index, term, self._log.checkpoint().to_bytes(), state, members))
+        return Replace(snapshot_file(index), data)
+
+    def _on_snapshot(self, stands_for: Snapshot, removals: Plan, error: MqError | None) -> None:
+        self._running.discard(stands_for.last.index)
+        if error is not None:
+            self._removals = (*removals, *self._removals)
+            _log.warning("a snapshot could not be written: %s", error)
+            return
+        self.came(stands_for)
+
+    def came(self, stands_for: Snapshot) -> None:
+        """A snapshot is durable; older ones that it makes superfluous go."""
+        index = stands_for.last.index
+        self.snapshots[index] = stands_for
+        self.last_index = max(self.last_index, index)
+        files = snapshots_in({snapshot_file(kept): 0 for kept in self.snapshots})
+        boundaries = [segment.first_index for segment in self._log.segments()]
+        superfluous = superfluous_snapshots(files, self._log.first_index, boundaries)
+        self.snapshots = {kept: self.snapshots[kept] for kept, file in files if file not in superfluous}
+        if superfluous and not self.is_closing:
+            self._lane.submit(tuple(Remove(file) for file in superfluous))
+
+    def newest_before(self, index: int) -> Snapshot | None:
+        """The newest snapshot of a state before this entry: the log may begin behind it."""
+        return max((found for at, found in self.snapshots.items() if at < index), key=lambda found: found.last, default=None)
+
+    def state_was_replaced(self, last: EntryId) -> None:
+        """The machine's state is that of a snapshot from a leader: the old queues' files are another's, and no older state is."""
+        files = self._disk.files()
+        plan: list[Operation] = [Remove(file) for file in files if file.startswith("queues/")]
+        plan += [Remove(file) for at, file in snapshots_in(files) if at < last.index]
+        for topic in self._machine.topics.values():
+            for queue in topic.queues:
+                plan.extend(queue.hollow())
+        self.snapshots = {at: found for at, found in self.snapshots.items() if at >= last.index}
+        self._machine.dropped_queues.clear()
+        self._machine.cleanups.clear()
+        self._lane.submit(tuple(plan))

@@ -1,0 +1,77 @@
+"""Commands that are in the log and not decided yet, and those who wait for them."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mq.broker.commands import Command
+from mq.broker.outcomes import Outcome
+from mq.core.errors import DiskError, MqError, OutcomeUnknownError
+from mq.raft.errors import NotLeaderError
+
+__all__ = ["PendingCommands", "fail", "tell_unknown"]
+
+
+class _Pending(NamedTuple):
+    term: int
+    sequence: int
+    command: Command
+    future: "asyncio.Future[Outcome]"
+
+
+class PendingCommands:
+    """By log index. A place in the log is a promise only when an entry of the same term is applied there."""
+
+    def __init__(self) -> None:
+        self._pending: dict[int, _Pending] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def add(self, index: int, term: int, sequence: int, command: Command, future: "asyncio.Future[Outcome]") -> None:
+        """It was put into the log there. sequence: of the save that it is part of."""
+        self._pending[index] = _Pending(term, sequence, command, future)
+
+    def command_at(self, index: int, term: int) -> Command | None:
+        """The command of an entry, if it came from here."""
+        pending = self._pending.get(index)
+        return pending.command if pending is not None and pending.term == term else None
+
+    def settle(self, index: int, term: int, outcome: Outcome | None, leader: int | None) -> None:
+        """An entry is applied. outcome: None when it is no command. leader: who leads now, for those who lost their place."""
+        pending = self._pending.pop(index, None)
+        if pending is None:
+            return
+        if pending.term != term or outcome is None:
+            # Another leader has put something else there: this command is not in the log, and never will be.
+            fail(pending.future, NotLeaderError(leader))
+        elif not pending.future.done():
+            pending.future.set_result(outcome)
+
+    def take_back(self, sequence: int, error: MqError) -> None:
+        """This save is not in the log any more."""
+        for index in [index for index, pending in self._pending.items() if pending.sequence == sequence]:
+            fail(self._pending.pop(index).future, error)
+
+    def forget_up_to(self, index: int, error: MqError) -> None:
+        """What became of these cannot be known here."""
+        for known in [known for known in self._pending if known <= index]:
+            fail(self._pending.pop(known).future, error)
+
+    def end(self, error: MqError) -> None:
+        """The node goes no further: nobody knows about any of them."""
+        tell_unknown((pending.future for pending in self._pending.values()), error)
+        self._pending.clear()
+
+
+def fail(future: "asyncio.Future[Outcome]", error: MqError) -> None:
+    """Tell whoever still waits."""
+    if not future.done():
+        future.set_exception(error)
+
+
+def tell_unknown(futures: "Iterable[asyncio.Future[Outcome]]", error: MqError) -> None:
+    """The node failed while these were under way."""
+    what = "the disk failed" if isinstance(error, DiskError) else "the broker ended"
+    for future in futures:
+        fail(future, OutcomeUnknownError(f"{what} while this was being written: {error}"))
