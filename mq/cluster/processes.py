@@ -78,9 +78,13 @@ class Process:
 
     @classmethod
     def read(cls, file: Path) -> "Process | None":
-        """The process that is written down in a file, if any; it need not be there any more."""
-        found = read_json(file)
-        return None if found is None else cls(int(found["pid"]), str(found["born"]))
+        """The process that is written down in a file, if any; it need not be there any more. Raises: ClusterError."""
+        match read_json(file):
+            case None:
+                return None
+            case {"pid": int(pid), "born": str(born)} if pid > 0:
+                return cls(pid, born)
+        raise ClusterError(f"{file} is not what it should be; end the process it was made for, and delete it")
 
     def write(self, file: Path) -> None:
         """Write it down."""

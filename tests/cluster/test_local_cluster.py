@@ -334,6 +334,15 @@ def test_the_birth_of_a_process_tells_it_from_a_later_one() -> None:
     assert born is None or born[0] != found[0]
 
 
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"pid": "1", "born": ""}', '{"pid": -1, "born": ""}'])
+def test_a_note_of_a_process_that_nobody_can_read_is_told(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "broker-a-1.json"
+    assert processes.Process.read(file) is None
+    file.write_text(content)
+    with pytest.raises(ClusterError, match=r"broker-a-1\.json (is not what it should be|cannot be read)"):
+        processes.Process.read(file)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no ps")
 def test_where_there_is_no_proc_ps_says_the_same() -> None:
     found = processes._look_with_ps(os.getpid())
