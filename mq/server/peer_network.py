@@ -216,21 +216,16 @@ class PeerNetwork:
 
     def _on_welcome(self, connection: PeerConnection, node: int, purpose: Purpose) -> None:
         self._strangers.discard(connection)
-        older, self._accepted[node, purpose] = self._accepted.get((node, purpose)), connection
-        if older is not None:
+        if (older := self._accepted.get((node, purpose))) is not None:
             older.drop()
+        self._accepted[node, purpose] = connection  # stays when it is closed: one for each node and purpose
         if purpose is Purpose.RAFT:
             connection.on_frame = lambda kind, body: self._on_raft_frame(node, kind, body)
             connection.on_closed = lambda: self._on_raft_closed(node, connection)
         else:
             ServingEnd(connection, node, self._serve, self._tasks)
-        connection.closed.add_done_callback(lambda _: self._forget(connection, node, purpose))
         if (peer := self._peers.get(node)) is not None:
             (peer.raft if purpose is Purpose.RAFT else peer.calls).wake()
-
-    def _forget(self, connection: PeerConnection, node: int, purpose: Purpose) -> None:
-        if self._accepted.get((node, purpose)) is connection:
-            del self._accepted[node, purpose]
 
     def _on_raft_frame(self, node: int, kind: FrameKind, body: memoryview) -> None:
         if kind is not FrameKind.RAFT:
@@ -239,8 +234,6 @@ class PeerNetwork:
         if message.sender != node or message.to != self._identity.node_id:
             raise FormatError(f"a {type(message).__name__} from node {message.sender} to node {message.to}")
         self._on_message(message)
-
-    # ---
 
     async def close(self) -> None:
         """End all links; what was sent is still written, for a moment. No callback is called from then on."""
