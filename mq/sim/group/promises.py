@@ -117,7 +117,8 @@ class PromisesAfterSaves(Checker):
         durable, is_of_now = host.storage.durable, message.term == host.storage.durable.hard_state.term
         if isinstance(message, VoteRequest):
             candidate = message.sender
-            is_candidate = host.node is not None and host.node.role is Role.CANDIDATE  # else its log may have changed since
+            # Else its log may have changed since: it followed that term's leader, who gave it a better one.
+            is_candidate = host.node is not None and host.node.role is Role.CANDIDATE and host.node.term == message.term
             if is_of_now and is_candidate and not durable.holds(message.last.index, message.last.term):
                 self.fail(
                     f"node {host.node_id} asks for votes for a log that ends with {message.last}",
