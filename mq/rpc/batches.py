@@ -10,8 +10,9 @@ import grpc.aio
 from mq.core.errors import Code, MqError, RefusedError
 from mq.core.limits import BODY_FRAME_BYTES_MAX
 from mq.proto import broker_v1_pb2 as pb
+from mq.raft.errors import NotLeaderError
 from mq.rpc.backend import AdminPort, SendingPort
-from mq.rpc.handling import Context, log_failure
+from mq.rpc.handling import Context, Handler, log_failure
 from mq.rpc.status import code_for, text_for
 from mq.rpc.validate_batch import BatchChecker
 from mq.rpc.wire import parse
@@ -66,6 +67,8 @@ class BatchHandlers:
 
     def __init__(self, sending: SendingPort, admin: AdminPort) -> None:
         self._sending, self._admin = sending, admin
+        self.pass_on: Handler = self.store_batch
+        """Stores a frame where that can be done; another way in a group."""
 
     async def send_batches(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """Store each frame's messages as one batch; answers come as the batches become durable."""
@@ -79,13 +82,29 @@ class BatchHandlers:
             except MqError as error:
                 await answers.write(pb.BatchSent(code=code_for(error), message=text_for(error)))
                 continue
-            task = asyncio.create_task(self._store(frame, checker, answers))
+            task = asyncio.create_task(self._store(raw, frame, checker, answers, context))
             running.add(task)
             task.add_done_callback(running.discard)
         if running:
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _store(self, frame: pb.BatchSend, checker: BatchChecker, answers: _Answers) -> None:
+    async def store_batch(self, raw: bytes, _context: Context) -> bytes:
+        """One frame of SendBatches, passed on by another node."""
+        return (await self._stored(parse(pb.BatchSend, raw), BatchChecker())).SerializeToString()
+
+    async def _store(self, raw: bytes, frame: pb.BatchSend, checker: BatchChecker, answers: _Answers, context: Context) -> None:
+        try:
+            answer = await self._stored(frame, checker)
+        except NotLeaderError:
+            try:
+                answer = pb.BatchSent.FromString(await self.pass_on(raw, context))
+            except MqError as error:
+                log_failure("SendBatches", error)
+                answer = pb.BatchSent(code=code_for(error), message=text_for(error), sequence=frame.sequence)
+        await answers.write(answer)
+
+    async def _stored(self, frame: pb.BatchSend, checker: BatchChecker) -> pb.BatchSent:
+        """The answer to a frame. Raises: NotLeaderError."""
         try:
             batch = checker.check(frame, time.time_ns() // 1_000_000)
             sent = await self._sending.send_batch(batch)
@@ -94,10 +113,12 @@ class BatchHandlers:
                 code=int(Code.OK), sequence=frame.sequence, base_offset=base_offset, queue_id=queue_id,
                 count=len(batch.ids) - sent.duplicates, duplicates=sent.duplicates,
             )  # fmt: skip
+        except NotLeaderError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             log_failure("SendBatches", error)
             answer = pb.BatchSent(code=code_for(error), message=text_for(error), sequence=frame.sequence)
-        await answers.write(answer)
+        return answer
 
     async def fetch_batches(self, raw: bytes, context: Context) -> None:
         """Stored batches from an offset on, as they are, frame by frame."""

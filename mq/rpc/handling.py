@@ -17,10 +17,12 @@ from mq.core.errors import MqError
 from mq.rpc.methods import Cardinality, Method
 from mq.rpc.status import code_for, code_for_language, text_for
 
-__all__ = ["Context", "Handler", "client_id_of", "generic_handler", "headers_of", "log_failure"]
+__all__ = ["Context", "Handler", "Refuse", "client_id_of", "generic_handler", "guarded", "headers_of", "log_failure"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, Context], Any]
+Refuse = Callable[[str, int, str], Message]
+"""Makes the response message that reports an error, from the RPC's name, a code and a text."""
 _log = logging.getLogger(__name__)
 
 
@@ -46,19 +48,18 @@ def log_failure(name: str, error: BaseException) -> None:
 
 
 def generic_handler(
-    service: str, methods: Mapping[str, Method], handlers: Mapping[str, Handler], refuse: Callable[[str, int, str], Message]
+    service: str, methods: Mapping[str, Method], handlers: Mapping[str, Handler], refuse: Refuse
 ) -> grpc.GenericRpcHandler:
     """A gRPC handler for a whole service.
 
-    handlers: by RPC name; unary ones and those of server streams get the request's bytes. refuse(name, code, text)
-    makes the response message that reports an error.
+    handlers: by RPC name; unary ones and those of server streams get the request's bytes.
     """
     table: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
     for name, method in methods.items():
         handler = handlers[name]
         match method.cardinality:
             case Cardinality.UNARY:
-                table[name] = grpc.unary_unary_rpc_method_handler(_guarded(name, handler, refuse))
+                table[name] = grpc.unary_unary_rpc_method_handler(guarded(name, handler, refuse))
             case Cardinality.SERVER_STREAM:
                 table[name] = grpc.unary_stream_rpc_method_handler(handler)
             case Cardinality.BOTH_STREAMS:
@@ -66,13 +67,17 @@ def generic_handler(
     return grpc.method_handlers_generic_handler(service, table)
 
 
-def _guarded(
-    name: str, handler: Handler, refuse: Callable[[str, int, str], Message]
+def guarded(
+    name: str, handler: Handler, refuse: Refuse, *, passes: tuple[type[MqError], ...] = ()
 ) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    """The handler, with an answer for whatever goes wrong in it. passes: errors that are raised instead."""
+
     async def call(raw: bytes, context: Context) -> bytes:
         try:
             answer: bytes = await handler(raw, context)
         except asyncio.CancelledError:
+            raise
+        except passes:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             log_failure(name, error)

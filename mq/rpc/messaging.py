@@ -14,9 +14,11 @@ from typing import Any
 import grpc
 
 from mq.broker.exchange import Outgoing, ReceiveWish
+from mq.broker.state import Topic
 from mq.core.errors import Code, MqError, RefusedError
 from mq.core.limits import LONG_POLL_MS_MAX
 from mq.proto import rocketmq_v2_pb2 as pb
+from mq.raft.errors import NotLeaderError
 from mq.rpc import validate
 from mq.rpc.backend import AdminPort, ClientsPort, DeliveryPort, SendingPort
 from mq.rpc.handling import Context, Handler, client_id_of, headers_of, log_failure
@@ -88,7 +90,10 @@ class MessagingHandlers:
         request = parse(pb.QueryRouteRequest, raw)
         validate.check_topic(request.topic.name)
         topic = self._admin.topic(request.topic.name)
-        return pb.QueryRouteResponse(status=ok(), message_queues=self._routes.queues(topic, request.topic)).SerializeToString()
+        return pb.QueryRouteResponse(status=ok(), message_queues=self._queues(topic, request.topic, context)).SerializeToString()
+
+    def _queues(self, topic: Topic, named: pb.Resource, context: Context) -> list[pb.MessageQueue]:
+        return self._routes.queues(topic, named, headers_of(context).get("x-mq-language", ""))
 
     async def query_assignment(self, raw: bytes, context: Context) -> bytes:
         """Which queues a push consumer polls. RocketMQ: QueryAssignment."""
@@ -100,7 +105,7 @@ class MessagingHandlers:
         if not topic.permission.is_readable:
             raise RefusedError(Code.FORBIDDEN, f"topic {topic.name} is not readable: it has no readable queue")
         group = next((g for g in self._admin.groups() if g.name == request.group.name), None)
-        queues = self._routes.queues(topic, request.topic)
+        queues = self._queues(topic, request.topic, context)
         if group is None or not group.is_fifo:
             # One for the whole broker: every consumer may be given messages of every queue.
             queues = queues[:1]
@@ -156,7 +161,7 @@ class MessagingHandlers:
         try:
             wish = self._receive_wish(raw, context)
             messages = await self._delivery.receive(wish)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, NotLeaderError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             log_failure("ReceiveMessage", error)
@@ -222,6 +227,8 @@ class MessagingHandlers:
                 request.group.name, request.topic.name, request.receipt_handle, invisible_ms
             )
             response.status.CopyFrom(ok())
+        except NotLeaderError:
+            raise
         except MqError as error:
             log_failure("ChangeInvisibleDuration", error)
             response.status.CopyFrom(status_for(error))
@@ -247,7 +254,7 @@ class MessagingHandlers:
             if offset == high and polling_ms > 0:
                 await self._admin.wait_for_more(topic, high, queue_id, _wait_ms(polling_ms, context) / 1000)
             found, after = await self._admin.peek(topic, queue_id, offset, count, tags) if count else ([], offset)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, NotLeaderError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             log_failure("PullMessage", error)

@@ -5,9 +5,10 @@ the order is stable, since the Python client compares routes as a whole. RocketM
 """
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mq.broker.state import Topic
+from mq.core.address import Address, show_address
 from mq.core.errors import IllegalArgumentError
 from mq.proto import rocketmq_v2_pb2 as pb
 
@@ -31,19 +32,52 @@ def _scheme(host: str) -> "pb.AddressScheme.ValueType":
 
 
 class RouteBook:
-    """The routes of one broker group. addresses: (host, port) of its nodes, as clients reach them."""
+    """The routes of one broker group. addresses: (host, port) of its nodes, as clients reach them.
 
-    def __init__(self, broker_name: str, addresses: Sequence[tuple[str, int]]) -> None:
+    own: of this node. alive: those of nodes that can be reached now; by default all.
+    """
+
+    def __init__(
+        self,
+        broker_name: str,
+        addresses: Sequence[Address],
+        *,
+        own: Address | None = None,
+        alive: Callable[[], Sequence[Address]] | None = None,
+    ) -> None:
+        self._name = broker_name
+        self._own = own if own is not None else addresses[0]
+        self._alive = alive or (lambda: addresses)
         self._broker = pb.Broker(name=broker_name, id=0, endpoints=endpoints_of(addresses))
-        host, port = addresses[0]
-        self.store_host = f"{host}:{port}"
+        self._numbers = {address: number for number, address in enumerate(sorted(addresses), 1)}
+        self.store_host = show_address(self._own)
 
-    def queues(self, topic: Topic, named: pb.Resource) -> list[pb.MessageQueue]:
-        """The queues of a topic. named: the topic as the request has it, which is echoed."""
+    def queues(self, topic: Topic, named: pb.Resource, language: str = "") -> list[pb.MessageQueue]:
+        """The queues of a topic. named: the topic as the request has it, which is echoed. language: of the client."""
+        brokers = self._brokers(language)
         return [
             pb.MessageQueue(
-                topic=named, id=queue.queue_id, permission=int(topic.permission), broker=self._broker,  # type: ignore[arg-type]
+                topic=named, id=queue.queue_id, permission=int(topic.permission),  # type: ignore[arg-type]
+                broker=brokers[queue.queue_id % len(brokers)],
                 accept_message_types=[int(topic.kind)],  # type: ignore[list-item]
             )
             for queue in topic.queues
         ]  # fmt: skip
+
+    def _brokers(self, language: str) -> list[pb.Broker]:
+        """All nodes are one broker with several addresses, so that a client need not be told when another one leads.
+
+        The Node client (language HTTP) cannot use several addresses: for it each living node is a broker of its own, and its
+        retries go to another broker. The Rust client spreads its calls over all addresses, the dead ones too: it gets the one
+        that it has come in by.
+        """
+        if len(self._numbers) == 1:
+            return [self._broker]
+        if language == "RUST":
+            return [pb.Broker(name=self._name, id=0, endpoints=endpoints_of([self._own]))]
+        if language == "HTTP":
+            alive = sorted({self._own, *self._alive()})
+            return [
+                pb.Broker(name=f"{self._name}-{self._numbers.get(one, 0)}", id=0, endpoints=endpoints_of([one])) for one in alive
+            ]
+        return [self._broker]

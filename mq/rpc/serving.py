@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from collections.abc import Mapping
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -9,9 +10,7 @@ from grpc_health.v1.health import aio as health_aio
 
 from mq.core.errors import MqError
 from mq.core.limits import FRAME_BYTES_MAX
-from mq.rpc.extension import ExtensionHandlers
-from mq.rpc.handling import generic_handler
-from mq.rpc.messaging import MessagingHandlers
+from mq.rpc.handling import Handler, Refuse, generic_handler
 from mq.rpc.methods import BROKER, BROKER_SERVICE, MESSAGING, MESSAGING_SERVICE
 
 __all__ = ["GrpcServer", "PortError"]
@@ -57,6 +56,16 @@ class GrpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self.port = 0
 
+    @staticmethod
+    def port_of(host: str, port: int) -> int:
+        """The port itself, or for 0 one that is free now: it must be known before anything is told to anyone."""
+        if port:
+            return port
+        family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+
     def bind(self, host: str, port: int) -> int:
         """Take the port; returns it. Raises: PortError."""
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -68,12 +77,18 @@ class GrpcServer:
             raise PortError(f"listen: cannot listen on {address}: {_refusal(host, port)}")
         return self.port
 
-    async def start(self, messaging: MessagingHandlers, extension: ExtensionHandlers) -> None:
-        """Begin to answer."""
+    async def start(
+        self,
+        messaging: Mapping[str, Handler],
+        refuse_messaging: Refuse,
+        extension: Mapping[str, Handler],
+        refuse_extension: Refuse,
+    ) -> None:
+        """Begin to answer, with the handlers of both services by name."""
         self._server.add_generic_rpc_handlers(
             (
-                generic_handler(MESSAGING_SERVICE, MESSAGING, messaging.by_name, messaging.refuse),
-                generic_handler(BROKER_SERVICE, BROKER, extension.by_name, extension.refuse),
+                generic_handler(MESSAGING_SERVICE, MESSAGING, messaging, refuse_messaging),
+                generic_handler(BROKER_SERVICE, BROKER, extension, refuse_extension),
             )
         )
         await self._server.start()

@@ -217,8 +217,10 @@ class Administrator:
     def state(self) -> BrokerState:
         """The node at a glance."""
         log = self._node.log
-        role = "failed" if self._node.failure is not None else "leader"
+        view = self._node.view()
+        role = "failed" if self._node.failure is not None else str(view.role)
         return BrokerState(
             self._name, self._node_id, role, __version__, log.first_index, log.last_index, log.durable_end,
-            self._machine.applied_index, len(log.segments()), int((time.monotonic() - self._began_s) * 1000), "solo",
+            self._machine.applied_index, len(log.segments()), int((time.monotonic() - self._began_s) * 1000),
+            "solo" if self._node.group is None else "raft",
         )  # fmt: skip

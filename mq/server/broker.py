@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from mq.core.errors import MqError
-from mq.rpc.batches import BatchHandlers
-from mq.rpc.extension import ExtensionHandlers
-from mq.rpc.messaging import MessagingHandlers
-from mq.rpc.routes import RouteBook
+from mq.raft.errors import NotLeaderError
 from mq.rpc.serving import GrpcServer
 from mq.server.admin import Administrator
 from mq.server.clients import Clients
 from mq.server.config import BrokerConfig
 from mq.server.delivering import Deliverer
 from mq.server.disk import FileDisk
+from mq.server.listener import Listener
+from mq.server.member import Member
 from mq.server.node import BrokerNode
 from mq.server.retention import Retention
 from mq.server.scrubbing import Scrubber
 from mq.server.sending import Sender
+from mq.server.services import Services
 from mq.server.space import SpaceGuard
 from mq.server.timekeeping import TimeKeeper
 
@@ -41,9 +41,12 @@ class Broker:
         self.config = config
         self.failed: asyncio.Future[MqError] = asyncio.get_running_loop().create_future()
         self.clients = Clients(lambda: time.monotonic_ns() // 1_000_000)
+        settings = config.group_settings
+        self.member = Member(config, settings) if settings is not None else None
         self.node = BrokerNode(
-            FileDisk(Path(config.data)), segment_bytes=config.segment_bytes, snapshot_every_bytes=config.snapshot_every_bytes
-        )
+            FileDisk(Path(config.data)), segment_bytes=config.segment_bytes, snapshot_every_bytes=config.snapshot_every_bytes,
+            group=settings, send=self.member.send if self.member is not None else lambda _message: None,
+        )  # fmt: skip
         self.node.on_failed = self._on_failed
         # Enough that what is taken now fits, and after it the commands of consumers for a good while.
         space = SpaceGuard(Path(config.data), reserve_bytes=_SEGMENTS_IN_RESERVE * config.segment_bytes)
@@ -53,7 +56,7 @@ class Broker:
         self.scrubber = Scrubber(self.node)
         self.retention = Retention(self.node, bytes_max=config.retention_bytes, age_ms_max=config.retention_ms)
         self._tasks: list[asyncio.Task[None]] = []
-        self._server: GrpcServer | None = None
+        self._listener: Listener | None = None
 
     def _on_failed(self, error: MqError) -> None:
         if not self.failed.done():
@@ -61,28 +64,39 @@ class Broker:
 
     async def start(self) -> int:
         """Listen; returns the port. Raises: MqError."""
-        self._server = GrpcServer()
-        port = self._server.bind(*self.config.listen_address)
-        routes = RouteBook(self.config.name, self.config.advertised(port))
-        messaging = MessagingHandlers(self.sender, self.deliverer, self.clients, self.admin, routes)
-        await self._server.start(messaging, ExtensionHandlers(self.admin, BatchHandlers(self.sender, self.admin)))
+        port = GrpcServer.port_of(*self.config.listen_address)
+        services = Services(self, port)
+        self._listener = Listener(self.config.listen_address[0], port, services)
+        await self._listener.open()
+        if self.member is not None:
+            self.member.join(self.node, services.passed.serve)
+            self.node.on_reign.append(self.deliverer.reign_is)
+            await self.member.start()
+            self._tasks.append(asyncio.create_task(self._listener.follow(self.node)))
         for work in (
-            self.deliverer.renew_forever,
+            self.deliverer.renewer.renew_forever,
             self.sender.release_timers_forever,
             self.retention.work_forever,
-            self.admin.lookup.index_forever,
             TimeKeeper(self.node).work_forever,
-            self.scrubber.work_forever,
         ):
+            self._tasks.append(asyncio.create_task(self._guarded(work, is_leaders=True)))
+        for work in (self.admin.lookup.index_forever, self.scrubber.work_forever):
             self._tasks.append(asyncio.create_task(self._guarded(work)))
         return port
 
-    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Work that goes on until it is cancelled or the node has failed: a disk that is full now has space later."""
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]], *, is_leaders: bool = False) -> None:
+        """Work that goes on until it is cancelled or the node has failed: a disk that is full now has space later.
+
+        is_leaders: it is the leader's alone, and rests while another node leads.
+        """
         told, pause_s = "", _AGAIN_S
         while True:
+            if is_leaders:
+                await self.node.until(lambda: self.node.reign.is_here)
             try:
                 await work()
+            except NotLeaderError:
+                continue
             except MqError as error:
                 if self.node.failure is not None:
                     return
@@ -93,11 +107,15 @@ class Broker:
             await asyncio.sleep(pause_s)
 
     async def stop(self) -> None:
-        """Finish what was taken, sync, and let go of the folder."""
+        """Hand over what others can go on with, finish what was taken, sync, and let go of the folder."""
+        if self.member is not None and self.node.failure is None:
+            await self.member.hand_over()
         self.deliverer.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._server is not None:
-            await self._server.stop(_GRACE_S)
+        if self._listener is not None:
+            await self._listener.close(_GRACE_S)
+        if self.member is not None:
+            await self.member.close()
         await self.node.close()

@@ -17,6 +17,8 @@ from mq.core.address import Address, check_advertised, parse_address
 from mq.core.errors import IllegalArgumentError
 from mq.core.limits import TOPIC_NAME
 from mq.core.quantity import parse_duration_ms, parse_size_bytes, show_bytes
+from mq.raft.options import RaftOptions
+from mq.server.core import GroupSettings
 from mq.server.group_settings import all_addresses_of, check_secret, is_loopback, parse_peers, read_secret, replication_of
 from mq.server.logs import LOG_LEVELS
 
@@ -185,6 +187,15 @@ class BrokerConfig:
             return None
         host, port = self.peer_addresses[self.node]
         return (host if is_loopback(host) else all_addresses_of(host)), port
+
+    @property
+    def group_settings(self) -> GroupSettings | None:
+        """This node's part in its group; None for a node by itself."""
+        if self.replication != "raft":
+            return None
+        raft = RaftOptions(election_ticks=self.election_ticks, heartbeat_ticks=self.heartbeat_ticks)
+        voters = tuple(sorted(self.peer_addresses)) or (self.node,)
+        return GroupSettings(node_id=self.node, voters=voters, tick_ms=self.tick_ms, raft=raft)
 
     def advertised(self, port: int) -> list[Address]:
         """What routes tell clients. port: the one that is really listened on."""

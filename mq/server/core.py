@@ -9,13 +9,16 @@ from mq.broker.replication.solo import Solo
 from mq.broker.store.fresh_log import FreshLog
 from mq.core.entry import Entry
 from mq.core.errors import StateError
-from mq.core.ids import EntryId, LogIndex
+from mq.core.ids import EntryId, LogIndex, Term
 from mq.raft.configuration import Configuration
+from mq.raft.errors import ChangeRefusedError
 from mq.raft.hosting import Core
 from mq.raft.messages import Message, Snapshot
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
 from mq.raft.output import NOTHING, ChunkWanted, EntriesWanted, Output
+from mq.raft.role import Role
+from mq.raft.view import NodeView
 from mq.server.opening import OpenedStore
 
 __all__ = ["GroupSettings", "LoneCore", "NodeCore", "raft_core"]
@@ -42,6 +45,15 @@ class NodeCore(Core, Protocol):
 
     def campaign(self) -> Output:
         """As if the election time-out were over."""
+
+    def transfer(self, to: int) -> Output:
+        """Hand leadership over."""
+
+    def change_members(self, voters: Sequence[int], learners: Sequence[int] = ()) -> Output:
+        """Begin the way to other members."""
+
+    def view(self) -> NodeView:
+        """Everything that is to be known of this node."""
 
     def take_snapshot(self) -> Snapshot | None:
         """What a snapshot of the state as it is now stands for."""
@@ -85,6 +97,23 @@ class LoneCore(Solo):
         return NOTHING
 
     campaign = tick
+
+    def transfer(self, to: int) -> Output:
+        """There is nobody else."""
+        raise ChangeRefusedError(f"there is no node {to}: this one is by itself")
+
+    def change_members(self, voters: Sequence[int], learners: Sequence[int] = ()) -> Output:  # noqa: ARG002
+        """There is no group to be changed."""
+        raise ChangeRefusedError("this node is by itself; start it with --replication raft to make a group of it")
+
+    def view(self) -> NodeView:
+        """In the words of a group."""
+        log, last = self.log, LogIndex(self.log.last_index)
+        end = EntryId(log.term_at(last) or Term(0), last)
+        return NodeView(
+            self.node_id, Role.LEADER, Term(0), None, self.node_id, self.commit_index, self.commit_index, self.applied_index,
+            log.first_index, log.durable_index, end, EntryId(Term(0), LogIndex(0)), self.configuration, (), is_transferring=False,
+        )  # fmt: skip
 
     def step(self, message: Message) -> Output:
         """There is nobody to hear of."""

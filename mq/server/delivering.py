@@ -5,7 +5,7 @@ RocketMQ: ReceiveMessage, AckMessage, ChangeInvisibleDuration, NotifyClientTermi
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 from mq.broker import commands as c
@@ -14,20 +14,19 @@ from mq.broker.delivery.picker import Choice, Look, Picker, dead_place
 from mq.broker.delivery.receipt import ReceiptHandle
 from mq.broker.delivery.table import Delivered, Received
 from mq.broker.exchange import DeliveredMessage, ReceiveWish
-from mq.broker.outcomes import Acked, Changed, Done, Outcome, Released, Sent
+from mq.broker.outcomes import Acked, Changed, Outcome, Released, Sent
 from mq.broker.state import MAX_ATTEMPTS, Group, dead_letter_topic
 from mq.core.errors import Code, DamageError, FormatError, MqError, NotServingError, RefusedError, StateError
 from mq.core.ids import QueueOffset
-from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RENEW_MS_MAX, RETRY_DELAYS_S
+from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
 from mq.server.clients import Clients
-from mq.server.node import BrokerNode
+from mq.server.node import BrokerNode, Reign
+from mq.server.renewing import Renewer
 from mq.server.waiting import Poll, WaitingRoom
 
 __all__ = ["Deliverer"]
 
 _SKIPS_WORTH_A_COMMAND = 256
-_RENEW_EVERY_MS = 5_000
-_RENEW_WHEN_LEFT_MS = 18_000
 _NACK_MS_MIN = 1_000
 _log = logging.getLogger(__name__)
 
@@ -40,11 +39,11 @@ class Deliverer:
         self._loop = asyncio.get_running_loop()
         self.picker = Picker(node.machine, node.reader.records)
         self.room = WaitingRoom(self._loop)
-        self._renewing: dict[tuple[str, str], int] = {}
+        self.renewer = Renewer(node, clients)
         self._is_stopping = False
+        self.make_group: Callable[[str], Awaitable[None]] = self.make_own_group
+        """Makes a group where that can be done; another way in a group of nodes."""
         node.on_applied.append(self._on_applied)
-        # What was handed out before this start may never have arrived. It is not renewed: it runs out and comes again.
-        self._renews_since = node.log.last_index + 1
 
     # --- receive
 
@@ -67,7 +66,7 @@ class Deliverer:
     async def _poll(self, wish: ReceiveWish, poll: Poll) -> list[DeliveredMessage]:
         topic, count_max = wish.topic, min(wish.count_max, RECEIVE_BATCH_MAX)
         end_s = self._loop.time() + wish.wait_ms / 1000
-        while count_max > 0 and not poll.is_over:
+        while count_max > 0 and not poll.is_over and self._node.reign.is_here:
             # Asked for anew each time: it may have been deleted and made again while the poll waited.
             group = self._machine.group(wish.group)
             look = Look(group, topic, count_max, wish.tags, self._node.log_ms(), wish.attempt_id)
@@ -123,7 +122,7 @@ class Deliverer:
             raise received
         assert isinstance(received, Received)
         if renews and received.delivered:
-            self._renewing.setdefault((wish.client, group), log_ms + span_ms)
+            self.renewer.note(wish.client, group, log_ms + span_ms)
         try:
             return await self._load(group, topic, choice, received.delivered, span_ms)
         except asyncio.CancelledError:
@@ -185,11 +184,24 @@ class Deliverer:
         """The group; made with defaults on first use."""
         group = self._machine.groups.get(name)
         if group is None:
-            await self._node.carry_out(
-                c.CreateGroup(*self._node.stamps(), name, is_fifo=False, max_attempts=MAX_ATTEMPTS, if_absent=True)
-            )
+            await self.make_group(name)
             group = self._machine.group(name)
         return group
+
+    async def make_own_group(self, name: str) -> None:
+        """Make a group here. Raises: what `BrokerNode.carry_out` raises."""
+        command = c.CreateGroup(*self._node.stamps(), name, is_fifo=False, max_attempts=MAX_ATTEMPTS, if_absent=True)
+        await self._node.carry_out(command)
+
+    # --- who leads
+
+    def reign_is(self, reign: Reign) -> None:
+        """A leader begins with nothing in hand: what counts is in the log. One that leads no more ends its polls."""
+        if not reign.is_here:
+            self.room.wake_all()
+            return
+        self.picker = Picker(self._machine, self._node.reader.records)
+        self.renewer.begin_reign()
 
     # --- ack and change
 
@@ -279,43 +291,10 @@ class Deliverer:
         """A client said goodbye: its polls end, and what it holds with `auto_renew` is given back."""
         self.room.end_polls(client)
         for group in groups:
-            self._renewing.pop((client, group), None)
+            self.renewer.forget(client, group)
             if group in self._machine.groups:
                 log_ms, wall_ms = self._node.stamps()
                 await self._node.carry_out(c.ReleaseClient(log_ms, wall_ms, client, group, log_ms, everything=False))
-
-    # --- renewal
-
-    async def renew_forever(self) -> None:
-        """Move the deadlines of living clients' messages before they run out."""
-        while True:
-            await asyncio.sleep(_RENEW_EVERY_MS / 1000)
-            await self.renew_due()
-            self._clients.forget_silent()
-
-    async def renew_due(self) -> None:
-        """Move the deadlines of living clients' messages that have little time left."""
-        log_ms, wall_ms = self._node.stamps()
-        for (client, group), deadline_ms in list(self._renewing.items()):
-            if deadline_ms - log_ms > _RENEW_WHEN_LEFT_MS:
-                continue
-            if not self._clients.is_alive(client) or group not in self._machine.groups:
-                if deadline_ms <= log_ms:
-                    self._renewing.pop((client, group), None)
-                continue
-            # Taken out first: what the client receives in the meantime puts it in again.
-            self._renewing.pop((client, group), None)
-            new_ms = log_ms + RENEW_INVISIBLE_MS
-            try:
-                outcome = await self._node.carry_out(
-                    c.RenewClient(log_ms, wall_ms, client, group, new_ms, self._renews_since, log_ms - RENEW_MS_MAX)
-                )
-            except NotServingError:
-                return
-            except RefusedError:  # the group was deleted a moment ago
-                continue
-            if isinstance(outcome, Done) and outcome.count:
-                self._renewing[client, group] = min(new_ms, self._renewing.get((client, group), new_ms))
 
     # --- waking
 

@@ -6,7 +6,6 @@ gathers. What happens then, and in which order, is the host's (`mq.server.host`)
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -14,10 +13,8 @@ from typing import NamedTuple
 
 from mq.broker.batch import AppendMessages
 from mq.broker.commands import Command, DropBefore, decode_command, encode_command
-from mq.broker.log_clock import LogClock
 from mq.broker.outcomes import Outcome
 from mq.broker.store.fresh_log import FreshLog
-from mq.broker.wall_clock import WallClock
 from mq.core.entry import Entry, EntryKind, RecordPlace
 from mq.core.errors import DiskError, DiskFullError, MqError, NotServingError, OutcomeUnknownError, RefusedError
 from mq.core.ports import Plan
@@ -25,10 +22,12 @@ from mq.raft.errors import NotLeaderError
 from mq.raft.messages import Message
 from mq.raft.output import Output, RoleChanged
 from mq.raft.role import Role
+from mq.raft.view import NodeView
 from mq.server.core import GroupSettings, LoneCore, NodeCore, raft_core
 from mq.server.disk import FileDisk
 from mq.server.host import StoreHost, as_bug
 from mq.server.lane import StorageLane
+from mq.server.node_clock import NodeClock
 from mq.server.opening import open_store
 from mq.server.pacing import Pacing
 from mq.server.pending import PendingCommands, fail, tell_unknown
@@ -40,7 +39,6 @@ _GROUP_BYTES_MAX = 8 << 20
 _GROUP_COMMANDS_MAX = 4096
 _UNDECIDED_MAX = 64 << 10
 """Entries of a leader that no quorum has yet: more wait outside."""
-_BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 _log = logging.getLogger(__name__)
 
 _Waiting = tuple[Command, bytes, "asyncio.Future[Outcome]"]
@@ -76,9 +74,7 @@ class BrokerNode:
         self.opened = open_store(disk, segment_bytes=segment_bytes, is_of_group=group is not None)
         self.log, self.machine = self.opened.log, self.opened.machine
         self.reader = LogReader(self.log, disk)
-        self._wall_clock = WallClock(self.machine.wall_ms)
-        self.clock = LogClock()
-        self.clock.note(self.machine.log_ms, _monotonic_ms())
+        self.clock = NodeClock(self.machine.log_ms, self.machine.wall_ms)
         self.on_applied: list[Callable[[Command, Outcome], None]] = []
         self.on_reign: list[Callable[[Reign], None]] = []
         self.on_replaced: list[Callable[[], None]] = []
@@ -91,6 +87,7 @@ class BrokerNode:
         self._gathering: deque[_Waiting] = deque()
         self._pending = PendingCommands()
         self._reads: dict[int, asyncio.Future[bool]] = {}
+        self._watchers: list[asyncio.Future[None]] = []
         self._context = self._reign_begins_at = 0
         self._own_sequence = 0  # of the newest group of ours that is not durable yet
         self._is_idle = asyncio.Event()  # nothing is being written, and nothing waits for it
@@ -120,11 +117,11 @@ class BrokerNode:
 
     def log_ms(self) -> int:
         """Log time now, in ms."""
-        return self.clock.now_ms(_monotonic_ms())
+        return self.clock.log_ms()
 
     def wall_ms(self) -> int:
         """Unix time now, in ms, as the log knows it: a machine's clock that is set changes it slowly."""
-        return self._wall_clock.now_ms(_counting_ms(), time.time_ns() // 1_000_000)
+        return self.clock.wall_ms()
 
     def stamps(self) -> tuple[int, int]:
         """(log_ms, wall_ms) for a new command; neither goes back."""
@@ -154,6 +151,28 @@ class BrokerNode:
         """Something that a person wants of the group. Raises: NotLeaderError; RefusedError."""
         output = do(self.core)
         self.host.run(lambda: self.host.carry_out(output))
+
+    def view(self) -> NodeView:
+        """The group's core as others may see it."""
+        return self.core.view()
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether someone waits for a command that is on its way."""
+        return bool(self._gathering or len(self._pending))
+
+    async def until(self, is_true: Callable[[], bool]) -> None:
+        """Come back when this holds; it is looked at when something was applied, and when who leads has changed."""
+        while not is_true():
+            future = self._loop.create_future()
+            self._watchers.append(future)
+            await future
+
+    def _wake_watchers(self) -> None:
+        watchers, self._watchers = self._watchers, []
+        for future in watchers:
+            if not future.done():
+                future.set_result(None)
 
     async def read_index(self) -> None:
         """Come back when the state here is as new as any that was ever answered from. Raises: NotLeaderError."""
@@ -284,7 +303,7 @@ class BrokerNode:
             return
         command = self._pending.command_at(index, term) or decode_command(payload)
         outcome = self.machine.apply(index, command, place)
-        self.clock.note(command.log_ms, _monotonic_ms())
+        self.clock.note(command.log_ms)
         if type(command) is AppendMessages:
             self.reader.remember(index, payload)
         elif type(command) is DropBefore:
@@ -292,6 +311,8 @@ class BrokerNode:
         for listener in self.on_applied:
             listener(command, outcome)
         self._pending.settle(index, term, outcome, self.reign.leader)
+        if self._watchers:
+            self._wake_watchers()
 
     def state_was_replaced(self) -> None:
         """By a leader's snapshot."""
@@ -325,6 +346,7 @@ class BrokerNode:
             self.reign = reign
             for told in self.on_reign:
                 told(reign)
+            self._wake_watchers()
 
     def breaks_down(self, error: MqError) -> None:
         """Take nothing any more, and tell all who wait: nobody knows about what is in the log, nothing else was begun."""
@@ -373,12 +395,3 @@ class BrokerNode:
 def _refuse(group: list[_Waiting], error: MqError) -> None:
     for _, _, future in group:
         fail(future, error)
-
-
-def _counting_ms() -> int:
-    """A clock that cannot be set; where there is one, it counts on while the machine sleeps."""
-    return _monotonic_ms() if _BOOT_CLOCK is None else time.clock_gettime_ns(_BOOT_CLOCK) // 1_000_000
-
-
-def _monotonic_ms() -> int:
-    return time.monotonic_ns() // 1_000_000

@@ -13,7 +13,7 @@ from mq.broker.batch import AppendMessages
 from mq.broker.exchange import DeliveredMessage, ReceiveWish
 from mq.core.errors import Code, DamageError, RefusedError
 from mq.core.limits import CLIENT_LIFETIME_MS, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
-from mq.server import delivering
+from mq.server import renewing
 from mq.server.clients import Clients
 from mq.server.delivering import Deliverer
 from mq.server.disk import FileDisk
@@ -61,7 +61,7 @@ async def kitchen(tmp_path: Path) -> AsyncIterator[Kitchen]:
 
 @pytest.fixture(autouse=True)
 def renew_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivering, "_RENEW_WHEN_LEFT_MS", RENEW_INVISIBLE_MS)
+    monkeypatch.setattr(renewing, "_RENEW_WHEN_LEFT_MS", RENEW_INVISIBLE_MS)
 
 
 async def renewed(kitchen: Kitchen) -> bool:
@@ -69,7 +69,7 @@ async def renewed(kitchen: Kitchen) -> bool:
     at_ms = kitchen.node.log_ms()
     await until(lambda: kitchen.node.log_ms() > at_ms + 1)
     before = {o: f.deadline_ms for o, f in kitchen.node.machine.group("g").look("t").look(0).in_flight.items()}
-    await kitchen.deliverer.renew_due()
+    await kitchen.deliverer.renewer.renew_due()
     after = {o: f.deadline_ms for o, f in kitchen.node.machine.group("g").look("t").look(0).in_flight.items()}
     assert set(before) == set(after) != set()
     return all(after[offset] > before[offset] for offset in after)
@@ -115,7 +115,7 @@ async def test_what_is_received_while_a_renewal_is_under_way_is_renewed_too(kitc
     (first,) = await kitchen.receive()
     assert await kitchen.deliverer.ack("g", "t", [(first.handle, first.handle)]) == [None]
     await kitchen.send("2")
-    rounds = asyncio.create_task(kitchen.deliverer.renew_due())
+    rounds = asyncio.create_task(kitchen.deliverer.renewer.renew_due())
     assert len(await kitchen.receive()) == 1
     await rounds
     assert await renewed(kitchen)
@@ -126,8 +126,8 @@ async def test_a_group_that_is_deleted_during_a_renewal_stops_no_renewals(
 ) -> None:
     await kitchen.send("1")
     await kitchen.receive()
-    monkeypatch.setattr(delivering, "_RENEW_EVERY_MS", 0)
-    rounds = asyncio.create_task(kitchen.deliverer.renew_forever())
+    monkeypatch.setattr(renewing, "_RENEW_EVERY_MS", 0)
+    rounds = asyncio.create_task(kitchen.deliverer.renewer.renew_forever())
     deleted = kitchen.node.propose(c.DeleteGroup(*kitchen.node.stamps(), "g"))
     await until(deleted.done)
     await kitchen.receive()
@@ -209,11 +209,11 @@ async def test_a_poll_that_is_cancelled_when_it_was_woken_leaves_the_message_to_
 
 
 async def test_silent_clients_are_forgotten(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivering, "_RENEW_EVERY_MS", 0)
+    monkeypatch.setattr(renewing, "_RENEW_EVERY_MS", 0)
     kitchen.clients.heard("anna", group="g")
     kitchen.now_ms += CLIENT_LIFETIME_MS + 1
     kitchen.clients.heard("bert", group="g")
-    rounds = asyncio.create_task(kitchen.deliverer.renew_forever())
+    rounds = asyncio.create_task(kitchen.deliverer.renewer.renew_forever())
     await until(lambda: [client.client_id for client in kitchen.clients.of_group("g")] == ["bert"])
     rounds.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -258,7 +258,7 @@ async def test_what_was_handed_out_before_a_restart_is_not_renewed_but_comes_aga
     assert 0 < again.deadlines()[0] <= RENEW_INVISIBLE_MS
     await again.send("new")
     assert [m.offset for m in await again.receive()] == [1]
-    await again.deliverer.renew_due()
+    await again.deliverer.renewer.renew_due()
     assert again.deadlines()[1] > again.deadlines()[0]
     again.deliverer.stop()
     await again.node.close()

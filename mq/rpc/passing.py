@@ -1,0 +1,201 @@
+"""Every node serves every call: what only the leader can do is passed on to it, and waits while there is none.
+
+A client need not know who leads. A call that finds no leader, or loses it before the first answer, is tried again until it has
+waited for about two seconds; that is longer than an election takes, and shorter than clients wait for an answer. What may have
+been done twice by that is told apart further down: by the message id of a send, by the receipt handle of an ack.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any, Protocol
+
+from mq.core.errors import Code, MqError, NotServingError, RefusedError
+from mq.raft.errors import NotLeaderError
+from mq.rpc.handling import Context, Handler, headers_of
+from mq.rpc.methods import Cardinality, Method
+
+__all__ = ["FORWARDED_PEER", "GroupPort", "Headers", "LeaderLostError", "PassedContext", "Passer"]
+
+Headers = tuple[tuple[str, str], ...]
+HOLD_S = 2.0
+FORWARDED_PEER = "x-raftmq-peer"
+"""The header that tells the leader by which address the client reached the node that passed the call on."""
+
+_HERE = {"Telemetry", "DescribeBroker", "SendBatches", "FetchBatches"}
+"""Served where they arrive; what of them has to be decided is passed on by itself."""
+_HERE_IF_KNOWN = {"QueryRoute", "QueryAssignment"}
+"""Answered from the state that is here, also while there is no leader; a topic that is not known here may be at the leader's."""
+_BOTH = {"Heartbeat"}
+"""Noted where it arrives, and at the leader's, which looks after what the client holds."""
+
+
+class LeaderLostError(MqError):
+    """The leader could not be reached, or was lost before it answered. It may have carried the call out."""
+
+    code = Code.PROXY_TIMEOUT
+    definite = False
+
+
+class GroupPort(Protocol):
+    """The other nodes of the group, as calls need them."""
+
+    @property
+    def is_leader_here(self) -> bool:
+        """Whether this node leads, and its state is complete."""
+
+    @property
+    def leader(self) -> int | None:
+        """The node that leads, if it is known and another one."""
+
+    async def leader_changes(self, timeout_s: float) -> None:
+        """Come back when another leader is known, or none any more, or after a while."""
+
+    async def call(self, node: int, name: str, headers: Headers, raw: bytes, timeout_s: float | None) -> bytes:
+        """A unary call, carried out there. Raises: LeaderLostError; NotLeaderError; MqError."""
+
+    def stream(self, node: int, name: str, headers: Headers, raw: bytes, timeout_s: float | None) -> AsyncGenerator[bytes, None]:
+        """The answers of a call that has several. Raises as `call`, while iterating."""
+
+
+class PassedContext:
+    """Of a call that another node passed on, what handlers need. RocketMQ's headers are passed on with it."""
+
+    def __init__(self, headers: tuple[tuple[str, str], ...], deadline_s: float | None) -> None:
+        self._headers, self._deadline_s = headers, deadline_s
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        """As the client sent it."""
+        return self._headers
+
+    def peer(self) -> str:
+        """The client's address."""
+        return dict(self._headers).get(FORWARDED_PEER, "")
+
+    def time_remaining(self) -> float | None:
+        """In s, until the client gives up."""
+        return None if self._deadline_s is None else self._deadline_s - asyncio.get_running_loop().time()
+
+
+class _Hold:
+    """How long one call may still be held."""
+
+    def __init__(self, group: GroupPort, name: str) -> None:
+        self._group, self._name = group, name
+        self._end_s = time.monotonic() + HOLD_S
+
+    async def wait(self, why: MqError | None) -> None:
+        """Until who leads has changed. Raises: `why`, or NotServingError, when the call was held long enough."""
+        left_s = self._end_s - time.monotonic()
+        if left_s <= 0:
+            raise why or NotServingError(f"{self._name}: the group has had no leader for {HOLD_S:g} s; try again")
+        await self._group.leader_changes(min(left_s, 0.05 if why else left_s))
+
+
+class Passer:
+    """Puts itself before handlers. table: by RPC name."""
+
+    def __init__(self, group: GroupPort) -> None:
+        self._group = group
+
+    def wrap(self, methods: Mapping[str, Method], handlers: Mapping[str, Handler]) -> dict[str, Handler]:
+        """Handlers that serve on every node."""
+        return {name: self._wrapped(name, methods[name], handler) for name, handler in handlers.items()}
+
+    def _wrapped(self, name: str, method: Method, handler: Handler) -> Handler:
+        if name in _HERE:
+            return handler
+        if method.cardinality is Cardinality.SERVER_STREAM:
+            return self._streaming(name, handler)
+        if name in _HERE_IF_KNOWN:
+            return self._here_if_known(name, handler)
+        if name in _BOTH:
+            return self._both(name, handler)
+        return self.unary(name, handler)
+
+    def unary(self, name: str, handler: Handler) -> Handler:
+        """A unary call that the leader carries out."""
+
+        async def call(raw: bytes, context: Context) -> bytes:
+            return await self._ask(name, handler, raw, context)
+
+        return call
+
+    async def _ask(self, name: str, handler: Handler, raw: bytes, context: Context) -> bytes:
+        hold = _Hold(self._group, name)
+        while True:
+            failed: MqError | None = None
+            try:
+                if self._group.is_leader_here:
+                    answer: bytes = await handler(raw, context)
+                    return answer
+                if (leader := self._group.leader) is not None:
+                    return await self._group.call(leader, name, _headers(context), raw, context.time_remaining())
+            except (NotLeaderError, LeaderLostError) as error:
+                failed = error
+            await hold.wait(failed)
+
+    def _here_if_known(self, name: str, handler: Handler) -> Handler:
+        async def call(raw: bytes, context: Context) -> bytes:
+            try:
+                answer: bytes = await handler(raw, context)
+            except RefusedError as refusal:
+                if refusal.code != Code.TOPIC_NOT_FOUND or self._group.is_leader_here:
+                    raise
+                return await self._ask(name, handler, raw, context)
+            return answer
+
+        return call
+
+    def _both(self, name: str, handler: Handler) -> Handler:
+        async def call(raw: bytes, context: Context) -> bytes:
+            answer: bytes = await handler(raw, context)
+            leader = self._group.leader
+            if leader is not None and not self._group.is_leader_here:
+                try:
+                    return await self._group.call(leader, name, _headers(context), raw, 1.0)
+                except MqError:
+                    return answer  # the next one comes soon
+            return answer
+
+        return call
+
+    def _streaming(self, name: str, handler: Handler) -> Handler:
+        async def call(raw: bytes, context: Context) -> AsyncIterator[bytes]:
+            hold = _Hold(self._group, name)
+            while True:
+                failed: MqError | None = None
+                has_begun = False
+                try:
+                    async for part in self._source(name, handler, raw, context):
+                        has_begun = True
+                        yield part
+                except (NotLeaderError, LeaderLostError) as error:
+                    if has_begun:
+                        raise
+                    failed = error
+                else:
+                    if has_begun:
+                        return
+                await hold.wait(failed)
+
+        return call
+
+    async def _source(self, name: str, handler: Handler, raw: bytes, context: Context) -> AsyncGenerator[bytes, None]:
+        """Answers of whoever leads; none when nobody does."""
+        if self._group.is_leader_here:
+            source = handler(raw, context)
+        elif (leader := self._group.leader) is not None:
+            source = self._group.stream(leader, name, _headers(context), raw, context.time_remaining())
+        else:
+            return
+        try:
+            async for part in source:
+                yield part
+        finally:
+            await source.aclose()
+
+
+def _headers(context: Context) -> tuple[tuple[str, str], ...]:
+    headers: dict[str, Any] = headers_of(context)
+    return (*headers.items(), (FORWARDED_PEER, context.peer()))

@@ -1,0 +1,75 @@
+"""The door for clients: open while this node can serve, closed while it is cut off from the group.
+
+A client stays on a connection that stands, whatever it is told there. So a node that hears of no leader stops listening: its
+clients go to another node of their route, and come back when they like. A node that led and heard of no quorum closes at once;
+one that only waits for an election holds calls for a while first (`mq.rpc.passing`).
+"""
+
+import asyncio
+import logging
+
+from mq.core.errors import MqError
+from mq.rpc.serving import GrpcServer
+from mq.server.node import BrokerNode, Reign
+from mq.server.services import Services
+
+__all__ = ["Listener"]
+
+_PATIENCE_S = 2.0
+_CLOSE_GRACE_S = 0.1
+_log = logging.getLogger(__name__)
+
+
+class Listener:
+    """Opens and closes the gRPC server; each opening is a new one."""
+
+    def __init__(self, host: str, port: int, services: Services) -> None:
+        self._host, self._port, self._services = host, port, services
+        self._server: GrpcServer | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether clients can come in."""
+        return self._server is not None
+
+    async def open(self) -> None:
+        """Listen. Raises: PortError."""
+        services = self._services
+        server = GrpcServer()
+        server.bind(self._host, self._port)
+        await server.start(services.messaging, services.refuse_messaging, services.extension, services.refuse_extension)
+        self._server = server
+
+    async def close(self, grace_s: float) -> None:
+        """Stop listening; calls under way may end within `grace_s`."""
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop(grace_s)
+
+    async def follow(self, node: BrokerNode) -> None:
+        """Open while a leader is known, for ever."""
+        assert node.group is not None
+        before = node.reign
+        while True:
+            await node.until(lambda: node.reign != before)  # noqa: B023 - awaited in the same turn
+            before, reign = node.reign, node.reign
+            if reign.leader is None:
+                await self._close_when_lost(node, before)
+            elif not self.is_open:
+                await self._reopen()
+
+    async def _close_when_lost(self, node: BrokerNode, lost: Reign) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await node.until(lambda: node.reign.leader is not None)
+        except TimeoutError:
+            if node.reign.leader is None and self.is_open:
+                _log.warning("no leader since term %d: clients are turned away until one is known", lost.term)
+                await self.close(_CLOSE_GRACE_S)
+
+    async def _reopen(self) -> None:
+        try:
+            await self.open()
+            _log.info("a leader is known: clients can come in again")
+        except MqError as error:
+            _log.error("clients cannot come in again: %s", error)

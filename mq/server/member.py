@@ -1,0 +1,148 @@
+"""A node's membership in its broker group: links to the others, and what it does when its leader is gone.
+
+Raft finds a silent leader by its time-out. A process that died is known at once: the connections to it break. Then the others
+need not wait. They ask for an election one after the other, a few milliseconds apart, so that they do not take each other's
+votes; the vote before the vote (pre-vote) keeps that harmless when only a connection broke and the leader is well.
+"""
+
+import asyncio
+import logging
+
+from mq.core.address import show_address
+from mq.raft.messages import Message
+from mq.server.config import BrokerConfig
+from mq.server.core import GroupSettings
+from mq.server.node import BrokerNode, Reign
+from mq.server.peer_network import PeerNetwork
+from mq.server.peer_serving import IncomingCall, Serve
+
+__all__ = ["Member"]
+
+_STEP_S = 0.025
+"""Between two nodes that ask for an election."""
+_HUNT_S = 1.0
+"""So long a node goes on asking; then the time-out is enough."""
+_HAND_OVER_S = 1.5
+_log = logging.getLogger(__name__)
+
+
+class Member:
+    """Network and node of one member. Made before its node, which is given by `join`."""
+
+    def __init__(self, config: BrokerConfig, settings: GroupSettings) -> None:
+        self._config, self._settings = config, settings
+        self._node: BrokerNode | None = None
+        self._serve: Serve | None = None
+        self.network = PeerNetwork(
+            config.name, settings.node_id, secret=config.cluster_secret.encode(), on_message=self._on_message,
+            on_lost=self._on_lost, on_reached=self._on_reached, serve=self._on_call,
+        )  # fmt: skip
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._hunted: int | None = None
+        self._hunts_until_s = 0.0
+
+    @property
+    def node(self) -> BrokerNode:
+        """The node."""
+        assert self._node is not None
+        return self._node
+
+    def join(self, node: BrokerNode, serve: Serve) -> None:
+        """serve: carries out calls that others pass on."""
+        self._node, self._serve = node, serve
+        node.on_reign.append(self._on_reign)
+
+    async def start(self) -> None:
+        """Listen for the others, dial them, and let time pass. Raises: PeerPortError."""
+        address = self._config.peer_listen_address
+        if address is not None:
+            port = await self.network.listen(*address)
+            _log.info("node %d of %s listens for others on %s", self._settings.node_id, self._config.name,
+                      show_address((address[0], port)))  # fmt: skip
+        self.network.set_peers(self._config.peer_addresses)
+        self.node.begin_ticking()
+        if len(self._settings.voters) == 1:
+            self.node.campaign()
+
+    def send(self, message: Message) -> None:
+        """To another node."""
+        self.network.send(message)
+
+    def _on_message(self, message: Message) -> None:
+        if self._node is not None:
+            self._node.receive(message)
+
+    async def _on_call(self, call: IncomingCall) -> None:
+        assert self._serve is not None
+        await self._serve(call)
+
+    # --- a leader that is gone
+
+    def _on_lost(self, peer: int) -> None:
+        if self._node is not None and self.node.reign.leader == peer:
+            self._hunt(peer)
+
+    def _on_reached(self, _peer: int) -> None:
+        """With a majority in reach and no leader, as when all have just started, nobody has to wait for a time-out."""
+        if self._node is None or self.node.reign.leader is not None or self._timer is not None:
+            return
+        voters = self.node.core.configuration.voters
+        reached = sum(1 for voter in voters if voter == self._settings.node_id or self.network.is_reachable(voter))
+        if reached > len(voters) // 2:
+            self._hunt(None)
+
+    def _hunt(self, lost: int | None) -> None:
+        """Ask for an election soon, each voter at another moment; whoever comes behind the lost leader in turn is first."""
+        if self._timer is not None:
+            return
+        self._hunted, self._hunts_until_s = lost, self._loop.time() + _HUNT_S
+        voters = [voter for voter in self.node.core.configuration.voters if voter != lost]
+        if self._settings.node_id in voters:
+            turn = sorted(voters, key=lambda voter: (voter < (lost or 0), voter)).index(self._settings.node_id)
+            self._timer = self._loop.call_later((turn + 1) * _STEP_S, self._ask, len(voters) * _STEP_S)
+
+    def _ask(self, again_s: float) -> None:
+        self._timer = None
+        leader, lost = self.node.reign.leader, self._hunted
+        is_back = lost is not None and self.network.is_reachable(lost)
+        if leader not in (None, lost) or is_back or self._loop.time() > self._hunts_until_s:
+            return
+        self.node.campaign()
+        self._timer = self._loop.call_later(again_s, self._ask, again_s)
+
+    def _on_reign(self, reign: Reign) -> None:
+        if reign.leader not in (None, self._hunted):
+            self._stop_hunting()
+        _log.info("term %d: %s", reign.term, "no leader is known" if reign.leader is None else
+                  f"node {reign.leader} leads" + (", ready" if reign.is_here else ""))  # fmt: skip
+
+    def _stop_hunting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- the end
+
+    async def hand_over(self) -> None:
+        """Before a planned end: let another node lead, so that no client notices."""
+        node = self.node
+        others = [voter for voter in node.core.configuration.voters if voter != self._settings.node_id]
+        reachable = [other for other in others if self.network.is_reachable(other)]
+        if not node.reign.is_here or not reachable:
+            return
+        matched = {peer.node_id: peer.match_index for peer in node.view().peers}
+        to = max(reachable, key=lambda other: matched.get(other, 0))
+        _log.info("handing leadership over to node %d", to)
+        node.order(lambda core: core.transfer(to))
+        try:
+            async with asyncio.timeout(_HAND_OVER_S):
+                await node.until(lambda: node.reign.leader not in (None, self._settings.node_id))
+                await node.until(lambda: not node.has_pending)
+        except TimeoutError:
+            _log.warning("leadership was not handed over within %g s", _HAND_OVER_S)
+
+    async def close(self) -> None:
+        """No more messages."""
+        self._stop_hunting()
+        await self.network.close()

@@ -1,0 +1,39 @@
+"""A node's clocks: log time, which only counts, and wall time, which lets the machine's clock in slowly."""
+
+import time
+
+from mq.broker.log_clock import LogClock
+from mq.broker.wall_clock import WallClock
+
+__all__ = ["NodeClock"]
+
+_BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+class NodeClock:
+    """log_ms, wall_ms: the last stamps in the log."""
+
+    def __init__(self, log_ms: int, wall_ms: int) -> None:
+        self._log, self._wall = LogClock(), WallClock(wall_ms)
+        self.note(log_ms)
+
+    def note(self, log_ms: int) -> None:
+        """An entry with this stamp was applied now."""
+        self._log.note(log_ms, _monotonic_ms())
+
+    def log_ms(self) -> int:
+        """Log time now, in ms."""
+        return self._log.now_ms(_monotonic_ms())
+
+    def wall_ms(self) -> int:
+        """Unix time now, in ms, as the log knows it: a machine's clock that is set changes it slowly."""
+        return self._wall.now_ms(_counting_ms(), time.time_ns() // 1_000_000)
+
+
+def _counting_ms() -> int:
+    """A clock that cannot be set; where there is one, it counts on while the machine sleeps."""
+    return _monotonic_ms() if _BOOT_CLOCK is None else time.clock_gettime_ns(_BOOT_CLOCK) // 1_000_000
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -1,0 +1,100 @@
+"""A node's place among the others, for the calls that it passes on and those that it is passed."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import cast
+
+from mq.core.errors import MqError
+from mq.raft.errors import NotLeaderError
+from mq.rpc.handling import Context, Handler
+from mq.rpc.methods import Cardinality, Method
+from mq.rpc.passing import Headers, LeaderLostError, PassedContext
+from mq.server.node import BrokerNode, Reign
+from mq.server.peer_calling import CallRefusedError, OutgoingCall, PeerLostError, PeerUnreachableError
+from mq.server.peer_network import PeerNetwork
+from mq.server.peer_serving import IncomingCall
+
+__all__ = ["PassedCalls", "Peers"]
+
+
+class Peers:
+    """See `mq.rpc.passing.GroupPort`."""
+
+    def __init__(self, node: BrokerNode, network: PeerNetwork, node_id: int) -> None:
+        self._node, self._network, self._node_id = node, network, node_id
+        self._changed = asyncio.Event()
+        node.on_reign.append(self._on_reign)
+
+    def _on_reign(self, _reign: Reign) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    @property
+    def is_leader_here(self) -> bool:
+        """See `GroupPort`."""
+        return self._node.reign.is_here
+
+    @property
+    def leader(self) -> int | None:
+        """See `GroupPort`."""
+        leader = self._node.reign.leader
+        return None if leader == self._node_id else leader
+
+    async def leader_changes(self, timeout_s: float) -> None:
+        """See `GroupPort`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def call(self, node: int, name: str, headers: Headers, raw: bytes, timeout_s: float | None) -> bytes:
+        """See `GroupPort`."""
+        try:
+            return await self._network.call(node, OutgoingCall(name, headers, raw, timeout_s))
+        except MqError as error:
+            raise _as_known(error) from None
+
+    async def stream(
+        self, node: int, name: str, headers: Headers, raw: bytes, timeout_s: float | None
+    ) -> AsyncGenerator[bytes, None]:
+        """See `GroupPort`."""
+        try:
+            async with aclosing(self._network.stream(node, OutgoingCall(name, headers, raw, timeout_s))) as parts:
+                async for part in parts:
+                    yield part
+        except MqError as error:
+            raise _as_known(error) from None
+
+
+def _as_known(error: MqError) -> MqError:
+    """What a call that is passed on can come to: it may be tried again when the leader was lost, or was none."""
+    if isinstance(error, PeerUnreachableError | PeerLostError):
+        return LeaderLostError(str(error))
+    if isinstance(error, CallRefusedError):
+        return NotLeaderError(None)
+    return error
+
+
+class PassedCalls:
+    """Carries out what other nodes pass on; only while this node leads.
+
+    handlers: by RPC name, such as answer every error themselves but that this node does not lead.
+    """
+
+    def __init__(self, node: BrokerNode, methods: Mapping[str, Method], handlers: Mapping[str, Handler]) -> None:
+        self._node, self._handlers = node, dict(handlers)
+        self._streams = {name for name, method in methods.items() if method.cardinality is Cardinality.SERVER_STREAM}
+
+    async def serve(self, call: IncomingCall) -> None:
+        """See `mq.server.peer_serving`. Raises: NotLeaderError."""
+        if not self._node.reign.is_here or call.name not in self._handlers:
+            raise NotLeaderError(self._node.reign.leader)
+        handler, context = self._handlers[call.name], cast(Context, PassedContext(call.headers, call.deadline_s))
+        if call.name not in self._streams:
+            await call.answer(await handler(call.request, context), is_last=True)
+            return
+        async with aclosing(handler(call.request, context)) as parts:
+            async for part in parts:
+                await call.answer(part, is_last=False)

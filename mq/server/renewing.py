@@ -1,0 +1,92 @@
+"""What clients hold with `auto_renew` stays theirs while they live. RocketMQ: ReceiveMessageRequest.auto_renew."""
+
+import asyncio
+from contextlib import suppress
+
+from mq.broker import commands as c
+from mq.broker.outcomes import Done
+from mq.core.errors import MqError, NotServingError, RefusedError
+from mq.core.limits import RENEW_INVISIBLE_MS, RENEW_MS_MAX
+from mq.server.clients import Clients
+from mq.server.node import BrokerNode
+
+__all__ = ["Renewer"]
+
+_RENEW_EVERY_MS = 5_000
+_RENEW_WHEN_LEFT_MS = 18_000
+
+
+class Renewer:
+    """The leader's memory of who holds something that renews itself."""
+
+    def __init__(self, node: BrokerNode, clients: Clients) -> None:
+        self._node, self._machine, self._clients = node, node.machine, clients
+        self._renewing: dict[tuple[str, str], int] = {}
+        # What was handed out before this start may never have arrived. It is not renewed: it runs out and comes again.
+        self._since = node.log.last_index + 1
+        self._grant: asyncio.Task[None] | None = None
+
+    def note(self, client: str, group: str, deadline_ms: int) -> None:
+        """The client was handed something."""
+        self._renewing.setdefault((client, group), deadline_ms)
+
+    def forget(self, client: str, group: str) -> None:
+        """It was given back."""
+        self._renewing.pop((client, group), None)
+
+    # --- another leader
+
+    def begin_reign(self) -> None:
+        """What another leader handed out is hidden for one interval more: its client may still be at work on it."""
+        self._since = self._node.log.last_index + 1
+        self._renewing = {}
+        held = {
+            (flight.client, group.name)
+            for group in self._machine.groups.values()
+            for table in group.tables.values()
+            for _, progress in table.queues()
+            for flight in progress.in_flight.values()
+            if flight.renews
+        }
+        if held:
+            self._grant = asyncio.ensure_future(self._grant_one_interval(sorted(held)))
+
+    async def _grant_one_interval(self, holders: list[tuple[str, str]]) -> None:
+        for client, group in holders:
+            log_ms, wall_ms = self._node.stamps()
+            until_ms, not_before_ms = log_ms + RENEW_INVISIBLE_MS, log_ms - RENEW_MS_MAX
+            with suppress(MqError):  # it runs out, and comes again
+                await self._node.carry_out(c.RenewClient(log_ms, wall_ms, client, group, until_ms, 0, not_before_ms))
+
+    # --- renewal
+
+    async def renew_forever(self) -> None:
+        """Move the deadlines of living clients' messages before they run out."""
+        while True:
+            await asyncio.sleep(_RENEW_EVERY_MS / 1000)
+            await self.renew_due()
+            self._clients.forget_silent()
+
+    async def renew_due(self) -> None:
+        """Move the deadlines of living clients' messages that have little time left."""
+        log_ms, wall_ms = self._node.stamps()
+        for (client, group), deadline_ms in list(self._renewing.items()):
+            if deadline_ms - log_ms > _RENEW_WHEN_LEFT_MS:
+                continue
+            if not self._clients.is_alive(client) or group not in self._machine.groups:
+                if deadline_ms <= log_ms:
+                    self._renewing.pop((client, group), None)
+                continue
+            # Taken out first: what the client receives in the meantime puts it in again.
+            self._renewing.pop((client, group), None)
+            new_ms = log_ms + RENEW_INVISIBLE_MS
+            try:
+                outcome = await self._node.carry_out(
+                    c.RenewClient(log_ms, wall_ms, client, group, new_ms, self._since, log_ms - RENEW_MS_MAX)
+                )
+            except NotServingError:
+                return
+            except RefusedError:  # the group was deleted a moment ago
+                continue
+            if isinstance(outcome, Done) and outcome.count:
+                self._renewing[client, group] = min(new_ms, self._renewing.get((client, group), new_ms))

@@ -1,0 +1,70 @@
+"""The two gRPC services of a broker, on a node by itself or on each node of a group."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from mq.raft.errors import NotLeaderError
+from mq.rpc.batches import BatchHandlers
+from mq.rpc.extension import ExtensionHandlers
+from mq.rpc.handling import Context, Handler, guarded
+from mq.rpc.messaging import MessagingHandlers
+from mq.rpc.methods import BROKER, MESSAGING, Cardinality
+from mq.rpc.passing import PassedContext, Passer
+from mq.rpc.routes import RouteBook
+from mq.server.passing import PassedCalls, Peers
+
+if TYPE_CHECKING:
+    from mq.core.address import Address
+    from mq.server.broker import Broker
+
+__all__ = ["Services"]
+
+_INNER_S = 3.0
+_ENSURE_GROUP, _STORE_BATCH = "EnsureGroup", "StoreBatch"
+"""Calls between nodes alone: what is left to be decided of those that are served where they arrive."""
+
+
+class Services:
+    """Handlers of both services. passed: for what other nodes pass on. port: the one that clients come in by."""
+
+    def __init__(self, broker: Broker, port: int) -> None:
+        self._broker, self._port = broker, port
+        routes = self._routes()
+        messaging = MessagingHandlers(broker.sender, broker.deliverer, broker.clients, broker.admin, routes)
+        batches = BatchHandlers(broker.sender, broker.admin)
+        extension = ExtensionHandlers(broker.admin, batches)
+        self.messaging, self.extension = dict(messaging.by_name), dict(extension.by_name)
+        self.refuse_messaging, self.refuse_extension = messaging.refuse, extension.refuse
+        inner: dict[str, Handler] = {_ENSURE_GROUP: self._ensure_group, _STORE_BATCH: batches.store_batch}
+        for methods, handlers, refuse in (
+            (MESSAGING, messaging.by_name, messaging.refuse), (BROKER, extension.by_name, extension.refuse),
+        ):  # fmt: skip
+            for name, handler in handlers.items():
+                is_unary = methods[name].cardinality is Cardinality.UNARY
+                inner[name] = guarded(name, handler, refuse, passes=(NotLeaderError,)) if is_unary else handler
+        self.passed = PassedCalls(broker.node, {**MESSAGING, **BROKER}, inner)
+        if broker.member is not None and broker.node.group is not None:
+            passer = Passer(Peers(broker.node, broker.member.network, broker.node.group.node_id))
+            self.messaging = passer.wrap(MESSAGING, self.messaging)
+            self.extension = passer.wrap(BROKER, self.extension)
+            batches.pass_on = passer.unary(_STORE_BATCH, batches.store_batch)
+            self._pass_group = passer.unary(_ENSURE_GROUP, self._ensure_group)
+            broker.deliverer.make_group = self._make_group
+
+    def _routes(self) -> RouteBook:
+        config = self._broker.config
+        addresses = config.advertised(self._port)
+        own: Address = (config.listen_address[0], self._port)
+        return RouteBook(config.name, addresses, own=own if own in addresses else None)
+
+    async def _ensure_group(self, raw: bytes, _context: Context) -> bytes:
+        await self._broker.deliverer.make_own_group(raw.decode())
+        return b""
+
+    async def _make_group(self, name: str) -> None:
+        """On whatever node: the leader makes it, and then it comes here, too."""
+        context = PassedContext((), asyncio.get_running_loop().time() + _INNER_S)
+        await self._pass_group(name.encode(), cast(Context, context))
+        await self._broker.node.until(lambda: name in self._broker.node.machine.groups)
