@@ -15,7 +15,7 @@ from mq.raft.errors import NotLeaderError
 from mq.rpc.handling import Context, Handler, headers_of
 from mq.rpc.methods import Cardinality, Method
 
-__all__ = ["FORWARDED_PEER", "GroupPort", "Headers", "LeaderLostError", "PassedContext", "Passer"]
+__all__ = ["FORWARDED_PEER", "GroupPort", "Headers", "LeaderLostError", "PassedContext", "Passer", "is_read"]
 
 Headers = tuple[tuple[str, str], ...]
 HOLD_S = 2.0
@@ -28,6 +28,15 @@ _HERE_IF_KNOWN = {"QueryRoute", "QueryAssignment"}
 """Answered from the state that is here, also while there is no leader; a topic that is not known here may be at the leader's."""
 _BOTH = {"Heartbeat"}
 """Noted where it arrives, and at the leader's, which looks after what the client holds."""
+
+
+_READS = ("Get", "Query", "List", "Describe", "Peek")
+"""How the names of calls begin whose answers must not be older than what was answered before."""
+
+
+def is_read(name: str) -> bool:
+    """Whether a leader has to make sure that it still is one before it answers. Others ask for that by a command of theirs."""
+    return name.startswith(_READS)
 
 
 class LeaderLostError(MqError):
@@ -47,6 +56,9 @@ class GroupPort(Protocol):
     @property
     def leader(self) -> int | None:
         """The node that leads, if it is known and another one."""
+
+    async def confirm(self) -> None:
+        """Come back when the state here is as new as any that was ever answered from. Raises: NotLeaderError."""
 
     async def leader_changes(self, timeout_s: float) -> None:
         """Come back when another leader is known, or none any more, or after a while."""
@@ -127,6 +139,8 @@ class Passer:
             failed: MqError | None = None
             try:
                 if self._group.is_leader_here:
+                    if is_read(name):
+                        await self._group.confirm()
                     answer: bytes = await handler(raw, context)
                     return answer
                 if (leader := self._group.leader) is not None:

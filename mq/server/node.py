@@ -30,18 +30,16 @@ from mq.server.lane import StorageLane
 from mq.server.node_clock import NodeClock
 from mq.server.opening import open_store
 from mq.server.pacing import Pacing
-from mq.server.pending import PendingCommands, fail, tell_unknown
+from mq.server.pending import PendingCommands, Waiting, fail, tell_unknown
 from mq.server.reading import LogReader
 
 __all__ = ["BrokerNode", "Reign"]
 
 _GROUP_BYTES_MAX = 8 << 20
 _GROUP_COMMANDS_MAX = 4096
-_UNDECIDED_MAX = 64 << 10
-"""Entries of a leader that no quorum has yet: more wait outside."""
+_UNDECIDED_MAX, _UNDECIDED_BYTES_MAX = 64 << 10, 64 << 20
+"""Commands of a leader that no quorum has yet: more wait outside of the log."""
 _log = logging.getLogger(__name__)
-
-_Waiting = tuple[Command, bytes, "asyncio.Future[Outcome]"]
 
 
 class Reign(NamedTuple):
@@ -84,7 +82,7 @@ class BrokerNode:
         self._send = send
         self._loop = asyncio.get_running_loop()
         self._lane = StorageLane(disk, self._loop)
-        self._gathering: deque[_Waiting] = deque()
+        self._gathering: deque[Waiting] = deque()
         self._pending = PendingCommands()
         self._reads: dict[int, asyncio.Future[bool]] = {}
         self._watchers: list[asyncio.Future[None]] = []
@@ -236,10 +234,10 @@ class BrokerNode:
             self._is_idle.set()
             return
         self._is_idle.clear()
-        if len(self._pending) >= _UNDECIDED_MAX:
+        if len(self._pending) >= _UNDECIDED_MAX or self._pending.size_bytes >= _UNDECIDED_BYTES_MAX:
             self._loop.call_later(0.001, self._write_next)
             return
-        group: list[_Waiting] = []
+        group: list[Waiting] = []
         size = 0
         while (
             self._gathering
@@ -253,7 +251,7 @@ class BrokerNode:
         self.bytes_written += size
         self.host.run(partial(self._propose, group))
 
-    def _propose(self, group: list[_Waiting]) -> None:
+    def _propose(self, group: list[Waiting]) -> None:
         try:
             output = self.core.propose([payload for _, payload, _ in group])
         except NotLeaderError as error:
@@ -266,8 +264,8 @@ class BrokerNode:
         assert output.proposed is not None
         sequence = self._own_sequence = output.saves[-1].sequence
         term, first = output.proposed
-        for number, (command, _, future) in enumerate(group):
-            self._pending.add(first + number, term, sequence, command, future)
+        for number, waiting in enumerate(group):
+            self._pending.add(first + number, term, sequence, waiting)
         self.host.carry_out(output)
 
     # --- what the host says
@@ -385,13 +383,16 @@ class BrokerNode:
         if self.failure is None:
             self.take_snapshot()
             self._lane.submit(self.log.note_durable())
-        self._pending.end(NotServingError("it is stopping"))
+        stopping = NotServingError("the broker is stopping")
+        self._pending.end(stopping)
+        _refuse(list(self._gathering), stopping)
+        self._gathering.clear()
         self.host.is_over = True
         await self.host.close()
         await asyncio.to_thread(self._lane.close)
         self.disk.close()
 
 
-def _refuse(group: list[_Waiting], error: MqError) -> None:
+def _refuse(group: list[Waiting], error: MqError) -> None:
     for _, _, future in group:
         fail(future, error)

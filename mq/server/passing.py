@@ -9,7 +9,7 @@ from mq.core.errors import MqError
 from mq.raft.errors import NotLeaderError
 from mq.rpc.handling import Context, Handler
 from mq.rpc.methods import Cardinality, Method
-from mq.rpc.passing import Headers, LeaderLostError, PassedContext
+from mq.rpc.passing import Headers, LeaderLostError, PassedContext, is_read
 from mq.server.node import BrokerNode, Reign
 from mq.server.peer_calling import CallRefusedError, OutgoingCall, PeerLostError, PeerUnreachableError
 from mq.server.peer_network import PeerNetwork
@@ -40,6 +40,10 @@ class Peers:
         """See `GroupPort`."""
         leader = self._node.reign.leader
         return None if leader == self._node_id else leader
+
+    async def confirm(self) -> None:
+        """See `GroupPort`."""
+        await self._node.read_index()
 
     async def leader_changes(self, timeout_s: float) -> None:
         """See `GroupPort`."""
@@ -92,6 +96,8 @@ class PassedCalls:
         if not self._node.reign.is_here or call.name not in self._handlers:
             raise NotLeaderError(self._node.reign.leader)
         handler, context = self._handlers[call.name], cast(Context, PassedContext(call.headers, call.deadline_s))
+        if is_read(call.name):
+            await self._node.read_index()
         if call.name not in self._streams:
             await call.answer(await handler(call.request, context), is_last=True)
             return

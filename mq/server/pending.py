@@ -9,28 +9,44 @@ from mq.broker.outcomes import Outcome
 from mq.core.errors import DiskError, MqError, OutcomeUnknownError
 from mq.raft.errors import NotLeaderError
 
-__all__ = ["PendingCommands", "fail", "tell_unknown"]
+__all__ = ["PendingCommands", "Waiting", "fail", "tell_unknown"]
+
+Waiting = tuple[Command, bytes, "asyncio.Future[Outcome]"]
+"""A command, the same as bytes, and who waits for it."""
 
 
 class _Pending(NamedTuple):
     term: int
     sequence: int
+    size_bytes: int
     command: Command
     future: "asyncio.Future[Outcome]"
 
 
 class PendingCommands:
-    """By log index. A place in the log is a promise only when an entry of the same term is applied there."""
+    """By log index. A place in the log is a promise only when an entry of the same term is applied there.
+
+    size_bytes: of all that wait.
+    """
 
     def __init__(self) -> None:
         self._pending: dict[int, _Pending] = {}
+        self.size_bytes = 0
 
     def __len__(self) -> int:
         return len(self._pending)
 
-    def add(self, index: int, term: int, sequence: int, command: Command, future: "asyncio.Future[Outcome]") -> None:
-        """It was put into the log there. sequence: of the save that it is part of."""
-        self._pending[index] = _Pending(term, sequence, command, future)
+    def add(self, index: int, term: int, sequence: int, waiting: "Waiting") -> None:
+        """A command was put into the log there. sequence: of the save that it is part of."""
+        command, payload, future = waiting
+        self._pending[index] = _Pending(term, sequence, len(payload), command, future)
+        self.size_bytes += len(payload)
+
+    def _take(self, index: int) -> _Pending | None:
+        pending = self._pending.pop(index, None)
+        if pending is not None:
+            self.size_bytes -= pending.size_bytes
+        return pending
 
     def command_at(self, index: int, term: int) -> Command | None:
         """The command of an entry, if it came from here."""
@@ -39,7 +55,7 @@ class PendingCommands:
 
     def settle(self, index: int, term: int, outcome: Outcome | None, leader: int | None) -> None:
         """An entry is applied. outcome: None when it is no command. leader: who leads now, for those who lost their place."""
-        pending = self._pending.pop(index, None)
+        pending = self._take(index)
         if pending is None:
             return
         if pending.term != term or outcome is None:
@@ -51,17 +67,23 @@ class PendingCommands:
     def take_back(self, sequence: int, error: MqError) -> None:
         """This save is not in the log any more."""
         for index in [index for index, pending in self._pending.items() if pending.sequence == sequence]:
-            fail(self._pending.pop(index).future, error)
+            self._fail(index, error)
 
     def forget_up_to(self, index: int, error: MqError) -> None:
         """What became of these cannot be known here."""
         for known in [known for known in self._pending if known <= index]:
-            fail(self._pending.pop(known).future, error)
+            self._fail(known, error)
+
+    def _fail(self, index: int, error: MqError) -> None:
+        pending = self._take(index)
+        if pending is not None:
+            fail(pending.future, error)
 
     def end(self, error: MqError) -> None:
         """The node goes no further: nobody knows about any of them."""
         tell_unknown((pending.future for pending in self._pending.values()), error)
         self._pending.clear()
+        self.size_bytes = 0
 
 
 def fail(future: "asyncio.Future[Outcome]", error: MqError) -> None:
