@@ -13,7 +13,7 @@ __all__ = ["broker_command"]
 
 def _later(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     """For options that belong to the promised command line, but work only from a later stage on."""
-    stages = {"registry": "stage 2 (registry)", "parts": "the labs"}
+    stages = {"registry": "stage 2 (registry)"}
     if value is not None and not context.resilient_parsing:
         raise click.BadParameter(f"comes with {stages[str(parameter.name)]}; leave it away", context, parameter)
 
@@ -44,7 +44,7 @@ def _later(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--heartbeat-ticks", metavar="N", help="Ticks between two signs of life of a leader.  [default: 2]")
 @click.option("--registry", metavar="H:P,...", callback=_later, expose_value=False, help="(Comes with stage 2.)")
-@click.option("--parts", metavar="FOLDER", callback=_later, expose_value=False, help="(Comes with the labs.)")
+@click.option("--parts", metavar="FOLDER", help="Organs of your own in the place of ours: a folder, file or module.")
 @click.option("--segment-bytes", metavar="SIZE", help="Size of one file of the commit log, 64KiB to 1GiB.  [default: 64MiB]")
 @click.option(
     "--snapshot-every-bytes", metavar="SIZE", help="A snapshot after so much of the log, 64KiB to 1TiB.  [default: 64MiB]"
@@ -59,6 +59,11 @@ def _later(context: click.Context, parameter: click.Parameter, value: str | None
     "metrics_listen",
     metavar="HOST:PORT",
     help='Metrics and health over HTTP; "" for none.  [default: 127.0.0.1:5557]',
+)
+@click.option(
+    "--trace",
+    metavar="FILE",
+    help="Add what this node of a group does to FILE, a line each; {node} in it is the node's number.  [default: none]",
 )
 @click.option("--log-level", type=any_case("debug", "info", "warning", "error"), help="[default: info]")
 @click.option(

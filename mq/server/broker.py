@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from mq.core.errors import MqError
+from mq.parts import REFERENCE, load_parts
 from mq.raft.errors import NotLeaderError
 from mq.rpc.serving import GrpcServer
 from mq.server.admin import Administrator
@@ -15,15 +17,19 @@ from mq.server.clients import Clients
 from mq.server.config import BrokerConfig
 from mq.server.delivering import Deliverer
 from mq.server.disk import FileDisk
+from mq.server.faults import FaultyDisk, fault_file_of
+from mq.server.host import StoreHost
 from mq.server.listener import Listener
 from mq.server.member import Member
 from mq.server.node import BrokerNode
+from mq.server.organs import Organs
 from mq.server.retention import Retention
 from mq.server.scrubbing import Scrubber
 from mq.server.sending import Sender
 from mq.server.services import Services
 from mq.server.space import SpaceGuard
 from mq.server.timekeeping import TimeKeeper
+from mq.server.tracing import traced_host
 
 __all__ = ["Broker"]
 
@@ -43,11 +49,19 @@ class Broker:
         self.clients = Clients(lambda: time.monotonic_ns() // 1_000_000)
         settings = config.group_settings
         self.member = Member(config, settings) if settings is not None else None
+        faults, file = fault_file_of(config.name, config.node, os.environ), config.trace_file
+        disk = FileDisk(Path(config.data)) if faults is None else FaultyDisk(Path(config.data), faults)
         self.node = BrokerNode(
-            FileDisk(Path(config.data)), segment_bytes=config.segment_bytes, snapshot_every_bytes=config.snapshot_every_bytes,
-            group=settings, send=self.member.send if self.member is not None else lambda _message: None,
+            disk, segment_bytes=config.segment_bytes, snapshot_every_bytes=config.snapshot_every_bytes,
+            group=settings, organs=Organs(load_parts(config.parts) if config.parts else REFERENCE),
+            send=self.member.send if self.member is not None else lambda _message: None,
+            make_host=StoreHost if file is None else traced_host(file, config.node),
         )  # fmt: skip
+        if faults is not None:
+            self.node.clock.machine_ms = faults.wall_ms
         self.node.on_failed = self._on_failed
+        if told := self.node.organs.stamp(Path(config.data)):
+            _log.warning("%s", told)
         # Enough that what is taken now fits, and after it the commands of consumers for a good while.
         space = SpaceGuard(Path(config.data), reserve_bytes=_SEGMENTS_IN_RESERVE * config.segment_bytes)
         self.sender = Sender(self.node, space, auto_create_topics=config.auto_create_topics)

@@ -96,6 +96,10 @@ class BrokerConfig:
     """Ticks between two signs of life of a leader, fewer than `election_ticks`. More saves messages in an idle group, and
     leaves fewer of them to be lost before a follower asks to be elected."""
 
+    parts: str = ""
+    """A folder, file or module with organs of your own in the place of ours: classes `Raft` and `CommitLog`. Each of their calls
+    is looked at and timed; one that does what it must not ends this node, and the others of its group go on."""
+
     segment_bytes: int = 64 << 20
     """Size of one file of the commit log, 64 KiB to 1 GiB. Smaller: retention frees space in finer steps, but more
     files and more snapshots. Larger: fewer, but space comes back late and a whole segment is reserved at a time.
@@ -117,6 +121,10 @@ class BrokerConfig:
 
     metrics_listen: str = ""
     """HOST:PORT of /metrics, /healthz and /readyz; empty: none. Other machines can read them when it is 0.0.0.0."""
+
+    trace: str = ""
+    """A file to which a node of a group adds what it does, a line each, for `mq chaos judge` and `python -m mq.sim.spacetime`;
+    `{name}` and `{node}` in it stand for the group's name and the node's number. Empty: none. Costs speed, and grows for ever."""
 
     log_level: str = "info"
     """debug, info, warning or error. debug adds tracebacks, and costs speed."""
@@ -187,6 +195,12 @@ class BrokerConfig:
             return None
         host, port = self.peer_addresses[self.node]
         return (host if is_loopback(host) else all_addresses_of(host)), port
+
+    @property
+    def trace_file(self) -> Path | None:
+        """Where this node's trace goes, if anywhere; a node by itself has none."""
+        text = self.trace.replace("{name}", self.name).replace("{node}", str(self.node))
+        return Path(text).expanduser() if text and self.replication == "raft" else None
 
     @property
     def group_settings(self) -> GroupSettings | None:

@@ -82,7 +82,6 @@ class GroupSettings:
     voters: tuple[int, ...]
     tick_ms: int = 50
     raft: RaftOptions = field(default_factory=RaftOptions)
-    raft_class: type[RaftNode] = RaftNode
 
 
 class LoneCore(Solo):
@@ -134,7 +133,7 @@ class LoneCore(Solo):
         raise StateError(f"a chunk for a node that is no member of a group: {wanted!r}")
 
 
-def raft_core(settings: GroupSettings, opened: OpenedStore, log: FreshLog) -> RaftNode:
+def raft_core(settings: GroupSettings, opened: OpenedStore, log: FreshLog, raft_class: type[RaftNode]) -> RaftNode:
     """A member of a group, as it is after a start.
 
     Its own snapshot is the oldest that its log can follow, so that a follower who lost everything gets all of the log that is
@@ -143,7 +142,7 @@ def raft_core(settings: GroupSettings, opened: OpenedStore, log: FreshLog) -> Ra
     first = Configuration.of(*settings.voters)
     base = _base_of(opened, log)
     later = opened.configurations
-    return settings.raft_class(
+    return raft_class(
         settings.node_id, log, random.SystemRandom(), options=settings.raft, configuration=first, snapshot=base,
         later_configurations=[found for found in later if base is None or found[0] > base.last.index],
     )  # fmt: skip

@@ -27,8 +27,10 @@ from mq.server.core import GroupSettings, LoneCore, NodeCore, raft_core
 from mq.server.disk import FileDisk
 from mq.server.host import StoreHost, as_bug
 from mq.server.lane import StorageLane
+from mq.server.moments import Moments
 from mq.server.node_clock import NodeClock
 from mq.server.opening import open_store
+from mq.server.organs import Organs
 from mq.server.pacing import Pacing
 from mq.server.pending import PendingCommands, Waiting, fail, tell_unknown
 from mq.server.reading import LogReader
@@ -53,7 +55,8 @@ class Reign(NamedTuple):
 class BrokerNode:
     """Log, state and storage lane of one data folder; must be made inside a running event loop.
 
-    group: its part in a broker group; None for a node by itself. send: hands a message to the network.
+    group: its part in a broker group; None for a node by itself. organs: the classes it is made of. send: hands a message to
+    the network.
     on_applied: called with (command, outcome) after each applied command, in log order. on_reign: called when who leads
     changed. on_replaced: called when the state was replaced by a leader's. on_failed: called once when the disk failed; the
     node takes nothing any more.
@@ -66,10 +69,15 @@ class BrokerNode:
         segment_bytes: int,
         snapshot_every_bytes: int = 64 << 20,
         group: GroupSettings | None = None,
+        organs: Organs | None = None,
         send: Callable[[Message], None] = lambda _message: None,
+        make_host: Callable[..., StoreHost] = StoreHost,
     ) -> None:
         self.disk, self.group = disk, group
-        self.opened = open_store(disk, segment_bytes=segment_bytes, is_of_group=group is not None)
+        self.organs = organs or Organs()
+        self.opened = open_store(
+            disk, segment_bytes=segment_bytes, is_of_group=group is not None, log_class=self.organs.commit_log
+        )
         self.log, self.machine = self.opened.log, self.opened.machine
         self.reader = LogReader(self.log, disk)
         self.clock = NodeClock(self.machine.log_ms, self.machine.wall_ms)
@@ -85,7 +93,7 @@ class BrokerNode:
         self._gathering: deque[Waiting] = deque()
         self._pending = PendingCommands()
         self._reads: dict[int, asyncio.Future[bool]] = {}
-        self._watchers: list[asyncio.Future[None]] = []
+        self._moments = Moments()
         self._context = self._reign_begins_at = 0
         self._own_sequence = 0  # of the newest group of ours that is not durable yet
         self._is_idle = asyncio.Event()  # nothing is being written, and nothing waits for it
@@ -93,13 +101,13 @@ class BrokerNode:
         self._is_closing = False
         self._pacing = Pacing()
         self._tick_timer: asyncio.TimerHandle | None = None
-        self.host = StoreHost(
+        self.host = make_host(
             disk, self._lane, self.opened, self._make_core, self, snapshot_every_bytes=snapshot_every_bytes,
         )  # fmt: skip
         self.reign = Reign(0, None, is_here=False) if group else Reign(0, 1, is_here=True)
 
     def _make_core(self, log: FreshLog) -> NodeCore:
-        return LoneCore(log) if self.group is None else raft_core(self.group, self.opened, log)
+        return LoneCore(log) if self.group is None else raft_core(self.group, self.opened, log, self.organs.raft)
 
     @property
     def core(self) -> NodeCore:
@@ -139,7 +147,7 @@ class BrokerNode:
 
     def receive(self, message: Message) -> None:
         """Another node says something."""
-        self.host.run(lambda: self.host.carry_out(self.core.step(message)))
+        self.host.run(lambda: self.host.hear(message))
 
     def campaign(self) -> None:
         """The leader is gone for sure, or there never was one: do not wait for the time-out."""
@@ -161,16 +169,7 @@ class BrokerNode:
 
     async def until(self, is_true: Callable[[], bool]) -> None:
         """Come back when this holds; it is looked at when something was applied, and when who leads has changed."""
-        while not is_true():
-            future = self._loop.create_future()
-            self._watchers.append(future)
-            await future
-
-    def _wake_watchers(self) -> None:
-        watchers, self._watchers = self._watchers, []
-        for future in watchers:
-            if not future.done():
-                future.set_result(None)
+        await self._moments.until(is_true)
 
     async def read_index(self) -> None:
         """Come back when the state here is as new as any that was ever answered from. Raises: NotLeaderError."""
@@ -309,8 +308,7 @@ class BrokerNode:
         for listener in self.on_applied:
             listener(command, outcome)
         self._pending.settle(index, term, outcome, self.reign.leader)
-        if self._watchers:
-            self._wake_watchers()
+        self._moments.passed()
 
     def state_was_replaced(self) -> None:
         """By a leader's snapshot."""
@@ -344,7 +342,7 @@ class BrokerNode:
             self.reign = reign
             for told in self.on_reign:
                 told(reign)
-            self._wake_watchers()
+            self._moments.passed()
 
     def breaks_down(self, error: MqError) -> None:
         """Take nothing any more, and tell all who wait: nobody knows about what is in the log, nothing else was begun."""

@@ -50,7 +50,9 @@ class OpenedStore:
         return max(self.snapshots, default=0)
 
 
-def open_store(disk: FileDisk, *, segment_bytes: int, is_of_group: bool = False) -> OpenedStore:
+def open_store(
+    disk: FileDisk, *, segment_bytes: int, is_of_group: bool = False, log_class: type[CommitLog] = CommitLog
+) -> OpenedStore:
     """Bring log and state back to where they were.
 
     is_of_group: only the others can say how much of the log is committed, so that what is behind the snapshot is not applied.
@@ -59,7 +61,7 @@ def open_store(disk: FileDisk, *, segment_bytes: int, is_of_group: bool = False)
     began = time.monotonic()
     files = disk.files()
     found = _snapshots(disk, files)
-    log = CommitLog(segment_bytes=segment_bytes)
+    log = log_class(segment_bytes=segment_bytes)
     newest, machine = _newest_usable(found, files)
     recovery = _recover(log, files, disk, newest if found and newest is found[0] else None)
     perform(disk, recovery.repairs)

@@ -1,0 +1,98 @@
+"""The seams: organs of the broker that can be replaced by somebody's own, and how those are found.
+
+    mq broker --parts work/lab3a_election          a folder: every Python file in it is looked at
+    mq broker --parts labs/stage3_raft/right/lazy.py       a file
+    mq broker --parts my_package.my_organs         a module
+
+What is taken are the classes with the names of the organs (`Raft`, `CommitLog`); what is not there stays the reference.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+from mq.broker.store.commit_log import CommitLog
+from mq.core.errors import IllegalArgumentError
+from mq.raft.node import RaftNode
+
+__all__ = ["REFERENCE", "Parts", "load_parts"]
+
+_METHODS = {
+    "Raft": ("tick", "step", "propose", "saved", "save_failed", "applied", "view"),
+    "CommitLog": ("append", "synced", "abandon", "entries", "recover", "drop_before", "reset", "checkpoint"),
+}
+"""Of each organ what the broker cannot do without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The classes of all organs."""
+
+    raft: type[RaftNode] = RaftNode
+    commit_log: type[CommitLog] = CommitLog
+
+    def replaced(self) -> dict[str, type]:
+        """Those that are not the reference, by field."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if getattr(self, field.name) is not field.default}
+
+    def names(self) -> dict[str, str]:
+        """For people: where each organ comes from."""
+        return {field.name: name_of(getattr(self, field.name)) for field in fields(self)}
+
+
+REFERENCE = Parts()
+
+
+def name_of(organ: type) -> str:
+    """Module and class."""
+    return f"{organ.__module__}.{organ.__qualname__}"
+
+
+def load_parts(where: str) -> Parts:
+    """The organs at a place. Raises: IllegalArgumentError naming `parts`, when there is none, or one that lacks a method."""
+    found: dict[str, type] = {}
+    for module in _modules(where):
+        for name in _METHODS:
+            organ = vars(module).get(name)
+            if isinstance(organ, type) and organ.__module__ == module.__name__:
+                if name in found:
+                    raise IllegalArgumentError(f"parts: {where} has two classes {name}; which one is meant?")
+                found[name] = organ
+    if not found:
+        raise IllegalArgumentError(f"parts: {where} has none of the classes {', '.join(_METHODS)}")
+    for name, organ in found.items():
+        lacking = [method for method in _METHODS[name] if not callable(getattr(organ, method, None))]
+        if lacking:
+            raise IllegalArgumentError(f"parts: the class {name} in {where} lacks {', '.join(lacking)}")
+    return Parts(found.get("Raft", RaftNode), found.get("CommitLog", CommitLog))
+
+
+def _modules(where: str) -> Iterator[ModuleType]:
+    path = Path(where)
+    if path.is_dir():
+        files = [file for file in sorted(path.glob("*.py")) if not file.name.startswith(("test_", "conftest"))]
+        if not files:
+            raise IllegalArgumentError(f"parts: there is no Python file in the folder {where}")
+        yield from map(_module_of, files)
+    elif path.is_file():
+        yield _module_of(path)
+    else:
+        try:
+            yield import_module(where)
+        except ImportError as error:
+            raise IllegalArgumentError(f"parts: {where!r} is no folder, no file, and no module: {error}") from error
+
+
+def _module_of(file: Path) -> ModuleType:
+    spec = spec_from_file_location(f"parts_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise IllegalArgumentError(f"parts: {file} is no Python module: its name must end in .py")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise IllegalArgumentError(f"parts: {file} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
