@@ -142,15 +142,15 @@ def _guard(
         outer = watchdog.begin(what)
         try:
             found = method(self, *arguments, **named)
+            if outer is None:  # a call from outside; what the organ asks of itself is its own affair
+                calls[key] += 1
+                look(what, self, arguments, found)
         except MqError:
             raise
         except Exception as error:
             raise OrganError(f"{what} raised {type(error).__name__}: {error}") from error
         finally:
             watchdog.finish(outer)
-        if outer is None:  # a call from outside; what the organ asks of itself is its own affair
-            calls[key] += 1
-            look(what, self, arguments, found)
         return found
 
     return call
