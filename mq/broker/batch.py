@@ -32,6 +32,7 @@ __all__ = [
     "decode_batch",
     "decode_ids",
     "decode_tags",
+    "decode_to_apply",
     "delivery_slice",
     "encode_batch",
     "whole_message",
@@ -182,6 +183,15 @@ def decode_batch(payload: bytes) -> AppendMessages:
     return AppendMessages(
         table.log_ms, table.wall_ms, table.topic, table.queue_id, table.message_kind, table.due_ms, _ids(payload, table),
         _tags(payload, table), messages, _shared(payload, table),
+    )  # fmt: skip
+
+
+def decode_to_apply(payload: bytes) -> AppendMessages:
+    """The batch without its messages: applying never looks at them. Raises: FormatError."""
+    table = _table(payload)
+    return AppendMessages(
+        table.log_ms, table.wall_ms, table.topic, table.queue_id, table.message_kind, table.due_ms, _ids(payload, table),
+        _tags(payload, table), (), None,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from mq.broker.batch import AppendMessages, decode_batch, encode_batch
+from mq.broker.batch import AppendMessages, decode_batch, decode_to_apply, encode_batch
 from mq.core.errors import FormatError
 
 __all__ = [
@@ -321,14 +321,14 @@ def encode_command(command: Command) -> bytes:
     return bytes((command.KIND,)) + _dumps(values).encode()
 
 
-def decode_command(payload: bytes) -> Command:
-    """The command of an entry's payload.
+def decode_command(payload: bytes, *, is_to_apply: bool = False) -> Command:
+    """The command of an entry's payload. is_to_apply: of a batch of messages without the messages.
 
     Raises: FormatError when it has a kind or a shape that this program does not know.
     """
     kind = payload[0] if payload else None
     if kind == AppendMessages.KIND:
-        return decode_batch(payload)
+        return decode_to_apply(payload) if is_to_apply else decode_batch(payload)
     kinds = _CONTROL.get(kind or 0)
     if kinds is None:
         raise FormatError(f"command kind {kind} is not known to this program")

@@ -298,7 +298,7 @@ class BrokerNode:
             self._pending.settle(index, term, None, self.reign.leader)
             self._look_at_reign()
             return
-        command = self._pending.command_at(index, term) or decode_command(payload)
+        command = self._pending.command_at(index, term) or decode_command(payload, is_to_apply=True)
         outcome = self.machine.apply(index, command, place)
         self.clock.note(command.log_ms)
         if type(command) is AppendMessages:

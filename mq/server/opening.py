@@ -110,7 +110,7 @@ def replay(disk: FileDisk, log: CommitLog, machine: BrokerMachine) -> int:
         stored = drive(log.entries(LogIndex(machine.applied_index + 1), log.last_index, _REPLAY_BYTES), disk)
         for entry, place in stored:
             if entry.kind == EntryKind.COMMAND:
-                machine.apply(entry.index, decode_command(entry.payload), place)
+                machine.apply(entry.index, decode_command(entry.payload, is_to_apply=True), place)
             else:
                 machine.skip(entry.index)
         for queue in (queue for topic in machine.topics.values() for queue in topic.queues):
