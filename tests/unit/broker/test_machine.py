@@ -1,6 +1,7 @@
 """The state machine: dense offsets, no message twice, equal states from equal logs."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from mq.broker.batch import (
     decode_batch,
     decode_ids,
     decode_tags,
+    decode_to_apply,
     delivery_slice,
     encode_batch,
 )
@@ -165,6 +167,7 @@ def test_a_batch_survives_its_bytes_and_can_be_cut() -> None:
     batch = AppendMessages(1, 2, "t", 3, 1, 4, ("a", "bcd", "é"), ("", "T", "U"), (b"x", b"", b"zzz"))
     stored = encode_batch(batch)
     assert decode_batch(stored) == batch
+    assert decode_to_apply(stored) == replace(batch, messages=(), shared=None)
     assert decode_tags(stored) == ("", "T", "U")
     assert delivery_slice(stored, 2) == (b"zzz", "t", "é", 2, 1)
     assert batch_slice(stored, 1, 2) == BatchPart(b"zzz", [0, 3], 2, None, ())
@@ -177,6 +180,7 @@ def test_a_batch_in_columns_keeps_what_its_messages_share_once() -> None:
     batch = AppendMessages(1, 2, "t", 3, 1, 0, ("a", "bcd", "é"), "T", (b"x", b"yy", b"zzz"), b"\x1a\x02\x28\x01")
     stored = encode_batch(batch)
     assert decode_batch(stored) == batch
+    assert decode_to_apply(stored) == replace(batch, messages=(), shared=None)
     assert decode_tags(stored) == "T"
     assert batch_slice(stored, 1, 2) == BatchPart(b"yyzzz", [2, 3], 2, b"\x1a\x02\x28\x01", ("bcd", "é"))
     # By hand: shared | system_properties (3) {message_id (3) = "bcd"} | body (4) = "yy"
