@@ -34,6 +34,7 @@ __all__ = [
     "ReleaseClient",
     "ReleaseTimers",
     "RenewClient",
+    "SetMember",
     "decode_command",
     "encode_command",
 ]
@@ -281,6 +282,18 @@ class PassTime:
     wall_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class SetMember:
+    """Where a node of the group is reached: HOST:PORT by the other nodes, and by clients. Both empty: it is gone."""
+
+    KIND: ClassVar[int] = 17
+    log_ms: int
+    wall_ms: int
+    node: int
+    peer_address: str
+    client_address: str
+
+
 Control: TypeAlias = (
     CreateTopic
     | DeleteTopic
@@ -297,6 +310,7 @@ Control: TypeAlias = (
     | ReleaseTimers
     | DropBefore
     | PassTime
+    | SetMember
 )
 Command: TypeAlias = AppendMessages | Control
 
@@ -305,6 +319,7 @@ _CONTROL: dict[int, type[Any]] = {
     for c in (
         CreateTopic, DeleteTopic, CreateGroup, DeleteGroup, ReceiveMessages, AckMessages, ChangeInvisible, RenewClient,
         ReleaseClient, MoveOffset, DeadLetter, EndTransaction, ReleaseTimers, DropBefore, PassTime,
+        SetMember,
     )
 }  # fmt: skip
 _FIELDS = {c: tuple(f.name for f in fields(c)) for c in (*_CONTROL.values(), QueuePick)}

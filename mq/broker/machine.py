@@ -25,7 +25,8 @@ from mq.core.ports import Operation
 
 __all__ = ["BrokerMachine"]
 
-_STATE_VERSION = 3
+_STATE_VERSION = 4
+_PLAIN_FIELDS = ("applied_index", "log_ms", "wall_ms", "skipped_by_retention")
 
 
 class BrokerMachine:
@@ -43,6 +44,8 @@ class BrokerMachine:
         self.groups: dict[str, Group] = {}
         self.timers: list[tuple[int, int, Hidden]] = []
         self.half: dict[tuple[str, str], Hidden] = {}
+        self.members: dict[int, tuple[str, str]] = {}
+        """Addresses of the group's nodes that were added while it served, or told: by the other nodes, and by clients."""
         self.skipped_by_retention = 0
         self.dropped_queues: list[ConsumeQueue] = []
         """Queues of deleted topics, for the host to remove the files of; not part of the state."""
@@ -65,6 +68,7 @@ class BrokerMachine:
             c.ReleaseTimers: self._release_timers,
             c.DropBefore: self._drop_before,
             c.PassTime: self._pass_time,
+            c.SetMember: self._set_member,
         }
 
     def apply(self, index: int, command: c.Command, place: RecordPlace) -> Outcome:
@@ -292,6 +296,12 @@ class BrokerMachine:
     def _pass_time(_index: int, _command: c.PassTime, _place: RecordPlace) -> Outcome:
         return Done()
 
+    def _set_member(self, _index: int, command: c.SetMember, _place: RecordPlace) -> Outcome:
+        self.members.pop(command.node, None)
+        if command.peer_address or command.client_address:
+            self.members[command.node] = (command.peer_address, command.client_address)
+        return Done()
+
     # --- look-ups
 
     def topic(self, name: str) -> Topic:
@@ -340,6 +350,7 @@ class BrokerMachine:
             "groups": [g.to_plain() for g in self.groups.values()],
             "timers": [_hidden_values(hidden) for _, _, hidden in sorted(self.timers)],
             "half": half,
+            "members": [[node, *addresses] for node, addresses in sorted(self.members.items())],
         }
         return json.dumps(plain, separators=(",", ":")).encode()
 
@@ -350,19 +361,20 @@ class BrokerMachine:
         if plain["version"] != _STATE_VERSION:
             raise FormatError(f"state version {plain['version']} is not known to this program (it knows {_STATE_VERSION})")
         machine = cls()
-        for name in ("applied_index", "log_ms", "wall_ms", "skipped_by_retention"):
+        for name in _PLAIN_FIELDS:
             setattr(machine, name, plain[name])
         machine.topics = {t.name: t for t in map(Topic.from_plain, plain["topics"])}
         machine.groups = {g.name: g for g in map(Group.from_plain, plain["groups"])}
         for values in plain["timers"]:
             hidden = Hidden(*values)
             machine.timers.append((hidden.due_ms, hidden.log_index, hidden))
+        machine.members = {node: (peer, client) for node, peer, client in plain["members"]}
         machine.half = {(topic, transaction_id): Hidden(*values) for topic, transaction_id, *values in plain["half"]}
         return machine
 
     def take_over(self, other: "BrokerMachine") -> None:
         """Become what another one is: the state of a leader's snapshot, for all who hold on to this machine."""
-        for name in ("applied_index", "log_ms", "wall_ms", "topics", "groups", "timers", "half", "skipped_by_retention"):
+        for name in (*_PLAIN_FIELDS, "topics", "groups", "timers", "half", "members"):
             setattr(self, name, getattr(other, name))
         self.dropped_queues.clear()
         self.cleanups.clear()

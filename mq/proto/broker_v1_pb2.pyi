@@ -1020,6 +1020,365 @@ class DescribeBrokerResponse(_message.Message):
 Global___DescribeBrokerResponse: _TypeAlias = DescribeBrokerResponse  # noqa: Y015
 
 @_typing.final
+class DescribeRaftRequest(_message.Message):
+    """---------------------------------------------------------------------------------------------
+    The nodes of a group
+    ---------------------------------------------------------------------------------------------
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WITH_STATE_HASH_FIELD_NUMBER: _builtins.int
+    with_state_hash: _builtins.bool
+    """Also a hash of the state as it is now; costs a snapshot."""
+    def __init__(
+        self,
+        *,
+        with_state_hash: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["with_state_hash", b"with_state_hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeRaftRequest: _TypeAlias = DescribeRaftRequest  # noqa: Y015
+
+@_typing.final
+class MemberAddress(_message.Message):
+    """Where a member is reached; empty where that is not known."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    PEER_ADDRESS_FIELD_NUMBER: _builtins.int
+    CLIENT_ADDRESS_FIELD_NUMBER: _builtins.int
+    node_id: _builtins.int
+    peer_address: _builtins.str
+    """by the other nodes, as this node dials it"""
+    client_address: _builtins.str
+    """by clients"""
+    def __init__(
+        self,
+        *,
+        node_id: _builtins.int = ...,
+        peer_address: _builtins.str = ...,
+        client_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_address", b"client_address", "node_id", b"node_id", "peer_address", b"peer_address"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemberAddress: _TypeAlias = MemberAddress  # noqa: Y015
+
+@_typing.final
+class RaftPeer(_message.Message):
+    """What a leader knows of another member."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MATCH_INDEX_FIELD_NUMBER: _builtins.int
+    NEXT_INDEX_FIELD_NUMBER: _builtins.int
+    IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    IS_ACTIVE_FIELD_NUMBER: _builtins.int
+    LAG_FIELD_NUMBER: _builtins.int
+    node_id: _builtins.int
+    state: _builtins.str
+    """"probe", "replicate" or "snapshot" """
+    match_index: _builtins.int
+    """its log is durable and equal to the leader's up to here"""
+    next_index: _builtins.int
+    """will be sent next"""
+    in_flight: _builtins.int
+    """requests without an answer"""
+    is_active: _builtins.bool
+    """heard of lately"""
+    lag: _builtins.int
+    """entries of the leader's log that it lacks"""
+    def __init__(
+        self,
+        *,
+        node_id: _builtins.int = ...,
+        state: _builtins.str = ...,
+        match_index: _builtins.int = ...,
+        next_index: _builtins.int = ...,
+        in_flight: _builtins.int = ...,
+        is_active: _builtins.bool = ...,
+        lag: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_flight", b"in_flight", "is_active", b"is_active", "lag", b"lag", "match_index", b"match_index", "next_index", b"next_index", "node_id", b"node_id", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RaftPeer: _TypeAlias = RaftPeer  # noqa: Y015
+
+@_typing.final
+class DescribeRaftResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    TERM_FIELD_NUMBER: _builtins.int
+    VOTE_FIELD_NUMBER: _builtins.int
+    LEADER_FIELD_NUMBER: _builtins.int
+    COMMIT_INDEX_FIELD_NUMBER: _builtins.int
+    APPLIED_INDEX_FIELD_NUMBER: _builtins.int
+    FIRST_INDEX_FIELD_NUMBER: _builtins.int
+    LAST_INDEX_FIELD_NUMBER: _builtins.int
+    LAST_TERM_FIELD_NUMBER: _builtins.int
+    DURABLE_INDEX_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_INDEX_FIELD_NUMBER: _builtins.int
+    VOTERS_FIELD_NUMBER: _builtins.int
+    OLD_VOTERS_FIELD_NUMBER: _builtins.int
+    LEARNERS_FIELD_NUMBER: _builtins.int
+    IS_CHANGING_FIELD_NUMBER: _builtins.int
+    IS_TRANSFERRING_FIELD_NUMBER: _builtins.int
+    PEERS_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    STATE_HASH_FIELD_NUMBER: _builtins.int
+    STATE_INDEX_FIELD_NUMBER: _builtins.int
+    ORGANS_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    message: _builtins.str
+    name: _builtins.str
+    """of the group"""
+    node_id: _builtins.int
+    role: _builtins.str
+    """"follower", "pre-candidate", "candidate", "leader" or "mute" """
+    part: _builtins.str
+    """"full"; or of a node with an empty folder: "asking" whether the group is new, "rejoining" (it waits to be made a learner),
+    "learning" (it takes the log, and has no vote). "alone" where there is no group.
+    """
+    term: _builtins.int
+    vote: _builtins.int
+    """in this term"""
+    leader: _builtins.int
+    """of this term, as far as it is known here"""
+    commit_index: _builtins.int
+    applied_index: _builtins.int
+    first_index: _builtins.int
+    """of the entries still kept"""
+    last_index: _builtins.int
+    last_term: _builtins.int
+    """of the last entry"""
+    durable_index: _builtins.int
+    snapshot_index: _builtins.int
+    """of the newest snapshot"""
+    is_changing: _builtins.bool
+    """a change of members is not committed yet"""
+    is_transferring: _builtins.bool
+    """leadership is being handed over"""
+    state_hash: _builtins.int
+    """of the state behind the entry `state_index`: equal on all nodes"""
+    state_index: _builtins.int
+    @_builtins.property
+    def voters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def old_voters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """while members are being changed, whose majority is needed, too"""
+
+    @_builtins.property
+    def learners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___RaftPeer]:
+        """only of a leader"""
+
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberAddress]: ...
+    @_builtins.property
+    def organs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Organ]: ...
+    def __init__(
+        self,
+        *,
+        code: _builtins.int = ...,
+        message: _builtins.str = ...,
+        name: _builtins.str = ...,
+        node_id: _builtins.int = ...,
+        role: _builtins.str = ...,
+        part: _builtins.str = ...,
+        term: _builtins.int = ...,
+        vote: _builtins.int | None = ...,
+        leader: _builtins.int | None = ...,
+        commit_index: _builtins.int = ...,
+        applied_index: _builtins.int = ...,
+        first_index: _builtins.int = ...,
+        last_index: _builtins.int = ...,
+        last_term: _builtins.int = ...,
+        durable_index: _builtins.int = ...,
+        snapshot_index: _builtins.int = ...,
+        voters: _abc.Iterable[_builtins.int] | None = ...,
+        old_voters: _abc.Iterable[_builtins.int] | None = ...,
+        learners: _abc.Iterable[_builtins.int] | None = ...,
+        is_changing: _builtins.bool = ...,
+        is_transferring: _builtins.bool = ...,
+        peers: _abc.Iterable[Global___RaftPeer] | None = ...,
+        addresses: _abc.Iterable[Global___MemberAddress] | None = ...,
+        state_hash: _builtins.int | None = ...,
+        state_index: _builtins.int = ...,
+        organs: _abc.Iterable[Global___Organ] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_leader", b"_leader", "_state_hash", b"_state_hash", "_vote", b"_vote", "leader", b"leader", "state_hash", b"state_hash", "vote", b"vote"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_leader", b"_leader", "_state_hash", b"_state_hash", "_vote", b"_vote", "addresses", b"addresses", "applied_index", b"applied_index", "code", b"code", "commit_index", b"commit_index", "durable_index", b"durable_index", "first_index", b"first_index", "is_changing", b"is_changing", "is_transferring", b"is_transferring", "last_index", b"last_index", "last_term", b"last_term", "leader", b"leader", "learners", b"learners", "message", b"message", "name", b"name", "node_id", b"node_id", "old_voters", b"old_voters", "organs", b"organs", "part", b"part", "peers", b"peers", "role", b"role", "snapshot_index", b"snapshot_index", "state_hash", b"state_hash", "state_index", b"state_index", "term", b"term", "vote", b"vote", "voters", b"voters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__leader: _TypeAlias = _typing.Literal["leader"]  # noqa: Y015
+    _WhichOneofArgType__leader: _TypeAlias = _typing.Literal["_leader", b"_leader"]  # noqa: Y015
+    _WhichOneofReturnType__state_hash: _TypeAlias = _typing.Literal["state_hash"]  # noqa: Y015
+    _WhichOneofArgType__state_hash: _TypeAlias = _typing.Literal["_state_hash", b"_state_hash"]  # noqa: Y015
+    _WhichOneofReturnType__vote: _TypeAlias = _typing.Literal["vote"]  # noqa: Y015
+    _WhichOneofArgType__vote: _TypeAlias = _typing.Literal["_vote", b"_vote"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__leader) -> _WhichOneofReturnType__leader | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__state_hash) -> _WhichOneofReturnType__state_hash | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__vote) -> _WhichOneofReturnType__vote | None: ...
+
+Global___DescribeRaftResponse: _TypeAlias = DescribeRaftResponse  # noqa: Y015
+
+@_typing.final
+class TransferLeadershipRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TO_FIELD_NUMBER: _builtins.int
+    to: _builtins.int
+    """0: whoever is furthest"""
+    def __init__(
+        self,
+        *,
+        to: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferLeadershipRequest: _TypeAlias = TransferLeadershipRequest  # noqa: Y015
+
+@_typing.final
+class TransferLeadershipResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    LEADER_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    message: _builtins.str
+    leader: _builtins.int
+    def __init__(
+        self,
+        *,
+        code: _builtins.int = ...,
+        message: _builtins.str = ...,
+        leader: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "leader", b"leader", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferLeadershipResponse: _TypeAlias = TransferLeadershipResponse  # noqa: Y015
+
+@_typing.final
+class ChangeMembersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Add(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NODE_ID_FIELD_NUMBER: _builtins.int
+        PEER_ADDRESS_FIELD_NUMBER: _builtins.int
+        CLIENT_ADDRESS_FIELD_NUMBER: _builtins.int
+        node_id: _builtins.int
+        peer_address: _builtins.str
+        """HOST:PORT by which the other nodes reach it"""
+        client_address: _builtins.str
+        """HOST:PORT that clients are told; empty: as the node says itself"""
+        def __init__(
+            self,
+            *,
+            node_id: _builtins.int = ...,
+            peer_address: _builtins.str = ...,
+            client_address: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["client_address", b"client_address", "node_id", b"node_id", "peer_address", b"peer_address"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ADD_LEARNER_FIELD_NUMBER: _builtins.int
+    PROMOTE_FIELD_NUMBER: _builtins.int
+    REMOVE_FIELD_NUMBER: _builtins.int
+    promote: _builtins.int
+    """a learner that has caught up becomes a voter"""
+    remove: _builtins.int
+    """a leader hands over first"""
+    @_builtins.property
+    def add_learner(self) -> Global___ChangeMembersRequest.Add:
+        """it gets the log, and has no vote"""
+
+    def __init__(
+        self,
+        *,
+        add_learner: Global___ChangeMembersRequest.Add | None = ...,
+        promote: _builtins.int = ...,
+        remove: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_learner", b"add_learner", "change", b"change", "promote", b"promote", "remove", b"remove"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_learner", b"add_learner", "change", b"change", "promote", b"promote", "remove", b"remove"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["add_learner", "promote", "remove"]  # noqa: Y015
+    _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
+
+Global___ChangeMembersRequest: _TypeAlias = ChangeMembersRequest  # noqa: Y015
+
+@_typing.final
+class ChangeMembersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    VOTERS_FIELD_NUMBER: _builtins.int
+    LEARNERS_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    message: _builtins.str
+    @_builtins.property
+    def voters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def learners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        code: _builtins.int = ...,
+        message: _builtins.str = ...,
+        voters: _abc.Iterable[_builtins.int] | None = ...,
+        learners: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "learners", b"learners", "message", b"message", "voters", b"voters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeMembersResponse: _TypeAlias = ChangeMembersResponse  # noqa: Y015
+
+@_typing.final
 class BatchSend(_message.Message):
     """---------------------------------------------------------------------------------------------
     Many messages per frame

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mq.client.errors import check_code
+from mq.client.raft_views import MembersView, RaftView
 from mq.client.views import (
     BrokerView,
     GroupDescription,
@@ -18,7 +19,7 @@ from mq.client.views import (
 from mq.core.message import MessageKind, Permission
 from mq.proto import broker_v1_pb2 as pb
 from mq.rpc.calling import Connection
-from mq.rpc.views import to_broker, to_client, to_group, to_progress, to_stored, to_topic
+from mq.rpc.views import to_broker, to_client, to_group, to_progress, to_raft, to_stored, to_topic
 
 __all__ = ["AdminClient"]
 
@@ -132,3 +133,32 @@ class AdminClient:
     def describe_broker(self) -> BrokerView:
         """The broker at a glance."""
         return to_broker(self._call("DescribeBroker", pb.DescribeBrokerRequest()))
+
+    # --- the nodes of its group
+
+    def describe_raft(self, *, with_state_hash: bool = False) -> RaftView:
+        """The node that is connected to. with_state_hash: also of its state as it is now; costs a snapshot."""
+        return to_raft(self._call("DescribeRaft", pb.DescribeRaftRequest(with_state_hash=with_state_hash)))
+
+    def transfer_leadership(self, to: int = 0) -> int:
+        """Let this node lead, or for 0 whoever is furthest; returns who leads then."""
+        return int(self._call("TransferLeadership", pb.TransferLeadershipRequest(to=to)).leader)
+
+    def add_learner(self, node: int, peer: str, client: str = "") -> MembersView:
+        """Give a new node the log. peer, client: HOST:PORT by which the other nodes and clients reach it."""
+        add = pb.ChangeMembersRequest.Add(node_id=node, peer_address=peer, client_address=client)
+        return self._change(pb.ChangeMembersRequest(add_learner=add))
+
+    def promote(self, node: int) -> MembersView:
+        """Make a learner that has caught up a voter."""
+        return self._change(pb.ChangeMembersRequest(promote=node))
+
+    def remove_member(self, node: int) -> MembersView:
+        """Let a node go; a leader hands over first."""
+        return self._change(pb.ChangeMembersRequest(remove=node))
+
+    def _change(self, request: pb.ChangeMembersRequest) -> MembersView:
+        """Twice is not once here: the second time is refused."""
+        response = self._connection.call("ChangeMembers", request, is_idempotent=False)
+        check_code(response.code, response.message)
+        return MembersView(tuple(response.voters), tuple(response.learners))

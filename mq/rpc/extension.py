@@ -1,4 +1,7 @@
-"""Our own service: definitions, look-ups, the state of the node. Batches are in `mq.rpc.batches`."""
+"""Our own service: definitions, look-ups, the state of the node.
+
+Batches are in `mq.rpc.batches`, what concerns the group in `mq.rpc.raft_handlers`.
+"""
 
 from typing import Any
 
@@ -13,6 +16,7 @@ from mq.rpc.backend import AdminPort
 from mq.rpc.batches import BatchHandlers
 from mq.rpc.handling import Context, Handler
 from mq.rpc.methods import BROKER
+from mq.rpc.raft_handlers import RaftHandlers
 from mq.rpc.wire import parse
 
 __all__ = ["ExtensionHandlers"]
@@ -24,7 +28,7 @@ _QUERY_MAX = 32
 class ExtensionHandlers:
     """One handler for each RPC of the service; `by_name` is the table to register."""
 
-    def __init__(self, admin: AdminPort, batches: BatchHandlers) -> None:
+    def __init__(self, admin: AdminPort, batches: BatchHandlers, raft: RaftHandlers) -> None:
         self._admin = admin
         self.by_name: dict[str, Handler] = {
             "CreateTopic": self.create_topic,
@@ -42,6 +46,7 @@ class ExtensionHandlers:
             "DescribeBroker": self.describe_broker,
             "SendBatches": batches.send_batches,
             "FetchBatches": batches.fetch_batches,
+            **raft.by_name,
         }
 
     @staticmethod

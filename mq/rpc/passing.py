@@ -22,7 +22,7 @@ HOLD_S = 2.0
 FORWARDED_PEER = "x-raftmq-peer"
 """The header that tells the leader by which address the client reached the node that passed the call on."""
 
-_HERE = {"Telemetry", "DescribeBroker", "SendBatches", "FetchBatches"}
+_HERE = {"Telemetry", "DescribeBroker", "DescribeRaft", "SendBatches", "FetchBatches"}
 """Served where they arrive; what of them has to be decided is passed on by itself."""
 _HERE_IF_KNOWN = {"QueryRoute", "QueryAssignment"}
 """Answered from the state that is here, also while there is no leader; a topic that is not known here may be at the leader's."""

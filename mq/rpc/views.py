@@ -5,6 +5,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from mq.client.raft_views import AddressView, PeerView, RaftView
 from mq.client.views import (
     BrokerView,
     ClientView,
@@ -18,7 +19,7 @@ from mq.core.errors import FormatError
 from mq.proto import broker_v1_pb2 as broker
 from mq.proto import rocketmq_v2_pb2 as v2
 
-__all__ = ["to_broker", "to_client", "to_group", "to_message", "to_progress", "to_stored", "to_topic"]
+__all__ = ["to_broker", "to_client", "to_group", "to_message", "to_progress", "to_raft", "to_stored", "to_topic"]
 
 _UNPACKED_BYTES_MAX = 64 << 20
 
@@ -57,6 +58,21 @@ def to_broker(response: broker.DescribeBrokerResponse) -> BrokerView:
     return BrokerView(
         r.name, r.node_id, r.role, r.version, r.replication, r.first_index, r.last_index, r.applied_index, r.durable_end,
         r.segments, r.uptime_ms, organs,
+    )  # fmt: skip
+
+
+def to_raft(response: broker.DescribeRaftResponse) -> RaftView:
+    """A node of a group at a glance."""
+    r = response
+    return RaftView(
+        r.name, r.node_id, r.role, r.part, r.term, r.vote if r.HasField("vote") else None,
+        r.leader if r.HasField("leader") else None, r.commit_index, r.applied_index, r.first_index, r.last_index, r.last_term,
+        r.durable_index, r.snapshot_index, tuple(r.voters), tuple(r.old_voters), tuple(r.learners), r.is_changing,
+        r.is_transferring,
+        tuple(PeerView(p.node_id, p.state, p.match_index, p.next_index, p.in_flight, p.is_active, p.lag) for p in r.peers),
+        tuple(AddressView(a.node_id, a.peer_address, a.client_address) for a in r.addresses),
+        r.state_hash if r.HasField("state_hash") else None, r.state_index,
+        tuple(OrganView(organ.name, organ.class_name, organ.calls) for organ in r.organs),
     )  # fmt: skip
 
 

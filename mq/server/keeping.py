@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import zlib
 from collections.abc import Callable
 from functools import partial
 
@@ -28,7 +29,8 @@ class Keeper:
     """Writes the state of the machine down in time, all of it through the lane.
 
     stands_for: what a snapshot of the state as it is now stands for. snapshots: those on the disk, by index.
-    last_index: of the newest. is_closing: nothing is removed any more.
+    last_index: of the newest. state_hash: (index, hash of the state) of the newest that was taken here. is_closing: nothing is
+    removed any more.
     """
 
     def __init__(  # noqa: PLR0913 - all of it is needed, once
@@ -47,6 +49,7 @@ class Keeper:
         self._every_bytes, self._stands_for, self._is_quiet = every_bytes, stands_for, is_quiet
         self.snapshots = snapshots
         self.last_index = max(snapshots, default=0)
+        self.state_hash: tuple[int, int] | None = None
         self.is_closing = False
         self._bytes_since = 0
         self._running: set[int] = set()
@@ -137,9 +140,9 @@ class Keeper:
         self._flush_queues(sync=True)
         removals = (*self._removals, *self._removals_of_machine())
         self._removals = ()
-        self._lane.submit(
-            (self.file_of(stands_for, self._machine.to_bytes()), *removals), partial(self._on_snapshot, stands_for, removals)
-        )
+        state = self._machine.to_bytes()
+        self.state_hash = (index, zlib.crc32(state))
+        self._lane.submit((self.file_of(stands_for, state), *removals), partial(self._on_snapshot, stands_for, removals))
 
     def file_of(self, stands_for: Snapshot, state: bytes) -> Replace:
         """The file of a snapshot, of our own state or of what a leader sent."""

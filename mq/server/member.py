@@ -10,11 +10,13 @@ import logging
 
 from mq.core.address import show_address
 from mq.raft.messages import Message
+from mq.server.coming_in import HISTORY, REJOIN, WayIn
 from mq.server.config import BrokerConfig
 from mq.server.core import GroupSettings
 from mq.server.node import BrokerNode, Reign
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall, Serve
+from mq.server.taking_part import Part, may_hear, may_say
 
 __all__ = ["Member"]
 
@@ -33,6 +35,7 @@ class Member:
         self._config, self._settings = config, settings
         self._node: BrokerNode | None = None
         self._serve: Serve | None = None
+        self._way: WayIn | None = None
         self.network = PeerNetwork(
             config.name, settings.node_id, secret=config.cluster_secret.encode(), on_message=self._on_message,
             on_lost=self._on_lost, on_reached=self._on_reached, serve=self._on_call,
@@ -48,9 +51,20 @@ class Member:
         assert self._node is not None
         return self._node
 
+    @property
+    def way(self) -> WayIn:
+        """How this node came, or comes, into its group."""
+        assert self._way is not None
+        return self._way
+
+    @property
+    def _is_full(self) -> bool:
+        return self._way is not None and self._way.part is Part.FULL
+
     def join(self, node: BrokerNode, serve: Serve) -> None:
         """serve: carries out calls that others pass on."""
         self._node, self._serve = node, serve
+        self._way = WayIn(node, self.network, self._settings.node_id, self._settings.voters, self._on_part)
         node.on_reign.append(self._on_reign)
 
     async def start(self) -> None:
@@ -61,31 +75,45 @@ class Member:
             _log.info("node %d of %s listens for others on %s", self._settings.node_id, self._config.name,
                       show_address((address[0], port)))  # fmt: skip
         self.network.set_peers(self._config.peer_addresses)
-        self.node.begin_ticking()
-        if len(self._settings.voters) == 1:
+        if self.way.part in {Part.FULL, Part.LEARNING}:
+            self.node.begin_ticking()
+        if len(self._settings.voters) == 1 and self._is_full:
             self.node.campaign()
+        self.way.start()
+
+    def _on_part(self) -> None:
+        if self.way.part in {Part.FULL, Part.LEARNING}:
+            self.node.begin_ticking()
+            self._hunt_when_leaderless()
 
     def send(self, message: Message) -> None:
         """To another node."""
-        self.network.send(message)
+        if self._way is not None and may_say(self._way.part, message):
+            self.network.send(message)
 
     def _on_message(self, message: Message) -> None:
-        if self._node is not None:
-            self._node.receive(message)
+        if self._way is not None and may_hear(self._way.part, message, self._way.note):
+            self.node.receive(message)
 
     async def _on_call(self, call: IncomingCall) -> None:
+        if call.name in {HISTORY, REJOIN}:
+            await self.way.answer(call)
+            return
         assert self._serve is not None
         await self._serve(call)
 
     # --- a leader that is gone
 
     def _on_lost(self, peer: int) -> None:
-        if self._node is not None and self.node.reign.leader == peer:
+        if self._is_full and self.node.reign.leader == peer:
             self._hunt(peer)
 
     def _on_reached(self, _peer: int) -> None:
+        self._hunt_when_leaderless()
+
+    def _hunt_when_leaderless(self) -> None:
         """With a majority in reach and no leader, as when all have just started, nobody has to wait for a time-out."""
-        if self._node is None or self.node.reign.leader is not None or self._timer is not None:
+        if not self._is_full or self.node.reign.leader is not None or self._timer is not None:
             return
         voters = self.node.core.configuration.voters
         reached = sum(1 for voter in voters if voter == self._settings.node_id or self.network.is_reachable(voter))
@@ -124,15 +152,17 @@ class Member:
 
     # --- the end
 
+    def furthest(self) -> int:
+        """Of the other voters that can be reached the one whose log is the longest, as this leader knows; 0 without any."""
+        others = [voter for voter in self.node.core.configuration.voters if voter != self._settings.node_id]
+        matched = {peer.node_id: peer.match_index for peer in self.node.view().peers}
+        return max(filter(self.network.is_reachable, others), key=lambda other: matched.get(other, 0), default=0)
+
     async def hand_over(self) -> None:
-        """Before a planned end: let another node lead, so that no client notices."""
-        node = self.node
-        others = [voter for voter in node.core.configuration.voters if voter != self._settings.node_id]
-        reachable = [other for other in others if self.network.is_reachable(other)]
-        if not node.reign.is_here or not reachable:
+        """Before a planned end, or before this node leaves its group: let another one lead, so that no client notices."""
+        node, to = self.node, self.furthest()
+        if not node.reign.is_here or not to:
             return
-        matched = {peer.node_id: peer.match_index for peer in node.view().peers}
-        to = max(reachable, key=lambda other: matched.get(other, 0))
         _log.info("handing leadership over to node %d", to)
         node.order(lambda core: core.transfer(to))
         try:
@@ -145,4 +175,6 @@ class Member:
     async def close(self) -> None:
         """No more messages."""
         self._stop_hunting()
+        if self._way is not None:
+            await self._way.stop()
         await self.network.close()

@@ -12,7 +12,9 @@ from mq.rpc.handling import Context, Handler, guarded
 from mq.rpc.messaging import MessagingHandlers
 from mq.rpc.methods import BROKER, MESSAGING, Cardinality
 from mq.rpc.passing import PassedContext, Passer
+from mq.rpc.raft_handlers import RaftHandlers
 from mq.rpc.routes import RouteBook
+from mq.server.group_admin import GroupAdministrator
 from mq.server.passing import PassedCalls, Peers
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ class Services:
         routes = self._routes()
         messaging = MessagingHandlers(broker.sender, broker.deliverer, broker.clients, broker.admin, routes)
         batches = BatchHandlers(broker.sender, broker.admin)
-        extension = ExtensionHandlers(broker.admin, batches)
+        group = GroupAdministrator(broker.node, broker.member, broker.config)
+        extension = ExtensionHandlers(broker.admin, batches, RaftHandlers(group))
         self.messaging, self.extension = dict(messaging.by_name), dict(extension.by_name)
         self.refuse_messaging, self.refuse_extension = messaging.refuse, extension.refuse
         inner: dict[str, Handler] = {_ENSURE_GROUP: self._ensure_group, _STORE_BATCH: batches.store_batch}

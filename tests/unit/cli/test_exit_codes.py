@@ -118,7 +118,7 @@ def test_the_second_endpoint_is_tried_when_the_first_is_dead(mq: Mq, broker: Fak
     [
         ((), "Usage: mq"),
         (("topc",), "did you mean 'topic'"),
-        (("raft", "status"), "comes with stage 3"),
+        (("raft",), "Usage: mq raft"),
         (("registry",), "comes with stage 2"),
         (("topic",), "Usage: mq topic"),
         (("topic", "create"), "Missing argument 'NAME'"),

@@ -1,0 +1,122 @@
+"""The nodes of a group, in our own service: each describes itself, and the leader changes who leads and who belongs to it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from mq.core.errors import Code, RefusedError
+from mq.proto import broker_v1_pb2 as pb
+from mq.raft.configuration import Configuration
+from mq.raft.view import NodeView
+from mq.rpc.handling import Context, Handler
+from mq.rpc.wire import parse
+
+__all__ = ["GroupAdminPort", "MemberAddress", "RaftHandlers", "RaftState"]
+
+_OK = int(Code.OK)
+_NODE_MAX = 255
+
+
+class MemberAddress(NamedTuple):
+    """Where a member is reached, as HOST:PORT; empty where that is not known. peer: by this node. client: by clients."""
+
+    node_id: int
+    peer: str
+    client: str
+
+
+class RaftState(NamedTuple):
+    """A node of a group at a glance. part: see `broker_v1.proto`. state_hash: (index, hash of the state behind it).
+
+    organs: (name, class, calls) of the parts of the node that can be replaced.
+    """
+
+    name: str
+    view: NodeView
+    part: str
+    is_changing: bool
+    snapshot_index: int
+    addresses: Sequence[MemberAddress]
+    state_hash: tuple[int, int] | None = None
+    organs: Sequence[tuple[str, str, int]] = ()
+
+
+class GroupAdminPort(Protocol):
+    """The group, for those who look after it."""
+
+    def describe(self, *, with_state_hash: bool) -> RaftState:
+        """This node. with_state_hash: costs a snapshot."""
+
+    async def transfer(self, to: int) -> int:
+        """Hand leadership over, to whoever is furthest for 0; who leads then. Raises: NotLeaderError; RefusedError."""
+
+    async def add_learner(self, node: int, peer: str, client: str) -> Configuration:
+        """Give a new node the log; the members then. Raises: NotLeaderError; RefusedError."""
+
+    async def promote(self, node: int) -> Configuration:
+        """Make a learner a voter. Raises: NotLeaderError; RefusedError."""
+
+    async def remove(self, node: int) -> Configuration:
+        """Let a node go. Raises: NotLeaderError; RefusedError."""
+
+
+class RaftHandlers:
+    """One handler for each RPC that concerns the group; `by_name` is the table to register."""
+
+    def __init__(self, group: GroupAdminPort) -> None:
+        self._group = group
+        self.by_name: dict[str, Handler] = {
+            "DescribeRaft": self.describe_raft,
+            "TransferLeadership": self.transfer_leadership,
+            "ChangeMembers": self.change_members,
+        }
+
+    async def describe_raft(self, raw: bytes, _context: Context) -> bytes:
+        """The node that is asked."""
+        state = self._group.describe(with_state_hash=parse(pb.DescribeRaftRequest, raw).with_state_hash)
+        view, members = state.view, state.view.configuration
+        answer = pb.DescribeRaftResponse(
+            code=_OK, name=state.name, node_id=view.node_id, role=str(view.role), part=state.part, term=view.term, vote=view.vote,
+            leader=view.leader, commit_index=view.commit_index, applied_index=view.applied_index, first_index=view.first_index,
+            last_index=view.last.index, last_term=view.last.term, durable_index=view.durable_index,
+            snapshot_index=state.snapshot_index, voters=members.voters, old_voters=members.old_voters, learners=members.learners,
+            is_changing=state.is_changing, is_transferring=view.is_transferring,
+        )  # fmt: skip
+        for peer in view.peers:
+            answer.peers.add(
+                node_id=peer.node_id, state=peer.state, match_index=peer.match_index, next_index=peer.next_index,
+                in_flight=peer.in_flight, is_active=peer.is_active, lag=view.last.index - peer.match_index,
+            )  # fmt: skip
+        for address in state.addresses:
+            answer.addresses.add(node_id=address.node_id, peer_address=address.peer, client_address=address.client)
+        for name, class_name, calls in state.organs:
+            answer.organs.add(name=name, class_name=class_name, calls=calls)
+        if state.state_hash is not None:
+            answer.state_index, answer.state_hash = state.state_hash
+        return answer.SerializeToString()
+
+    async def transfer_leadership(self, raw: bytes, _context: Context) -> bytes:
+        """Let another node lead."""
+        to = parse(pb.TransferLeadershipRequest, raw).to
+        leader = await self._group.transfer(_checked(to) if to else 0)
+        return pb.TransferLeadershipResponse(code=_OK, leader=leader).SerializeToString()
+
+    async def change_members(self, raw: bytes, _context: Context) -> bytes:
+        """One step of a change."""
+        request = parse(pb.ChangeMembersRequest, raw)
+        match request.WhichOneof("change"):
+            case "add_learner":
+                add = request.add_learner
+                members = await self._group.add_learner(_checked(add.node_id), add.peer_address, add.client_address)
+            case "promote":
+                members = await self._group.promote(_checked(request.promote))
+            case "remove":
+                members = await self._group.remove(_checked(request.remove))
+            case _:
+                raise RefusedError(Code.BAD_REQUEST, "change: one of add_learner, promote, remove is needed")
+        return pb.ChangeMembersResponse(code=_OK, voters=members.voters, learners=members.learners).SerializeToString()
+
+
+def _checked(node: int) -> int:
+    if not 1 <= node <= _NODE_MAX:
+        raise RefusedError(Code.BAD_REQUEST, f"node {node} is outside of 1 to {_NODE_MAX}")
+    return node

@@ -1,0 +1,205 @@
+"""A node's way into its group: it asks whether the group is new, begins with it, or comes back step by step.
+
+A node with a log and a term of its own takes part at once. See `docs/decisions/011-a-wiped-node.md`.
+"""
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any, cast
+
+from mq.core.errors import MqError
+from mq.raft.configuration import Configuration
+from mq.raft.node import RaftNode
+from mq.server.node import BrokerNode
+from mq.server.peer_calling import OutgoingCall
+from mq.server.peer_network import PeerNetwork
+from mq.server.peer_serving import IncomingCall
+from mq.server.readmitting import Returning, Standing, next_members, standing_of
+from mq.server.taking_part import Note, Part, read_note, write_note
+
+__all__ = ["HISTORY", "REJOIN", "WayIn", "committed_members", "is_settled"]
+
+HISTORY, REJOIN = "PeerHistory", "PeerRejoin"
+"""Calls between nodes alone, which never reach the services of clients."""
+
+_ASK_EVERY_S = 0.05
+_CALL_S = 1.0
+_FOUND_WITHOUT_ALL_S = 2.0
+"""So long a majority of new nodes waits for the rest before it begins: one that comes later comes as a learner."""
+_REJOIN_EVERY_S = 0.2
+_log = logging.getLogger(__name__)
+
+
+class WayIn:
+    """See the module. on_part: called when the part that this node takes has changed.
+
+    part, note: see `mq.server.taking_part`.
+    """
+
+    def __init__(
+        self, node: BrokerNode, network: PeerNetwork, node_id: int, voters: tuple[int, ...], on_part: Callable[[], None]
+    ) -> None:
+        self._node, self._network, self._node_id, self._voters, self._on_part = node, network, node_id, voters, on_part
+        self._life = secrets.token_hex(8)
+        self._lives: dict[int, str] = {}  # of nodes that were new when this one was
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self.note = read_note(node.disk)
+        if self.note is not None:
+            self.part = self.note.part
+        else:
+            self.part = Part.ASKING if self._is_new() and voters != (node_id,) else Part.FULL
+
+    def _is_new(self) -> bool:
+        return self._node.log.last_index == 0 and self._node.view().term == 0
+
+    def start(self) -> None:
+        """Go the way, as far as there is one."""
+        if self.part is not Part.FULL:
+            self._task = asyncio.create_task(self._go())
+
+    async def stop(self) -> None:
+        """Go no further."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _go(self) -> None:
+        try:
+            if self.part is Part.ASKING and await self._ask_all():
+                _log.info("node %d begins with a new group", self._node_id)
+                self._become(Part.FULL)
+                return
+            if self.note is None:
+                _log.warning("nothing is stored here, and the group has a history: this node waits to be made a learner")
+                await self._write(Note())
+            await self._come_back()
+        except MqError as error:
+            _log.error("this node cannot come into its group: %s", error)
+            self._node.on_failed(error)
+
+    def _become(self, part: Part) -> None:
+        self.part = part
+        self._on_part()
+
+    async def _write(self, note: Note | None) -> None:
+        await write_note(self._node, note)
+        self.note = note
+        part = Part.FULL if note is None else note.part
+        if part is not self.part:
+            self._become(part)
+
+    # --- is the group new?
+
+    async def _ask_all(self) -> bool:
+        """True when this node begins with a new group, False when the group has a history. Ends when that is known."""
+        others = [node for node in self._voters if node != self._node_id]
+        new: set[int] = set()
+        majority_since_s: float | None = None
+        while True:
+            answers = await asyncio.gather(*(self._ask(other, HISTORY, {"life": self._life}) for other in others))
+            for other, answer in zip(others, answers, strict=True):
+                if answer is not None and answer["has_history"]:
+                    return False
+                if answer is not None:
+                    new.add(other)
+            if len(new) == len(others):
+                return True
+            if 2 * (len(new) + 1) > len(self._voters):
+                majority_since_s = self._loop.time() if majority_since_s is None else majority_since_s
+                if self._loop.time() - majority_since_s >= _FOUND_WITHOUT_ALL_S:
+                    return True
+            await asyncio.sleep(_ASK_EVERY_S)
+
+    async def _ask(self, node: int, name: str, question: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            found = json.loads(await self._network.call(node, OutgoingCall(name, (), json.dumps(question).encode(), _CALL_S)))
+        except (MqError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def _has_history_for(self, peer: int, life: str) -> bool:
+        """One that was new when this node was, and has been asking since, has promised nothing: it begins with the others."""
+        if self.part in {Part.REJOINING, Part.LEARNING}:
+            return True
+        if self._is_new():
+            self._lives[peer] = life
+            return False
+        return self._lives.get(peer) != life
+
+    # --- coming back
+
+    async def _come_back(self) -> None:
+        while self.note is not None:
+            if self._is_voter_again(self.note):
+                _log.info("node %d is a voter of its group again", self._node_id)
+                await self._write(None)
+                return
+            if (standing := await self._ask_leader(self.note)) is not None:
+                await self._take(standing, self.note)
+            await asyncio.sleep(_REJOIN_EVERY_S)
+
+    async def _ask_leader(self, note: Note) -> Standing | None:
+        question = {"was_voter": note.was_voter, "is_learning": note.part is Part.LEARNING}
+        others = [node for node in self._known_nodes() if node != self._node_id]
+        answers = await asyncio.gather(*(self._ask(other, REJOIN, question) for other in others))
+        found = [Standing(a["kind"], a["at"], a["term"]) for a in answers if a is not None and a.get("kind")]
+        return max(found, key=lambda standing: standing.term, default=None)
+
+    def _known_nodes(self) -> set[int]:
+        return {*self._voters, *self._node.view().configuration.members}
+
+    async def _take(self, standing: Standing, note: Note) -> None:
+        if note.part is Part.LEARNING:
+            return
+        if standing.kind == "voter" and not note.was_voter:
+            await self._write(note._replace(was_voter=True))
+        elif standing.kind == "learner":
+            _log.info("node %d is a learner of its group, and takes the log", self._node_id)
+            await self._write(note._replace(learner_at=standing.at, term=standing.term))
+
+    def _is_voter_again(self, note: Note) -> bool:
+        index, members = committed_members(self._node)
+        return 0 <= note.learner_at < index and not members.is_joint and self._node_id in members.voters
+
+    # --- what others ask
+
+    async def answer(self, call: IncomingCall) -> None:
+        """A call by one of the names above. Raises: NotLeaderError."""
+        question = json.loads(call.request)
+        if call.name == HISTORY:
+            found: dict[str, Any] = {"has_history": self._has_history_for(call.peer, str(question["life"]))}
+        else:
+            returning = Returning(call.peer, bool(question["was_voter"]), bool(question["is_learning"]))
+            found = await self._readmit(returning)
+        await call.answer(json.dumps(found).encode(), is_last=True)
+
+    async def _readmit(self, returning: Returning) -> dict[str, Any]:
+        if not self._node.reign.is_here:
+            return {}
+        await self._node.read_index()  # nobody else leads since: what is committed here is all that is
+        view, settled = self._node.view(), is_settled(self._node)
+        wanted = next_members(view, returning, is_settled=settled)
+        if wanted is not None:
+            try:
+                self._node.order(lambda core: core.change_members(wanted.voters, wanted.learners))
+                _log.info("node %d comes back: voters %s, learners %s", returning.node_id, wanted.voters, wanted.learners)
+            except MqError as error:
+                _log.debug("node %d has to wait: %s", returning.node_id, error)
+        return standing_of(view, returning, is_settled=settled)._asdict()
+
+
+def committed_members(node: BrokerNode) -> tuple[int, Configuration]:
+    """The newest configuration that is committed, as this node knows, and its entry's index."""
+    core = cast(RaftNode, node.core)
+    commit_index = core.commit_index
+    return next(found for found in reversed(core.configurations) if found[0] <= commit_index)
+
+
+def is_settled(node: BrokerNode) -> bool:
+    """Whether no change of members is under way."""
+    core = cast(RaftNode, node.core)
+    return not core.configuration.is_joint and core.configurations[-1][0] <= core.commit_index

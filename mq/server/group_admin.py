@@ -1,0 +1,162 @@
+"""What a person asks of the group: how its nodes are, who shall lead, who shall belong to it."""
+
+import asyncio
+from collections.abc import Callable
+
+from mq.broker.commands import SetMember
+from mq.core.address import parse_address, show_address
+from mq.core.errors import Code, IllegalArgumentError, RefusedError
+from mq.raft.configuration import Configuration
+from mq.raft.errors import NotLeaderError
+from mq.rpc.raft_handlers import MemberAddress, RaftState
+from mq.server.coming_in import is_settled
+from mq.server.config import BrokerConfig
+from mq.server.member import Member
+from mq.server.node import BrokerNode
+
+__all__ = ["GroupAdministrator"]
+
+_TRANSFER_S = 3.0
+_CHANGE_S = 8.0
+_LOOK_EVERY_S = 0.02
+_ALONE = "this node is by itself; start it with --replication raft to make a group of it"
+
+
+class GroupAdministrator:
+    """See `mq.rpc.raft_handlers.GroupAdminPort`. member: None for a node by itself."""
+
+    def __init__(self, node: BrokerNode, member: Member | None, config: BrokerConfig) -> None:
+        self._node, self._member, self._config = node, member, config
+
+    # --- looking
+
+    def describe(self, *, with_state_hash: bool) -> RaftState:
+        """See `GroupAdminPort`."""
+        node, member = self._node, self._member
+        if with_state_hash:
+            node.take_snapshot()
+        view = node.view()
+        return RaftState(
+            self._config.name, view if member is not None else view._replace(node_id=self._config.node),
+            str(member.way.part) if member is not None else "alone", member is not None and not is_settled(node),
+            node.last_snapshot_index, self._addresses(), self._state_hash() if with_state_hash else None,
+        )  # fmt: skip
+
+    def _state_hash(self) -> tuple[int, int]:
+        """Of a state whose snapshot was taken by an earlier process, it is made now."""
+        machine, found = self._node.machine, self._node.host.keeper.state_hash
+        if found is None or found[0] != machine.applied_index:
+            found = (machine.applied_index, machine.state_hash())
+        return found
+
+    def _addresses(self) -> list[MemberAddress]:
+        own = {node: show_address(address) for node, address in self._config.peer_addresses.items()}
+        told = self._node.machine.members
+        return [
+            MemberAddress(node, own.get(node) or told.get(node, ("", ""))[0], told.get(node, ("", ""))[1])
+            for node in sorted({*own, *told})
+        ]
+
+    # --- leading
+
+    async def transfer(self, to: int) -> int:
+        """See `GroupAdminPort`."""
+        member = self._leading_member()
+        own_id = self._node.view().node_id
+        if to == own_id:
+            return own_id
+        chosen = to or member.furthest()
+        if not chosen:
+            raise RefusedError(Code.BAD_REQUEST, "no other voter can be reached, so nobody can take over")
+        self._node.order(lambda core: core.transfer(chosen))
+        if not await _comes(lambda: self._node.reign.leader not in (None, own_id), _TRANSFER_S):
+            raise RefusedError(
+                Code.PROXY_TIMEOUT,
+                f"node {chosen} did not take over within {_TRANSFER_S:g} s: is it reachable, and not far behind?",
+            )
+        return self._node.reign.leader or 0
+
+    # --- members
+
+    async def add_learner(self, node: int, peer: str, client: str) -> Configuration:
+        """See `GroupAdminPort`. One that is a learner already is fine; its addresses are those that are given."""
+        peer = _checked_address(peer, "peer address")
+        client = _checked_address(client, "client address") if client else ""
+        self._leading_member()
+        now = self._node.view().configuration
+        if now.is_voter(node):
+            raise RefusedError(Code.BAD_REQUEST, f"node {node} is a voter of this group already")
+        client = client or self._node.machine.members.get(node, ("", ""))[1]
+        await self._node.carry_out(SetMember(*self._node.stamps(), node, peer, client))
+        if node not in now.learners:
+            await self._change(now.voters, (*now.learners, node))
+        return self._node.view().configuration
+
+    async def promote(self, node: int) -> Configuration:
+        """See `GroupAdminPort`. One that is a voter already is fine."""
+        self._leading_member()
+        now = self._node.view().configuration
+        if node not in now.voters:
+            if node not in now.learners:
+                raise RefusedError(Code.BAD_REQUEST, f"node {node} is no learner of this group: add it first")
+            await self._change((*now.voters, node), tuple(one for one in now.learners if one != node))
+        return self._node.view().configuration
+
+    async def remove(self, node: int) -> Configuration:
+        """See `GroupAdminPort`. A leader hands over first; the next one goes on with it."""
+        member = self._leading_member()
+        view = self._node.view()
+        now = view.configuration
+        if node not in now.members:
+            raise RefusedError(Code.BAD_REQUEST, f"node {node} is no member of this group: {_shown(now)}")
+        voters = tuple(voter for voter in now.voters if voter != node)
+        if not voters:
+            raise RefusedError(Code.BAD_REQUEST, f"node {node} is the last voter: without it there would be no group")
+        if node == view.node_id:
+            await self.transfer(member.furthest())
+            raise NotLeaderError(self._node.reign.leader)
+        await self._change(voters, tuple(learner for learner in now.learners if learner != node))
+        await self._node.carry_out(SetMember(*self._node.stamps(), node, "", ""))
+        return self._node.view().configuration
+
+    async def _change(self, voters: tuple[int, ...], learners: tuple[int, ...]) -> None:
+        term = self._node.view().term
+        self._node.order(lambda core: core.change_members(voters, learners))
+        is_done = await _comes(lambda: is_settled(self._node) or self._node.reign.term != term, _CHANGE_S)
+        if self._node.reign.term != term:
+            raise NotLeaderError(self._node.reign.leader)
+        if not is_done:
+            raise RefusedError(
+                Code.PROXY_TIMEOUT,
+                f"the change of members is begun, but was not committed within {_CHANGE_S:g} s: is a majority of them up?",
+            )
+
+    def _leading_member(self) -> Member:
+        if self._member is None:
+            raise RefusedError(Code.BAD_REQUEST, _ALONE)
+        if not self._node.reign.is_here:
+            raise NotLeaderError(self._node.reign.leader)
+        return self._member
+
+
+def _checked_address(text: str, what: str) -> str:
+    """As it is written everywhere. Raises: RefusedError."""
+    try:
+        return show_address(parse_address(text, what))
+    except IllegalArgumentError as error:
+        raise RefusedError(Code.BAD_REQUEST, str(error)) from None
+
+
+def _shown(members: Configuration) -> str:
+    learners = f", learners {', '.join(map(str, members.learners))}" if members.learners else ""
+    return f"voters {', '.join(map(str, members.voters))}{learners}"
+
+
+async def _comes(is_true: Callable[[], bool], limit_s: float) -> bool:
+    """Whether this comes true in time; nobody tells of a configuration that was committed, so it is looked at."""
+    end_s = asyncio.get_running_loop().time() + limit_s
+    while not is_true():
+        if asyncio.get_running_loop().time() > end_s:
+            return False
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return True
