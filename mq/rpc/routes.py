@@ -34,7 +34,8 @@ def _scheme(host: str) -> "pb.AddressScheme.ValueType":
 class RouteBook:
     """The routes of one broker group. addresses: (host, port) of its nodes, as clients reach them.
 
-    own: of this node. alive: those of nodes that can be reached now; by default all.
+    own: of this node. alive: those of nodes that can be reached now; by default all. members: the addresses as the group itself
+    knows them, which take the place of `addresses`; None while it does not know all.
     """
 
     def __init__(
@@ -44,13 +45,19 @@ class RouteBook:
         *,
         own: Address | None = None,
         alive: Callable[[], Sequence[Address]] | None = None,
+        members: Callable[[], Sequence[Address] | None] = lambda: None,
     ) -> None:
         self._name = broker_name
         self._own = own if own is not None else addresses[0]
-        self._alive = alive or (lambda: addresses)
-        self._broker = pb.Broker(name=broker_name, id=0, endpoints=endpoints_of(addresses))
-        self._numbers = {address: number for number, address in enumerate(sorted(addresses), 1)}
+        self._alive, self._members = alive or (lambda: self._addresses), members
+        self._static = tuple(addresses)
+        self._set(self._static)
         self.store_host = show_address(self._own)
+
+    def _set(self, addresses: tuple[Address, ...]) -> None:
+        self._addresses = addresses
+        self._broker = pb.Broker(name=self._name, id=0, endpoints=endpoints_of(addresses))
+        self._numbers = {address: number for number, address in enumerate(sorted(addresses), 1)}
 
     def queues(self, topic: Topic, named: pb.Resource, language: str = "") -> list[pb.MessageQueue]:
         """The queues of a topic. named: the topic as the request has it, which is echoed. language: of the client."""
@@ -71,6 +78,9 @@ class RouteBook:
         retries go to another broker. The Rust client spreads its calls over all addresses, the dead ones too: it gets the one
         that it has come in by.
         """
+        known = tuple(self._members() or self._static)
+        if known != self._addresses:
+            self._set(known)
         if len(self._numbers) == 1:
             return [self._broker]
         if language == "RUST":

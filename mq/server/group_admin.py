@@ -50,11 +50,11 @@ class GroupAdministrator:
         return found
 
     def _addresses(self) -> list[MemberAddress]:
-        own = {node: show_address(address) for node, address in self._config.peer_addresses.items()}
+        dialed = self._member.addresses.to_dial() if self._member is not None else {}
         told = self._node.machine.members
         return [
-            MemberAddress(node, own.get(node) or told.get(node, ("", ""))[0], told.get(node, ("", ""))[1])
-            for node in sorted({*own, *told})
+            MemberAddress(node, show_address(dialed[node]) if node in dialed else "", told.get(node, ("", ""))[1])
+            for node in sorted({*dialed, *told})
         ]
 
     # --- leading

@@ -8,11 +8,14 @@ votes; the vote before the vote (pre-vote) keeps that harmless when only a conne
 import asyncio
 import logging
 
-from mq.core.address import show_address
+from mq.broker.commands import Command, SetMember
+from mq.broker.outcomes import Outcome
+from mq.core.address import Address, show_address
 from mq.raft.messages import Message
 from mq.server.coming_in import HISTORY, REJOIN, WayIn
 from mq.server.config import BrokerConfig
 from mq.server.core import GroupSettings
+from mq.server.member_addresses import ANNOUNCE, AddressBook
 from mq.server.node import BrokerNode, Reign
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall, Serve
@@ -22,6 +25,8 @@ __all__ = ["Member"]
 
 _STEP_S = 0.025
 """Between two nodes that ask for an election."""
+_START_STEP_S = 0.1
+"""The same where none ever led: all begin at once, and a first vote waits for the first sync of a new disk."""
 _HUNT_S = 1.0
 """So long a node goes on asking; then the time-out is enough."""
 _HAND_OVER_S = 1.5
@@ -29,13 +34,19 @@ _log = logging.getLogger(__name__)
 
 
 class Member:
-    """Network and node of one member. Made before its node, which is given by `join`."""
+    """Network and node of one member. Made before its node, which is given by `join`.
+
+    client: as clients reach this node, if that is known; to be set before `join`.
+    """
 
     def __init__(self, config: BrokerConfig, settings: GroupSettings) -> None:
         self._config, self._settings = config, settings
         self._node: BrokerNode | None = None
         self._serve: Serve | None = None
         self._way: WayIn | None = None
+        self._addresses: AddressBook | None = None
+        self.client: Address | None = None
+        self._announcing: asyncio.Task[None] | None = None
         self.network = PeerNetwork(
             config.name, settings.node_id, secret=config.cluster_secret.encode(), on_message=self._on_message,
             on_lost=self._on_lost, on_reached=self._on_reached, serve=self._on_call,
@@ -58,6 +69,16 @@ class Member:
         return self._way
 
     @property
+    def addresses(self) -> AddressBook:
+        """Where the members are reached."""
+        assert self._addresses is not None
+        return self._addresses
+
+    def client_addresses(self) -> list[Address] | None:
+        """As clients reach the voters; None while that is not known of all."""
+        return None if self._addresses is None else self._addresses.of_clients()
+
+    @property
     def _is_full(self) -> bool:
         return self._way is not None and self._way.part is Part.FULL
 
@@ -65,7 +86,10 @@ class Member:
         """serve: carries out calls that others pass on."""
         self._node, self._serve = node, serve
         self._way = WayIn(node, self.network, self._settings.node_id, self._settings.voters, self._on_part)
+        self._addresses = AddressBook(self._config, node, self.network, self.client)
         node.on_reign.append(self._on_reign)
+        node.on_applied.append(self._on_applied)
+        node.on_replaced.append(self._dial)
 
     async def start(self) -> None:
         """Listen for the others, dial them, and let time pass. Raises: PeerPortError."""
@@ -74,12 +98,20 @@ class Member:
             port = await self.network.listen(*address)
             _log.info("node %d of %s listens for others on %s", self._settings.node_id, self._config.name,
                       show_address((address[0], port)))  # fmt: skip
-        self.network.set_peers(self._config.peer_addresses)
+        self._dial()
         if self.way.part in {Part.FULL, Part.LEARNING}:
             self.node.begin_ticking()
         if len(self._settings.voters) == 1 and self._is_full:
             self.node.campaign()
         self.way.start()
+        self._announcing = asyncio.create_task(self.addresses.announce_forever())
+
+    def _dial(self) -> None:
+        self.network.set_peers(self.addresses.to_dial())
+
+    def _on_applied(self, command: Command, _outcome: Outcome) -> None:
+        if type(command) is SetMember:
+            self._dial()
 
     def _on_part(self) -> None:
         if self.way.part in {Part.FULL, Part.LEARNING}:
@@ -98,6 +130,9 @@ class Member:
     async def _on_call(self, call: IncomingCall) -> None:
         if call.name in {HISTORY, REJOIN}:
             await self.way.answer(call)
+            return
+        if call.name == ANNOUNCE:
+            await self.addresses.answer(call)
             return
         assert self._serve is not None
         await self._serve(call)
@@ -128,7 +163,8 @@ class Member:
         voters = [voter for voter in self.node.core.configuration.voters if voter != lost]
         if self._settings.node_id in voters:
             turn = sorted(voters, key=lambda voter: (voter < (lost or 0), voter)).index(self._settings.node_id)
-            self._timer = self._loop.call_later((turn + 1) * _STEP_S, self._ask, len(voters) * _STEP_S)
+            step_s = _START_STEP_S if lost is None else _STEP_S
+            self._timer = self._loop.call_later(_STEP_S + turn * step_s, self._ask, len(voters) * step_s)
 
     def _ask(self, again_s: float) -> None:
         self._timer = None
@@ -175,6 +211,8 @@ class Member:
     async def close(self) -> None:
         """No more messages."""
         self._stop_hunting()
+        if self._announcing is not None:
+            self._announcing.cancel()
         if self._way is not None:
             await self._way.stop()
         await self.network.close()

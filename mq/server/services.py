@@ -59,8 +59,13 @@ class Services:
     def _routes(self) -> RouteBook:
         config = self._broker.config
         addresses = config.advertised(self._port)
-        own: Address = (config.listen_address[0], self._port)
-        return RouteBook(config.name, addresses, own=own if own in addresses else None)
+        listens: Address = (config.listen_address[0], self._port)
+        own = listens if listens in addresses else None
+        member = self._broker.member
+        if member is None:
+            return RouteBook(config.name, addresses, own=own)
+        member.client = own or (addresses[0] if len(addresses) == 1 else None)
+        return RouteBook(config.name, addresses, own=own, members=member.client_addresses)
 
     async def _ensure_group(self, raw: bytes, _context: Context) -> bytes:
         await self._broker.deliverer.make_own_group(raw.decode())
