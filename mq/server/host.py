@@ -11,6 +11,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from mq.broker.machine import BrokerMachine
+from mq.broker.store.commit_log import CommitLog
 from mq.broker.store.fresh_log import FreshLog
 from mq.broker.store.snapshot import decode_snapshot, snapshot_file
 from mq.broker.store.write_queue import WriteQueue
@@ -82,7 +83,7 @@ class StoreHost(HostLoop):
         super().__init__()
         self._disk, self._lane, self._up = disk, lane, upstairs
         self.log, self.machine = opened.log, opened.machine
-        self.fresh_log = FreshLog(opened.log)
+        self.fresh_log = self.make_log(opened.log)
         self.core: NodeCore = make_core(self.fresh_log)
         self.begin(self.machine.applied_index)
         self.keeper = Keeper(
@@ -98,7 +99,15 @@ class StoreHost(HostLoop):
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_over = False
 
+    def make_log(self, log: CommitLog) -> FreshLog:
+        """What the core takes for its log."""
+        return FreshLog(log)
+
     # --- the way in
+
+    def hear(self, message: Message) -> None:
+        """Another node says something."""
+        self.carry_out(self.core.step(message))
 
     def run(self, do: Callable[[], _T]) -> _T | None:
         """Whatever goes wrong in the loop is our own fault, and its state is not to be trusted any more."""

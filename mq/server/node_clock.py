@@ -1,6 +1,7 @@
 """A node's clocks: log time, which only counts, and wall time, which lets the machine's clock in slowly."""
 
 import time
+from collections.abc import Callable
 
 from mq.broker.log_clock import LogClock
 from mq.broker.wall_clock import WallClock
@@ -11,9 +12,10 @@ _BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class NodeClock:
-    """log_ms, wall_ms: the last stamps in the log."""
+    """log_ms, wall_ms: the last stamps in the log. machine_ms: the machine's wall clock."""
 
     def __init__(self, log_ms: int, wall_ms: int) -> None:
+        self.machine_ms: Callable[[], int] = _machine_ms
         self._log, self._wall = LogClock(), WallClock(wall_ms)
         self.note(log_ms)
 
@@ -27,12 +29,16 @@ class NodeClock:
 
     def wall_ms(self) -> int:
         """Unix time now, in ms, as the log knows it: a machine's clock that is set changes it slowly."""
-        return self._wall.now_ms(_counting_ms(), time.time_ns() // 1_000_000)
+        return self._wall.now_ms(_counting_ms(), self.machine_ms())
 
 
 def _counting_ms() -> int:
     """A clock that cannot be set; where there is one, it counts on while the machine sleeps."""
     return _monotonic_ms() if _BOOT_CLOCK is None else time.clock_gettime_ns(_BOOT_CLOCK) // 1_000_000
+
+
+def _machine_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _monotonic_ms() -> int:

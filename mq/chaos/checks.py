@@ -1,0 +1,207 @@
+"""What must hold of a history, whatever was broken meanwhile. Each check yields a sentence for each promise that was not kept.
+
+An operation whose end nobody knows may have happened or not, also later: whatever is checked holds either way.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from mq.chaos.history import DONE, REFUSED, Ack, Delivery, History, Receive, Send, Stored
+
+__all__ = ["CHECKS", "doubles", "longest_gap_s"]
+
+_MARGIN_S = 0.01
+"""Of clocks that are read in different processes: milliseconds are cut off, and log time counts in them."""
+
+Place = tuple[str, int]
+"""A topic and one of its queues."""
+
+
+def _queues(history: History) -> dict[Place, list[Stored]]:
+    found: dict[Place, list[Stored]] = defaultdict(list)
+    for one in history.stored:
+        found[one.topic, one.queue_id].append(one)
+    for stored in found.values():
+        stored.sort(key=lambda one: one.offset)
+    return found
+
+
+def lost(history: History) -> Iterator[str]:
+    """Nothing that was acknowledged is missing: neither in the queues nor for a group that has read them to their end."""
+    stored = {one.message_id for one in history.stored}
+    delivered: dict[str, set[str]] = defaultdict(set)
+    for receive in history.receives:
+        delivered[receive.group].update(one.message_id for one in receive.messages)
+    for send in history.sends:
+        if send.outcome != DONE:
+            continue
+        if send.message_id not in stored:
+            yield f"{send.message_id} was acknowledged, and no queue of {send.topic} holds it"
+        for group, topics in history.drained.items():
+            if send.topic in topics and send.message_id not in delivered[group]:
+                yield f"{send.message_id} was acknowledged, and {group} has read everything and never got it"
+
+
+def _seen(history: History) -> Iterator[tuple[str, Stored | Delivery]]:
+    for stored in history.stored:
+        yield stored.topic, stored
+    for receive in history.receives:
+        for one in receive.messages:
+            yield receive.topic, one
+
+
+def invented(history: History) -> Iterator[str]:
+    """Everything that is stored or delivered was sent so, and was not refused."""
+    sent = {send.message_id: send for send in history.sends}
+    told: set[str] = set()
+    for topic, one in _seen(history):
+        send = sent.get(one.message_id)
+        if one.message_id in told:
+            continue
+        if send is None or (send.outcome == REFUSED and not send.is_unsure):
+            told.add(one.message_id)
+            yield f"{one.message_id} is in {topic}, and " + ("was never sent" if send is None else "was refused")
+        elif (send.topic, send.body) != (topic, one.body):
+            told.add(one.message_id)
+            yield f"{one.message_id} in {topic} is not what was sent to {send.topic}"
+
+
+def places(history: History) -> Iterator[str]:
+    """The offsets of a queue are 0, 1, 2, ..., each answered offset is the message's, and consumers see the same places."""
+    for (topic, queue_id), stored in _queues(history).items():
+        if [one.offset for one in stored] != list(range(len(stored))):
+            yield f"the offsets of queue {queue_id} of {topic} are not 0 to {len(stored) - 1}, each once"
+    at: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for one in history.stored:
+        at[one.message_id].add((one.queue_id, one.offset))
+    for send in history.sends:
+        if send.outcome == DONE and send.message_id in at and send.offset not in {offset for _, offset in at[send.message_id]}:
+            yield f"{send.message_id} was answered with offset {send.offset}, and is at {sorted(at[send.message_id])}"
+    for receive in history.receives:
+        for seen in receive.messages:
+            if seen.message_id in at and (seen.queue_id, seen.offset) not in at[seen.message_id]:
+                yield f"{seen.message_id} was delivered from {seen.queue_id}/{seen.offset}, is at {sorted(at[seen.message_id])}"
+
+
+def order(history: History) -> Iterator[str]:
+    """What was acknowledged before another send began stands before it; a message group keeps to one queue."""
+    sent = {send.message_id: send for send in history.sends}
+    again = {(message_id, place) for message_id, found in doubles(history).items() for place in found[1:]}
+    queue_of: dict[tuple[str, str], int] = {}
+    for (topic, queue_id), stored in _queues(history).items():
+        first_end_s, first_id = float("inf"), ""
+        for one in reversed(stored):
+            send = sent.get(one.message_id)
+            if send is None or (one.message_id, (one.queue_id, one.offset)) in again:
+                continue
+            if first_end_s < send.began_s:
+                yield f"{first_id} was acknowledged before {send.message_id} was sent, and stands behind it in {topic}/{queue_id}"
+            if send.outcome == DONE and send.ended_s < first_end_s:
+                first_end_s, first_id = send.ended_s, send.message_id
+            known = queue_of.setdefault((topic, send.message_group), queue_id) if send.message_group else queue_id
+            if known != queue_id:
+                yield f"message group {send.message_group} of {topic} is in queue {known} and in queue {queue_id}"
+
+
+def doubles(history: History) -> dict[str, list[tuple[int, int]]]:
+    """Messages that are stored more than once, with their places."""
+    at: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for one in history.stored:
+        at[one.message_id].add((one.queue_id, one.offset))
+    return {message_id: sorted(found) for message_id, found in at.items() if len(found) > 1}
+
+
+def accounted(history: History) -> Iterator[str]:
+    """Only what had to be sent again, because an outcome was not known, may be there twice."""
+    unsure = {send.message_id for send in history.sends if send.is_unsure}
+    for message_id, found in doubles(history).items():
+        if message_id not in unsure:
+            yield f"{message_id} was sent once, and is at {found}"
+
+
+def hidden(history: History) -> Iterator[str]:
+    """Nothing is delivered again to a group while it is hidden from it; attempts are counted from 1, each once."""
+    seen: dict[tuple[str, str, int, int], list[tuple[Delivery, Receive]]] = defaultdict(list)
+    for receive in history.receives:
+        for one in receive.messages:
+            seen[receive.group, receive.topic, one.queue_id, one.offset].append((one, receive))
+    for (group, *_), deliveries in seen.items():
+        deliveries.sort(key=lambda found: found[0].attempt)
+        for (before, earlier), (again, later) in pairwise(deliveries):
+            # The broker began to count at some moment within the call, so the time ends no sooner than this.
+            end_s = earlier.began_s + earlier.invisible_s
+            if before.attempt == again.attempt:
+                yield f"attempt {again.attempt} of {again.message_id} came twice to {group}"
+            elif earlier.is_whole and later.ended_s < end_s - _MARGIN_S:
+                early_s = end_s - later.ended_s
+                yield f"attempt {again.attempt} of {again.message_id} came to {group} {early_s:.3f} s inside its invisible time"
+
+
+def finished(history: History) -> Iterator[str]:
+    """What was acknowledged does not come again."""
+    done: dict[tuple[str, str], Ack] = {}
+    for ack in history.acks:
+        if ack.outcome == DONE:
+            done.setdefault((ack.group, ack.message_id), ack)
+    doubled = doubles(history)  # each of its places is delivered by itself
+    for receive in history.receives:
+        for one in receive.messages:
+            found = done.get((receive.group, one.message_id))
+            if found is None or one.message_id in doubled:
+                continue
+            if one.attempt > found.attempt or receive.began_s > found.ended_s:
+                yield f"attempt {one.attempt} of {one.message_id} came to {receive.group} after {found.attempt} was acknowledged"
+
+
+def in_turn(history: History) -> Iterator[str]:
+    """An ordered group gets a queue's messages one receive after the other: all before must have been acknowledged."""
+    began: dict[tuple[str, str], float] = {}
+    for ack in history.acks:
+        if ack.outcome != REFUSED:
+            key = ack.group, ack.message_id
+            began[key] = min(ack.began_s, began.get(key, ack.began_s))
+    queues = _queues(history)
+    for group in sorted(history.ordered):
+        receives = sorted((one for one in history.receives if one.group == group), key=lambda one: one.ended_s)
+        done: dict[Place, int] = defaultdict(int)  # all below this offset were acknowledged in time
+        for receive in receives:
+            yield from _check_turn(receive, queues, began, done)
+
+
+def _check_turn(
+    receive: Receive, queues: dict[Place, list[Stored]], began: dict[tuple[str, str], float], done: dict[Place, int]
+) -> Iterator[str]:
+    by_queue: dict[int, list[Delivery]] = defaultdict(list)
+    for one in receive.messages:
+        by_queue[one.queue_id].append(one)
+    for queue_id, messages in by_queue.items():
+        place, offsets = (receive.topic, queue_id), [one.offset for one in messages]
+        if offsets != sorted(offsets):
+            yield f"{receive.group} got {messages[0].message_id} and others of queue {queue_id} in the order {offsets}"
+        stored = queues.get(place, [])
+        while done[place] < min(offsets) and done[place] < len(stored):
+            before = stored[done[place]].message_id
+            if began.get((receive.group, before), float("inf")) > receive.ended_s:
+                yield f"{receive.group} got {messages[0].message_id} before {before}, which precedes it, was acknowledged"
+                return
+            done[place] += 1
+
+
+def longest_gap_s(sends: list[Send]) -> float:
+    """The longest time without an acknowledged send, in seconds."""
+    ends = sorted(send.ended_s for send in sends if send.outcome == DONE)
+    return max((later - earlier for earlier, later in pairwise(ends)), default=0.0)
+
+
+CHECKS: dict[str, Callable[[History], Iterator[str]]] = {
+    "nothing acknowledged is lost": lost,
+    "nothing is invented": invented,
+    "each message is where it was said to be": places,
+    "queues and message groups are in order": order,
+    "duplicates are accounted for": accounted,
+    "nothing is delivered inside its invisible time": hidden,
+    "nothing acknowledged is delivered again": finished,
+    "an ordered group gets its messages in turn": in_turn,
+}
+"""By the sentence that a report tells."""

@@ -1,0 +1,183 @@
+"""What clients did and saw, a line each: JSON objects in a file, and the same as values.
+
+All times are seconds of the machine's one clock that cannot be set. An operation is noted when it has ended, or was given up.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+__all__ = ["DONE", "REFUSED", "UNKNOWN", "Ack", "Delivery", "FaultDone", "History", "Journal", "Receive", "Send", "Stored"]
+
+DONE, REFUSED, UNKNOWN = "done", "refused", "unknown"
+"""How an operation ended: it happened, it surely did not, or nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One message, all attempts together. began_s: of the first. is_unsure: the outcome of some attempt is not known.
+
+    body: a checksum. offset: as answered, None when it was not. error: the last one.
+    """
+
+    message_id: str
+    topic: str
+    body: int
+    began_s: float
+    ended_s: float
+    outcome: str
+    is_unsure: bool = False
+    message_group: str = ""
+    offset: int | None = None
+    queue_id: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message of a receive."""
+
+    message_id: str
+    body: int
+    queue_id: int
+    offset: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """A receive that gave messages. is_whole: its answer came to its end."""
+
+    group: str
+    topic: str
+    began_s: float
+    ended_s: float
+    invisible_s: float
+    is_whole: bool
+    messages: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """An acknowledgement of one delivery."""
+
+    group: str
+    topic: str
+    message_id: str
+    attempt: int
+    began_s: float
+    ended_s: float
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a place in a queue holds at the end."""
+
+    topic: str
+    queue_id: int
+    offset: int
+    message_id: str
+    body: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaultDone:
+    """A fault, from its beginning until all was well again. elections: how many it makes necessary."""
+
+    kind: str
+    nodes: str
+    began_s: float
+    ended_s: float
+    elections: int
+
+
+_KINDS: dict[str, type[Any]] = {
+    "send": Send, "receive": Receive, "ack": Ack, "stored": Stored, "fault": FaultDone,
+}  # fmt: skip
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+@dataclass
+class History:
+    """All of a run.
+
+    ordered: groups that are FIFO. drained: groups for which nothing was left in the end, with the topics that each reads.
+    """
+
+    sends: list[Send] = field(default_factory=list)
+    receives: list[Receive] = field(default_factory=list)
+    acks: list[Ack] = field(default_factory=list)
+    stored: list[Stored] = field(default_factory=list)
+    faults: list[FaultDone] = field(default_factory=list)
+    ordered: set[str] = field(default_factory=set)
+    drained: dict[str, list[str]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, one: Any) -> None:
+        """Another operation."""
+        lists: dict[type[Any], list[Any]] = {
+            Send: self.sends, Receive: self.receives, Ack: self.acks, Stored: self.stored, FaultDone: self.faults,
+        }  # fmt: skip
+        lists[type(one)].append(one)
+
+    @classmethod
+    def read(cls, file: Path) -> "History":
+        """From its file; a last line that was cut is passed over. Raises: OSError; ValueError."""
+        found = cls()
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.endswith("\n"):
+                    found._take(json.loads(line))
+        return found
+
+    def _take(self, line: dict[str, Any]) -> None:
+        what = line.pop("what")
+        if what == "facts":
+            self.facts.update(line)
+            self.ordered.update(line.get("ordered", ()))
+            self.drained.update(line.get("drained", {}))
+            return
+        if what == "receive":
+            line["messages"] = tuple(Delivery(*one) for one in line["messages"])
+        self.add(_KINDS[what](**line))
+
+
+class Journal:
+    """Writes a history down as it happens. history: the same in memory."""
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._file: TextIO = file.open("w", encoding="utf-8")
+        self.history = History()
+
+    def note(self, one: Any) -> None:
+        """An operation has ended."""
+        self.history.add(one)
+        self._write(dict(_lines_of(one)))
+
+    def facts(self, **facts: Any) -> None:
+        """What is so of the whole run; see `History`."""
+        line = {"what": "facts", **facts}
+        self._write(line)
+        self.history._take(dict(line))  # noqa: SLF001 - its own class
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+    def close(self) -> None:
+        """All of it is in the file."""
+        self._file.close()
+
+
+def _lines_of(one: Any) -> Iterator[tuple[str, Any]]:
+    yield "what", _NAMES[type(one)]
+    for name, value in asdict(one).items():
+        if isinstance(one, Receive) and name == "messages":
+            yield name, [list(message.values()) for message in value]
+        elif isinstance(value, float):
+            yield name, round(value, 6)
+        else:
+            yield name, value

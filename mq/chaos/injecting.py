@@ -1,0 +1,252 @@
+"""Faults, carried out on a cluster of local processes, and undone again."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mq.chaos.history import FaultDone
+from mq.chaos.plan import Fault
+from mq.cluster.asking import ask_all, ask_broker, leader_of
+from mq.cluster.errors import ClusterError
+from mq.cluster.local import LocalCluster
+from mq.cluster.polling import poll_until
+from mq.server.faults import Faults
+from mq.sim.trace import Event
+
+__all__ = ["NEEDS_FAULT_FILES", "Injector", "TraceNotes"]
+
+NEEDS_FAULT_FILES = frozenset({"disk-full", "sync-error", "slow-disk", "clock-jump"})
+"""Kinds that the nodes themselves play, see `mq.server.faults`."""
+
+_ENDS_S_MAX = 5.0
+_LEADER_S_MAX = 20.0
+_NOTICED_S = 0.5
+"""A leader that was silent for less is not replaced."""
+_LOG_LINES = 8
+
+
+class TraceNotes:
+    """What is done to nodes and network, as lines of a trace, beside those that the nodes write themselves."""
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file.open("a", encoding="utf-8")
+
+    def note(self, node: int, name: str, **details: int | str) -> None:
+        """Something was done. node: 0 for the network."""
+        now_us = time.monotonic_ns() // 1000
+        event = Event(now_us // 1000, f"n{node}" if node else "-", name, {**details, "us": now_us})
+        self._file.write(event.to_line() + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """No more of them."""
+        self._file.close()
+
+
+class Injector:
+    """One fault at a time; everything here blocks.
+
+    fault_folder: where the nodes look for what they are to play, None when they do not. wait: for so many seconds, or
+    less when the run is ended. surprises: what went wrong that nobody did.
+    """
+
+    def __init__(
+        self, cluster: LocalCluster, fault_folder: Path | None, notes: TraceNotes, wait: Callable[[float], object]
+    ) -> None:
+        self._cluster, self._fault_folder, self._notes, self._wait = cluster, fault_folder, notes, wait
+        self._numbers = {node.name: node.node for node in cluster.status().nodes}
+        self._groups = {node.name: node.group for node in cluster.status().nodes}
+        self._cuts: list[tuple[int, int]] = []
+        self.surprises: list[str] = []
+        self.verbs: dict[str, Callable[[Fault, list[str], bool], int]] = {
+            "kill": self._kill, "pause": self._pause, "restart": self._restart, "isolate": self._isolate, "cut": self._cut,
+            "cut-one-way": self._cut, "double-kill": self._double_kill, "rolling-restart": self._rolling_restart,
+            "disk-full": self._disk_full, "sync-error": self._sync_error, "slow-disk": self._slow_disk,
+            "clock-jump": self._clock_jump,
+        }  # fmt: skip
+
+    def leader(self) -> str | None:
+        """Who leads now; waits until somebody does, for a while."""
+        found: dict[str, str] = {}
+
+        def is_there() -> bool:
+            nodes = self._cluster.status().nodes
+            found.update(leader_of(nodes, ask_all(nodes, ask_broker)))
+            return bool(found)
+
+        return next(iter(found.values())) if poll_until(is_there, _LEADER_S_MAX) else None
+
+    def carry_out(self, fault: Fault) -> FaultDone:
+        """Do it, wait, undo it. Raises: ClusterError when a node does not start again."""
+        leader = self.leader()
+        if leader is None:
+            self.surprises.append(f"before a {fault.kind}: no leader for {_LEADER_S_MAX:g} s, though all is well")
+        others = sorted(name for name in self._numbers if name != leader)
+        others = others[fault.pick % len(others) :] + others[: fault.pick % len(others)]
+        is_leader = fault.hits_leader and leader is not None
+        victims = [leader, *others] if leader is not None and is_leader else [*others, *filter(None, [leader])]
+        began_s = time.monotonic()
+        try:
+            elections = self.verbs[fault.kind](fault, victims, is_leader)
+        finally:
+            self.repair()
+        nodes = victims[:2] if fault.kind in ("double-kill", "cut", "cut-one-way") else victims[:1]
+        return FaultDone(fault.kind, ",".join(nodes), began_s, time.monotonic(), elections)
+
+    def look_for_surprises(self) -> None:
+        """A node that ended though nobody ended it."""
+        for node in self._cluster.status().nodes:
+            if node.state == "stopped":
+                tail = list(self._cluster.logs(node.name))[-_LOG_LINES:]
+                self.surprises.append(f"{node.name} ended by itself; its last lines:\n{''.join(tail).rstrip()}")
+                self._start(node.name)
+
+    def repair(self) -> None:
+        """All is well again: nothing cut, full, slow, paused or stopped."""
+        if self._fault_folder is not None:
+            for name in self._numbers:
+                self._play(name, None)
+        states = {node.name: node.state for node in self._cluster.status().nodes}
+        for name, state in states.items():
+            if state == "paused":
+                self._cluster.resume(name)
+                self._notes.note(self._numbers[name], "resume")
+        if self._cluster.status().cuts:
+            self._heal()
+        stopped = [name for name, state in states.items() if state == "stopped"]
+        for name in stopped:
+            self._cluster.start(name, is_awaited=False)
+        for name in stopped:
+            self._await(name)
+
+    # --- processes
+
+    def _end(self, name: str) -> None:
+        self._cluster.kill(name)
+        self._notes.note(self._numbers[name], "kill")
+
+    def _start(self, name: str) -> None:
+        self._cluster.start(name, is_awaited=False)
+        self._await(name)
+
+    def _await(self, name: str) -> None:
+        client = next(node.client for node in self._cluster.status().nodes if node.name == name)
+        if not poll_until(lambda: ask_broker(client) is not None, _LEADER_S_MAX):
+            tail = list(self._cluster.logs(name))[-_LOG_LINES:]
+            raise ClusterError(f"{name} was started and does not answer; its last lines:\n{''.join(tail).rstrip()}")
+
+    def _kill(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001 - all of these are alike
+        self._end(victims[0])
+        self._wait(fault.duration_s)
+        self._start(victims[0])
+        return int(is_leader)
+
+    def _double_kill(self, fault: Fault, victims: list[str], _is_leader: bool) -> int:  # noqa: FBT001
+        for name in victims[:2]:
+            self._end(name)
+        self._wait(fault.duration_s)
+        return 1  # who is left has no quorum, and steps down if it led
+
+    def _pause(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
+        self._cluster.pause(victims[0])
+        self._notes.note(self._numbers[victims[0]], "pause")
+        self._wait(fault.duration_s)
+        return int(is_leader and fault.duration_s > _NOTICED_S)
+
+    def _restart(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
+        self._cluster.stop(victims[0])
+        self._notes.note(self._numbers[victims[0]], "kill")
+        self._wait(fault.duration_s)
+        self._start(victims[0])
+        return int(is_leader)
+
+    def _rolling_restart(self, fault: Fault, victims: list[str], _is_leader: bool) -> int:  # noqa: FBT001
+        needed = 0
+        for name in sorted(victims):
+            needed += int(self.leader() == name)
+            self._cluster.stop(name)
+            self._notes.note(self._numbers[name], "kill")
+            self._start(name)
+            self._wait(fault.duration_s)
+        return needed
+
+    # --- the network
+
+    def _cut(self, fault: Fault, victims: list[str], _is_leader: bool) -> int:  # noqa: FBT001
+        is_one_way = fault.kind == "cut-one-way"
+        a, b = victims[:2] if fault.pick % 2 else victims[1::-1]
+        self._cluster.cut(a, b, is_one_way=is_one_way)
+        self._note_cut(a, b)
+        if not is_one_way:
+            self._note_cut(b, a)
+        self._wait(fault.duration_s)
+        self._heal()
+        return 0  # whoever hears a leader, or is heard by a majority, stops those who do not
+
+    def _isolate(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
+        self._cluster.isolate(victims[0])
+        for other in victims[1:]:
+            self._note_cut(victims[0], other)
+            self._note_cut(other, victims[0])
+        self._wait(fault.duration_s)
+        self._heal()
+        return int(is_leader)
+
+    def _note_cut(self, a: str, b: str) -> None:
+        self._cuts.append((self._numbers[a], self._numbers[b]))
+        self._notes.note(0, "cut", sender=f"n{self._numbers[a]}", to=f"n{self._numbers[b]}")
+
+    def _heal(self) -> None:
+        self._cluster.heal()
+        for a, b in self._cuts:
+            self._notes.note(0, "mend", sender=f"n{a}", to=f"n{b}")
+        self._cuts.clear()
+
+    # --- what the nodes play themselves
+
+    def _play(self, name: str, faults: Faults | None) -> None:
+        assert self._fault_folder is not None
+        file = self._fault_folder / f"{self._groups[name]}-{self._numbers[name]}.json"
+        if faults is None:
+            file.unlink(missing_ok=True)
+            return
+        made = file.with_suffix(".new")
+        made.write_text(json.dumps({field: getattr(faults, field) for field in Faults.__dataclass_fields__}), encoding="utf-8")
+        made.replace(file)
+
+    def _disk_full(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
+        self._play(victims[0], Faults(is_full=True))
+        self._notes.note(self._numbers[victims[0]], "disk-full")
+        self._wait(fault.duration_s)
+        self._play(victims[0], None)
+        self._notes.note(self._numbers[victims[0]], "disk-free")
+        return int(is_leader)
+
+    def _sync_error(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
+        name = victims[0]
+        self._play(name, Faults(is_sync_failing=True))
+        self._notes.note(self._numbers[name], "sync-fails")
+
+        def is_over() -> bool:
+            return any(node.name == name and node.state == "stopped" for node in self._cluster.status().nodes)
+
+        if not poll_until(is_over, _ENDS_S_MAX):
+            self.surprises.append(f"{name} goes on, though its disk failed {_ENDS_S_MAX:g} s ago")
+            return int(is_leader)
+        self._notes.note(self._numbers[name], "kill")
+        self._play(name, None)
+        self._wait(fault.duration_s)
+        return int(is_leader)
+
+    def _slow_disk(self, fault: Fault, victims: list[str], _is_leader: bool) -> int:  # noqa: FBT001
+        self._play(victims[0], Faults(slow_ms=fault.amount))
+        self._notes.note(self._numbers[victims[0]], "slow-disk", ms=fault.amount)
+        self._wait(fault.duration_s)
+        return 0
+
+    def _clock_jump(self, fault: Fault, victims: list[str], _is_leader: bool) -> int:  # noqa: FBT001
+        self._play(victims[0], Faults(wall_shift_ms=fault.amount))
+        self._wait(fault.duration_s)
+        return 0

@@ -1,0 +1,94 @@
+"""One trace of many: the files of several nodes, in the order in which things happened, as `mq.sim.group` writes it.
+
+Real nodes name a message by what it says (`mq.server.tracing`); here each gets a number. One that arrives is the newest one that
+left with that name. A message that never left gets a number, too, so that a judge finds it out.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from mq.sim.group.judge import Judge
+from mq.sim.group.watch import ViolationError
+from mq.sim.trace import HEADING, Event
+
+__all__ = ["Judged", "judge_files", "merge", "read_events", "write_trace"]
+
+_REMEMBERED_MAX = 200_000
+"""Names of messages; one that takes longer than so many others is taken for one that never left."""
+
+
+def read_events(file: Path) -> Iterator[Event]:
+    """The lines of a file. A last line without its end was cut by a crash and tells nothing. Raises: ValueError."""
+    with file.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.endswith("\n") and line.strip() and not line.startswith(("time ", "#")):
+                yield Event.from_line(line)
+
+
+def _when_us(event: Event) -> int:
+    return event.number("us") if "us" in event.details else event.at_ms * 1000
+
+
+def merge(traces: Sequence[Iterable[Event]]) -> Iterator[Event]:
+    """Events of all traces by their time; each trace is in order. Of the same moment, those of an earlier trace come first."""
+    number = 0
+    names: dict[tuple[str, str, int], int] = {}
+    for event in heapq.merge(*traces, key=_when_us):
+        details = {key: value for key, value in event.details.items() if key != "us"}
+        if event.name in ("send", "receive"):
+            if event.name == "send":
+                number += 1
+                name = (event.node, event.text("to"), event.number("id"))
+                names.pop(name, None)
+                names[name] = details["id"] = number
+                if len(names) > _REMEMBERED_MAX:
+                    del names[next(iter(names))]
+            else:
+                found = names.get((event.text("sender"), event.node, event.number("id")))
+                if found is None:
+                    number += 1
+                details["id"] = number if found is None else found
+        yield Event(event.at_ms, event.node, event.name, details)
+
+
+class Judged:
+    """What judging came to. violation: the first broken rule, as text, or None. events: judged. terms: that began to be led."""
+
+    def __init__(self) -> None:
+        self.violation: str | None = None
+        self.events = 0
+        self.terms: list[int] = []
+
+    @property
+    def elections(self) -> int:
+        """That were won."""
+        return len(self.terms)
+
+
+def judge_files(files: Iterable[Path], *, since_us: int = 0) -> Judged:
+    """Judge the files of a group's nodes together. since_us: elections before it do not count.
+
+    Raises: OSError; ValueError for a line that is none.
+    """
+    judge, found, terms = Judge(), Judged(), dict[int, None]()
+    try:
+        for event in merge([read_events(file) for file in files]):
+            judge.observe(event)
+            if event.name == "role" and event.text("role") == "leader" and event.at_ms * 1000 >= since_us:
+                terms[event.number("term")] = None
+    except ViolationError as error:
+        found.violation = error.violation.to_text()
+    except KeyError as error:
+        raise ValueError(f"event {judge.number} does not tell {error}") from None
+    found.terms = list(terms)
+    found.events = sum(judge.counts.values())
+    return found
+
+
+def write_trace(files: Iterable[Path], out: Path) -> None:
+    """The merged trace, for `python -m mq.sim.spacetime` and `python -m mq.sim.group.judge`."""
+    with out.open("w", encoding="utf-8") as lines:
+        lines.write(HEADING + "\n")
+        for event in merge([read_events(file) for file in files]):
+            lines.write(event.to_line() + "\n")

@@ -1,0 +1,85 @@
+"""What a run came to: one line for each thing that must hold, and the figures."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mq.chaos.checks import CHECKS, doubles, longest_gap_s
+from mq.chaos.history import DONE, REFUSED, UNKNOWN, History
+from mq.chaos.merging import judge_files
+
+__all__ = ["HISTORY", "TRACES", "Report", "judge_run"]
+
+HISTORY, TRACES = "history.jsonl", "traces"
+"""Where a run keeps what it saw, in its folder."""
+
+_ELECTIONS_TO_SPARE = 2
+_SHOWN_MAX = 5
+
+
+@dataclass
+class Report:
+    """lines: for people. failed: the names of what did not hold."""
+
+    lines: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everything held."""
+        return not self.failed
+
+    def check(self, name: str, broken: list[str], figure: str = "") -> None:
+        """Something that must hold. broken: sentences that say where it did not."""
+        told = f" ({figure})" if figure else ""
+        self.lines.append(f"{'FAILED' if broken else 'ok    '}  {name}{told}")
+        if broken:
+            self.failed.append(name)
+            shown = [line for sentence in broken[:_SHOWN_MAX] for line in sentence.splitlines()]
+            self.lines += [f"        {line}" for line in shown]
+            if len(broken) > _SHOWN_MAX:
+                self.lines.append(f"        and {len(broken) - _SHOWN_MAX} more")
+
+    def to_text(self) -> str:
+        """All lines."""
+        return "\n".join(self.lines) + "\n"
+
+
+def judge_run(folder: Path) -> Report:
+    """Judge what a run left in its folder. Raises: OSError; ValueError when a file is not what it should be."""
+    history, report = History.read(folder / HISTORY), Report()
+    surprises = history.facts.get("surprises")
+    report.check("the run came to its end, without surprises", ["it was broken off"] if surprises is None else surprises)
+    for name, check in CHECKS.items():
+        report.check(name, list(check(history)))
+    _judge_traces(folder / TRACES, history, report)
+    _tell_figures(history, report)
+    return report
+
+
+def _judge_traces(folder: Path, history: History, report: Report) -> None:
+    files = sorted(folder.glob("*.trace"))
+    if not files:
+        report.lines.append("        the nodes write no traces: nothing to judge there")
+        return
+    found = judge_files(files, since_us=int(history.facts["began_s"] * 1e6))
+    broken = [] if found.violation is None else [found.violation]
+    report.check("the traces of the nodes keep Raft's rules", broken, f"{found.events} events")
+    needed = sum(fault.elections for fault in history.faults)
+    told = f"{found.elections} elections, {needed} faults that need one"
+    broken = [told] if found.elections > needed + _ELECTIONS_TO_SPARE else []
+    report.check(f"no more elections than faults that need one, and {_ELECTIONS_TO_SPARE}", broken, told)
+
+
+def _tell_figures(history: History, report: Report) -> None:
+    outcomes = Counter(send.outcome for send in history.sends)
+    faults = Counter(fault.kind for fault in history.faults)
+    delivered = sum(len(receive.messages) for receive in history.receives)
+    again = sum(one.attempt > 1 for receive in history.receives for one in receive.messages)
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(faults.items()))
+    report.lines += [
+        f"messages  {outcomes[DONE]} acknowledged, sends failed: {outcomes[REFUSED]}, unknown: {outcomes[UNKNOWN]}",
+        f"          {len(history.stored)} stored, twice: {len(doubles(history))}; {delivered} deliveries, {again} of them again",
+        f"faults    {sum(faults.values())}: {kinds or 'none'}",
+        f"gap       {longest_gap_s(history.sends):.3f} s at most without an acknowledged message",
+    ]

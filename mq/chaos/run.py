@@ -1,0 +1,167 @@
+"""A run: a cluster, clients, faults one after the other; then all is healed, drained, read, and judged."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mq.chaos.history import Journal
+from mq.chaos.injecting import NEEDS_FAULT_FILES, Injector, TraceNotes
+from mq.chaos.load import Load, Size, Topics
+from mq.chaos.plan import WEIGHTS, faults
+from mq.chaos.report import HISTORY, TRACES
+from mq.cluster.errors import ClusterError
+from mq.cluster.files import ClusterFile
+from mq.cluster.local import LocalCluster
+from mq.cluster.plan import ClusterPlan
+from mq.core.errors import MqError
+from mq.core.message import MessageKind
+from mq.server.faults import ENVIRONMENT_NAME
+
+__all__ = ["ChaosPlan", "run_chaos"]
+
+_FAULTS = "faults"
+_ATTEMPTS_MAX = 1000
+"""Of a delivery: nothing is to become a dead letter here."""
+_SETTINGS = {"segment_bytes": "1MiB", "snapshot_every_bytes": "1MiB"}
+"""Small, so that segments and snapshots are made all the time."""
+_CALM_S = 1.0
+_TOPIC_S_MAX = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChaosPlan:
+    """weights: of the kinds of faults. nodes, settings: of a cluster that is not there yet. tell: takes a line for people."""
+
+    folder: Path
+    seed: int
+    seconds: float
+    weights: Mapping[str, int] = field(default_factory=lambda: dict(WEIGHTS))
+    nodes: int = 3
+    settings: Mapping[str, str] = field(default_factory=dict)
+    size: Size = field(default_factory=Size)
+    tell: Callable[[str], None] = lambda _line: None
+
+
+def run_chaos(plan: ChaosPlan) -> None:
+    """Leaves a history and traces in the folder, for `mq.chaos.report`. A cluster that runs there is used, and goes on after it.
+
+    Raises: ClusterError, MqError when it could not even begin.
+    """
+    folder = plan.folder.resolve()
+    (folder / HISTORY).unlink(missing_ok=True)
+    with _cluster_in(folder, plan) as cluster:
+        notes = TraceNotes(folder / TRACES / "zz-chaos.trace")
+        journal = Journal(folder / HISTORY)
+        try:
+            asyncio.run(_Run(plan, cluster, journal, notes).go())
+        finally:
+            journal.close()
+            notes.close()
+
+
+@contextmanager
+def _cluster_in(folder: Path, plan: ChaosPlan) -> Iterator[LocalCluster]:
+    """The cluster that runs there; else one for this run alone."""
+    if ClusterFile.exists(folder):
+        found = LocalCluster(folder)
+        if any(node.state != "stopped" for node in found.status().nodes):
+            yield found
+            return
+    (folder / _FAULTS).mkdir(parents=True, exist_ok=True)
+    for left in (folder / _FAULTS).iterdir():
+        left.unlink()
+    settings = {**_SETTINGS, "trace": str(folder / TRACES / "{name}-{node}.trace"), **plan.settings}
+    before = os.environ.get(ENVIRONMENT_NAME)
+    os.environ[ENVIRONMENT_NAME] = str(folder / _FAULTS)
+    try:
+        made = LocalCluster.up(folder, ClusterPlan(nodes=plan.nodes, base_port=0, settings=settings))
+        try:
+            yield made
+        finally:
+            made.down()
+    finally:
+        del os.environ[ENVIRONMENT_NAME]
+        if before is not None:
+            os.environ[ENVIRONMENT_NAME] = before
+
+
+class _Run:
+    """One run against a cluster that serves."""
+
+    def __init__(self, plan: ChaosPlan, cluster: LocalCluster, journal: Journal, notes: TraceNotes) -> None:
+        self._plan, self._journal, self._tell = plan, journal, plan.tell
+        self._stop = threading.Event()
+        fault_folder = cluster.folder / _FAULTS
+        is_playing = fault_folder.is_dir()
+        left_out = () if is_playing else NEEDS_FAULT_FILES
+        self._weights = {kind: weight for kind, weight in plan.weights.items() if kind not in left_out}
+        if not is_playing:
+            self._tell(f"the nodes were started without a place for faults: no {', '.join(sorted(NEEDS_FAULT_FILES))}")
+        self._injector = Injector(cluster, fault_folder if is_playing else None, notes, self._stop.wait)
+        self._cluster = cluster
+        self._endpoints = cluster.status().endpoint
+        self._topics = Topics.of(f"{time.time_ns() // 1_000_000:x}")
+
+    async def go(self) -> None:
+        """From beginning to end."""
+        await asyncio.to_thread(_make_topics, self._endpoints, self._topics)
+        load = Load(self._endpoints, self._topics, self._journal, self._plan.seed, self._plan.size)
+        self._journal.facts(seed=self._plan.seed, began_s=time.monotonic(), ordered=[self._topics.turn])
+        clients = [asyncio.create_task(load.produce()), asyncio.create_task(load.consume())]
+        broken = []
+        try:
+            await asyncio.sleep(_CALM_S)
+            broken = await self._injure(load)
+            load.stopping.set()
+            await clients[0]
+            left = await load.drain()
+            await clients[1]
+            await load.read_all()
+        finally:
+            self._stop.set()
+            for task in clients:
+                task.cancel()
+            await asyncio.gather(*clients, return_exceptions=True)
+        broken += [f"{group} was not done with all messages in the end" for group in left]
+        broken += sorted(load.refusals)
+        drained = {group: topics for group, topics in self._topics.reads.items() if group not in left}
+        self._journal.facts(surprises=[*broken, *self._injector.surprises], drained=drained)
+
+    async def _injure(self, load: Load) -> list[str]:
+        """Faults, until the time is over. Returns why it ended before."""
+        end_s = time.monotonic() + self._plan.seconds
+        for number, fault in enumerate(faults(self._plan.seed, self._weights), 1):
+            if time.monotonic() >= end_s:
+                break
+            try:
+                done = await asyncio.to_thread(self._injector.carry_out, fault)
+                self._journal.note(done)
+                self._tell(
+                    f"{number:4}  {done.kind:<16} {done.nodes:<24} {done.ended_s - done.began_s:5.1f} s  "
+                    f"{load.acknowledged} messages acknowledged"
+                )
+                await asyncio.sleep(fault.rest_s)
+                await asyncio.to_thread(self._injector.look_for_surprises)
+            except (ClusterError, MqError) as error:
+                with suppress(ClusterError, MqError):
+                    await asyncio.to_thread(self._injector.repair)
+                return [f"after fault {number}, {fault.kind}: {error}"]
+        return []
+
+
+def _make_topics(endpoints: str, topics: Topics) -> None:
+    from mq.rpc.admin_client import AdminClient  # noqa: PLC0415 - gRPC takes a tenth of a second to load
+    from mq.rpc.calling import Connection  # noqa: PLC0415
+
+    with Connection(endpoints, timeout_s=_TOPIC_S_MAX) as connection:
+        admin = AdminClient(connection)
+        for topic, queues in topics.queues.items():
+            kind = MessageKind.FIFO if topic == topics.ordered else MessageKind.NORMAL
+            admin.create_topic(topic, kind=kind, queues=queues)
+        for group in topics.reads:
+            admin.create_group(group, is_fifo=group == topics.turn, max_attempts=_ATTEMPTS_MAX)
