@@ -97,13 +97,14 @@ def environment_of(cluster: ClusterFile) -> dict[str, str]:
 
 
 def flags_of(cluster: ClusterFile, name: str) -> list[str]:
-    """The flags of `mq broker` for one node: it dials the others where the proxy listens for it."""
+    """The flags of `mq broker` for one node: it dials the others where the proxy listens for it, and tells clients of all."""
     own = cluster.node(name)
     ports = cluster.proxy_ports()
     group = [node for node in cluster.nodes if node.group == own.group]
     places = {node.node: f"{_HOST}:{ports[name, node.name]}" if (name, node.name) in ports else node.peer for node in group}
     flags = [
-        "--data", str(cluster.data_folder(name)), "--listen", own.client, "--name", own.group, "--node", str(own.node),
+        "--data", str(cluster.data_folder(name)), "--listen", own.client, "--advertise", ",".join(node.client for node in group),
+        "--name", own.group, "--node", str(own.node),
         "--peers", ",".join(f"{node}={place}" for node, place in places.items()), "--peer-listen", own.peer,
         "--replication", "raft", "--cluster-secret-file", str(cluster.secret_file()), "--metrics", "",
     ]  # fmt: skip

@@ -21,6 +21,7 @@ from mq.proto import rocketmq_v2_pb2 as pb
 from mq.raft.errors import NotLeaderError
 from mq.rpc import validate
 from mq.rpc.backend import AdminPort, ClientsPort, DeliveryPort, SendingPort
+from mq.rpc.endings import delivered_now, nothing_new
 from mq.rpc.handling import Context, Handler, client_id_of, headers_of, log_failure
 from mq.rpc.methods import MESSAGING
 from mq.rpc.routes import RouteBook
@@ -168,11 +169,11 @@ class MessagingHandlers:
             code = code_for_language(code_for(error), headers_of(context).get("x-mq-language", ""))
             yield pb.ReceiveMessageResponse(status=status(code, text_for(error))).SerializeToString()
             if code != Code.CLIENT_ID_REQUIRED:
-                yield _delivered_now()
+                yield delivered_now()
             return
         if not messages:
-            yield pb.ReceiveMessageResponse(status=status(Code.MESSAGE_NOT_FOUND, "no new message")).SerializeToString()
-            yield _delivered_now()
+            for part in nothing_new():
+                yield part
             return
         sent = 0
         try:
@@ -184,7 +185,7 @@ class MessagingHandlers:
                     offset=message.offset, attempt=message.attempt, handle=message.handle, origin=message.origin,
                 )  # fmt: skip
                 sent += 1
-            yield _delivered_now()
+            yield delivered_now()
             sent = len(messages) + 1
         finally:
             if sent <= len(messages):
@@ -387,9 +388,3 @@ def _wait_ms(asked_ms: int | None, context: Context) -> int:
     # A client's deadline of years arrives as a number too large to be one.
     left_ms = int(min(max(0.0, left_s - _DEADLINE_MARGIN_S) * 1000, 86_400_000))
     return min(LONG_POLL_MS_MAX if asked_ms is None else asked_ms, left_ms)
-
-
-def _delivered_now() -> bytes:
-    response = pb.ReceiveMessageResponse()
-    response.delivery_timestamp.FromNanoseconds(time.time_ns())
-    return response.SerializeToString()

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from mq.core.errors import Code, MqError, NotServingError, RefusedError
 from mq.raft.errors import NotLeaderError
+from mq.rpc.endings import ENDINGS
 from mq.rpc.handling import Context, Handler, headers_of
 from mq.rpc.methods import Cardinality, Method
 
@@ -95,6 +96,14 @@ class _Hold:
     def __init__(self, group: GroupPort, name: str) -> None:
         self._group, self._name = group, name
         self._end_s = time.monotonic() + HOLD_S
+
+    async def lasts(self, why: MqError | None) -> bool:
+        """As `wait`; whether the call may still be held."""
+        try:
+            await self.wait(why)
+        except (NotServingError, NotLeaderError, LeaderLostError):
+            return False
+        return True
 
     async def wait(self, why: MqError | None) -> None:
         """Until who leads has changed. Raises: `why`, or NotServingError, when the call was held long enough."""
@@ -185,13 +194,14 @@ class Passer:
                         has_begun = True
                         yield part
                 except (NotLeaderError, LeaderLostError) as error:
-                    if has_begun:
-                        raise
                     failed = error
-                else:
-                    if has_begun:
-                        return
-                await hold.wait(failed)
+                if has_begun and failed is None:
+                    return
+                if not has_begun and await hold.lasts(failed):
+                    continue
+                for part in ENDINGS[name](has_begun=has_begun):
+                    yield part
+                return
 
         return call
 

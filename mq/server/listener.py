@@ -49,18 +49,20 @@ class Listener:
     async def follow(self, node: BrokerNode) -> None:
         """Open while a leader is known, for ever."""
         assert node.group is not None
-        before = node.reign
+        now = node.reign
         while True:
-            await node.until(lambda: node.reign != before)  # noqa: B023 - awaited in the same turn
-            before, reign = node.reign, node.reign
-            if reign.leader is None:
-                await self._close_when_lost(node, before)
+            await node.until(lambda: node.reign != now)  # noqa: B023 - awaited in the same turn
+            before, now = now, node.reign
+            if now.leader is None:
+                # Whoever led and steps down within its term has heard of no quorum for a whole time-out.
+                has_lost_quorum = before == Reign(now.term, node.group.node_id, is_here=before.is_here)
+                await self._close_when_lost(node, now, 0.0 if has_lost_quorum else _PATIENCE_S)
             elif not self.is_open:
                 await self._reopen()
 
-    async def _close_when_lost(self, node: BrokerNode, lost: Reign) -> None:
+    async def _close_when_lost(self, node: BrokerNode, lost: Reign, patience_s: float) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 await node.until(lambda: node.reign.leader is not None)
         except TimeoutError:
             if node.reign.leader is None and self.is_open:

@@ -17,6 +17,9 @@ from mq.server.peer_serving import IncomingCall
 
 __all__ = ["PassedCalls", "Peers"]
 
+_LAST_ANSWERS_S = 0.1
+"""So long a node that leads no more may still answer calls that it was passed. One that stands still never would."""
+
 
 class Peers:
     """See `mq.rpc.passing.GroupPort`."""
@@ -24,9 +27,13 @@ class Peers:
     def __init__(self, node: BrokerNode, network: PeerNetwork, node_id: int) -> None:
         self._node, self._network, self._node_id = node, network, node_id
         self._changed = asyncio.Event()
+        self._asked = node.reign.leader
         node.on_reign.append(self._on_reign)
 
-    def _on_reign(self, _reign: Reign) -> None:
+    def _on_reign(self, reign: Reign) -> None:
+        if self._asked not in (None, self._node_id, reign.leader):
+            self._network.give_up_calls(self._asked, _LAST_ANSWERS_S, "it leads no more")
+        self._asked = reign.leader
         self._changed.set()
         self._changed = asyncio.Event()
 

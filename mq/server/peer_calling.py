@@ -112,6 +112,17 @@ class CallingEnd:
         if call_id in self._pending:
             self._connection.send(FrameKind.TAKEN, encode_taken(call_id, taken_bytes))
 
+    @property
+    def last_id(self) -> int:
+        """Of the call that was sent last; ids only grow."""
+        return self._last_id
+
+    def give_up(self, last_id: int, why: str) -> None:
+        """Wait no longer for the answers to calls up to this one: they end with PeerLostError, and are cancelled over there."""
+        for call_id, pending in list(self._pending.items()):
+            if call_id <= last_id:
+                pending.fail(PeerLostError(f"{pending.what}: {why}"))
+
     def _on_frame(self, kind: FrameKind, body: memoryview) -> None:
         match kind:
             case FrameKind.ANSWER:

@@ -179,6 +179,12 @@ class PeerNetwork:
         finally:
             pending.end()
 
+    def give_up_calls(self, node: int, after_s: float, why: str) -> None:
+        """Calls to that node that are under way now and still are so much later end with PeerLostError."""
+        end = self._calling.get(node)
+        if end is not None:
+            asyncio.get_running_loop().call_later(after_s, end.give_up, end.last_id, why)
+
     async def _begin(self, node: int, call: OutgoingCall) -> PendingCall:
         peer, end = self._peers.get(node), self._calling.get(node)
         if peer is None or peer.calls.connection is None or end is None:

@@ -67,6 +67,11 @@ class Official:
         return lambda client, **arguments: self.ask(verb, client, **arguments).result(_VERB_S_MAX)
 
     @property
+    def pid(self) -> int:
+        """Of the process with the clients."""
+        return self._process.pid
+
+    @property
     def complaints(self) -> list[str]:
         """Errors in the clients' log, but for two of their own making.
 

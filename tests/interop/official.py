@@ -5,6 +5,7 @@ standard output is `{"id", "result"}` or `{"id", "error"}`. Verbs run side by si
 The client's descriptors clash with ours: nothing of the product may be imported here.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -72,6 +73,44 @@ class Listener(MessageListener):  # type: ignore[misc]
         return ConsumeResult.SUCCESS if is_taken else ConsumeResult.FAILURE
 
 
+class Sending:
+    """A producer that sends without end: one thread for each caller, each one message after the other.
+
+    Bodies are `CALLER NUMBER`. notes: (began, ended, body, error or empty), times of the monotonic clock in s, which all
+    processes of a machine share.
+    """
+
+    def __init__(self, producer: Any, topic: str, callers: list[str], pause_s: float, *, is_ordered: bool) -> None:
+        self.notes: list[tuple[float, float, str, str]] = []
+        self._producer, self._topic, self._pause_s, self._is_ordered = producer, topic, pause_s, is_ordered
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(caller,), daemon=True) for caller in callers]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, caller: str) -> None:
+        for number in itertools.count():
+            if self._over.is_set():
+                return
+            body, error = f"{caller} {number}", ""
+            message = new_message(self._topic, body)
+            if self._is_ordered:
+                message.message_group = caller
+            began_s = time.monotonic()
+            try:
+                self._producer.send(message)
+            except Exception as failure:  # noqa: BLE001 - the client raises many kinds; the test judges
+                error = f"{type(failure).__name__}: {failure}"
+            self.notes.append((began_s, time.monotonic(), body, error))
+            self._over.wait(0.05 if error else self._pause_s)
+
+    def end(self) -> None:
+        """No more; what is under way is waited for."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+
 class Clients:
     """The clients of this process by name; each public method is a verb."""
 
@@ -80,6 +119,7 @@ class Clients:
         self._by_name: dict[str, Any] = {}
         self._listeners: dict[str, Listener] = {}
         self._received: dict[str, Any] = {}
+        self._sendings: dict[str, Sending] = {}
 
     def _start(self, name: str, make: Callable[[Any], Any]) -> None:
         client = make(ClientConfiguration(self._endpoint, Credentials("ak", "sk")))
@@ -99,6 +139,22 @@ class Clients:
         """Send all asynchronously before waiting for the first receipt; their message ids."""
         futures = [self._by_name[client].send_async(new_message(topic, body)) for body in bodies]
         return [future.result(timeout=30).message_id for future in futures]
+
+    def keep_sending(
+        self, client: str, topic: str, callers: list[str], pause_s: float = 0.002, *, is_ordered: bool = False
+    ) -> None:
+        """Send without end, each caller by itself. is_ordered: a caller's name is its message group."""
+        self._sendings[client] = Sending(self._by_name[client], topic, callers, pause_s, is_ordered=is_ordered)
+
+    def acknowledged(self, client: str) -> int:
+        """How many messages were, so far."""
+        return sum(not error for _, _, _, error in self._sendings[client].notes[:])
+
+    def stop_sending(self, client: str) -> list[tuple[float, float, str, str]]:
+        """The notes of all that was sent."""
+        sending = self._sendings.pop(client)
+        sending.end()
+        return sending.notes
 
     def simple(self, client: str, topic: str, group: str, expression: str = "*", await_s: int = 5) -> None:
         """Start a simple consumer."""

@@ -43,6 +43,10 @@ class Place:
         client = RawClient(self.endpoint, self.topic if topic is None else topic, self.group if group is None else group, **more)
         return self._stack.enter_context(client)
 
+    def raw_at(self, endpoint: str) -> RawClient:
+        """A client of the place's topic and group at another endpoint, to be closed by the caller."""
+        return RawClient(endpoint, self.topic, self.group)
+
     def keep(self, client: RawClient) -> None:
         """Close it with the test."""
         self._stack.enter_context(client)

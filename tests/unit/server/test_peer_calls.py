@@ -269,6 +269,22 @@ async def test_a_break_in_the_middle_ends_the_call_on_both_sides(is_streaming: b
         assert await one.network.call(2, calling(request=b"again")) == b"again"
 
 
+async def test_calls_that_are_given_up_end_on_both_sides_and_later_ones_go_on() -> None:
+    service = Service()
+    one, two = Node(1), Node(2, serve=service)
+    async with joined(one, two):
+        given_up = asyncio.create_task(one.network.call(2, calling("Wait")))
+        await until(lambda: len(service.calls) == 1)
+        one.network.give_up_calls(2, 0.0, "it leads no more")
+        later = asyncio.create_task(one.network.call(2, calling("Wait")))
+        with pytest.raises(PeerLostError, match="Wait on node 2: it leads no more"):
+            await given_up
+        await until(lambda: service.ends == ["cancelled"])
+        service.may_go_on.set()
+        assert await later == b"waited"
+        one.network.give_up_calls(3, 0.0, "nobody knows it")
+
+
 async def test_answers_that_came_before_a_break_are_read_before_it_is_told() -> None:
     service = Service()
     one, two = Node(1), Node(2, serve=service)
