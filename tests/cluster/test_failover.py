@@ -1,0 +1,213 @@
+"""The leader dies: what official clients see of it. Cases of the protocol's list by number, RocketMQ's issues by theirs."""
+
+import time
+from typing import Any
+
+from mq.core.message import MessageKind
+from tests.cluster.broker_process import wait_until
+from tests.cluster.group import Group, gap_s, in_order
+from tests.cluster.sending import check_consumed, sent_by, wait_for_more
+from tests.interop.driving import Official
+from tests.interop.place import Place
+from tests.interop.raw import NOTHING_NEW, OK, RawClient, new_id
+
+GAP_S_MAX = 2.0
+"""Of one kill, on a busy machine. How short it is in fact is printed here, and measured by `bench`."""
+
+
+def test_case_55_issue_3747_leaders_killed_under_load_lose_nothing_and_keep_the_order(
+    group: Group, place: Place, official: Official
+) -> None:
+    topic, ordered = place.new_topic(), place.new_topic(MessageKind.FIFO)
+    official.push("eve", topic=topic, group=place.new_group())
+    official.producer("anna", topic=topic)
+    official.producer("olaf", topic=ordered)
+    official.keep_sending("anna", topic=topic, callers=["a1", "a2", "a3"])
+    official.keep_sending("olaf", topic=ordered, callers=["red", "green", "blue"], is_ordered=True)
+    kills = []
+    for _ in range(3):
+        wait_for_more(official, "anna")
+        kills.append(time.monotonic())
+        killed = group.kill_leader()
+        wait_for_more(official, "anna")
+        assert group.leader() != killed
+        group.mend()
+    sent, in_groups = sent_by(official, "anna"), sent_by(official, "olaf")
+    gaps = [gap_s([one for one in sent if one.began_s < killed_s + 5], killed_s) for killed_s in kills]
+    slowest = max(one.ended_s - one.began_s for one in sent)
+    shown = ", ".join(f"{one:.3f}" for one in gaps)
+    print(f"{len(sent) + len(in_groups)} sends through 3 kills; gaps {shown} s; slowest send {slowest:.3f} s")
+    assert [one for one in sent + in_groups if one.error] == []
+    assert max(gaps) < GAP_S_MAX
+    check_consumed(official, "eve", sent)
+    stored = group.stored(ordered)
+    assert {one.body.decode() for one in stored} == {one.body for one in in_groups}
+    assert in_order(stored) == []
+    assert len(stored) == len(in_groups), "a message that a client sent again is stored once"
+
+
+def test_case_5_the_route_does_not_change_when_another_node_leads(group: Group, place: Place) -> None:
+    killed = group.leader()
+    asked = group.others(killed)
+    with RawClient(group.clients[asked[0]], place.topic, "") as one, RawClient(group.clients[asked[1]], place.topic, "") as other:
+        wait_until(lambda: other.route().status.code == OK, "the topic is known")
+        before = one.route()
+        group.cluster.kill(killed)
+        while_there_is_none = one.route()
+        assert group.leader() != killed
+        assert [one.route(), other.route(), while_there_is_none] == [before] * 3, "the dead node stays listed"
+        group.mend()
+        assert [one.route(), other.route()] == [before] * 2
+    with RawClient(group.clients[killed], place.topic, "") as raw:
+        assert raw.route() == before
+
+
+def test_case_18_what_is_sent_during_an_election_is_acknowledged_or_clearly_failed(
+    group: Group, place: Place, official: Official
+) -> None:
+    """The leader stands still: nobody is told, so a whole election time-out passes, and calls are held meanwhile."""
+    topic, paused = place.topic, group.leader()
+    official.push("eve", topic=topic, group=place.group)
+    others = group.others(paused)
+    clients = [RawClient(group.clients[name], topic, "") for name in others]
+    for client in clients:
+        place.keep(client)
+        client.send(b"warm")
+    group.cluster.pause(paused)
+    codes: dict[str, int] = {}
+    took_s: list[float] = []
+    began_s = time.monotonic()
+    while time.monotonic() < began_s + 3 or len(codes) < 20:
+        for client in clients:
+            body, sent_s = f"raw {len(codes)}", time.monotonic()
+            codes[body] = client.try_send(body.encode())
+            took_s.append(time.monotonic() - sent_s)
+    acked = {body for body, code in codes.items() if code == OK}
+    print(f"the leader stood still: {len(acked)} of {len(codes)} sends acknowledged, the slowest after {max(took_s):.2f} s")
+    assert set(codes.values()) <= {OK, 50400}, "each has an answer that says what came of it"
+    assert max(took_s) < 3.0, "official clients wait no longer"
+    assert len(acked) > 10, "another node leads"
+    assert group.leader(but=paused) in others
+    group.cluster.resume(paused)
+    wait_until(lambda: acked <= {body for _, body, _ in official.seen("eve")}, "nothing acknowledged is lost")
+    group.mend()
+    stored = [one.body.decode() for one in group.stored(topic)]
+    assert acked <= set(stored)
+    assert len(stored) == len(set(stored))
+
+
+def test_case_34_consumption_goes_on_when_the_node_with_the_clients_streams_dies(
+    group: Group, place: Place, official: Official
+) -> None:
+    """Once while that node leads, once while it follows."""
+    official.push("eve", topic=place.topic, group=place.group)
+    seen: set[str] = set()
+    for is_leader in (True, False):
+        used = group.node_of(official.pid)
+        group.make_leader(used if is_leader else group.others(used)[0])
+        assert (group.leader() == used) == is_leader
+        assert group.node_of(official.pid) == used
+        group.cluster.kill(used)
+        with RawClient(group.clients[group.others(used)[0]], place.topic, "") as raw:
+            for number in range(20):
+                raw.send(f"{used} {number}".encode())
+                seen.add(f"{used} {number}")
+        began_s = time.monotonic()
+        wait_until(lambda: seen <= {body for _, body, _ in official.seen("eve")}, "all is consumed", limit_s=10)
+        took_s, role = time.monotonic() - began_s, "led" if is_leader else "followed"
+        print(f"the node with the streams {role}; all was consumed {took_s:.2f} s after it had died")
+        group.mend()
+    assert [attempt for _, _, attempt in official.seen("eve")] == [1] * len(seen), "each once"
+
+
+def test_case_62_issues_9804_9864_9984_9206_what_was_made_right_before_the_kill_is_there_after_it(
+    group: Group, place: Place, official: Official
+) -> None:
+    for kind, is_fifo in ((MessageKind.NORMAL, False), (MessageKind.FIFO, True)):
+        leader = group.leader()
+        topic, consumers = place.new_topic(kind, queues=7), place.new_group(is_fifo=is_fifo, max_attempts=5)
+        group.cluster.kill(leader)
+        assert place.admin.describe_topic(topic).topic.type == kind.name.lower()
+        assert len(place.admin.describe_topic(topic).queues) == 7
+        made = place.admin.describe_group(consumers).group
+        assert (made.is_fifo, made.max_attempts) == (is_fifo, 5)
+        if kind is MessageKind.NORMAL:
+            official.producer("anna", topic=topic)
+            official.simple("eve", topic=topic, group=consumers)
+            official.send("anna", topic=topic, body="bread")
+            assert [message["body"] for message in official.receive("eve")["messages"]] == ["bread"]
+        group.mend()
+
+
+def test_cases_63_and_64_issues_3210_7790_acknowledged_is_over_and_hidden_stays_hidden_over_a_kill(
+    group: Group, place: Place, official: Official
+) -> None:
+    invisible_s, topic = 10, place.topic
+    official.producer("anna", topic=topic)
+    official.send_all_at_once("anna", topic=topic, bodies=[f"loaf {number}" for number in range(40)])
+    official.simple("eve", topic=topic, group=place.group)
+    held: list[dict[str, Any]] = []
+    back: list[dict[str, Any]] = []
+    began_s = time.monotonic()
+    while len(held) < 40:
+        held += official.receive("eve", invisible_s=invisible_s)["messages"]
+    received_s = time.monotonic()
+    assert {message["attempt"] for message in held} == {1}
+    acked, hidden = held[:25], held[25:]
+    for message in acked:
+        official.ack("eve", handle=message["handle"])
+    killed = group.kill_leader()
+    first_s = 0.0
+    while len(back) < len(hidden):
+        assert time.monotonic() < received_s + invisible_s + 10, f"{len(back)} of {len(hidden)} came back"
+        back += official.receive("eve", invisible_s=30)["messages"]
+        if back and not first_s:
+            first_s = time.monotonic()
+    took_s = first_s - began_s
+    print(f"hidden for {invisible_s} s from a moment in the {received_s - began_s:.2f} s of receiving; back after {took_s:.2f} s")
+    assert group.leader() != killed
+    assert sorted(message["body"] for message in back) == sorted(message["body"] for message in hidden), "none of the others"
+    assert {message["attempt"] for message in back} == {2}
+    assert invisible_s <= took_s, "not earlier"
+    assert time.monotonic() - received_s < invisible_s + 3.0
+    for message in back:
+        official.ack("eve", handle=message["handle"])
+    assert official.receive("eve")["messages"] == []
+
+
+def test_issue_9879_the_backlog_can_be_read_when_a_node_is_down(group: Group, place: Place, official: Official) -> None:
+    official.producer("anna", topic=place.topic)
+    bodies = [f"loaf {number}" for number in range(200)]
+    official.send_all_at_once("anna", topic=place.topic, bodies=bodies)
+    for down in (group.others(group.leader())[0], group.leader()):
+        group.mend()
+        group.cluster.kill(down)
+        with RawClient(group.clients[group.others(down)[0]], place.topic, place.new_group()) as raw:
+            got = raw.take(200, acks=True)
+            assert sorted(message.body.decode() for message in got) == sorted(bodies)
+            raw.expect_nothing(0.2)
+
+
+def test_acks_of_the_old_leaders_handles_are_taken_by_the_new_one(group: Group, place: Place) -> None:
+    with RawClient(group.clients[group.others(group.leader())[0]], place.topic, place.group) as raw:
+        for number in range(8):
+            raw.send(b"%d" % number)
+        got = raw.take(8)
+        group.kill_leader()
+        assert raw.ack(*got[:4]) == OK
+        changed = [raw.change(message.system_properties.receipt_handle, 20) for message in got[4:]]
+        assert {one.status.code for one in changed} == {OK}
+        assert raw.ack_entries(*(one.receipt_handle for one in changed)).status.code == OK
+        assert raw.receive(wait_s=0.5).status.code == NOTHING_NEW
+
+
+def test_a_message_that_is_sent_again_to_the_new_leader_is_stored_once(group: Group, place: Place) -> None:
+    with RawClient(group.clients[group.others(group.leader())[0]], place.topic, "") as raw:
+        messages = [raw.message(b"bread", message_id=new_id())]
+        first = raw.send_all(messages)
+        group.kill_leader()
+        again = raw.send_all(messages)
+        assert (first.status.code, again.status.code) == (OK, OK)
+        assert again.entries[0].offset == first.entries[0].offset
+    group.mend()
+    assert [one.body for one in group.stored(place.topic)] == [b"bread"]
