@@ -106,6 +106,7 @@ class WayIn:
                     return False
                 if answer is not None:
                     new.add(other)
+                    self._lives[other] = str(answer["life"])
             if len(new) == len(others):
                 return True
             if 2 * (len(new) + 1) > len(self._voters):
@@ -171,7 +172,8 @@ class WayIn:
         """A call by one of the names above. Raises: NotLeaderError."""
         question = json.loads(call.request)
         if call.name == HISTORY:
-            found: dict[str, Any] = {"has_history": self._has_history_for(call.peer, str(question["life"]))}
+            has_history = self._has_history_for(call.peer, str(question["life"]))
+            found: dict[str, Any] = {"has_history": has_history, "life": self._life}
         else:
             returning = Returning(call.peer, bool(question["was_voter"]), bool(question["is_learning"]))
             found = await self._readmit(returning)

@@ -1,0 +1,186 @@
+"""Members of a group come, go, hand over, and lose their disks. Case 61 of the protocol's list, and what belongs to it."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mq.rpc.admin_client import AdminClient
+from mq.rpc.calling import Connection
+from tests.cluster.broker_process import wait_until
+from tests.cluster.load import read_queues
+from tests.cluster.membership import Members
+from tests.interop.driving import Official
+
+TOPIC, QUEUES = "orders", 4
+
+
+@pytest.fixture
+def members(tmp_path: Path) -> Iterator[Members]:
+    """Three nodes that keep all of their log, and a topic."""
+    with Members(tmp_path / "cluster") as made:
+        create_topic(made)
+        yield made
+
+
+@pytest.fixture
+def official(members: Members, tmp_path: Path) -> Iterator[Official]:
+    """An official producer that knew the three nodes when it began."""
+    process = Official(members.endpoint, tmp_path)
+    process.producer("anna", topic=TOPIC)
+    process.keep_sending("anna", topic=TOPIC, callers=["a", "b"], pause_s=0.01)
+    yield process
+    process.kill()
+
+
+def create_topic(members: Members) -> None:
+    with Connection(",".join(members.clients.values())) as connection:
+        AdminClient(connection).create_topic(TOPIC, queues=QUEUES)
+
+
+def wait_for_more(official: Official, count: int = 50) -> None:
+    wanted = official.acknowledged("anna") + count
+    wait_until(lambda: official.acknowledged("anna") >= wanted, f"{count} more sends are acknowledged")
+
+
+def all_sent(official: Official) -> list[str]:
+    """Bodies of all that was sent; none failed."""
+    notes = official.stop_sending("anna")
+    assert [error for _, _, _, error in notes if error] == []
+    return [body for _, _, body, _ in notes]
+
+
+def check_holds(members: Members, node: int, sent: list[str]) -> None:
+    """Whether a node holds each of these messages once."""
+    stored = asyncio.run(read_queues(members.clients[node], TOPIC, QUEUES))
+    assert sorted(one.body.decode() for one in stored) == sorted(sent)
+
+
+def send_many(members: Members, count: int) -> None:
+    done = members.mq("bench", "--topic", TOPIC, "--seconds", str(count))
+    assert done.code == 0, done
+
+
+def test_case_61_a_fourth_node_joins_and_the_leader_leaves_under_load(members: Members, official: Official) -> None:
+    wait_for_more(official)
+    peer = members.start_newcomer(4)
+    waiting = members.view(4)
+    assert waiting is not None
+    assert waiting.part in {"asking", "rejoining"}, "a node that is no member yet takes no part"
+    added = members.mq("raft", "add", "4", "--peer", peer)
+    assert added.code == 0, added
+    members.await_voters(1, 2, 3, 4)
+    wait_for_more(official)
+    left = members.leader()
+    removed = members.mq("raft", "remove", str(left))
+    assert removed.code == 0, removed
+    kept = tuple(node for node in (1, 2, 3, 4) if node != left)
+    members.await_voters(*kept)
+    wait_for_more(official)
+    members.cluster.stop(members.name(left))
+    wait_for_more(official)
+    sent = all_sent(official)
+    assert len(members.state_hashes(*kept)) == 1
+    for node in kept:
+        check_holds(members, node, sent)
+
+
+def test_leadership_is_handed_over_under_load_without_a_failed_send(members: Members, official: Official) -> None:
+    for _ in range(4):
+        wait_for_more(official)
+        before = members.leader()
+        to = before % 3 + 1
+        moved = members.mq("raft", "transfer", str(to), "-o", "json")
+        assert moved.json == {"leader": to}, moved
+        wait_until(lambda: members.leader() == to, f"node {to} leads")  # noqa: B023 - called in this turn
+    wait_for_more(official)
+    sent = all_sent(official)
+    assert len(members.state_hashes(1, 2, 3)) == 1
+    check_holds(members, 1, sent)
+
+
+def test_a_wiped_follower_comes_back_by_the_log_under_load(members: Members, official: Official) -> None:
+    wait_for_more(official)
+    wiped = members.leader() % 3 + 1
+    members.wipe(wiped)
+    wait_for_more(official)
+    wait_until(lambda: "is a voter of its group again" in members.log_of(wiped), "it is a voter again")
+    members.await_voters(1, 2, 3)
+    sent = all_sent(official)
+    assert len(members.state_hashes(1, 2, 3)) == 1
+    check_holds(members, wiped, sent)
+    view = members.view(wiped)
+    assert view is not None
+    assert view.first_index == 1, "all of the log is kept, so it came by the log"
+
+
+def test_a_wiped_leader_comes_back_under_load(members: Members, official: Official) -> None:
+    wait_for_more(official)
+    wiped = members.leader()
+    members.wipe(wiped)
+    wait_for_more(official)
+    wait_until(lambda: "is a voter of its group again" in members.log_of(wiped), "it is a voter again")
+    members.await_voters(1, 2, 3)
+    all_sent(official)
+    assert len(members.state_hashes(1, 2, 3)) == 1
+
+
+def test_a_wiped_node_elects_nobody(members: Members) -> None:
+    """The vote of a node that forgot what it promised could make a leader of one that lacks what was acknowledged."""
+    leader = members.leader()
+    wiped = leader % 3 + 1
+    members.cluster.kill(members.name(leader))
+    members.wipe(wiped)
+    wait_until(lambda: "waits to be made a learner" in members.log_of(wiped), "the wiped node knows that it is wiped")
+    until_s = time.monotonic() + 4.0  # several election time-outs
+
+    def is_over() -> bool:
+        assert [view.node for view in members.views().values() if view.role == "leader"] == []
+        view = members.view(wiped)
+        assert view is None or view.part == "rejoining"
+        return time.monotonic() > until_s
+
+    wait_until(is_over, "nobody is elected")
+    members.cluster.start(members.name(leader), is_awaited=False)
+    members.await_voters(1, 2, 3)
+    assert len(members.state_hashes(1, 2, 3)) == 1
+
+
+def test_a_wiped_node_comes_back_by_a_snapshot_when_the_logs_beginning_is_gone(tmp_path: Path) -> None:
+    settings = {"segment_bytes": "256KiB", "snapshot_every_bytes": "256KiB", "retention_bytes": "1MiB"}
+    with Members(tmp_path / "cluster", **settings) as members:
+        create_topic(members)
+        wiped = members.leader() % 3 + 1
+
+        def has_forgotten() -> bool:
+            send_many(members, 1)
+            return all(view.first_index > 1 for view in members.views().values())
+
+        wait_until(has_forgotten, "retention dropped the beginning of all logs", limit_s=60.0)
+        members.wipe(wiped)
+        wait_until(lambda: "is a voter of its group again" in members.log_of(wiped), "it is a voter again")
+        members.await_voters(1, 2, 3)
+        view = members.view(wiped)
+        assert view is not None
+        assert view.first_index > 1, "the beginning is nowhere any more, so it came by a snapshot"
+        assert len(members.state_hashes(1, 2, 3)) == 1
+
+
+def test_what_cannot_be_done_is_refused_in_words(members: Members) -> None:
+    leader = members.leader()
+    for arguments, text in (
+        (("transfer", "9"), "node 9 cannot take over"),
+        (("remove", "9"), "node 9 is no member of this group: voters 1, 2, 3"),
+        (("add", str(leader), "--peer", "127.0.0.1:1"), f"node {leader} is a voter of this group already"),
+        (("add", "4", "--peer", "nowhere"), "peer address"),
+    ):
+        refused = members.mq("raft", *arguments)
+        assert refused.code == 1, refused
+        assert text in refused.err
+    added = members.mq("raft", "add", "4", "--peer", "127.0.0.1:1", "--wait", "0.5")
+    assert added.code == 1, added
+    assert "has not caught up" in added.err
+    assert members.mq("raft", "remove", "4").code == 0
+    members.await_voters(1, 2, 3)
