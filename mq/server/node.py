@@ -297,6 +297,7 @@ class BrokerNode:
             self.machine.skip(index)
             self._pending.settle(index, term, None, self.reign.leader)
             self._look_at_reign()
+            self._moments.passed()
             return
         command = self._pending.command_at(index, term) or decode_command(payload, is_to_apply=True)
         outcome = self.machine.apply(index, command, place)

@@ -96,12 +96,13 @@ def test_everything_is_done_in_the_order_that_makes_it_safe() -> None:
     host.carry_out(
         Output(
             saves=appended(1, 2), send=(AT_ONCE,), send_after=((2, LATER),), apply_to=LogIndex(3),
-            reads=(ReadReady(7, LogIndex(0)),), fetch=(ChunkWanted(5, Term(1), SNAPSHOT, 0, 10),), chunks=(Chunk(SNAPSHOT, 6, b"", is_last=False),), install=SNAPSHOT,
+            reads=(ReadReady(7, LogIndex(0)),), fetch=(ChunkWanted(5, Term(1), SNAPSHOT, 0, 10),),
+            chunks=(Chunk(SNAPSHOT, 6, b"", is_last=False),), install=SNAPSHOT,
             forget=(Remove("old"),), changes=(RoleChanged(Role.FOLLOWER, Term(1), None),),
         )
     )  # fmt: skip
     assert host.does == [
-        ("role", 1), ("save", 1, 2), ("install", 4), ("look",), ("send", 2), ("apply", 3), ("answer", 7), ("fetch", 5), 
+        ("role", 1), ("save", 1, 2), ("install", 4), ("look",), ("send", 2), ("apply", 3), ("answer", 7), ("fetch", 5),
         ("chunk", 6), ("forget", "old"),
     ]  # fmt: skip
 
