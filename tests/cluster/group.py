@@ -22,7 +22,7 @@ from tests.cluster.load import read_queues
 
 __all__ = ["Group", "Sent", "gap_s", "in_order"]
 
-_WHOLE_S_MAX = 30.0
+_WHOLE_S_MAX = 60.0
 _SMALL = {"segment_bytes": "1MiB", "snapshot_every_bytes": "1MiB"}
 """So that there are several segments and snapshots, and little to read after a crash."""
 

@@ -13,6 +13,8 @@ from tests.cluster.sending import check_consumed, sent_by, wait_for_more
 from tests.interop.driving import Official
 from tests.interop.place import Place
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def running_group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:

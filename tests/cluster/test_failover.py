@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+import pytest
+
 from mq.core.message import MessageKind
 from tests.cluster.broker_process import wait_until
 from tests.cluster.group import Group, gap_s, in_order
@@ -10,6 +12,8 @@ from tests.cluster.sending import check_consumed, sent_by, wait_for_more
 from tests.interop.driving import Official
 from tests.interop.place import Place
 from tests.interop.raw import NOTHING_NEW, OK, RawClient, new_id
+
+pytestmark = pytest.mark.timeout(300)
 
 GAP_S_MAX = 2.0
 """Of one kill, on a busy machine. How short it is in fact is printed here, and measured by `bench`."""

@@ -12,6 +12,8 @@ from tests.interop.driving import Official
 from tests.interop.place import Place
 from tests.interop.raw import NOTHING_NEW, OK, RawClient
 
+pytestmark = pytest.mark.timeout(300)
+
 
 def test_case_4_the_route_is_the_same_from_every_node(group: Group, place: Place) -> None:
     for kind in (MessageKind.NORMAL, MessageKind.FIFO, MessageKind.DELAY):

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from mq.core.message import MessageKind
 from tests.cluster.broker_process import wait_until
 from tests.cluster.group import Group, gap_s, in_order
@@ -9,6 +11,8 @@ from tests.cluster.sending import check_consumed, sent_by, wait_for_more
 from tests.interop.driving import Official
 from tests.interop.place import Place
 from tests.interop.raw import OK, RawClient
+
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_case_57_issue_7477_after_a_restart_of_all_nodes_everything_is_there_and_found_by_its_id(

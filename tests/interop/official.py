@@ -141,7 +141,7 @@ class Clients:
         return [future.result(timeout=30).message_id for future in futures]
 
     def keep_sending(
-        self, client: str, topic: str, callers: list[str], pause_s: float = 0.002, *, is_ordered: bool = False
+        self, client: str, topic: str, callers: list[str], pause_s: float = 0.01, *, is_ordered: bool = False
     ) -> None:
         """Send without end, each caller by itself. is_ordered: a caller's name is its message group."""
         self._sendings[client] = Sending(self._by_name[client], topic, callers, pause_s, is_ordered=is_ordered)
