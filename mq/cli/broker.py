@@ -22,6 +22,10 @@ def _later(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--data", metavar="DIR", help="Folder of all that is stored; made if it is not there. Needed.")
 @click.option("--listen", metavar="HOST:PORT", help="Where clients connect.  [default: 127.0.0.1:8081]")
 @click.option("--advertise", metavar="HOST:PORT[,...]", help="What clients are told to connect to.  [default: as --listen]")
+@click.option(
+    "--listen-outside", metavar="HOST:PORT", help="A second door, for clients that need other addresses.  [default: none]"
+)
+@click.option("--advertise-outside", metavar="HOST:PORT[,...]", help="What clients are told that come in by --listen-outside.")
 @click.option("--name", help="Name of the broker group.  [default: broker-a]")
 @click.option("--node", type=int, help="Number of this node in its group, 1 to 255.  [default: 1]")
 @click.option(

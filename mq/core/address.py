@@ -39,15 +39,15 @@ def is_ip(host: str, version: int) -> bool:
         return False
 
 
-def check_advertised(addresses: Sequence[Address]) -> None:
-    """Whether these can stand in one route: one host name, or IP addresses of one version.
+def check_advertised(addresses: Sequence[Address], field: str = "advertise") -> None:
+    """Whether these can stand in one route: one host name, or IP addresses of one version. field: named in the error.
 
     Raises: IllegalArgumentError. RocketMQ: Endpoints in definition.proto (v2).
     """
     versions = {4 if is_ip(host, 4) else 6 if is_ip(host, 6) else 0 for host, _ in addresses}
     if len(versions) > 1 or (versions == {0} and len(addresses) > 1):
         shown = ", ".join(map(show_address, addresses))
-        raise IllegalArgumentError(f"advertise: {shown} must be one host name, or IP addresses of one version")
+        raise IllegalArgumentError(f"{field}: {shown} must be one host name, or IP addresses of one version")
 
 
 def show_address(address: Address) -> str:

@@ -64,6 +64,9 @@ class GroupPort(Protocol):
     async def leader_changes(self, timeout_s: float) -> None:
         """Come back when another leader is known, or none any more, or after a while."""
 
+    async def state_changes(self, timeout_s: float) -> None:
+        """Come back when something more was applied here, or after a while."""
+
     async def call(self, node: int, name: str, headers: Headers, raw: bytes, timeout_s: float | None) -> bytes:
         """A unary call, carried out there. Raises: LeaderLostError; NotLeaderError; MqError."""
 
@@ -129,7 +132,7 @@ class Passer:
         if method.cardinality is Cardinality.SERVER_STREAM:
             return self._streaming(name, handler)
         if name in _HERE_IF_KNOWN:
-            return self._here_if_known(name, handler)
+            return self._here_if_known(name, method, handler)
         if name in _BOTH:
             return self._both(name, handler)
         return self.unary(name, handler)
@@ -158,17 +161,37 @@ class Passer:
                 failed = error
             await hold.wait(failed)
 
-    def _here_if_known(self, name: str, handler: Handler) -> Handler:
+    def _here_if_known(self, name: str, method: Method, handler: Handler) -> Handler:
+        """The leader only says whether it knows the topic: its answer names addresses for those that came in at its own door."""
+
         async def call(raw: bytes, context: Context) -> bytes:
             try:
-                answer: bytes = await handler(raw, context)
+                return await _answered(handler, raw, context)
             except RefusedError as refusal:
                 if refusal.code != Code.TOPIC_NOT_FOUND or self._group.is_leader_here:
                     raise
-                return await self._ask(name, handler, raw, context)
-            return answer
+                found: bytes = await self._ask(name, handler, raw, context)
+                told: Any = method.response.FromString(found)
+                if told.status.code != Code.OK:
+                    return found
+                return await self._here_soon(handler, raw, context, refusal)
 
         return call
+
+    async def _here_soon(self, handler: Handler, raw: bytes, context: Context, refusal: RefusedError) -> bytes:
+        """The leader knows the topic, so it is about to be known here."""
+        end_s = time.monotonic() + HOLD_S
+        while True:
+            try:
+                return await _answered(handler, raw, context)
+            except RefusedError as again:
+                if again.code != Code.TOPIC_NOT_FOUND:
+                    raise
+            if (left_s := end_s - time.monotonic()) <= 0:
+                break
+            # Nothing happens between the refusal above and here, so nothing that is applied is missed.
+            await self._group.state_changes(left_s)
+        raise NotServingError(f"{refusal}; the leader knows it, and this node did not hear of it for {HOLD_S:g} s; try again")
 
     def _both(self, name: str, handler: Handler) -> Handler:
         async def call(raw: bytes, context: Context) -> bytes:
@@ -218,6 +241,11 @@ class Passer:
                 yield part
         finally:
             await source.aclose()
+
+
+async def _answered(handler: Handler, raw: bytes, context: Context) -> bytes:
+    answer: bytes = await handler(raw, context)
+    return answer
 
 
 def _headers(context: Context) -> tuple[tuple[str, str], ...]:

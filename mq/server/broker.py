@@ -79,8 +79,11 @@ class Broker:
     async def start(self) -> int:
         """Listen; returns the port. Raises: MqError."""
         port = GrpcServer.port_of(*self.config.listen_address)
-        services = Services(self, port)
-        self._listener = Listener(self.config.listen_address[0], port, services)
+        outside = self.config.listen_outside_address
+        if outside is not None:
+            outside = outside[0], GrpcServer.port_of(*outside)
+        services = Services(self, port, outside[1] if outside is not None else None)
+        self._listener = Listener((self.config.listen_address[0], port), services, outside)
         await self._listener.open()
         if self.member is not None:
             self.member.join(self.node, services.passed.serve)

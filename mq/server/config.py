@@ -55,7 +55,15 @@ class BrokerConfig:
 
     advertise: tuple[str, ...] = ()
     """HOST:PORT as clients reach this broker, told to them in routes: one host name, or IP addresses of one version.
-    Empty: `listen`, and for 0.0.0.0 this machine's first address. A wrong one lets clients connect and then fail."""
+    Empty: `listen`, and for 0.0.0.0 this machine's first address. A wrong one lets clients connect and then fail. One address
+    for each of the `peers`, in the order of their numbers, also says which is this node's own."""
+
+    listen_outside: str = ""
+    """HOST:PORT of a second listener, for clients that reach this broker by other addresses, such as the published ports of a
+    container. Empty: there is none. Whoever comes in by it is told `advertise_outside` and never `advertise`."""
+
+    advertise_outside: tuple[str, ...] = ()
+    """As `advertise`, for those that come in by `listen_outside`. Nodes that join the group later are not in it by themselves."""
 
     name: str = "broker-a"
     """Name of the broker group, in routes and metrics. At most 64 of the characters of a topic name."""
@@ -141,6 +149,7 @@ class BrokerConfig:
             raise IllegalArgumentError(f"data: {self.data} is not a folder")
         parse_address(self.listen, "listen", is_zero_port_allowed=True)
         check_advertised([parse_address(one, "advertise") for one in self.advertise])
+        self._check_outside()
         if not self.name or len(self.name) > _NAME_CHARS_MAX or not TOPIC_NAME.fullmatch(self.name):
             raise IllegalArgumentError(
                 f"name: {self.name[:80]!r} must have 1 to {_NAME_CHARS_MAX} characters of {TOPIC_NAME.pattern}"
@@ -155,6 +164,15 @@ class BrokerConfig:
         if self.log_level.lower() not in LOG_LEVELS:
             raise IllegalArgumentError(f"log_level: {self.log_level!r} is not one of {', '.join(LOG_LEVELS)}")
         self._check_group()
+
+    def _check_outside(self) -> None:
+        if self.listen_outside:
+            outside = parse_address(self.listen_outside, "listen_outside", is_zero_port_allowed=True)
+            if outside == self.listen_address and outside[1]:
+                raise IllegalArgumentError(f"listen_outside: {self.listen_outside} is `listen` already; give another port")
+        elif self.advertise_outside:
+            raise IllegalArgumentError("advertise_outside: nobody is told it without a `listen_outside`")
+        check_advertised([parse_address(one, "advertise_outside") for one in self.advertise_outside], "advertise_outside")
 
     def _check_group(self) -> None:
         """What concerns the group; also fills in the fields whose value follows from others."""
@@ -211,11 +229,25 @@ class BrokerConfig:
         voters = tuple(sorted(self.peer_addresses)) or (self.node,)
         return GroupSettings(node_id=self.node, voters=voters, tick_ms=self.tick_ms, raft=raft)
 
+    @property
+    def listen_outside_address(self) -> Address | None:
+        """(host, port) of the second listener for clients, if there is one."""
+        return parse_address(self.listen_outside, "listen_outside", is_zero_port_allowed=True) if self.listen_outside else None
+
     def advertised(self, port: int) -> list[Address]:
         """What routes tell clients. port: the one that is really listened on."""
-        if self.advertise:
-            return [parse_address(one, "advertise") for one in self.advertise]
-        return [(_own_address(self.listen_address[0]), port)]
+        return _told(self.advertise, (self.listen_address[0], port))
+
+    def advertised_outside(self, port: int) -> list[Address]:
+        """What routes tell clients that came in by the second listener."""
+        return _told(self.advertise_outside, ((self.listen_outside_address or self.listen_address)[0], port))
+
+    def own_of(self, told: list[Address], listens: Address) -> Address | None:
+        """Which of these addresses is this node's own; None where that cannot be known. listens: really listened on."""
+        if listens in told or len(told) == 1:
+            return listens if listens in told else told[0]
+        numbers = sorted(self.peer_addresses)
+        return told[numbers.index(self.node)] if len(numbers) == len(told) else None
 
 
 def _shown_range(name: str, low: int, high: int) -> str:
@@ -226,6 +258,10 @@ def _shown_range(name: str, low: int, high: int) -> str:
 def _size(text: str, field: str) -> int:
     # A negative size is a number out of range, not a text that nobody understands.
     return int(text) if re.fullmatch(r"\s*-\d+\s*", text) else parse_size_bytes(text, field)
+
+
+def _told(advertise: tuple[str, ...], listens: Address) -> list[Address]:
+    return [parse_address(one, "advertise") for one in advertise] or [(_own_address(listens[0]), listens[1])]
 
 
 def _own_address(listen_host: str) -> str:
@@ -270,6 +306,7 @@ _KINDS: dict[str, type] = {
 _FROM_TEXT: dict[str, Callable[[str, str], object]] = {
     "data": lambda text, _field: Path(text).expanduser(),
     "advertise": _parts,
+    "advertise_outside": _parts,
     "peers": _parts,
     "cluster_secret_file": lambda text, _field: Path(text).expanduser() if text.strip() else None,
     "tick_ms": _milliseconds,

@@ -8,6 +8,7 @@ one that only waits for an election holds calls for a while first (`mq.rpc.passi
 import asyncio
 import logging
 
+from mq.core.address import Address
 from mq.core.errors import MqError
 from mq.rpc.serving import GrpcServer
 from mq.server.node import BrokerNode, Reign
@@ -21,30 +22,35 @@ _log = logging.getLogger(__name__)
 
 
 class Listener:
-    """Opens and closes the gRPC server; each opening is a new one."""
+    """Opens and closes the gRPC servers; each opening is a new one. outside: where the second one listens, if there is one."""
 
-    def __init__(self, host: str, port: int, services: Services) -> None:
-        self._host, self._port, self._services = host, port, services
-        self._server: GrpcServer | None = None
+    def __init__(self, address: Address, services: Services, outside: Address | None = None) -> None:
+        self._services = services
+        self._doors = [(address, services.messaging), *([(outside, services.outside)] if outside else [])]
+        self._servers: list[GrpcServer] = []
 
     @property
     def is_open(self) -> bool:
         """Whether clients can come in."""
-        return self._server is not None
+        return bool(self._servers)
 
     async def open(self) -> None:
         """Listen. Raises: PortError."""
         services = self._services
-        server = GrpcServer()
-        server.bind(self._host, self._port)
-        await server.start(services.messaging, services.refuse_messaging, services.extension, services.refuse_extension)
-        self._server = server
+        try:
+            for (host, port), messaging in self._doors:
+                server = GrpcServer()
+                self._servers.append(server)
+                server.bind(host, port)
+                await server.start(messaging, services.refuse_messaging, services.extension, services.refuse_extension)
+        except MqError:
+            await self.close(0)
+            raise
 
     async def close(self, grace_s: float) -> None:
         """Stop listening; calls under way may end within `grace_s`."""
-        server, self._server = self._server, None
-        if server is not None:
-            await server.stop(grace_s)
+        servers, self._servers = self._servers, []
+        await asyncio.gather(*(server.stop(grace_s) for server in servers))
 
     async def follow(self, node: BrokerNode) -> None:
         """Open while a leader is known, for ever."""

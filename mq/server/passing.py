@@ -60,6 +60,15 @@ class Peers:
         except TimeoutError:
             return
 
+    async def state_changes(self, timeout_s: float) -> None:
+        """See `GroupPort`."""
+        known = self._node.machine.applied_index
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._node.until(lambda: self._node.machine.applied_index > known)
+        except TimeoutError:
+            return
+
     async def call(self, node: int, name: str, headers: Headers, raw: bytes, timeout_s: float | None) -> bytes:
         """See `GroupPort`."""
         try:

@@ -59,6 +59,8 @@ def _greeting(config: BrokerConfig, port: int, metrics: MetricsServer | None) ->
     """Where the broker can be reached, for people."""
     listens, told = show_address((config.listen_address[0], port)), ", ".join(map(show_address, config.advertised(port)))
     parts = [f"{config.name} serves on {listens}", "" if told == listens else f"clients are told {told}"]
+    if config.listen_outside:
+        parts.append(f"on {config.listen_outside} they are told {', '.join(config.advertise_outside) or 'that one'}")
     if metrics is not None:
         parts.append(f"metrics on http://{show_address((metrics.host, metrics.port))}/metrics")
     return "; ".join(filter(None, parts))

@@ -18,7 +18,6 @@ from mq.server.group_admin import GroupAdministrator
 from mq.server.passing import PassedCalls, Peers
 
 if TYPE_CHECKING:
-    from mq.core.address import Address
     from mq.server.broker import Broker
 
 __all__ = ["Services"]
@@ -29,12 +28,18 @@ _ENSURE_GROUP, _STORE_BATCH = "EnsureGroup", "StoreBatch"
 
 
 class Services:
-    """Handlers of both services. passed: for what other nodes pass on. port: the one that clients come in by."""
+    """Handlers of both services. passed: for what other nodes pass on. port: the one that clients come in by.
 
-    def __init__(self, broker: Broker, port: int) -> None:
+    outside: of the messaging service, for those that come in by the second listener: they are told other addresses. port_outside:
+    of that listener; None when there is none.
+    """
+
+    def __init__(self, broker: Broker, port: int, port_outside: int | None = None) -> None:
         self._broker, self._port = broker, port
-        routes = self._routes()
-        messaging = MessagingHandlers(broker.sender, broker.deliverer, broker.clients, broker.admin, routes)
+        messaging = self._messaging(self._routes())
+        self.outside: dict[str, Handler] = {}
+        if port_outside is not None:
+            self.outside.update(self._messaging(self._routes_outside(port_outside)).by_name)
         batches = BatchHandlers(broker.sender, broker.admin)
         group = GroupAdministrator(broker.node, broker.member, broker.config)
         extension = ExtensionHandlers(broker.admin, batches, RaftHandlers(group))
@@ -51,20 +56,30 @@ class Services:
         if broker.member is not None and broker.node.group is not None:
             passer = Passer(Peers(broker.node, broker.member.network, broker.node.group.node_id))
             self.messaging = passer.wrap(MESSAGING, self.messaging)
+            self.outside = passer.wrap(MESSAGING, self.outside)
             self.extension = passer.wrap(BROKER, self.extension)
             batches.pass_on = passer.unary(_STORE_BATCH, batches.store_batch)
             self._pass_group = passer.unary(_ENSURE_GROUP, self._ensure_group)
             broker.deliverer.make_group = self._make_group
 
+    def _messaging(self, routes: RouteBook) -> MessagingHandlers:
+        broker = self._broker
+        return MessagingHandlers(broker.sender, broker.deliverer, broker.clients, broker.admin, routes)
+
+    def _routes_outside(self, port: int) -> RouteBook:
+        config = self._broker.config
+        addresses, listens = config.advertised_outside(port), config.listen_outside_address
+        assert listens is not None
+        return RouteBook(config.name, addresses, own=config.own_of(addresses, (listens[0], port)))
+
     def _routes(self) -> RouteBook:
         config = self._broker.config
         addresses = config.advertised(self._port)
-        listens: Address = (config.listen_address[0], self._port)
-        own = listens if listens in addresses else None
+        own = config.own_of(addresses, (config.listen_address[0], self._port))
         member = self._broker.member
         if member is None:
             return RouteBook(config.name, addresses, own=own)
-        member.client = own or (addresses[0] if len(addresses) == 1 else None)
+        member.client = own
         return RouteBook(config.name, addresses, own=own, members=member.client_addresses)
 
     async def _ensure_group(self, raw: bytes, _context: Context) -> bytes:

@@ -36,6 +36,8 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         tick_ms=50,
         election_ticks=12,
         heartbeat_ticks=2,
+        trace="",
+        parts="",
     )
     assert config.replication == "solo"
 
@@ -145,7 +147,8 @@ def test_every_field_can_come_from_the_environment_as_text() -> None:
         "snapshot_every_bytes": "1gib", "retention_bytes": "5", "retention_ms": "1500", "auto_create_topics": "1",
         "metrics_listen": "", "log_level": "ERROR", "peers": "7=127.0.0.1:1, 8=127.0.0.1:2", "peer_listen": "127.0.0.1:3",
         "replication": "RAFT", "cluster_secret": "s", "cluster_secret_file": "", "tick_ms": "20ms", "election_ticks": "9",
-        "heartbeat_ticks": "3",
+        "heartbeat_ticks": "3", "trace": "t-{name}-{node}", "parts": "p",
+        "listen_outside": "0.0.0.0:5", "advertise_outside": "127.0.0.1:5",
     }  # fmt: skip
     assert set(texts) == {field.name for field in fields(BrokerConfig)}
     config = load_config(None, {f"MQ_BROKER_{name.upper()}": text for name, text in texts.items()})
@@ -153,7 +156,8 @@ def test_every_field_can_come_from_the_environment_as_text() -> None:
         data=Path("d"), listen="h:1", advertise=("10.0.0.1:1", "10.0.0.2:2"), name="n", node=7, segment_bytes=128 << 10,
         snapshot_every_bytes=1 << 30, retention_bytes=5, retention_ms=1500, auto_create_topics=True, log_level="ERROR",
         peers=("7=127.0.0.1:1", "8=127.0.0.1:2"), peer_listen="127.0.0.1:3", replication="raft", cluster_secret="s", tick_ms=20,
-        election_ticks=9, heartbeat_ticks=3,
+        election_ticks=9, heartbeat_ticks=3, trace="t-{name}-{node}", parts="p",
+        listen_outside="0.0.0.0:5", advertise_outside=("127.0.0.1:5",),
     )  # fmt: skip
 
 
@@ -286,6 +290,13 @@ def test_the_secret_is_never_shown(tmp_path: Path) -> None:
         load_config(file, {}, {"data": "d"})
     assert str(caught.value).startswith("cluster_secret: ")
     assert "hush" not in str(caught.value)
+
+
+def test_each_node_of_a_group_has_a_trace_of_its_own() -> None:
+    config = BrokerConfig(data=DATA, peers=PEERS, trace="/t/{name}.{node}")
+    assert config.trace_file == Path("/t/broker-a.1")
+    assert BrokerConfig(data=DATA, peers=PEERS).trace_file is None
+    assert BrokerConfig(data=DATA, trace="/t/{node}").trace_file is None  # a node by itself does nothing that a trace tells
 
 
 # --- logs
