@@ -63,7 +63,7 @@ class Size:
     ordered_producers: int = 2
     consumers: int = 2
     rest_s: float = 0.03
-    batch_rest_s: float = 0.25
+    batch_rest_s: float = 0.4
 
 
 def _body(rng: Random, message_id: str) -> bytes:
@@ -83,6 +83,7 @@ class Load:
         self._is_over = False
         self.acknowledged = 0
         self.refusals: set[str] = set()
+        self._late: set[asyncio.Task[None]] = set()
 
     async def produce(self) -> None:
         """All producers, until `stopping`."""
@@ -96,6 +97,7 @@ class Load:
             self._consume(f"{group} {topic} {number}", group, topic)
             for group, topics in self.topics.reads.items() for topic in topics for number in range(self._size.consumers)
         ))  # fmt: skip
+        await asyncio.gather(*self._late)
 
     async def drain(self) -> list[str]:
         """Until nothing is left for any group; returns those for which something is, after a long time."""
@@ -222,9 +224,20 @@ class Load:
         if dice < 0.02:
             return
         if dice < 0.04:
-            await asyncio.sleep(_INVISIBLE_S + 0.3)
-        elif dice < 0.1:
+            late = asyncio.create_task(self._ack_late(rng.randrange(16), group, topic, messages))
+            self._late.add(late)
+            late.add_done_callback(self._late.discard)
+            return
+        if dice < 0.1:
             messages = messages[: rng.randrange(1, len(messages) + 1)]
+        await self._ack(calls, group, topic, messages)
+
+    async def _ack_late(self, first: int, group: str, topic: str, messages: Sequence[Delivered]) -> None:
+        await asyncio.sleep(_INVISIBLE_S + 0.3)
+        async with MessageCalls(self._endpoints, first=first) as calls:
+            await self._ack(calls, group, topic, messages)
+
+    async def _ack(self, calls: MessageCalls, group: str, topic: str, messages: Sequence[Delivered]) -> None:
         began_s = time.monotonic()
         try:
             outcomes = [DONE if is_done else REFUSED for is_done in await calls.ack(topic, group, messages)]

@@ -26,6 +26,7 @@ _COMMANDS = {
     "cluster": _Lazy("mq.cli.cluster", "Start, stop, kill, pause, cut and heal a cluster on this machine."),
     "raft": _Lazy("mq.cli.raft", "Look at the nodes of a group, change who leads and who belongs to it."),
     "top": _Lazy("mq.cli.top", "Watch a broker group."),
+    "chaos": _Lazy("mq.cli.chaos", "Break a cluster under load, by a seed, and judge what came of it."),
     "health": _Lazy("mq.cli.health", "Say whether a broker serves, or wait for it."),
     "doctor": _Lazy("mq.cli.doctor", "Check this machine, a broker and a data folder."),
     "bench": _Lazy("mq.cli.bench", "Measure quickly how fast a broker is."),
@@ -33,7 +34,6 @@ _COMMANDS = {
 }
 _LATER = {
     "registry": "stage 2 (registry)",
-    "chaos": "stage 3 (Raft)",
     "lab": "the labs of stage 1",
 }
 

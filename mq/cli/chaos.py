@@ -1,0 +1,121 @@
+"""`mq chaos`."""
+
+import os
+import platform
+import random
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mq.cli.output import note, print_line
+
+__all__ = ["chaos_command"]
+
+_SEED_MAX = 1 << 31
+
+
+@click.group("chaos", invoke_without_command=True)
+@click.option("--dir", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where all of it is kept.")
+@click.option("--seed", type=click.IntRange(0), help="Of the faults and of the clients.  [default: a new one]")
+@click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="So long there are faults.")
+@click.option("--nodes", type=click.IntRange(3, 7), default=3, show_default=True, help="Of a cluster that is not there yet.")
+@click.option(
+    "--only", "kinds", multiple=True, metavar="KIND[=WEIGHT]", help="Only faults of this kind, such as kill; can be repeated."
+)
+@click.option(
+    "--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The report, as text."
+)
+@click.option("--keep", "is_kept", is_flag=True, help="Keep the folder also when all went well.")
+@click.pass_context
+def chaos_command(context: click.Context, /, folder: Path | None, report_file: Path | None, **wanted: Any) -> int:
+    """Break a cluster in all ways, under load, and judge what clients saw and what the nodes did.
+
+    A cluster that runs in DIR is used as it is; else one is made there, for this run. What clients saw and the traces of
+    the nodes stay in DIR when something did not hold: `mq chaos judge DIR` judges them again.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    if folder is None:
+        raise click.UsageError("--dir: a folder is needed")
+    from mq.chaos.run import ChaosPlan, run_chaos  # noqa: PLC0415 - not needed for --help
+
+    seed = random.SystemRandom().randrange(_SEED_MAX) if wanted["seed"] is None else wanted["seed"]
+    is_new = not folder.exists()
+    note(f"seed {seed}, {wanted['seconds']:g} s, in {folder}")
+    run_chaos(
+        ChaosPlan(
+            folder=folder,
+            seed=seed,
+            seconds=wanted["seconds"],
+            nodes=wanted["nodes"],
+            weights=_weights(wanted["kinds"]),
+            tell=note,
+        )
+    )
+    is_good = _judge(folder, report_file, seed)
+    if is_good and is_new and not wanted["is_kept"]:
+        shutil.rmtree(folder)
+    return 0 if is_good else 1
+
+
+@chaos_command.command("judge")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The report, as text."
+)
+@click.option("--trace", "trace_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="All traces as one, for `python -m mq.sim.spacetime`.")  # fmt: skip
+def _judge_again(folder: Path, report_file: Path | None, trace_file: Path | None) -> int:
+    """Judge again what a run left in FOLDER."""
+    if trace_file is not None:
+        from mq.chaos.merging import write_trace  # noqa: PLC0415
+        from mq.chaos.report import TRACES  # noqa: PLC0415
+
+        write_trace(sorted((folder / TRACES).glob("*.trace")), trace_file)
+    return 0 if _judge(folder, report_file, None) else 1
+
+
+def _weights(kinds: tuple[str, ...]) -> dict[str, int]:
+    from mq.chaos.plan import WEIGHTS  # noqa: PLC0415
+
+    found = {}
+    for text in kinds:
+        kind, equals, weight = text.partition("=")
+        if kind not in WEIGHTS or (equals and not weight.isdecimal()):
+            raise click.BadParameter(f"{text!r} is not KIND or KIND=WEIGHT; there are {', '.join(WEIGHTS)}", param_hint="--only")
+        found[kind] = int(weight) if equals else 1
+    return found or dict(WEIGHTS)
+
+
+def _judge(folder: Path, report_file: Path | None, seed: int | None) -> bool:
+    from mq.chaos.report import judge_run  # noqa: PLC0415
+
+    report = judge_run(folder)
+    head = [f"seed {seed}" if seed is not None else f"of {folder}", f"commit {_commit()}", _machine()]
+    text = "chaos: " + "; ".join(head) + "\n" + report.to_text()
+    if not report.is_good:
+        text += f"{len(report.failed)} things did not hold; again: mq chaos judge {folder}\n"
+    print_line(text.rstrip())
+    if report_file is not None:
+        report_file.write_text(text, encoding="utf-8")
+    return report.is_good
+
+
+def _machine() -> str:
+    return f"{platform.system()} {platform.release()}, {os.cpu_count()} processors, Python {platform.python_version()}"
+
+
+def _commit() -> str:
+    """Of this program, if it is a checkout."""
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    root = Path(__file__).parent
+    found = [
+        subprocess.run([git, "-C", str(root), *words], capture_output=True, text=True, check=False).stdout.strip()
+        for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "."))
+    ]
+    return (found[0] or "unknown") + (", with changes" if found[1] else "")

@@ -1,0 +1,80 @@
+"""A report fails when something did not hold, and says what; it passes with figures."""
+
+from pathlib import Path
+
+import pytest
+
+from mq.chaos.history import DONE, FaultDone, Journal, Send, Stored
+from mq.chaos.report import HISTORY, TRACES, judge_run
+from tests.unit.chaos.test_merging import LIFE, life
+
+
+def a_run(folder: Path, *, elections: int = 0, surprises: list[str] | None = None, is_lost: bool = False) -> None:
+    journal = Journal(folder / HISTORY)
+    journal.facts(seed=1, began_s=0.0, ordered=[])
+    journal.note(Send("m0", "t", 5, 1.0, 1.5, DONE, offset=0))
+    if not is_lost:
+        journal.note(Stored("t", 0, 0, "m0", 5))
+    journal.note(FaultDone("kill", "n1", 2.0, 3.0, elections))
+    if surprises is not None:
+        journal.facts(surprises=surprises, drained={})
+    journal.close()
+
+
+def elect(folder: Path, times: int) -> None:
+    (folder / TRACES).mkdir()
+    lines = list(LIFE)
+    for term in range(2, times + 1):
+        lines += [
+            f"role role=follower term={term - 1} leader=-", f"role role=candidate term={term} leader=-",
+            f"vote term={term} for=1",
+            f"append after=1 terms=- bodies=- sequence={term + 1}", f"save sequence={term + 1} term={term} vote=1 durable=1",
+            f"role role=leader term={term} leader=1",
+        ]  # fmt: skip
+    life(folder / TRACES, lines)
+
+
+def test_a_run_in_which_all_held_passes_with_its_figures(tmp_path: Path) -> None:
+    a_run(tmp_path, surprises=[])
+    elect(tmp_path, 2)
+    report = judge_run(tmp_path)
+    assert report.is_good, report.to_text()
+    assert "1 acknowledged" in report.to_text()
+    assert "kill 1" in report.to_text()
+    assert "2 elections, 0 faults that need one" in report.to_text()
+
+
+def test_more_elections_than_there_is_a_reason_for_fail(tmp_path: Path) -> None:
+    a_run(tmp_path, surprises=[])
+    elect(tmp_path, 3)
+    report = judge_run(tmp_path)
+    assert report.failed == ["no more elections than faults that need one, and 2"]
+
+
+def test_a_fault_that_needs_an_election_allows_one(tmp_path: Path) -> None:
+    a_run(tmp_path, surprises=[], elections=1)
+    elect(tmp_path, 3)
+    assert judge_run(tmp_path).is_good
+
+
+@pytest.mark.parametrize(("surprises", "told"), [(None, "it was broken off"), (["n2 ended by itself"], "n2 ended by itself")])
+def test_a_run_that_did_not_come_to_its_end_fails(tmp_path: Path, surprises: list[str] | None, told: str) -> None:
+    a_run(tmp_path, surprises=surprises)
+    report = judge_run(tmp_path)
+    assert report.failed == ["the run came to its end, without surprises"]
+    assert told in report.to_text()
+
+
+def test_a_lost_message_fails(tmp_path: Path) -> None:
+    a_run(tmp_path, surprises=[], is_lost=True)
+    report = judge_run(tmp_path)
+    assert report.failed == ["nothing acknowledged is lost"]
+    assert "m0 was acknowledged, and no queue of t holds it" in report.to_text()
+
+
+def test_a_rule_that_a_node_broke_fails(tmp_path: Path) -> None:
+    a_run(tmp_path, surprises=[])
+    (tmp_path / TRACES).mkdir()
+    life(tmp_path / TRACES, [line for line in LIFE if not line.startswith("vote ")])
+    report = judge_run(tmp_path)
+    assert report.failed == ["the traces of the nodes keep Raft's rules"]
