@@ -51,12 +51,16 @@ class Broker:
         self.member = Member(config, settings) if settings is not None else None
         faults, file = fault_file_of(config.name, config.node, os.environ), config.trace_file
         disk = FileDisk(Path(config.data)) if faults is None else FaultyDisk(Path(config.data), faults)
-        self.node = BrokerNode(
-            disk, segment_bytes=config.segment_bytes, snapshot_every_bytes=config.snapshot_every_bytes,
-            group=settings, organs=Organs(load_parts(config.parts) if config.parts else REFERENCE),
-            send=self.member.send if self.member is not None else lambda _message: None,
-            make_host=StoreHost if file is None else traced_host(file, config.node),
-        )  # fmt: skip
+        try:
+            self.node = BrokerNode(
+                disk, segment_bytes=config.segment_bytes, snapshot_every_bytes=config.snapshot_every_bytes,
+                group=settings, organs=Organs(load_parts(config.parts) if config.parts else REFERENCE),
+                send=self.member.send if self.member is not None else lambda _message: None,
+                make_host=StoreHost if file is None else traced_host(file, config.node),
+            )  # fmt: skip
+        except MqError:
+            disk.close()  # who can mend it needs the folder
+            raise
         if faults is not None:
             self.node.clock.machine_ms = faults.wall_ms
         self.node.on_failed = self._on_failed

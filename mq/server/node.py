@@ -62,7 +62,7 @@ class BrokerNode:
     node takes nothing any more.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all of it is needed, once
         self,
         disk: FileDisk,
         *,

@@ -17,6 +17,7 @@ from mq.server.config import BrokerConfig
 from mq.server.logs import set_up_logs
 from mq.server.metrics import MetricsServer
 from mq.server.opening import OpenedStore
+from mq.server.setting_aside import can_come_back, set_aside
 
 __all__ = ["run_broker"]
 
@@ -78,6 +79,17 @@ def _opened(config: BrokerConfig, opened: OpenedStore) -> str:
     )
 
 
+def _open(config: BrokerConfig) -> Broker:
+    """The broker, with its data; in a group, damaged data is put aside, and the others give it anew."""
+    try:
+        return Broker(config)
+    except DamageError as damage:
+        if not can_come_back(config):
+            raise
+        set_aside(config.data, damage)
+        return Broker(config)
+
+
 async def _serve(config: BrokerConfig) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -86,7 +98,7 @@ async def _serve(config: BrokerConfig) -> int:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    broker = Broker(config)
+    broker = _open(config)
     opened = broker.node.opened
     _log.info("%s", _opened(config, opened))
     metrics = MetricsServer(config.metrics_listen, broker) if config.metrics_listen else None

@@ -56,6 +56,10 @@ class Members:
         """The cluster's name for a node."""
         return self._file.nodes[node - 1].name
 
+    def data_folder(self, node: int) -> Path:
+        """Where a node of the cluster keeps its data."""
+        return self._file.data_folder(self.name(node))
+
     def log_of(self, node: int) -> str:
         """What a node said."""
         if node <= len(self._file.nodes):

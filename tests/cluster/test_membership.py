@@ -184,3 +184,25 @@ def test_what_cannot_be_done_is_refused_in_words(members: Members) -> None:
     assert "has not caught up" in added.err
     assert members.mq("raft", "remove", "4").code == 0
     members.await_voters(1, 2, 3)
+
+
+def test_a_node_whose_log_is_damaged_comes_back_by_what_the_others_hold(members: Members, official: Official) -> None:
+    """It neither votes nor serves with it, and keeps the damaged files for whoever wants to look at them."""
+    wait_for_more(official)
+    damaged = members.leader() % 3 + 1
+    members.cluster.kill(members.name(damaged))
+    data = members.data_folder(damaged)
+    for snapshot in (data / "snapshots").glob("*"):
+        snapshot.unlink()
+    segment = min((data / "log").iterdir())
+    content = bytearray(segment.read_bytes())
+    content[len(content.rstrip(b"\0")) // 2] ^= 1
+    segment.write_bytes(content)
+    members.cluster.start(members.name(damaged), is_awaited=False)
+    wait_until(lambda: "is a voter of its group again" in members.log_of(damaged), "it is a voter again")
+    assert f"the stored data is damaged: log/{segment.name}, byte " in members.log_of(damaged)
+    assert (data / "damaged-1" / "log" / segment.name).read_bytes() == content
+    wait_for_more(official)
+    sent = all_sent(official)
+    assert len(members.state_hashes(1, 2, 3)) == 1
+    check_holds(members, damaged, sent)
