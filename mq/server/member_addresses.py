@@ -49,12 +49,12 @@ class AddressBook:
         """As clients reach the voters, in order; None while that of one of them is not known, or they cannot stand together."""
         told = self._node.machine.members
         found = [_parsed(told.get(voter, ("", ""))[1]) for voter in self._node.core.configuration.voters]
-        addresses = sorted(address for address in found if address is not None)
+        addresses = sorted({address for address in found if address is not None})  # all may be behind one and the same
         try:
             check_advertised(addresses)
         except IllegalArgumentError:
             return None
-        return addresses if len(addresses) == len(found) else None
+        return addresses if None not in found else None
 
     # --- telling
 
