@@ -22,7 +22,7 @@ from mq.server.host import StoreHost
 from mq.server.listener import Listener
 from mq.server.member import Member
 from mq.server.node import BrokerNode
-from mq.server.organs import Organs
+from mq.server.organs import Organs, organs_of
 from mq.server.retention import Retention
 from mq.server.scrubbing import Scrubber
 from mq.server.sending import Sender
@@ -64,6 +64,8 @@ class Broker:
         if faults is not None:
             self.node.clock.machine_ms = faults.wall_ms
         self.node.on_failed = self._on_failed
+        if replaced := organs_of(self.node.organs.parts):
+            _log.info("replaced organs: %s", replaced)
         if told := self.node.organs.stamp(Path(config.data)):
             _log.warning("%s", told)
         # Enough that what is taken now fits, and after it the commands of consumers for a good while.

@@ -1,0 +1,94 @@
+"""`--parts`: a right Raft of somebody else drives the group; a broken organ ends its own node, and the group goes on."""
+
+from pathlib import Path
+
+import pytest
+
+from mq.cluster.asking import ask_all, ask_broker, leader_of
+from mq.cluster.files import ClusterFile
+from mq.cluster.local import LocalCluster
+from mq.cluster.plan import ClusterPlan
+from mq.rpc.admin_client import AdminClient
+from mq.rpc.calling import Connection
+from tests.cluster.broker_process import run_mq, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HANGS = """
+from mq.raft.node import RaftNode
+
+class Raft(RaftNode):
+    __slots__ = ()
+    def step(self, message):
+        while self.commit_index > 3:
+            pass
+        return super().step(message)
+"""
+RETURNS_WORDS = """
+from mq.raft.node import RaftNode
+
+class Raft(RaftNode):
+    __slots__ = ()
+    def saved(self, sequence):
+        return "yes" if self.commit_index > 3 else super().saved(sequence)
+"""
+LOSES = """
+from mq.broker.store.commit_log import CommitLog as Base
+
+class CommitLog(Base):
+    def append(self, after_index, entries, hard_state=None):
+        kept = entries[:-1] if after_index > 3 else entries
+        return super().append(after_index, kept, hard_state or self.hard_state)
+"""
+
+
+def send(endpoint: str, count: int) -> None:
+    done = run_mq("send", "orders", "bread", "--count", str(count), "--endpoint", endpoint)
+    assert done.code == 0, done
+
+
+@pytest.mark.parametrize(
+    ("organ", "complaint"),
+    [
+        (HANGS, "raft: `step` did not come back within 2 s: this node stops"),
+        (RETURNS_WORDS, "raft: `saved` returned str, expected Output"),
+        (LOSES, "commit_log: `append` was given entries up to "),
+    ],
+    ids=["hangs", "wrong type", "loses entries"],
+)
+def test_a_node_with_a_broken_organ_says_so_and_stops_and_the_group_goes_on(tmp_path: Path, organ: str, complaint: str) -> None:
+    (tmp_path / "organ.py").write_text(organ)
+    folder = tmp_path / "cluster"
+    cluster = LocalCluster.up(folder, ClusterPlan(base_port=0, is_direct=True, parts={"broker-a-3": str(tmp_path / "organ.py")}))
+    try:
+        endpoint = ",".join(node.client for node in ClusterFile.read(folder).nodes[:2])
+        with Connection(endpoint) as connection:
+            AdminClient(connection).create_topic("orders", queues=2)
+        for _ in range(5):
+            send(endpoint, 3)
+        wait_until(lambda: cluster.status().nodes[2].state == "stopped", "the node with the broken organ stops")
+        assert complaint in "".join(cluster.logs("broker-a-3"))
+        send(endpoint, 20)
+        assert [node.state for node in cluster.status().nodes[:2]] == ["running", "running"]
+    finally:
+        cluster.down()
+
+
+@pytest.mark.parametrize("variant", ["lazy", "plain"])
+def test_another_raft_that_is_right_drives_the_group_through_a_kill(tmp_path: Path, variant: str) -> None:
+    folder = tmp_path / "cluster"
+    place = str(ROOT / f"labs/stage3_raft/right/{variant}.py")
+    cluster = LocalCluster.up(folder, ClusterPlan(base_port=0, is_direct=True, parts={"": place}))
+    try:
+        nodes = ClusterFile.read(folder).nodes
+        endpoint = ",".join(node.client for node in nodes)
+        with Connection(endpoint) as connection:
+            AdminClient(connection).create_topic("orders", queues=2)
+        send(endpoint, 10)
+        running = cluster.status().nodes
+        cluster.kill(leader_of(running, ask_all(running, ask_broker))["broker-a"])
+        send(endpoint, 10)
+        done = run_mq("topic", "describe", "orders", "--endpoint", endpoint, "-o", "json")
+        assert '"max_offset"' in done.out, done
+        assert f"raft is parts_{variant}.Raft" in "".join(cluster.logs(nodes[0].name))
+    finally:
+        cluster.down()
