@@ -1,6 +1,7 @@
 """Faults, carried out on a cluster of local processes, and undone again."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 from mq.chaos.history import FaultDone
 from mq.chaos.plan import Fault
 from mq.cluster.asking import ask_all, ask_broker, leader_of
+from mq.cluster.backend import NodeInfo
 from mq.cluster.errors import ClusterError
 from mq.cluster.local import LocalCluster
 from mq.cluster.polling import poll_until
+from mq.core.errors import MqError
 from mq.server.faults import Faults
 from mq.sim.trace import Event
 
@@ -24,6 +27,21 @@ _LEADER_S_MAX = 20.0
 _NOTICED_S = 0.5
 """A leader that was silent for less is not replaced."""
 _LOG_LINES = 8
+_FULL = "full"
+_BACK_S_MAX = 45.0
+
+
+def _part_of(client: str) -> str:
+    """How far a node takes part in its group, as it says itself."""
+    from mq.rpc.admin_client import AdminClient  # noqa: PLC0415 - gRPC takes a tenth of a second to load
+    from mq.rpc.calling import Connection  # noqa: PLC0415
+
+    try:
+        with Connection(client, timeout_s=1.0) as connection:
+            found = AdminClient(connection).describe_raft()
+    except MqError as error:
+        return str(error)
+    return found.part if found.node in found.voters and not found.old_voters else f"{found.part}, no voter"
 
 
 class TraceNotes:
@@ -64,7 +82,7 @@ class Injector:
             "kill": self._kill, "pause": self._pause, "restart": self._restart, "isolate": self._isolate, "cut": self._cut,
             "cut-one-way": self._cut, "double-kill": self._double_kill, "rolling-restart": self._rolling_restart,
             "disk-full": self._disk_full, "sync-error": self._sync_error, "slow-disk": self._slow_disk,
-            "clock-jump": self._clock_jump,
+            "clock-jump": self._clock_jump, "wiped-node": self._wiped_node,
         }  # fmt: skip
 
     def leader(self) -> str | None:
@@ -132,7 +150,7 @@ class Injector:
         self._await(name)
 
     def _await(self, name: str) -> None:
-        client = next(node.client for node in self._cluster.status().nodes if node.name == name)
+        client = self._info(name).client
         if not poll_until(lambda: ask_broker(client) is not None, _LEADER_S_MAX):
             tail = list(self._cluster.logs(name))[-_LOG_LINES:]
             raise ClusterError(f"{name} was started and does not answer; its last lines:\n{''.join(tail).rstrip()}")
@@ -171,6 +189,27 @@ class Injector:
             self._start(name)
             self._wait(fault.duration_s)
         return needed
+
+    def _wiped_node(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
+        name = victims[0]
+        self._end(name)
+        shutil.rmtree(self._info(name).data)
+        self._notes.note(self._numbers[name], "wipe")
+        self._wait(fault.duration_s)
+        self._start(name)
+        client, seen = self._info(name).client, "nothing"
+
+        def is_back() -> bool:
+            nonlocal seen
+            seen = _part_of(client)
+            return seen == _FULL
+
+        if not poll_until(is_back, _BACK_S_MAX):
+            self.surprises.append(f"{name} lost its disk, and {_BACK_S_MAX:g} s after its start it is: {seen}")
+        return int(is_leader)
+
+    def _info(self, name: str) -> NodeInfo:
+        return next(node for node in self._cluster.status().nodes if node.name == name)
 
     # --- the network
 

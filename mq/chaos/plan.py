@@ -19,13 +19,14 @@ WEIGHTS: dict[str, int] = {
     "sync-error": 6,  # the process ends, and is started again
     "slow-disk": 5,
     "clock-jump": 6,  # of the wall clock
+    "wiped-node": 4,  # killed, and its folder is gone
 }
 """The kinds, by how often each comes."""
 
 _DURATIONS_S = {
     "kill": (0.1, 2.0), "pause": (0.2, 3.0), "restart": (0.0, 1.0), "isolate": (0.8, 4.0), "cut": (0.5, 4.0),
     "cut-one-way": (0.5, 4.0), "double-kill": (0.1, 2.0), "rolling-restart": (0.2, 1.0), "disk-full": (0.5, 3.0),
-    "sync-error": (0.1, 1.5), "slow-disk": (0.5, 3.0), "clock-jump": (0.0, 0.5),
+    "sync-error": (0.1, 1.5), "slow-disk": (0.5, 3.0), "clock-jump": (0.0, 0.5), "wiped-node": (0.1, 1.0),
 }  # fmt: skip
 _LEADER_SHARE = 0.6
 _REST_S = (0.5, 3.0)

@@ -54,7 +54,8 @@ class Judge(MachineRules):
         self._forgotten = 0
         self.counts: dict[str, int] = {}
         self._rules: dict[str, Callable[[Book, Event], None]] = {
-            "start": self._start, "kill": self._die, "power-loss": self._die, "role": self._role, "vote": self._vote,
+            "start": self._start, "kill": self._die, "power-loss": self._die, "wipe": self._wipe, "role": self._role,
+            "vote": self._vote,
             "append": self._append, "save": self._save, "save-failed": self._save_failed, "commit": self._commit,
             "apply": self._apply, "snapshot": self._snapshot, "install": self._install, "forget": self._forget,
             "members": self._members, "send": self._send, "receive": self._receive, "propose": self._propose, "done": self._done,
@@ -74,7 +75,7 @@ class Judge(MachineRules):
     # --- lives
 
     def _check_lives(self, event: Event) -> None:
-        if event.node != "-" and event.name != "start" and not self.heard(event.node).is_up:
+        if event.node != "-" and event.name not in {"start", "wipe"} and not self.heard(event.node).is_up:
             self.fail(
                 "a dead node does nothing", "Paper: Raft, section 2",
                 f"{event.node} was not started" + (", or died" if self.book(event.node).is_known else ""),
@@ -83,6 +84,11 @@ class Judge(MachineRules):
 
     def _die(self, book: Book, _: Event) -> None:
         self.heard(book.node).is_up = False
+
+    def _wipe(self, book: Book, _: Event) -> None:
+        """Only real nodes lose their disks. It knows nothing any more; what others heard of it stays said."""
+        self._books[book.node], self._heard[book.node] = Book(book.node), Heard()
+        self._have_members.discard(book.node)
 
     def _start(self, book: Book, event: Event) -> None:
         self._check_start_term(book, event.number("term"))

@@ -1,0 +1,93 @@
+"""`mq chaos` against real processes: whatever is broken under load, everything that must hold does."""
+
+import os
+import re
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mq.chaos.history import DONE, History
+from mq.chaos.report import HISTORY, TRACES
+from mq.sim.group.judge import main as judge
+from mq.sim.spacetime.__main__ import main as draw
+from tests.cluster.broker_process import run_mq
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(os.name == "nt", reason="pauses need signals that Windows does not have"),
+]
+
+
+def still_running(folder: Path) -> list[str]:
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(folder) in part for part in process.info["cmdline"] or []) and process.pid != os.getpid():
+            found.append(" ".join(process.info["cmdline"]))
+            process.kill()
+    return found
+
+
+def chaos(folder: Path, seed: int, seconds: int, *more: str, limit_s: float = 280.0) -> str:
+    """A run that must pass; what it printed. Whatever happens, nothing of it goes on."""
+    try:
+        done = run_mq(
+            "chaos", "--dir", str(folder), "--seed", str(seed), "--seconds", str(seconds), "--keep", *more, limit_s=limit_s
+        )
+    finally:
+        left = still_running(folder)
+    told = f"{done.out}\n{done.err}"
+    assert done.code == 0, told
+    assert left == [], told
+    return done.out
+
+
+def number(pattern: str, text: str) -> int:
+    found = re.search(pattern, text)
+    assert found is not None, text
+    return int(found[1])
+
+
+def election_of(trace: Path) -> int:
+    """When the last leader of a trace was elected, in ms."""
+    return [int(line[:10]) for line in trace.read_text().splitlines() if "role=leader" in line][-1]
+
+
+@pytest.mark.timeout(300)
+def test_a_short_run_loses_nothing_and_its_traces_keep_the_rules(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    kinds = ("kill", "pause", "isolate", "cut-one-way", "disk-full", "slow-disk", "clock-jump")
+    told = chaos(folder, 11, 22, *(part for kind in kinds for part in ("--only", kind)))
+    assert "FAILED" not in told
+    assert number(r"faults +(\d+):", told) >= 3, told
+    assert number(r"messages +(\d+) acknowledged", told) >= 300, told
+    assert number(r"Raft's rules \((\d+) events", told) >= 1000, told
+
+    history = History.read(folder / HISTORY)
+    assert {one.kind for one in history.faults} <= set(kinds)
+    assert all(any(one.group == group for one in history.receives) for group in history.drained)
+
+    # The folder can be judged again, also when somebody has lost something; its traces are one trace, which can be drawn.
+    whole = tmp_path / "all.trace"
+    assert run_mq("chaos", "judge", str(folder), "--trace", str(whole)).code == 0
+    assert judge([str(whole)]) == 0
+    around = ("--around", str(election_of(whole)), "--last", "20")
+    assert draw(["--trace", str(whole), "--out", str(tmp_path / "election.svg"), *around]) == 0
+    lines = (folder / HISTORY).read_text().splitlines()
+    lost = next(one.message_id for one in history.sends if one.outcome == DONE)
+    kept = [line for line in lines if not (line.startswith('{"what":"stored"') and f'"{lost}"' in line)]
+    (folder / HISTORY).write_text("\n".join(kept) + "\n")
+    again = run_mq("chaos", "judge", str(folder))
+    assert again.code == 1
+    assert f"{lost} was acknowledged" in again.out
+    assert f"mq chaos judge {folder}" in again.out
+    assert (folder / TRACES).is_dir()
+
+
+@pytest.mark.night
+@pytest.mark.timeout(900)
+def test_three_minutes_of_all_that_can_be_broken(tmp_path: Path) -> None:
+    told = chaos(tmp_path / "run", 12, 180, limit_s=850)
+    assert "FAILED" not in told
+    assert number(r"faults +(\d+):", told) >= 15, told
+    assert number(r"messages +(\d+) acknowledged", told) >= 10_000, told

@@ -1,0 +1,42 @@
+"""`mq chaos`: what it takes, and how it ends."""
+
+from pathlib import Path
+
+import pytest
+
+from mq.cli.main import main
+from tests.unit.chaos.test_report import a_run, elect
+
+
+def test_a_kept_folder_is_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a_run(tmp_path, surprises=[])
+    elect(tmp_path, 1)
+    assert main(["chaos", "judge", str(tmp_path), "--report", str(tmp_path / "report.txt")]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("chaos: of ")
+    assert "ok      nothing acknowledged is lost" in told
+    assert (tmp_path / "report.txt").read_text() == told
+
+
+def test_what_did_not_hold_is_exit_code_1_with_the_command_that_judges_it_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_run(tmp_path, surprises=[], is_lost=True)
+    assert main(["chaos", "judge", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    assert "FAILED  nothing acknowledged is lost" in told
+    assert told.splitlines()[-1] == f"1 things did not hold; again: mq chaos judge {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "--dir: a folder is needed"),
+        (("--dir", "d", "--only", "kil"), "'kil' is not KIND or KIND=WEIGHT; there are kill, pause,"),
+        (("--dir", "d", "--only", "kill=x"), "'kill=x' is not KIND or KIND=WEIGHT"),
+        (("--dir", "d", "--nodes", "2"), "2 is not in the range 3<=x<=7"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chaos", *arguments]) == 2
+    assert told in capsys.readouterr().err
