@@ -22,13 +22,13 @@ __all__ = ["NEEDS_FAULT_FILES", "Injector", "TraceNotes"]
 NEEDS_FAULT_FILES = frozenset({"disk-full", "sync-error", "slow-disk", "clock-jump"})
 """Kinds that the nodes themselves play, see `mq.server.faults`."""
 
-_ENDS_S_MAX = 5.0
-_LEADER_S_MAX = 20.0
+_ENDS_S_MAX = 15.0
+_LEADER_S_MAX = 60.0
 _NOTICED_S = 0.5
 """A leader that was silent for less is not replaced."""
 _LOG_LINES = 8
 _FULL = "full"
-_BACK_S_MAX = 45.0
+_BACK_S_MAX = 90.0
 
 
 def _part_of(client: str) -> str:

@@ -26,7 +26,7 @@ _BATCH_S_MAX = 60.0
 _POLL_S = 0.4
 _INVISIBLE_S = 10.0
 _AGAIN_S = 0.02
-_DRAIN_S_MAX = 90.0
+_DRAIN_S_MAX = 300.0
 
 
 class Topics(NamedTuple):
