@@ -66,6 +66,10 @@ def show(session: Session, lines: "list[NodeLine]") -> int:
         print_table(COLUMNS, map(row_of, lines))
         leader = leader_of(lines)
         note(members_text(leader or answering[0]) + ("" if leader is not None else "; no leader answers"))
+        for view in answering:
+            for organ in view.organs:
+                if not organ.class_name.startswith("mq."):
+                    note(f"node {view.node}: {organ.name} is {organ.class_name}, called {organ.calls:,} times")
     if not answering:
         note(f"mq: no node answers at {session.endpoint}")
         return UNREACHABLE

@@ -68,7 +68,7 @@ class Upstairs(Protocol):
 
 
 class StoreHost(HostLoop):
-    """See the module. keeper: of the files beside the log."""
+    """See the module. keeper: of the files beside the log. turns: how often the loop was entered."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class StoreHost(HostLoop):
             stands_for=self._stands_for, is_quiet=lambda: self._writes.is_empty,
         )  # fmt: skip
         self._writes = WriteQueue()
-        self._depth = 0
+        self._depth = self.turns = 0
         self._is_catching_up = False
         self._incoming: list[bytes] = []
         self._outgoing: tuple[Snapshot, bytes] | None = None
@@ -113,6 +113,7 @@ class StoreHost(HostLoop):
         """Whatever goes wrong in the loop is our own fault, and its state is not to be trusted any more."""
         if self.is_over:
             return None
+        self.turns += 1
         self._depth += 1
         try:
             return do()

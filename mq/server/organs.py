@@ -113,6 +113,14 @@ class Organs:
             cls.__name__, (cls,), {**guards, "__module__": cls.__module__, "__qualname__": cls.__qualname__, "__slots__": ()}
         )
 
+    def shown(self, turns: int, appends: int) -> list[tuple[str, str, int]]:
+        """(organ, class, calls) of each. turns, appends: how often the reference's Raft and log were called."""
+        found = []
+        for organ, name in self.parts.names().items():
+            counted = sum(count for key, count in self.calls.items() if key.startswith(f"{organ}."))
+            found.append((organ, name, counted if organ in self.parts.replaced() else turns if organ == "raft" else appends))
+        return found
+
     def stamp(self, folder: Path) -> str:
         """Note in the data folder whose organs wrote there; returns what to tell when they are others than the last time."""
         file, names = folder / _STAMP, self.parts.names()

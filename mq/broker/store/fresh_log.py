@@ -15,11 +15,15 @@ __all__ = ["FreshLog"]
 
 
 class FreshLog:
-    """See `mq.raft.port.LogStorage`, which this fills by the log behind it. fresh: (entry, place) by index, not applied yet."""
+    """See `mq.raft.port.LogStorage`, which this fills by the log behind it. fresh: (entry, place) by index, not applied yet.
+
+    appends: how often something was put in.
+    """
 
     def __init__(self, log: LogStorage) -> None:
         self._log = log
         self.fresh: dict[int, tuple[Entry, RecordPlace]] = {}
+        self.appends = 0
 
     @property
     def first_index(self) -> LogIndex:
@@ -53,6 +57,7 @@ class FreshLog:
     def append(self, after_index: LogIndex, entries: Sequence[Entry], hard_state: HardState | None = None) -> Appended:
         """See `LogStorage`."""
         before = self._log.last_index
+        self.appends += 1
         appended = self._log.append(after_index, entries, hard_state)
         if entries and after_index < before:
             self._forget_from(after_index + 1)
