@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.common import Peer, free_port, spawn, stop
+from bench.common import Measured, Peer, free_port, spawn, stop
 from bench.http2 import unary
 from mq.proto import broker_v1_pb2 as pb
 
@@ -66,7 +66,7 @@ def wait_serving(process: "subprocess.Popen[str]", port: int, folder: Path) -> N
     raise RuntimeError("the broker does not serve; the end of its log:\n" + "\n".join(last))
 
 
-def create_topic(broker: Peer, name: str = "bench") -> None:
+def create_topic(broker: Measured, name: str = "bench") -> None:
     """A topic of NORMAL messages with 8 queues."""
     request = pb.CreateTopicRequest(name=name, queues=QUEUES).SerializeToString()
     reply = pb.CreateTopicResponse.FromString(unary(broker.endpoint, f"/{SERVICE}/CreateTopic", request))

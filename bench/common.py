@@ -16,19 +16,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, Protocol
 
 __all__ = [
     "MIB",
     "ROOT",
     "Latencies",
+    "Measured",
     "Peer",
     "StreamEndedError",
     "announce",
+    "cpu_s_of",
     "data_folder",
     "end_at_signals",
     "free_port",
     "machine",
+    "memory_bytes_of",
     "percentile",
     "read_bytes",
     "run_driver",
@@ -117,6 +120,31 @@ class StreamEndedError(Exception):
 # --- processes
 
 
+def cpu_s_of(pid: int) -> float:
+    """Processor time that a process has used so far, in seconds, all threads."""
+    # Behind the name, which may hold spaces, `utime` and `stime` are the 12th and 13th fields.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_bytes_of(pid: int) -> int:
+    """Its resident memory now."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Measured(Protocol):
+    """A server that clients are let loose on, while its processor time is watched."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where it listens, as HOST:PORT."""
+        ...
+
+    def cpu_s(self) -> float:
+        """Processor time that it has used so far, in seconds, all threads."""
+        ...
+
+
 @dataclass
 class Peer:
     """A server process of a benchmark. ready: what it announced."""
@@ -132,13 +160,11 @@ class Peer:
 
     def cpu_s(self) -> float:
         """Processor time that it has used so far, in seconds, all threads."""
-        # Behind the name, which may hold spaces, `utime` and `stime` are the 12th and 13th fields.
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s_of(self.process.pid)
 
     def memory_bytes(self) -> int:
         """Resident memory now."""
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return memory_bytes_of(self.process.pid)
 
 
 def _die_with_parent() -> None:

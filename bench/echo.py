@@ -16,7 +16,7 @@ import grpc
 
 from bench.batches import BROKER_SERVICE
 from bench.callers import CHANNEL_OPTIONS, SERVICE
-from bench.common import Peer, announce, run_driver, run_in_loop, started
+from bench.common import Measured, Peer, announce, run_driver, run_in_loop, started
 from bench.messages import batch_frame, receive_reply, send_reply
 
 __all__ = ["call", "echo"]
@@ -63,7 +63,7 @@ def echo() -> Iterator[Peer]:
 
 
 def call(
-    server: Peer,
+    server: Measured,
     what: str,
     callers: int,
     seconds: float,

@@ -14,11 +14,14 @@ from typing import Any
 
 from bench import floor, fsync, grpc_floor
 from bench.broker import QUEUES, serving
-from bench.common import Peer, data_folder, run_driver, started
+from bench.common import Measured, Peer, data_folder, run_driver, started
 from bench.echo import call, echo
 from bench.table import Bar, Row
 
-__all__ = ["Setup", "batches", "fill", "lone", "official", "receive", "single"]
+__all__ = [
+    "Result", "Setup", "batch_call", "batches", "best_fsync", "column", "fill", "in_turns", "lone", "official", "progress",
+    "receive", "single",
+]  # fmt: skip
 
 Result = dict[str, Any]
 
@@ -28,6 +31,7 @@ class Setup:
     """How a run goes. parent: where all files are made. seconds: of each measurement. rounds: of each pair.
 
     memory_messages: the two numbers of stored messages between which memory is compared. log_bytes: of the log to be opened.
+    faults: of each kind. minutes: of full load without any.
     """
 
     parent: Path
@@ -36,6 +40,8 @@ class Setup:
     window: int
     memory_messages: tuple[int, int]
     log_bytes: int
+    faults: int = 20
+    minutes: float = 20.0
 
 
 def progress(text: str) -> None:
@@ -55,7 +61,7 @@ def in_turns(rounds: int, **sides: Callable[[], Result]) -> list[dict[str, Resul
 
 
 def _short(result: Result) -> str:
-    keys = ("messages_per_s", "per_s", "p50_us", "p99_us", "server_cores", "client_cores")
+    keys = ("seconds", "messages_per_s", "per_s", "p50_us", "p99_us", "server_cores", "client_cores")
     return ", ".join(f"{key} {result[key]:g}" for key in keys if key in result)
 
 
@@ -71,7 +77,8 @@ def fill(broker: Peer, messages: int, topic: str = "bench") -> Result:
     )
 
 
-def _batch_call(broker: Peer, what: str, setup: Setup) -> Result:
+def batch_call(broker: Measured, what: str, setup: Setup) -> Result:
+    """Let our batch client loose on a server; adds how busy the server was (1 = one core). what: "send" or "fetch"."""
     before = broker.cpu_s()
     result = run_driver("bench.batches", what, broker.endpoint, "--seconds", str(setup.seconds), "--window", str(setup.window))
     return {**result, "server_cores": round((broker.cpu_s() - before) / setup.seconds, 2)}
@@ -83,7 +90,7 @@ def batches(setup: Setup) -> list[Row]:
         progress("batch send")
         sent = in_turns(
             setup.rounds,
-            broker=lambda: _batch_call(broker, "send", setup),
+            broker=lambda: batch_call(broker, "send", setup),
             grpc_floor=lambda: grpc_floor.measure(folder, setup.seconds, window=setup.window),
             floor=lambda: floor.measure(folder, setup.seconds, window=setup.window),
             grouped=lambda: floor.measure(folder, setup.seconds, window=setup.window, is_grouped=True),
@@ -91,8 +98,8 @@ def batches(setup: Setup) -> list[Row]:
         progress("batch fetch")
         fetched = in_turns(
             setup.rounds,
-            broker=lambda: _batch_call(broker, "fetch", setup),
-            bare=lambda: _batch_call(bare, "fetch", setup),
+            broker=lambda: batch_call(broker, "fetch", setup),
+            bare=lambda: batch_call(bare, "fetch", setup),
         )
     rates = column(sent, "broker", "messages_per_s")
     name = f"batch send, 100 a frame, {setup.window} on the way"

@@ -1,6 +1,7 @@
 """All figures in one run, as a table.
 
-    python -m bench.run [--only NAME ...] [--seconds S] [--rounds N] [--folder DIR] [--json FILE] [--quick]
+    python -m bench.run [--only NAME ...] [--seconds S] [--rounds N] [--folder DIR] [--json FILE]
+        [--faults N] [--minutes M] [--quick]
 
 The table goes to standard output, progress to standard error. Exit status: 0 when all was measured, whether
 or not a bar is met; a benchmark is no test. `--quick` shortens everything to see that it runs; its figures mean little.
@@ -14,7 +15,9 @@ from tempfile import gettempdir
 
 from bench import figures, growth
 from bench.common import ROOT, end_at_signals, machine
+from bench.failover import failover
 from bench.figures import Setup, progress
+from bench.group import group
 from bench.raft import raft
 from bench.table import Row, as_json, as_text
 
@@ -29,6 +32,8 @@ FIGURES: dict[str, Callable[[Setup], list[Row]]] = {
     "opening": growth.opening,
     "memory": growth.memory,
     "raft": raft,
+    "group": group,
+    "failover": failover,
 }
 
 
@@ -43,11 +48,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, default=Path(gettempdir()), help="where data and peers' files are made; a real disk"
     )
+    parser.add_argument("--faults", type=int, default=20, help="kills, and pauses, of a group's leader")
+    parser.add_argument("--minutes", type=float, default=20.0, help="of full load on a group without faults")
     parser.add_argument("--json", type=Path, help="also write all rounds to this file")
     parser.add_argument("--quick", action="store_true", help="short and small, only to see that it runs")
     options = parser.parse_args()
-    if options.seconds <= 0 or options.rounds < 1 or options.window < 1:
-        parser.error("--seconds, --rounds and --window must be positive")
+    if options.seconds <= 0 or options.rounds < 1 or min(options.window, options.faults) < 1 or options.minutes <= 0:
+        parser.error("--seconds, --rounds, --window, --faults and --minutes must be positive")
     return options
 
 
@@ -57,10 +64,14 @@ def main() -> None:
     os.chdir(ROOT)
     if options.quick:
         setup = Setup(
-            options.folder, min(options.seconds, 1.0), min(options.rounds, 1), options.window, (50_000, 200_000), 64 << 20
-        )
+            options.folder, min(options.seconds, 1.0), min(options.rounds, 1), options.window, (50_000, 200_000), 64 << 20,
+            min(options.faults, 2), min(options.minutes, 0.1),
+        )  # fmt: skip
     else:
-        setup = Setup(options.folder, options.seconds, options.rounds, options.window, (1_000_000, 10_000_000), 1 << 30)
+        setup = Setup(
+            options.folder, options.seconds, options.rounds, options.window, (1_000_000, 10_000_000), 1 << 30,
+            options.faults, options.minutes,
+        )  # fmt: skip
     found, rows = machine(), list[Row]()
     for name in options.only or FIGURES:
         progress(f"{name}:")
