@@ -141,7 +141,10 @@ class Environment:
             raise SetupError(advice)
         if self.venv.exists():
             say("  removing an environment that is half-made or belongs elsewhere")
-            shutil.rmtree(self.venv)
+            if self.venv.is_symlink():
+                self.venv.unlink()  # what it points to is somebody else's
+            else:
+                shutil.rmtree(self.venv)
         say(f"  making an environment with Python {sys.version.split()[0]}")
         command = [_base_python(), "-m", "venv", str(self.venv)]
         made = subprocess.run(command, env=pip_environment(os.environ), capture_output=True, text=True, check=False)
