@@ -1,7 +1,7 @@
 """The last answers of server streams that lost their leader, so that no client takes that for an error of its own.
 
-A long poll ends as if nothing new had come (RocketMQ: its proxy does the same when a poll is over), and what arrived before may
-be taken: clients drop messages that no delivery timestamp follows.
+A long poll ends as if nothing new had come, as any poll does whose time is over, and what arrived before may be taken: clients
+drop messages that no delivery timestamp follows. RocketMQ: ReceiveMessage.
 """
 
 import time

@@ -100,9 +100,7 @@ def test_a_log_that_loses_entries_is_found_out_at_once() -> None:
             return super().append(after_index, entries[:-1], hard_state)
 
     organs = Organs(Parts(commit_log=Losing))
-    with pytest.raises(
-        OrganError, match="commit_log: `append` was given entries up to 2, and the log ends at 1: they are lost"
-    ):
+    with pytest.raises(OrganError, match="commit_log: `append` was given entries up to 2, and the log ends at 1: they are lost"):
         organs.commit_log(segment_bytes=64 << 10).append(LogIndex(0), entries(1, 2), HardState(Term(1), None))
     organs.stop()
 
