@@ -1,7 +1,7 @@
 """The demo's two customers: an official RocketMQ 5 producer and push consumer, each in a process of its own.
 
 `python -m mq.cli.demo_clients produce|consume ENDPOINT TOPIC GROUP COUNT FILE`. Each writes one line per event
-into FILE: milliseconds of the wall clock, then the order's number. The product itself does not need the
+into FILE: milliseconds of the wall clock, the order's number, and `done` or `failed`. The product itself does not need the
 official client; only the demo and the tests do.
 """
 
@@ -22,13 +22,15 @@ from rocketmq import (
     PushConsumer,
 )
 
+from mq.cli.demo_record import DONE, FAILED
+
 __all__ = ["main"]
 
 _RETRY_S = 0.1
 
 
-def _note(file: IO[str], number: int) -> None:
-    file.write(f"{time.time_ns() // 1_000_000} {number}\n")
+def _note(file: IO[str], number: int, outcome: str = DONE) -> None:
+    file.write(f"{time.time_ns() // 1_000_000} {number} {outcome}\n")
     file.flush()
 
 
@@ -48,6 +50,7 @@ def produce(endpoint: str, topic: str, count: int, file: IO[str]) -> None:
             try:
                 producer.send(message)
             except Exception as error:  # noqa: BLE001 - the client raises many kinds; each means: not acknowledged
+                _note(file, number, FAILED)
                 print(f"order {number} was not acknowledged ({type(error).__name__}), sending it again", file=sys.stderr)
                 time.sleep(_RETRY_S)
                 continue

@@ -1,25 +1,27 @@
-"""The demo's picture: orders acknowledged and consumed over time, and the time that the broker was dead."""
+"""The demo's pictures: orders over time with the moment of the kill, and the election as the brokers' traces tell it."""
 
 from pathlib import Path
 
-__all__ = ["draw_demo"]
+from mq.cli.demo_record import Record, lost_of
+
+__all__ = ["draw_demo", "draw_election"]
+
+_BEFORE_MS, _AFTER_MS, _SEARCHED_MS = 4, 12, 20_000
 
 
-def draw_demo(path: Path, acked: list[tuple[int, int]], consumed: list[tuple[int, int]], killed_ms: int, back_ms: int) -> None:
-    """Write a PNG. Events are (wall ms, order number)."""
+def draw_demo(path: Path, acked: list[Record], consumed: list[Record], killed_ms: int, killed: str) -> None:
+    """Write a PNG. killed: the broker that was killed at `killed_ms`, by the wall clock."""
     import matplotlib  # noqa: PLC0415 - takes half a second
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
-    zero_ms = acked[0][0]
+    zero_ms = acked[0].wall_ms
     figure, axes = plt.subplots(figsize=(9, 4.5), dpi=120)
-    axes.axvspan(
-        (killed_ms - zero_ms) / 1000, (back_ms - zero_ms) / 1000, color="#d62728", alpha=0.18, label="broker dead (SIGKILL)"
-    )
+    axes.axvline((killed_ms - zero_ms) / 1000, color="#d62728", linewidth=1.5, label=f"{killed}, the leader, killed (SIGKILL)")
     for events, label, colour, width in ((acked, "acknowledged", "#1f77b4", 4.0), (_first(consumed), "consumed", "#ff7f0e", 1.8)):
         axes.step(
-            [(ms - zero_ms) / 1000 for ms, _ in events],
+            [(record.wall_ms - zero_ms) / 1000 for record in events],
             range(1, len(events) + 1),
             where="post",
             label=label,
@@ -30,9 +32,9 @@ def draw_demo(path: Path, acked: list[tuple[int, int]], consumed: list[tuple[int
     axes.set_ylabel("orders")
     axes.set_ylim(bottom=0)
     axes.set_title(
-        f"{len(acked)} orders acknowledged, {len(_first(consumed))} consumed, none lost"
-        if _is_whole(acked, consumed)
-        else "orders are missing"
+        "orders are missing"
+        if lost_of(acked, consumed)
+        else f"{len(acked)} orders acknowledged, {len(_first(consumed))} consumed, none lost"
     )
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left")
@@ -41,13 +43,31 @@ def draw_demo(path: Path, acked: list[tuple[int, int]], consumed: list[tuple[int
     plt.close(figure)
 
 
-def _first(events: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Each order's first event only."""
-    seen: dict[int, int] = {}
-    for ms, number in events:
-        seen.setdefault(number, ms)
-    return sorted((ms, number) for number, ms in seen.items())
+def _first(consumed: list[Record]) -> list[Record]:
+    """Each order's first delivery only."""
+    seen: dict[int, Record] = {}
+    for record in consumed:
+        seen.setdefault(record.order, record)
+    return sorted(seen.values())
 
 
-def _is_whole(acked: list[tuple[int, int]], consumed: list[tuple[int, int]]) -> bool:
-    return {n for _, n in acked} <= {n for _, n in consumed}
+def draw_election(path: Path, traces: Path, killed_ms: int, killed: str) -> Path:
+    """Write a space-time picture: from just before the kill until the next leader has committed its first entries.
+
+    traces: the folder of the brokers' traces. killed_ms: by their clock. Returns where the picture is.
+    """
+    from mq.chaos.merging import merge, read_events  # noqa: PLC0415 - not needed to refuse a wrong folder
+    from mq.sim.spacetime import Window, draw_png  # noqa: PLC0415
+
+    merged = list(merge([read_events(file) for file in sorted(traces.glob("*.trace"))]))
+    # The brokers' clock counts from the machine's start; shorter numbers are read more easily.
+    zero_ms = merged[0].at_ms
+    events = [event._replace(at_ms=event.at_ms - zero_ms) for event in merged]
+    killed_ms -= zero_ms
+    leads_ms = next(
+        (event.at_ms for event in events if event.at_ms >= killed_ms and event.name == "role" and event.text("role") == "leader"),
+        killed_ms + _SEARCHED_MS,
+    )
+    window = Window(from_ms=killed_ms - _BEFORE_MS, to_ms=leads_ms + _AFTER_MS, around_ms=leads_ms, last=60)
+    draw_png(path, events, f"{killed} is killed, and another broker leads {leads_ms - killed_ms} ms later", window)
+    return path

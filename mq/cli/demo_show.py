@@ -1,0 +1,172 @@
+"""The demo itself: three brokers, two customers, and the moment in which the leader dies."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from mq.chaos.injecting import TraceNotes
+from mq.cli.demo_record import read_record
+from mq.cluster.asking import ask_all, ask_broker, leader_of
+from mq.cluster.errors import ClusterError
+from mq.cluster.local import LocalCluster
+from mq.cluster.plan import ClusterPlan
+from mq.cluster.polling import poll_until
+from mq.core.errors import MqError
+from mq.core.message import MessageKind
+from mq.rpc.admin_client import AdminClient
+from mq.rpc.calling import Connection
+
+__all__ = ["Demo", "DemoError", "say"]
+
+_TOPIC, _GROUP = "orders", "bakery"
+_END_LIMIT_S, _LEADER_LIMIT_S = 120.0, 20.0
+_SETTINGS = {"segment_bytes": "8MiB"}
+"""Less to read for the broker that comes back."""
+
+
+class DemoError(Exception):
+    """The demo could not be shown."""
+
+
+def say(text: str) -> None:
+    """For people, beside the figures."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@dataclass
+class Demo:
+    """The running processes, and where their output goes.
+
+    killed: the leader that was killed; killed_ms, replaced_ms: when, and when another one was known to lead, by the wall clock.
+    killed_trace_ms: the former by the traces' clock.
+    """
+
+    folder: Path
+    count: int
+    killed: str = ""
+    killed_ms: int = 0
+    killed_trace_ms: int = 0
+    replaced_ms: int = 0
+    _others: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+
+    @cached_property
+    def cluster(self) -> LocalCluster:
+        """Three brokers of one group, with their traces. Raises: DemoError."""
+        settings = {**_SETTINGS, "trace": str(self.traces.absolute() / "{name}-{node}.trace")}
+        self.traces.mkdir(parents=True, exist_ok=True)
+        try:
+            return LocalCluster.up(self.folder / "cluster", ClusterPlan(base_port=0, settings=settings))
+        except MqError as error:
+            raise DemoError(str(error)) from error
+
+    @property
+    def traces(self) -> Path:
+        """The folder of the brokers' traces."""
+        return self.folder / "traces"
+
+    def leader(self) -> str:
+        """The name of the broker that leads; waits for one. Raises: DemoError."""
+        found: list[str] = []
+
+        def is_known() -> bool:
+            nodes = self.cluster.status().nodes
+            found[:] = leader_of(nodes, ask_all(nodes, ask_broker)).values()
+            return bool(found)
+
+        if not poll_until(is_known, _LEADER_LIMIT_S):
+            raise DemoError(f"no broker leads; their logs are in {self.folder / 'cluster' / 'logs'}")
+        return found[0]
+
+    def show(self) -> None:
+        """The whole story, in five sentences. Raises: DemoError."""
+        say("1. three brokers, one group")
+        addresses = ", ".join(f"{node.name} on {node.client}" for node in self.cluster.status().nodes)
+        say(f"   {addresses}; {self.leader()} leads")
+        self._make_topic()
+        say("2. an official RocketMQ push consumer, and an official producer that sends")
+        consumer = self._client("consume")
+        assert consumer.stdout is not None
+        consumer.stdout.readline()
+        self._client("produce")
+        self._wait_until("acknowledged", "produce.txt", self.count // 2)
+        self._kill_the_leader()
+        self._wait_until("acknowledged", "produce.txt", self.count)
+        self._wait_until("consumed", "consume.txt", self.count)
+        self._bring_back()
+
+    def _make_topic(self) -> None:
+        try:
+            with Connection(self.cluster.status().endpoint) as connection:
+                admin = AdminClient(connection)
+                admin.create_topic(_TOPIC, kind=MessageKind.NORMAL, queues=4)
+                admin.create_group(_GROUP)
+        except MqError as error:
+            raise DemoError(f"the topic cannot be made: {error}") from error
+
+    def _kill_the_leader(self) -> None:
+        self.killed = self.leader()
+        number = next(node.node for node in self.cluster.status().nodes if node.name == self.killed)
+        notes = TraceNotes(self.traces / "zz-demo.trace")
+        self.cluster.kill(self.killed)
+        self.killed_ms, self.killed_trace_ms = time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000
+        notes.note(number, "kill")
+        notes.close()
+        say(f"3. SIGKILL: {self.killed}, the leader, is dead, in mid-stream")
+        leader = self.leader()
+        self.replaced_ms = time.time_ns() // 1_000_000
+        say(f"4. {leader} leads; nobody told the producer, and it goes on")
+
+    def _bring_back(self) -> None:
+        try:
+            self.cluster.start(self.killed)
+        except ClusterError as error:
+            raise DemoError(f"{self.killed} does not come back: {error}") from error
+
+        def has_all() -> bool:
+            answers = ask_all(self.cluster.status().nodes, ask_broker).values()
+            return len({answer.last_index if answer is not None else -1 for answer in answers}) == 1
+
+        if not poll_until(has_all, _LEADER_LIMIT_S):
+            raise DemoError(f"{self.killed} does not catch up; its log is in {self.folder / 'cluster' / 'logs'}")
+        say(f"5. {self.killed} is back, and has all that it missed")
+
+    def _client(self, role: str) -> "subprocess.Popen[bytes]":
+        # The official client writes a log below its home folder as soon as it is imported; nothing goes outside of ours.
+        home = str((self.folder / "home").absolute())
+        endpoint = ";".join(node.client for node in self.cluster.status().nodes)
+        with (self.folder / f"{role}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    sys.executable, "-m", "mq.cli.demo_clients",
+                    role, endpoint, _TOPIC, _GROUP, str(self.count), str(self.folder / f"{role}.txt"),
+                ],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE if role == "consume" else log, stderr=log,
+                env={**os.environ, "HOME": home, "USERPROFILE": home},
+            )  # fmt: skip
+        self._others.append(process)
+        return process
+
+    def _wait_until(self, what: str, file: str, reached: int) -> None:
+        end, shown = time.monotonic() + _END_LIMIT_S, 0
+        while True:
+            seen = len({record.order for record in read_record(self.folder / file)})
+            if seen >= reached:
+                return
+            if seen >= shown + self.count // 4:
+                shown = seen - seen % (self.count // 4)
+                say(f"   {seen} orders {what}")
+            if time.monotonic() > end:
+                raise DemoError(f"only {seen} of {reached} orders were {what} within {_END_LIMIT_S:.0f} s; see {self.folder}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End all processes that were started."""
+        for process in self._others:
+            process.kill()
+            process.wait()
+        if "cluster" in self.__dict__:
+            self.cluster.down()
