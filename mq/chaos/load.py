@@ -24,6 +24,7 @@ __all__ = ["Load", "Size", "Topics"]
 _GIVE_UP_S = 20.0
 _BATCH_S_MAX = 60.0
 _POLL_S = 0.4
+_BACKLOG_MAX = 3000
 _INVISIBLE_S = 10.0
 _AGAIN_S = 0.02
 _DRAIN_S_MAX = 300.0
@@ -83,6 +84,7 @@ class Load:
         self._is_over = False
         self.acknowledged = 0
         self.refusals: set[str] = set()
+        self._backlog = 0  # messages in batches that were stored, and not acknowledged by a consumer
         self._late: set[asyncio.Task[None]] = set()
 
     async def produce(self) -> None:
@@ -95,7 +97,8 @@ class Load:
         """All consumers, until `drain` is done."""
         await asyncio.gather(*(
             self._consume(f"{group} {topic} {number}", group, topic)
-            for group, topics in self.topics.reads.items() for topic in topics for number in range(self._size.consumers)
+            for group, topics in self.topics.reads.items() for topic in topics
+            for number in range(self._size.consumers * (2 if topic == self.topics.bulk else 1))
         ))  # fmt: skip
         await asyncio.gather(*self._late)
 
@@ -170,6 +173,9 @@ class Load:
         rng, number, under_way = Random(f"{self._seed} {name}"), 0, set[asyncio.Task[None]]()  # noqa: S311
         async with BatchProducer(self._endpoints, window_batches=8, timeout_s=_BATCH_S_MAX) as producer:
             while not self.stopping.is_set():
+                if self._backlog > _BACKLOG_MAX:
+                    await asyncio.sleep(_POLL_S)
+                    continue
                 number += 1
                 ids = [f"{name}{number:07}-{place:02}" for place in range(rng.randrange(10, 100))]
                 bodies = [_body(rng, message_id) for message_id in ids]
@@ -187,6 +193,7 @@ class Load:
             result = await done
             base, queue_id = result.base_offset, result.queue_id
             self.acknowledged += len(ids)
+            self._backlog += len(ids)
         except MqError as failure:
             error = f"{type(failure).__name__}: {failure}"
             outcome = REFUSED if isinstance(failure, RefusedError) else UNKNOWN
@@ -241,6 +248,7 @@ class Load:
         began_s = time.monotonic()
         try:
             outcomes = [DONE if is_done else REFUSED for is_done in await calls.ack(topic, group, messages)]
+            self._backlog -= outcomes.count(DONE) if topic == self.topics.bulk else 0
         except MqError as failure:
             outcomes = [REFUSED if failure.definite else UNKNOWN] * len(messages)
             await calls.use_next()

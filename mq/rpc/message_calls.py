@@ -22,7 +22,7 @@ from mq.rpc.methods import server_stream, unary
 
 __all__ = ["Delivered", "MessageCalls", "Received", "read_message"]
 
-_MARGIN_S = 2.0
+_MARGIN_S = 5.0
 _QUICK = (
     ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 500), ("grpc.max_reconnect_backoff_ms", 200),
     ("grpc.use_local_subchannel_pool", 1),

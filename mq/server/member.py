@@ -12,6 +12,7 @@ from mq.broker.commands import Command, SetMember
 from mq.broker.outcomes import Outcome
 from mq.core.address import Address, show_address
 from mq.raft.messages import Message
+from mq.raft.role import Role
 from mq.server.coming_in import HISTORY, REJOIN, WayIn
 from mq.server.config import BrokerConfig
 from mq.server.core import GroupSettings
@@ -55,6 +56,7 @@ class Member:
         self._timer: asyncio.TimerHandle | None = None
         self._hunted: int | None = None
         self._hunts_until_s = 0.0
+        self._hunted_in = 0  # the term, when this node asked last
 
     @property
     def node(self) -> BrokerNode:
@@ -160,6 +162,7 @@ class Member:
         if self._timer is not None:
             return
         self._hunted, self._hunts_until_s = lost, self._loop.time() + _HUNT_S
+        self._hunted_in = self.node.view().term
         voters = [voter for voter in self.node.core.configuration.voters if voter != lost]
         if self._settings.node_id in voters:
             turn = sorted(voters, key=lambda voter: (voter < (lost or 0), voter)).index(self._settings.node_id)
@@ -172,8 +175,12 @@ class Member:
         is_back = lost is not None and self.network.is_reachable(lost)
         if leader not in (None, lost) or is_back or self._loop.time() > self._hunts_until_s:
             return
-        self.node.campaign()
-        self._timer = self._loop.call_later(again_s, self._ask, again_s)
+        # Who campaigns is not disturbed, be it another node or this one: on a busy machine votes take longer than a step.
+        view = self.node.view()
+        if view.role is not Role.CANDIDATE and view.term == self._hunted_in:
+            self.node.campaign()
+        self._hunted_in = self.node.view().term
+        self._timer = self._loop.call_later(again_s, self._ask, 2 * again_s)
 
     def _on_reign(self, reign: Reign) -> None:
         if reign.leader not in (None, self._hunted):

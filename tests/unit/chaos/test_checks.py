@@ -180,3 +180,11 @@ def test_a_history_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
         written.stored,
     )
     assert (found.ordered, found.drained, found.facts["seed"]) == (written.ordered, written.drained, 7)
+
+
+def test_what_a_receive_that_broke_gave_back_comes_again_as_the_same_attempt() -> None:
+    history = good()
+    history.receives[0] = receive(0, 1, 2, at_s=3.0, is_whole=False)
+    history.receives[1] = receive(2, at_s=4.0)
+    history.acks[2] = ack(2, 4.5)
+    assert broken(history) == set()
