@@ -1,0 +1,147 @@
+"""The official Node client, which cannot use several addresses: each node is a broker of its own for it."""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.broker_process import wait_until
+from tests.cluster.group import Group, Sent, gap_s
+from tests.interop.place import Place
+
+pytestmark = pytest.mark.timeout(300)
+
+PACKAGE = "rocketmq-client-nodejs@1.0.8"
+PROGRAM = Path(__file__).with_name("node_client.js")
+
+
+def is_missing(why: str) -> None:
+    """Nothing to test with: a failure where MQ_REQUIRE_NODE says so, else the test is left out."""
+    if os.environ.get("MQ_REQUIRE_NODE"):
+        pytest.fail(f"MQ_REQUIRE_NODE is set: {why}")
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the Node client and what it needs."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        is_missing("there is no node, or no npm: the official Node client is not tried")
+    assert npm is not None
+    folder = tmp_path_factory.mktemp("node")
+    command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), PACKAGE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    if done.returncode:
+        is_missing(f"npm does not install {PACKAGE}: {done.stderr.strip()[-300:]}")
+    return folder / "node_modules"
+
+
+class NodeClient:
+    """A process with a producer of three callers and a push consumer."""
+
+    def __init__(self, packages: Path, endpoint: str, topic: str, group: str, home: Path) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.words: list[str] = []
+        self.errors = home / "node.err"
+        environment = {**os.environ, "NODE_PATH": str(packages), "HOME": str(home)}
+        with self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                ["node", str(PROGRAM), endpoint, topic, group], env=environment, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+            )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                self.lines.append(json.loads(line))
+            else:
+                self.words.append(line.strip())
+
+    def wait(self, word: str) -> None:
+        """Until it says so."""
+
+        def has_said() -> bool:
+            assert self.process.poll() is None, self.errors.read_text()[-2000:]
+            return word in self.words
+
+        wait_until(has_said, f"the Node client says {word}", limit_s=60)
+
+    @property
+    def sent(self) -> list[Sent]:
+        """All that was sent so far, and what came of it."""
+        notes = [line for line in self.lines[:] if "sent" in line]
+        return [Sent(note["began_s"], note["ended_s"], note["sent"], note["error"]) for note in notes]
+
+    @property
+    def acked(self) -> set[str]:
+        return {one.body for one in self.sent if not one.error}
+
+    @property
+    def got(self) -> set[str]:
+        return {line["got"] for line in self.lines[:] if "got" in line}
+
+    def wait_for_more(self, count: int = 100) -> None:
+        goal = len(self.acked) + count
+        wait_until(lambda: len(self.acked) >= goal, f"{count} more messages are acknowledged", limit_s=60)
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("stop\n")
+        self.process.stdin.flush()
+        self.wait("stopped")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            stream.close()
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[list[NodeClient]]:
+    """Clients of a test; they end with it."""
+    clients: list[NodeClient] = []
+    yield clients
+    for client in clients:
+        client.kill()
+
+
+def test_case_65_the_node_client_sends_and_receives_through_a_leader_kill(
+    group: Group, place: Place, packages: Path, started: list[NodeClient], tmp_path: Path
+) -> None:
+    leader = group.leader()
+    asked = group.clients[group.others(leader)[0]]
+    client = NodeClient(packages, asked, place.topic, place.group, tmp_path)
+    started.append(client)
+    client.wait("ready")
+    client.wait_for_more()
+    killed_s = time.monotonic()
+    group.cluster.kill(leader)
+    assert group.leader() != leader
+    client.wait_for_more()
+    group.mend()
+    client.wait_for_more()
+    client.stop()
+    sent, failed = client.sent, [one for one in client.sent if one.error]
+    gap = gap_s(sent, killed_s)
+    print(f"Node: {len(sent)} sends, {len(failed)} failed, gap {gap:.3f} s: {sorted({one.error for one in failed})}")
+    assert [one for one in failed if one.ended_s < killed_s or one.began_s > killed_s + max(gap, 3.0)] == [], "only in the gap"
+    wait_until(lambda: client.acked <= client.got, "all that was acknowledged is received", limit_s=60)
+    assert client.got <= {one.body for one in sent}
+    stored = [one.body.decode() for one in group.stored(place.topic)]
+    assert client.acked <= set(stored)
+    assert len(stored) == len(set(stored))
