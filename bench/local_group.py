@@ -23,6 +23,7 @@ __all__ = ["Group", "Node", "local_group", "until"]
 
 _OK = 20000
 _ASK_S_MAX = 1.0
+_TELL_S_MAX = 5.0
 _WHOLE_S_MAX = 60.0
 _POLL_S = 0.02
 
@@ -105,12 +106,22 @@ class Group:
     def states(self) -> list[pb.DescribeRaftResponse]:
         """What each running node says of its part in Raft. Raises: OSError when one does not answer."""
         request = pb.DescribeRaftRequest().SerializeToString()
-        raws = [unary(node.endpoint, f"/{SERVICE}/DescribeRaft", request, _ASK_S_MAX) for node in self.nodes()]
+        raws = [unary(node.endpoint, f"/{SERVICE}/DescribeRaft", request, _TELL_S_MAX) for node in self.nodes()]
         return [pb.DescribeRaftResponse.FromString(raw) for raw in raws]
 
     def term(self) -> int:
-        """The highest that any running node knows."""
-        return max(int(state.term) for state in self.states())
+        """The highest that any running node knows. Raises: RuntimeError when one does not answer for long."""
+        found: list[int] = []
+
+        def is_known() -> bool:
+            try:
+                found[:] = [int(state.term) for state in self.states()]
+            except OSError:
+                return False
+            return True
+
+        until(is_known, "all nodes tell their terms")
+        return max(found)
 
     def await_whole(self) -> None:
         """Until all nodes run, one leads, and the others hold all that its log held when this was asked. Raises: RuntimeError."""
