@@ -37,14 +37,14 @@ class Fault:
     """One fault and what the client saw of it. is_own: the client was connected to the node that failed.
 
     gap_s: the longest time between two successes around it. calm_s: the longest of such times in the two seconds before.
-    failed: sends that the client gave up meanwhile.
+    failed: why the client gave up sends since the fault before (a node came back, leadership was handed over), one text each.
     """
 
     node: str
     is_own: bool
     gap_s: float
     calm_s: float
-    failed: int
+    failed: tuple[str, ...]
 
 
 def _addresses_of_route(group: Group) -> str:
@@ -59,8 +59,8 @@ def _addresses_of_route(group: Group) -> str:
 
 
 def gap_s(ends: Sequence[float], begin: float, end: float) -> float:
-    """The longest time between two successes, of which some part lies within `begin` to `end`."""
-    return max(later - earlier for earlier, later in pairwise(ends) if later > begin and earlier < end)
+    """The longest time between two successes, of which some part lies within `begin` to `end`; all of that without any."""
+    return max((later - earlier for earlier, later in pairwise(ends) if later > begin and earlier < end), default=end - begin)
 
 
 def _arrange(group: Group, client: SendingClient, *, is_own: bool) -> str:
@@ -95,7 +95,8 @@ def _pause(group: Group, name: str) -> None:
 def _fault(group: Group, client: SendingClient, do: Callable[[Group, str], None], *, is_own: bool) -> Fault:
     """Do something to the leader, and look at what came of it. Nodes that died are started again afterwards."""
     name = _arrange(group, client, is_own=is_own)
-    client.take()
+    _, earlier = client.take()
+    calm = time.monotonic()
     time.sleep(_CALM_S)
     begin = time.monotonic()
     do(group, name)
@@ -105,7 +106,8 @@ def _fault(group: Group, client: SendingClient, do: Callable[[Group, str], None]
     for info in group.cluster.status().nodes:
         if info.state == "stopped":
             group.cluster.start(info.name, is_awaited=False)
-    return Fault(name, is_own, gap_s(ends, begin, end), gap_s([one for one in ends if one < begin], 0, begin), len(failed))
+    calm_s = gap_s([one for one in ends if one < begin], calm, begin)
+    return Fault(name, is_own, gap_s(ends, begin, end), calm_s, tuple(error for _, _, error in (*earlier, *failed)))
 
 
 def _faults(
@@ -118,7 +120,7 @@ def _faults(
         where = "the client's own node" if is_own else "another node"
         progress(
             f"  {what} {number + 1} of {len(owns)} ({where}, {fault.node}): gap {fault.gap_s:.3f} s,"
-            f" before it {fault.calm_s:.3f} s, {fault.failed} failed"
+            f" before it {fault.calm_s:.3f} s, {len(fault.failed)} failed"
         )
     return found
 
@@ -138,7 +140,7 @@ def _rows(
             [asdict(fault) for fault in found],
         ),
         Row(f"{name}: worst gap of {len(gaps)}", "s", [max(gaps)], bars=bar(worst_s)),
-        Row(f"{name}: failed sends", "", [sum(fault.failed for fault in found)], bars=bar(failed_max)),
+        Row(f"{name}: failed sends", "", [sum(len(fault.failed) for fault in found)], bars=bar(failed_max)),
     ]  # fmt: skip
 
 

@@ -40,11 +40,11 @@ class SendingClient:
         self._failed += [(begin, end, error) for begin, end, error in new["failed"]]
 
     def take(self) -> tuple[list[float], list[Failed]]:
-        """When sends succeeded, in order, and which failed, since this was asked last."""
+        """When sends succeeded, in order, and which failed, since this was asked last; the last success comes again."""
         self._look()
-        found = sorted(self._ends), self._failed
-        self._ends, self._failed = [], []
-        return found
+        ends, failed = sorted(self._ends), self._failed
+        self._ends, self._failed = ends[-1:], []
+        return ends, failed
 
     def await_success(self, after: float) -> None:
         """Until a send has succeeded after this moment of the monotonic clock. Raises: RuntimeError."""
