@@ -27,8 +27,9 @@ HISTORY, REJOIN = "PeerHistory", "PeerRejoin"
 
 _ASK_EVERY_S = 0.05
 _CALL_S = 1.0
-_FOUND_WITHOUT_ALL_S = 2.0
-"""So long a majority of new nodes waits for the rest before it begins: one that comes later comes as a learner."""
+_FOUND_WITHOUT_ALL_S = 10.0
+"""So long a majority of new nodes waits for the rest before it begins: one that comes later comes as a learner, and until it is a
+voter the group bears one failure less."""
 _REJOIN_EVERY_S = 0.2
 _log = logging.getLogger(__name__)
 
@@ -139,7 +140,8 @@ class WayIn:
                 _log.info("node %d is a voter of its group again", self._node_id)
                 await self._write(None)
                 return
-            if (standing := await self._ask_leader(self.note)) is not None:
+            is_driven = self.note.part is Part.REJOINING or self.note.was_voter  # else whoever added it makes it a voter
+            if is_driven and (standing := await self._ask_leader(self.note)) is not None:
                 await self._take(standing, self.note)
             await asyncio.sleep(_REJOIN_EVERY_S)
 
@@ -182,7 +184,6 @@ class WayIn:
     async def _readmit(self, returning: Returning) -> dict[str, Any]:
         if not self._node.reign.is_here:
             return {}
-        await self._node.read_index()  # nobody else leads since: what is committed here is all that is
         view, settled = self._node.view(), is_settled(self._node)
         wanted = next_members(view, returning, is_settled=settled)
         if wanted is not None:
@@ -191,7 +192,10 @@ class WayIn:
                 _log.info("node %d comes back: voters %s, learners %s", returning.node_id, wanted.voters, wanted.learners)
             except MqError as error:
                 _log.debug("node %d has to wait: %s", returning.node_id, error)
-        return standing_of(view, returning, is_settled=settled)._asdict()
+        standing = standing_of(view, returning, is_settled=settled)
+        if standing.kind == "learner" and not returning.is_learning:
+            await self._node.read_index()  # nobody else led since then: what is committed here is all that is
+        return standing._asdict()
 
 
 def committed_members(node: BrokerNode) -> tuple[int, Configuration]:
