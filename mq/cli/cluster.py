@@ -14,7 +14,10 @@ from mq.cli.output import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from mq.cluster.backend import ClusterStatus
+    from mq.cluster.docker import DockerCluster
     from mq.cluster.local import LocalCluster
+
+    Cluster = LocalCluster | DockerCluster
 
 __all__ = ["cluster_command"]
 
@@ -35,14 +38,14 @@ def _with_cluster(command: _F) -> _F:
     @_folder_option
     @functools.wraps(command)
     def found(*arguments: Any, folder: Path, **more: Any) -> Any:
-        from mq.cluster.local import LocalCluster  # noqa: PLC0415 - not needed for --help
+        from mq.cluster.opening import cluster_in  # noqa: PLC0415 - not needed for --help
 
-        return command(LocalCluster(folder), *arguments, **more)
+        return command(cluster_in(folder), *arguments, **more)
 
     return found  # type: ignore[return-value]
 
 
-def _node_name(cluster: "LocalCluster", text: str) -> str:
+def _node_name(cluster: "Cluster", text: str) -> str:
     """A node's name, also for who leads now."""
     from mq.cluster.asking import ask_broker, resolve  # noqa: PLC0415
 
@@ -65,6 +68,9 @@ def cluster_command() -> None:
 @click.option("--registries", type=int, default=0, show_default=True, help="Registry nodes. (More come with stage 2.)")
 @click.option("--backend", type=any_case("local", "docker"), default="local", show_default=True, help="What nodes run in.")
 @click.option(
+    "--image", envvar="MQ_IMAGE", default="raftmq:latest", show_default=True, help="For docker: made from docker/Dockerfile."
+)
+@click.option(
     "--base-port", "--port", "base_port", type=click.IntRange(0, 65535), metavar="PORT",
     help="Node n listens for clients at PORT + 10n; 0 for any free ports.  [default: 8081, or free ports where one is taken]",
 )  # fmt: skip
@@ -81,7 +87,7 @@ def cluster_command() -> None:
 @output_option
 def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - click calls it so
     """Start a cluster, new or as it was left, and wait until it serves."""
-    _refuse_later(wanted["groups"], wanted["registries"], wanted["backend"])
+    _refuse_later(wanted["groups"], wanted["registries"])
     from mq.cluster.local import LocalCluster  # noqa: PLC0415
     from mq.cluster.plan import ClusterPlan  # noqa: PLC0415
 
@@ -93,10 +99,14 @@ def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - c
     # Whoever ends this command early leaves no nodes behind.
     before = signal.signal(signal.SIGTERM, _end)
     try:
-        cluster = LocalCluster.up(folder, plan)
+        if wanted["backend"] == "docker":
+            from mq.cluster.docker import DockerCluster  # noqa: PLC0415 - needs a package that others do without
+
+            status = DockerCluster.up(folder, plan, image=wanted["image"]).status()
+        else:
+            status = LocalCluster.up(folder, plan).status()
     finally:
         signal.signal(signal.SIGTERM, before)
-    status = cluster.status()
     if is_json:
         print_json(_promised(status))
         return
@@ -108,13 +118,11 @@ def _end(*_: object) -> NoReturn:
     sys.exit(_TERMINATED)
 
 
-def _refuse_later(groups: int, registries: int, backend: str) -> None:
+def _refuse_later(groups: int, registries: int) -> None:
     if groups != 1:
         raise click.BadParameter(f"{groups}: more than one group comes with stage 2 (registry)", param_hint="--groups")
     if registries != 0:
         raise click.BadParameter(f"{registries}: registry nodes come with stage 2 (registry)", param_hint="--registries")
-    if backend == "docker":
-        raise click.BadParameter("docker: not yet; local works", param_hint="--backend")
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -126,31 +134,41 @@ def _setting(text: str) -> tuple[str, str]:
 
 def _promised(status: "ClusterStatus") -> dict[str, Any]:
     """What scripts rely on."""
-    keys = ("name", "group", "node", "pid", "client", "data")
-    nodes = [{key: getattr(node, key) for key in keys} for node in status.nodes]
+    nodes = [
+        {
+            **{key: getattr(node, key) for key in ("name", "group", "node")},
+            **({"container": node.container} if node.container is not None else {"pid": node.pid}),
+            **{key: getattr(node, key) for key in ("client", "data")},
+        }
+        for node in status.nodes
+    ]
     return {"endpoint": status.endpoint, "registries": [], "nodes": nodes}
 
 
 def _print_nodes(status: "ClusterStatus", roles: "dict[str, str] | None" = None) -> None:
-    columns = ("node", "state", *(("role",) if roles is not None else ()), "client", "pid", "data")
+    columns = ("node", "state", *(("role",) if roles is not None else ()), "client", "runs in", "data")
     rows = [
-        (n.name, n.state, *((roles[n.name],) if roles is not None else ()), n.client, n.pid or "-", n.data) for n in status.nodes
+        (n.name, n.state, *((roles[n.name],) if roles is not None else ()), n.client, n.container or n.pid or "-", n.data)
+        for n in status.nodes
     ]
     print_table(columns, rows)
 
 
 @cluster_command.command("down")
 @_with_cluster
-def _down(cluster: "LocalCluster") -> None:
+@click.option("--volumes", "has_volumes", is_flag=True, help="Of containers: delete what they stored, too.")
+def _down(cluster: "Cluster", has_volumes: bool) -> None:  # noqa: FBT001 - click calls it so
     """End all processes of the cluster; what is stored stays for the next `up`."""
     ended = cluster.down()
+    if has_volumes:
+        cluster.remove()
     note(f"{ended} processes ended" if ended else "the cluster was down already")
 
 
 @cluster_command.command("status")
 @_with_cluster
 @output_option
-def _status(cluster: "LocalCluster", is_json: bool) -> None:  # noqa: FBT001 - click calls it so
+def _status(cluster: "Cluster", is_json: bool) -> None:  # noqa: FBT001 - click calls it so
     """Show the nodes, who leads, and what is cut or slow."""
     from mq.cluster.asking import ask_all, ask_broker, leader_of  # noqa: PLC0415
 
@@ -186,7 +204,7 @@ def _status(cluster: "LocalCluster", is_json: bool) -> None:  # noqa: FBT001 - c
 @cluster_command.command("start")
 @_with_cluster
 @click.argument("node")
-def _start(cluster: "LocalCluster", node: str) -> None:
+def _start(cluster: "Cluster", node: str) -> None:
     """Start NODE again, and wait until it answers."""
     name = _node_name(cluster, node)
     if cluster.start(name):
@@ -201,7 +219,7 @@ def _verb(name: str, done: str, text: str) -> None:
     @cluster_command.command(name, help=text)
     @_with_cluster
     @click.argument("node")
-    def command(cluster: "LocalCluster", node: str) -> None:
+    def command(cluster: "Cluster", node: str) -> None:
         found = _node_name(cluster, node)
         getattr(cluster, name)(found)
         note(f"{found} {done}")
@@ -219,7 +237,7 @@ _verb("isolate", "is cut off from its group", "Cut NODE off from all others of i
 @click.argument("a")
 @click.argument("b")
 @click.option("--one-way", "is_one_way", is_flag=True, help="Only what A says to B; A still hears B.")
-def _cut(cluster: "LocalCluster", a: str, b: str, is_one_way: bool) -> None:  # noqa: FBT001 - click calls it so
+def _cut(cluster: "Cluster", a: str, b: str, is_one_way: bool) -> None:  # noqa: FBT001 - click calls it so
     """Cut nodes A and B off from each other, as silently as a pulled cable."""
     first, second = _node_name(cluster, a), _node_name(cluster, b)
     cluster.cut(first, second, is_one_way=is_one_way)
@@ -231,7 +249,7 @@ def _cut(cluster: "LocalCluster", a: str, b: str, is_one_way: bool) -> None:  # 
 @click.argument("a")
 @click.argument("b")
 @click.argument("duration", type=DURATION)
-def _delay(cluster: "LocalCluster", a: str, b: str, duration: int) -> None:
+def _delay(cluster: "Cluster", a: str, b: str, duration: int) -> None:
     """Let A and B hear each other later by DURATION, such as 50ms; 0ms ends it."""
     first, second = _node_name(cluster, a), _node_name(cluster, b)
     cluster.delay(first, second, duration)
@@ -242,7 +260,7 @@ def _delay(cluster: "LocalCluster", a: str, b: str, duration: int) -> None:
 
 @cluster_command.command("heal")
 @_with_cluster
-def _heal(cluster: "LocalCluster") -> None:
+def _heal(cluster: "Cluster") -> None:
     """Undo all cuts and delays."""
     cluster.heal()
     note("nothing is cut or slow any more")
@@ -252,7 +270,7 @@ def _heal(cluster: "LocalCluster") -> None:
 @_with_cluster
 @click.argument("node")
 @click.option("-f", "--follow", "is_followed", is_flag=True, help="And what comes, until Ctrl-C.")
-def _logs(cluster: "LocalCluster", node: str, is_followed: bool) -> None:  # noqa: FBT001 - click calls it so
+def _logs(cluster: "Cluster", node: str, is_followed: bool) -> None:  # noqa: FBT001 - click calls it so
     """Print what NODE wrote; also for `proxy`, which stands between the nodes."""
     name = node if node == "proxy" else _node_name(cluster, node)
     for line in cluster.logs(name, is_followed=is_followed):

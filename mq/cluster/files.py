@@ -48,6 +48,7 @@ class ClusterFile:
     command: starts a node, together with the flags of `mq broker`. settings: of `mq broker`, by field name, as text.
     token: for the proxy; empty when there is none and the nodes reach each other directly. control: the proxy's port for
     commands. proxied: [who dials, who is dialled, the proxy's port]. parts: replaced organs (a folder or module), by node.
+    backend: what nodes run in, local or docker. docker: the image, network and subnet of containers.
     """
 
     folder: Path
@@ -58,6 +59,8 @@ class ClusterFile:
     control: int = 0
     proxied: list[tuple[str, str, int]] = field(default_factory=list)
     parts: dict[str, str] = field(default_factory=dict)
+    backend: str = "local"
+    docker: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def exists(cls, folder: Path) -> bool:
@@ -84,6 +87,11 @@ class ClusterFile:
         content = {"format": _FORMAT, **asdict(self)}
         del content["folder"]
         write_json(self.folder / "cluster.json", content)
+
+    def check_backend(self, backend: str) -> None:
+        """Raises: ClusterError when this is a cluster of another kind."""
+        if self.backend != backend:
+            raise ClusterError(f"{self.folder} holds a cluster of the {self.backend} backend; give another --dir")
 
     def links(self) -> list[tuple[str, str]]:
         """Who dials whom: every ordered pair of nodes of one group."""

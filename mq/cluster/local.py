@@ -47,6 +47,7 @@ class LocalCluster:
         folder = folder.resolve()
         with locked(folder):
             if ClusterFile.exists(folder):
+                ClusterFile.read(folder).check_backend("local")
                 earlier = cls(folder, ask=ask)
                 if earlier._running():
                     raise ClusterError(f"the cluster in {folder} is up already; `mq cluster down --dir {folder}` ends it")
@@ -69,6 +70,10 @@ class LocalCluster:
         """End all processes in good order; how many there were."""
         with locked(self.folder):
             return self._end_all(grace_s=_GRACE_S)
+
+    def remove(self) -> None:
+        """Nothing more than `down`: what is stored is in the folder, and its owner's to delete. See `DockerCluster`."""
+        self.down()
 
     # --- the verbs
 

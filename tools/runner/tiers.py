@@ -21,7 +21,7 @@ from tools.runner.say import say
 
 __all__ = ["TIERS", "Part", "Result", "closing_line", "exit_status", "parts_of", "run"]
 
-_ALONE = "interop or cluster"
+_ALONE = "interop or cluster or docker"
 _WORKERS_MAX = 4
 _NO_TESTS = 5
 """pytest's exit status when it chose no test."""

@@ -1,0 +1,323 @@
+"""A cluster of containers of this machine's Docker engine; see `ClusterBackend` for the verbs.
+
+Everything that is made bears the cluster's label, and is found again by it: containers and their network, which `down` takes
+away, and the volumes with what is stored, which only `remove` does. A cut is made in the network of the one that is not to be
+heard (`mq.cluster.silence`), by a container that is there for a moment: brokers themselves need no right to change a network.
+Nothing can be delayed: that needs a module that kernels often lack.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mq.cluster import docker_plan as planned
+from mq.cluster.asking import Ask, ask_all, ask_broker, leader_of
+from mq.cluster.backend import ClusterStatus, NodeInfo
+from mq.cluster.docker_engine import check_image, engine, explained, short
+from mq.cluster.errors import ClusterError
+from mq.cluster.files import ClusterFile, locked, read_json, write_json
+from mq.cluster.plan import ClusterPlan
+from mq.cluster.polling import poll_until
+from mq.cluster.processes import PAUSED, RUNNING, STOPPED, uninterrupted
+from mq.core.address import parse_address
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+__all__ = ["DEFAULT_IMAGE", "DockerCluster"]
+
+DEFAULT_IMAGE = "raftmq:latest"
+
+_SERVE_S_MAX = 90.0
+_ANSWER_S_MAX = 20.0
+_GRACE_S = 15
+_TAIL_LINES = 20
+_SUBNETS_TRIED = 20
+_STATES = {"running": RUNNING, "paused": PAUSED}
+_PYTHON = "/opt/raftmq/bin/python"
+
+
+class DockerCluster:
+    """A cluster that is there, up or down. ask: how a node is asked for its role."""
+
+    def __init__(self, folder: Path, *, ask: Ask = ask_broker) -> None:
+        self.folder = folder.resolve()
+        self._file = ClusterFile.read(self.folder)
+        self._file.check_backend("docker")
+        self._ask = ask
+        self._engine = engine()
+
+    @classmethod
+    def up(cls, folder: Path, plan: ClusterPlan, *, image: str = DEFAULT_IMAGE, ask: Ask = ask_broker) -> "DockerCluster":
+        """As `LocalCluster.up`. image: built from docker/Dockerfile; it must be there. Raises: ClusterError."""
+        folder = folder.resolve()
+        check_image(engine(), image)
+        with locked(folder):
+            if ClusterFile.exists(folder):
+                earlier = cls(folder, ask=ask)
+                if any(earlier._state(node.name) != STOPPED for node in earlier._file.nodes):
+                    raise ClusterError(f"the cluster in {folder} is up already; `mq cluster down --dir {folder}` ends it")
+                plan.check_like(earlier._file)
+                earlier._clear()
+            planned.make(folder, plan, image).write()
+            write_json(folder / "cuts.json", {"cuts": []})
+            cluster = cls(folder, ask=ask)
+            try:
+                cluster._make_network()
+                cluster._each([node.name for node in cluster._file.nodes], cluster._make)
+                cluster._await_all()
+            except BaseException:
+                with uninterrupted():
+                    cluster._clear()
+                raise
+        return cluster
+
+    def down(self) -> int:
+        """End all containers in good order and take them and their network away; how many ran. Volumes stay."""
+        with locked(self.folder):
+            running = [node.name for node in self._file.nodes if self._state(node.name) != STOPPED]
+            self._each(running, self._stop)
+            self._clear()
+        return len(running)
+
+    def remove(self) -> None:
+        """`down`, and take away what is stored, too."""
+        self.down()
+        with explained("volumes"):
+            for volume in self._engine.volumes.list(filters=self._mine()):
+                volume.remove(force=True)
+
+    # --- the verbs
+
+    def start(self, name: str, *, is_awaited: bool = True) -> bool:
+        """Start a stopped node; whether it answers. What was cut, still is."""
+        with locked(self.folder):
+            state = self._state(name)
+            if state != STOPPED:
+                raise ClusterError(f"{name} is {state}" + ("; `mq cluster resume` lets it go on" if state == PAUSED else ""))
+            with explained(name):
+                container = self._needed(name)
+                container.start()
+                if self._cuts_of(name):
+                    container.pause()  # nothing is said before the cut is there
+                    self._silence(name)
+                    container.unpause()
+        if not is_awaited:
+            return False
+        client = self._file.node(name).client
+        answers = poll_until(lambda: self._state(name) == STOPPED or self._ask(client) is not None, _ANSWER_S_MAX)
+        self._check_alive([name])
+        return answers
+
+    def stop(self, name: str) -> None:
+        """SIGTERM, and wait; SIGKILL when it takes longer than 15 s."""
+        self._running(name)
+        self._stop(name)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL."""
+        container = self._running(name)
+        with explained(name):
+            container.kill("SIGKILL")
+            container.wait(timeout=_GRACE_S)
+
+    def pause(self, name: str) -> None:
+        """The freezer of the kernel's control groups."""
+        self._do(name, "pause")
+
+    def resume(self, name: str) -> None:
+        """Let it thaw."""
+        self._do(name, "unpause")
+
+    def cut(self, a: str, b: str, *, is_one_way: bool = False) -> None:
+        """Cut two nodes off from each other."""
+        self._file.node(a)
+        self._file.node(b)
+        if a == b:
+            raise ClusterError(f"{a} cannot be cut off from itself")
+        added = [(a, b)] if is_one_way else [(a, b), (b, a)]
+        self._set_cuts([*self._cuts(), *(cut for cut in added if cut not in self._cuts())])
+
+    def delay(self, a: str, b: str, delay_ms: int) -> None:
+        """Not here. Raises: ClusterError."""
+        raise ClusterError(f"{a} and {b}: containers cannot be delayed by {delay_ms} ms; --backend local can do it")
+
+    def isolate(self, name: str) -> None:
+        """Cut a node off from all others of its group."""
+        own = self._file.node(name)
+        pairs = [(name, other.name) for other in self._file.nodes if other.group == own.group and other != own]
+        wanted = [*pairs, *((b, a) for a, b in pairs)]
+        self._set_cuts([*self._cuts(), *(cut for cut in wanted if cut not in self._cuts())])
+
+    def heal(self) -> None:
+        """Undo all cuts."""
+        self._set_cuts([])
+
+    def logs(self, name: str, *, is_followed: bool = False) -> Iterator[str]:
+        """The lines of a node's log."""
+        self._file.node(name)
+        begun = ""
+        with explained(name):
+            for data in self._needed(name).logs(stream=True, follow=is_followed):
+                *lines, begun = (begun + data.decode("utf-8", "replace")).split("\n")
+                yield from (line + "\n" for line in lines)
+        if begun:
+            yield begun
+
+    def status(self) -> ClusterStatus:
+        """How everything is now."""
+        with explained("status"):
+            found = {one.name: one for one in self._engine.containers.list(all=True, filters=self._mine())}
+        nodes = []
+        for node in self._file.nodes:
+            name = planned.object_name(self.folder, node.name)
+            state = _STATES.get(found[name].status, STOPPED) if name in found else STOPPED
+            container = name if name in found else None
+            nodes.append(NodeInfo(node.name, node.group, node.node, node.client, node.peer, name, state, container=container))
+        return ClusterStatus(tuple(nodes), RUNNING if found else STOPPED, tuple(self._cuts()))
+
+    # --- containers
+
+    def _mine(self) -> dict[str, str | list[str] | bool]:
+        return {"label": f"{planned.CLUSTER_LABEL}={planned.cluster_id(self.folder)}"}
+
+    def _labels(self, name: str = "") -> dict[str, str]:
+        return {planned.CLUSTER_LABEL: planned.cluster_id(self.folder), **({planned.NODE_LABEL: name} if name else {})}
+
+    def _each(self, names: list[str], work: Callable[[str], object]) -> None:
+        """All at once; the first failure is raised when all have ended."""
+        with ThreadPoolExecutor(len(names) or 1) as pool:
+            list(pool.map(work, names))
+
+    def _make_network(self) -> None:
+        import docker  # noqa: PLC0415
+
+        name = planned.object_name(self.folder)
+        for number in range(_SUBNETS_TRIED):
+            pool = docker.types.IPAMPool(subnet=self._file.docker["subnet"])
+            try:
+                self._engine.networks.create(name, ipam=docker.types.IPAMConfig(pool_configs=[pool]), labels=self._labels())
+            except docker.errors.APIError as error:
+                if "overlap" not in str(error) or number == _SUBNETS_TRIED - 1:
+                    raise ClusterError(f"network {name}: the engine refuses: {short(error)}") from error
+                self._file.docker["subnet"] = planned.random_subnet()
+                self._file.nodes = planned.moved(self._file.nodes, self._file.docker["subnet"])
+                self._file.write()
+            else:
+                return
+
+    def _make(self, name: str) -> None:
+        node = self._file.node(name)
+        network, made = planned.object_name(self.folder), planned.object_name(self.folder, name)
+        address, port = parse_address(node.peer, "peer")[0], parse_address(node.client, "client")[1]
+        with explained(name):
+            self._engine.volumes.create(made, labels=self._labels(name))
+            endpoint = self._engine.api.create_endpoint_config(ipv4_address=address, aliases=[name])
+            self._engine.containers.create(
+                self._file.docker["image"], name=made, hostname=name, init=True, labels=self._labels(name),
+                environment=planned.settings_of(self._file, name), volumes=planned.mounts_of(self._file, name),
+                ports={f"{planned.OUTSIDE_PORT}/tcp": ("127.0.0.1", port)}, network=network,
+                networking_config={network: endpoint},
+            ).start()  # fmt: skip
+
+    def _container(self, name: str) -> "Container | None":
+        import docker  # noqa: PLC0415
+
+        self._file.node(name)
+        try:
+            with explained(name):
+                return self._engine.containers.get(planned.object_name(self.folder, name))
+        except ClusterError as error:
+            if isinstance(error.__cause__, docker.errors.NotFound):
+                return None
+            raise
+
+    def _state(self, name: str) -> str:
+        container = self._container(name)
+        return STOPPED if container is None else _STATES.get(container.status, STOPPED)
+
+    def _needed(self, name: str) -> "Container":
+        container = self._container(name)
+        if container is None:
+            raise ClusterError(f"{name} has no container; `mq cluster up` makes it")
+        return container
+
+    def _running(self, name: str) -> "Container":
+        container = self._needed(name)
+        if _STATES.get(container.status, STOPPED) == STOPPED:
+            raise ClusterError(f"{name} does not run; `mq cluster start` starts it")
+        return container
+
+    def _do(self, name: str, verb: str) -> None:
+        container = self._running(name)
+        with explained(name):
+            getattr(container, verb)()
+
+    def _stop(self, name: str) -> None:
+        container = self._running(name)
+        with explained(name):
+            if container.status == "paused":
+                container.unpause()  # one that is paused would not hear of it
+            container.stop(timeout=_GRACE_S)
+
+    def _clear(self) -> None:
+        """Take containers and network away, whatever state they are in."""
+        with explained("down"):
+            for container in self._engine.containers.list(all=True, filters=self._mine()):
+                container.remove(force=True)
+            for network in self._engine.networks.list(filters=self._mine()):
+                network.remove()
+        write_json(self.folder / "cuts.json", {"cuts": []})
+
+    # --- cuts: (who is not heard, by whom), kept in a file, because a container that starts has a new network
+
+    def _cuts(self) -> list[tuple[str, str]]:
+        found = read_json(self.folder / "cuts.json") or {}
+        return [(str(source), str(target)) for source, target in found.get("cuts", [])]
+
+    def _cuts_of(self, name: str) -> list[str]:
+        """The addresses that this node does not reach."""
+        targets = [target for source, target in self._cuts() if source == name]
+        return [parse_address(self._file.node(target).peer, "peer")[0] for target in targets]
+
+    def _set_cuts(self, cuts: list[tuple[str, str]]) -> None:
+        with locked(self.folder):
+            changed = {source for source, _ in set(cuts) ^ set(self._cuts())}
+            write_json(self.folder / "cuts.json", {"cuts": cuts})
+            self._each([name for name in sorted(changed) if self._state(name) != STOPPED], self._silence)
+
+    def _silence(self, name: str) -> None:
+        with explained(f"cutting {name} off"):
+            self._engine.containers.run(
+                self._file.docker["image"], ["-m", "mq.cluster.silence", *self._cuts_of(name)], entrypoint=[_PYTHON],
+                network_mode=f"container:{planned.object_name(self.folder, name)}", user="root", cap_add=["NET_ADMIN"],
+                labels=self._labels(), remove=True, healthcheck={"test": ["NONE"]},
+            )  # fmt: skip
+
+    # --- waiting
+
+    def _await_all(self) -> None:
+        names = [node.name for node in self._file.nodes]
+        groups = {node.group for node in self._file.nodes}
+        missing: list[str] = []
+
+        def is_done() -> bool:
+            self._check_alive(names)
+            nodes = self.status().nodes
+            answers = ask_all(nodes, self._ask)
+            missing[:] = [f"{name} does not answer" for name, answer in answers.items() if answer is None]
+            missing.extend(f"{group} has no leader" for group in sorted(groups - set(leader_of(nodes, answers))))
+            return not missing
+
+        if not poll_until(is_done, _SERVE_S_MAX):
+            raise ClusterError(f"after {_SERVE_S_MAX:g} s {', '.join(missing)}")
+
+    def _check_alive(self, names: list[str]) -> None:
+        for name in names:
+            container = self._needed(name)
+            if container.status in {"created", "running", "paused", "restarting"}:
+                continue
+            with explained(name):
+                code, tail = container.attrs["State"]["ExitCode"], container.logs(tail=_TAIL_LINES).decode("utf-8", "replace")
+            raise ClusterError(f"{name} ended with exit status {code} while starting; the end of its log:\n{tail.rstrip()}")

@@ -1,0 +1,54 @@
+"""The Docker engine of this machine, and what it says when something is missing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mq.cluster.errors import ClusterError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+__all__ = ["check_image", "engine", "explained", "short"]
+
+
+def engine() -> "DockerClient":
+    """The engine of this machine. Raises: ClusterError saying what is missing."""
+    try:
+        import docker  # noqa: PLC0415 - only this backend needs it
+    except ImportError:
+        raise ClusterError("the package `docker` is missing: pip install 'docker>=7.2'") from None
+    try:
+        client = docker.from_env(timeout=60)
+        client.ping()
+    except docker.errors.DockerException as error:
+        raise ClusterError(f"no Docker engine answers ({short(error)}); start one, or use --backend local") from None
+    return client
+
+
+def short(error: Exception) -> str:
+    """What an error of the SDK says, in one line."""
+    return " ".join(str(getattr(error, "explanation", None) or error).split())[:200]
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Refusals of the engine as ClusterError. what: was being done, or to whom."""
+    import docker  # noqa: PLC0415
+
+    try:
+        yield
+    except docker.errors.DockerException as error:
+        raise ClusterError(f"{what}: the engine refuses: {short(error)}") from error
+
+
+def check_image(client: "DockerClient", image: str) -> None:
+    """Raises: ClusterError when the image is not there, saying how to build it."""
+    import docker  # noqa: PLC0415
+
+    try:
+        client.images.get(image)
+    except docker.errors.ImageNotFound:
+        raise ClusterError(f"there is no image {image}: docker build -t {image} -f docker/Dockerfile .") from None
+    except docker.errors.DockerException as error:
+        raise ClusterError(f"image {image}: {short(error)}") from error

@@ -1,0 +1,100 @@
+"""What the containers of a cluster are: their addresses, settings, names and labels."""
+
+import hashlib
+import secrets
+from dataclasses import replace
+from pathlib import Path
+
+from mq.cluster.files import ClusterFile, NodeEntry
+from mq.cluster.plan import CLIENT_PORT, ClusterPlan, environment_of
+from mq.cluster.ports import PortPicker
+from mq.core.address import parse_address
+from mq.server.config import ENVIRONMENT_PREFIX, load_config
+from mq.server.group_settings import PEER_PORT
+
+__all__ = [
+    "CLUSTER_LABEL", "NODE_LABEL", "OUTSIDE_PORT", "cluster_id", "make", "mounts_of", "moved", "object_name",
+    "random_subnet", "settings_of",
+]  # fmt: skip
+
+CLUSTER_LABEL, NODE_LABEL = "raftmq.cluster", "raftmq.node"
+"""On everything that is made: whose it is, and of which node."""
+_DATA = "/var/lib/mq"
+OUTSIDE_PORT = 8082
+"""Inside of a container: for clients on this machine."""
+_PARTS = "/parts"
+_HOST = "127.0.0.1"
+_FIRST_ADDRESS = 11
+
+
+def cluster_id(folder: Path) -> str:
+    """Tells the clusters of a machine apart: it follows from the folder."""
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:10]
+
+
+def object_name(folder: Path, name: str = "") -> str:
+    """The name of a container and of its volume, or of the network."""
+    return f"raftmq-{cluster_id(folder)}" + (f"-{name}" if name else "")
+
+
+def random_subnet() -> str:
+    """A subnet that is unlikely to be in use; whoever makes a network there is told when it is."""
+    return f"10.{200 + secrets.randbelow(50)}.{secrets.randbelow(256)}.0/24"
+
+
+def _address(subnet: str, number: int) -> str:
+    """The address of the n-th node, from 0."""
+    return f"{subnet.rpartition('.')[0]}.{_FIRST_ADDRESS + number}"
+
+
+def moved(nodes: list[NodeEntry], subnet: str) -> list[NodeEntry]:
+    """The same nodes in another subnet."""
+    return [replace(node, peer=f"{_address(subnet, number)}:{PEER_PORT}") for number, node in enumerate(nodes)]
+
+
+def make(folder: Path, plan: ClusterPlan, image: str) -> ClusterFile:
+    """The cluster, with ports of this machine that are free now. Raises: ClusterError, IllegalArgumentError."""
+    names = [(f"broker-{chr(ord('a') + group)}", node) for group in range(plan.groups) for node in range(1, plan.nodes + 1)]
+    subnet = random_subnet()
+    with PortPicker() as ports:
+        base = CLIENT_PORT if plan.base_port is None else plan.base_port
+        clients = ports.row(base, len(names), is_needed=bool(plan.base_port))
+    nodes = [
+        NodeEntry(f"{group}-{node}", group, node, f"{_HOST}:{client}", f"{_address(subnet, number)}:{PEER_PORT}")
+        for number, ((group, node), client) in enumerate(zip(names, clients, strict=True))
+    ]
+    made = ClusterFile(folder, nodes, [], dict(plan.settings), backend="docker", docker={"image": image, "subnet": subnet})
+    for name, parts in plan.parts.items():
+        if name:
+            made.node(name)
+        place = str(Path(parts).resolve()) if Path(parts).exists() else parts
+        made.parts.update(dict.fromkeys([name] if name else [node.name for node in nodes], place))
+    for node in nodes:
+        load_config(None, {}, {**made.settings, "data": "data", "name": node.group, "node": node.node})
+    return made
+
+
+def settings_of(file: ClusterFile, name: str) -> dict[str, str]:
+    """The environment of one node's container."""
+    own = file.node(name)
+    group = [node for node in file.nodes if node.group == own.group]
+    inside = [f"{parse_address(node.peer, 'peer')[0]}:{CLIENT_PORT}" for node in group]
+    settings = {
+        "name": own.group, "node": str(own.node), "replication": "raft", "listen": f"0.0.0.0:{CLIENT_PORT}",
+        "advertise": ",".join(inside), "listen_outside": f"0.0.0.0:{OUTSIDE_PORT}",
+        "advertise_outside": ",".join(node.client for node in group),
+        "peers": ",".join(f"{node.node}={node.name}:{PEER_PORT}" for node in group),
+        "cluster_secret": file.secret_file().read_text(encoding="utf-8").strip(),
+    }  # fmt: skip
+    if name in file.parts:
+        settings["parts"] = f"{_PARTS}/{Path(file.parts[name]).name}" if Path(file.parts[name]).exists() else file.parts[name]
+    return {**environment_of(file), **{f"{ENVIRONMENT_PREFIX}{key.upper()}": text for key, text in settings.items()}}
+
+
+def mounts_of(file: ClusterFile, name: str) -> dict[str, dict[str, str]]:
+    """What is mounted into one node's container, as the SDK takes it."""
+    mounts = {object_name(file.folder, name): {"bind": _DATA, "mode": "rw"}}
+    parts = file.parts.get(name, "")
+    if parts and Path(parts).exists():
+        mounts[parts] = {"bind": f"{_PARTS}/{Path(parts).name}", "mode": "ro"}
+    return mounts

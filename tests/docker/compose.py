@@ -1,0 +1,82 @@
+"""docker/compose.yaml as somebody uses it: up, down, and up again on the same volumes."""
+
+import functools
+import os
+import secrets
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from mq.cluster.asking import ask_broker
+from mq.cluster.docker_engine import engine
+from tests.cluster.broker_process import free_port, wait_until
+
+FILE = Path(__file__).resolve().parents[2] / "docker" / "compose.yaml"
+_SERVE_S_MAX = 90.0
+
+
+class Compose:
+    """One project. names: of the services. ports: of this machine, by service."""
+
+    names = ("broker-a-1", "broker-a-2", "broker-a-3")
+
+    def __init__(self, image: str) -> None:
+        self.image = image
+        self.project = f"raftmqtest{secrets.token_hex(4)}"
+        self.ports = {name: free_port() for name in self.names}
+        self.net = f"10.{200 + secrets.randbelow(50)}.{secrets.randbelow(256)}"
+        self._environment = {
+            **os.environ, "MQ_IMAGE": image, "MQ_NET": self.net, "MQ_CLUSTER_SECRET": secrets.token_hex(16),
+            **{f"MQ_PORT_{name[-1]}": str(port) for name, port in self.ports.items()},
+        }  # fmt: skip
+
+    @staticmethod
+    @functools.cache
+    def command() -> tuple[str, ...]:
+        """Compose 2, or else 1; empty when there is neither."""
+        for command in (("docker", "compose"), ("docker-compose",)):
+            try:
+                if subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0:
+                    return command
+            except OSError:
+                continue
+        return ()
+
+    def run(self, *arguments: str) -> None:
+        command = [*self.command(), "-f", str(FILE), "-p", self.project, *arguments]
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=100, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+
+    def up(self) -> None:
+        """Until every node answers and one leads."""
+        self.run("up", "--detach", "--no-build")
+        wait_until(self.is_whole, "all nodes serve, and one of them leads", limit_s=_SERVE_S_MAX)
+
+    def is_whole(self) -> bool:
+        roles = [answer.role for client in self.outside if (answer := ask_broker(client)) is not None]
+        return sorted(roles) == ["follower", "follower", "leader"]
+
+    def leader(self) -> str:
+        """The service that leads now."""
+
+        def found() -> str:
+            answers = {name: ask_broker(f"127.0.0.1:{port}") for name, port in self.ports.items()}
+            return next((name for name, answer in answers.items() if answer is not None and answer.role == "leader"), "")
+
+        return str(wait_until(found, "somebody leads"))
+
+    @property
+    def outside(self) -> list[str]:
+        """As clients on this machine reach the nodes."""
+        return [f"127.0.0.1:{port}" for port in self.ports.values()]
+
+    @property
+    def inside(self) -> list[str]:
+        """As clients in the network reach the nodes."""
+        return [f"{self.net}.{10 + number}:8081" for number in range(1, len(self.names) + 1)]
+
+    def container(self, name: str) -> Any:
+        """The container of a service."""
+        labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={name}"]
+        (found,) = engine().containers.list(all=True, filters={"label": labels})
+        return found

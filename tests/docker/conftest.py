@@ -1,0 +1,51 @@
+"""Tests in containers: skipped where there is no engine or no image, unless MQ_REQUIRE_DOCKER=1 wants them."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from mq.cluster.docker import DEFAULT_IMAGE, DockerCluster
+from mq.cluster.docker_engine import check_image, engine
+from mq.cluster.errors import ClusterError
+from mq.cluster.plan import ClusterPlan
+from tests.docker.compose import Compose
+
+IMAGE = os.environ.get("MQ_IMAGE", DEFAULT_IMAGE)
+
+
+def _missing(reason: str) -> None:
+    if os.environ.get("MQ_REQUIRE_DOCKER") == "1":
+        pytest.fail(f"MQ_REQUIRE_DOCKER=1, but {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """The image of a broker, on an engine that answers."""
+    try:
+        check_image(engine(), IMAGE)
+    except ClusterError as error:
+        _missing(str(error))
+    return IMAGE
+
+
+@pytest.fixture(scope="module")
+def compose(image: str) -> Iterator[Compose]:
+    """docker/compose.yaml, up, with a name, ports and a network of its own; nothing of it is left behind."""
+    if not Compose.command():
+        _missing("neither `docker compose` nor `docker-compose` is there")
+    made = Compose(image)
+    try:
+        made.up()
+        yield made
+    finally:
+        made.run("down", "--volumes", "--timeout", "1")
+
+
+@pytest.fixture(scope="module")
+def cluster(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerCluster]:
+    """Three containers of one group, up."""
+    made = DockerCluster.up(tmp_path_factory.mktemp("docker") / "cluster", ClusterPlan(base_port=0), image=image)
+    yield made
+    made.remove()

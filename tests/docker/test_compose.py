@@ -1,0 +1,121 @@
+"""The containers of docker/compose.yaml: clients on both sides of the network, a killed leader, volumes that stay."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from mq.cluster.docker_engine import engine
+from tests.cluster.broker_process import run_mq, wait_until
+from tests.cluster.load import read_queues
+from tests.docker.compose import Compose
+from tests.interop.driving import Official
+from tests.interop.raw import OK, RawClient
+
+pytestmark = pytest.mark.timeout(300)  # making and removing containers is no quick matter on a busy machine
+QUEUES = 8
+ENOUGH = 300
+ASK_ROUTE = """
+import json, sys, grpc
+from mq.proto import rocketmq_v2_pb2 as pb
+from mq.rpc.methods import unary
+channel = grpc.insecure_channel(sys.argv[1])
+request = pb.QueryRouteRequest(topic=pb.Resource(name=sys.argv[2]))
+route = unary(channel, "QueryRoute")(request, timeout=10, metadata=[("x-mq-client-id", "inside"), ("x-mq-language", "PYTHON")])
+found = {f"{one.host}:{one.port}" for queue in route.message_queues for one in queue.broker.endpoints.addresses}
+print(json.dumps(sorted(found)))
+"""
+
+
+@pytest.fixture
+def official(compose: Compose, tmp_path: Path) -> Iterator[Official]:
+    process = Official(";".join(compose.outside), tmp_path)
+    yield process
+    process.kill()
+
+
+def create(compose: Compose, topic: str) -> None:
+    made = run_mq("topic", "create", topic, "--queues", str(QUEUES), "--endpoint", ",".join(compose.outside))
+    assert made.code == 0, made
+
+
+def bodies(compose: Compose, topic: str) -> list[str]:
+    """All that a topic holds, as each of the nodes has it."""
+    return [one.body.decode() for one in asyncio.run(read_queues(compose.outside[0], topic, QUEUES))]
+
+
+def test_the_image_runs_as_nobody_with_an_init_and_says_how_it_is(compose: Compose) -> None:
+    container = compose.container("broker-a-1")
+    assert container.attrs["HostConfig"]["Init"] is True
+    assert container.exec_run(["id", "-u"]).output.strip() != b"0"
+    assert container.exec_run(["mq", "health"]).exit_code == 0
+    wait_until(
+        lambda: container.reload() or container.attrs["State"]["Health"]["Status"] == "healthy", "it is healthy", limit_s=60
+    )
+
+
+def test_both_sides_of_the_network_are_told_addresses_that_they_reach(compose: Compose) -> None:
+    create(compose, "both-sides")
+    with RawClient(compose.outside[0], "both-sides", "g") as client:
+        route = client.route()
+    assert route.status.code == OK
+    told = {f"{one.host}:{one.port}" for queue in route.message_queues for one in queue.broker.endpoints.addresses}
+    assert told == set(compose.outside)
+    inside = engine().containers.run(
+        compose.image, ["-c", ASK_ROUTE, "broker-a-2:8081", "both-sides"], entrypoint=["/opt/raftmq/bin/python"],
+        network=f"{compose.project}_mq", remove=True,
+    )  # fmt: skip
+    assert json.loads(inside) == compose.inside
+    # And they are good: one side sends by them, the other one receives.
+    sent = engine().containers.run(
+        compose.image, ["send", "both-sides", "a loaf", "--endpoint", ",".join(compose.inside)],
+        network=f"{compose.project}_mq", remove=True,
+    )  # fmt: skip
+    assert sent
+    assert bodies(compose, "both-sides") == ["a loaf"]
+
+
+def test_the_leaders_container_is_killed_in_mid_stream_and_nothing_acknowledged_is_lost(
+    compose: Compose, official: Official
+) -> None:
+    create(compose, "stream")
+    official.push("anna", topic="stream", group="readers")
+    official.producer("paul", topic="stream")
+    official.keep_sending("paul", topic="stream", callers=["a", "b", "c", "d"])
+    wait_until(lambda: official.acknowledged("paul") >= ENOUGH, "messages flow", limit_s=60)
+    leader = compose.leader()
+    compose.container(leader).kill("SIGKILL")
+    before = official.acknowledged("paul")
+    wait_until(lambda: official.acknowledged("paul") >= before + ENOUGH, "messages flow without the leader", limit_s=60)
+    notes = official.stop_sending("paul")
+    acknowledged = {body for _, _, body, error in notes if not error}
+    failed = [error for _, _, _, error in notes if error]
+    assert compose.leader() != leader
+    wait_until(lambda: acknowledged <= {body for _, body, _ in official.seen("anna")}, "all are received", limit_s=60)
+    ends = sorted(ended for _, ended, _, error in notes if not error)
+    gap_s = max(later - earlier for earlier, later in pairwise(ends))
+    print(
+        f"{leader} killed: {len(acknowledged)} acknowledged, {len(failed)} failed sends {failed[:3]}, longest gap {gap_s:.2f} s"
+    )
+    official.shut_down("anna")
+    compose.container(leader).start()
+    wait_until(compose.is_whole, "the killed one is back", limit_s=60)
+
+
+def test_containers_that_are_removed_and_made_again_find_everything_on_their_volumes(
+    compose: Compose, official: Official
+) -> None:
+    create(compose, "kept")
+    official.producer("paul", topic="kept")
+    official.send_all_at_once("paul", topic="kept", bodies=[f"{number}" for number in range(100)])
+    official.shut_down("paul")
+    earlier = {name: compose.container(name).id for name in compose.names}
+    compose.run("down")
+    compose.up()
+    assert all(compose.container(name).id != earlier[name] for name in compose.names), "these are the same containers"
+    assert sorted(map(int, bodies(compose, "kept"))) == list(range(100))
+    described = run_mq("topic", "describe", "kept", "--endpoint", compose.outside[2])
+    assert described.code == 0, described

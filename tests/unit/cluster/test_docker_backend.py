@@ -1,0 +1,70 @@
+"""The Docker backend without an engine: its plan, its messages to the kernel, and what it says when there is none."""
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from mq.cluster import docker_plan
+from mq.cluster.docker_engine import engine
+from mq.cluster.errors import ClusterError
+from mq.cluster.files import ClusterFile
+from mq.cluster.opening import cluster_in
+from mq.cluster.plan import ClusterPlan
+from mq.cluster.silence import neighbour_request
+from mq.server.config import load_config
+
+
+def made(folder: Path) -> ClusterFile:
+    return docker_plan.make(folder, ClusterPlan(base_port=0, settings={"segment_bytes": "1MiB"}), "raftmq:latest")
+
+
+def test_every_node_is_told_both_lists_and_its_peers_by_name(tmp_path: Path) -> None:
+    file = made(tmp_path)
+    settings = docker_plan.settings_of(file, "broker-a-2")
+    config = load_config(None, {**settings, "MQ_BROKER_DATA": "data"})
+    subnet = file.docker["subnet"].rpartition(".")[0]
+    assert config.advertise == tuple(f"{subnet}.{number}:8081" for number in (11, 12, 13))
+    assert config.advertise_outside == tuple(node.client for node in file.nodes)
+    assert config.peers == tuple(f"{number}=broker-a-{number}:10921" for number in (1, 2, 3))
+    assert (config.node, config.segment_bytes) == (2, 1 << 20)
+    assert config.own_of(config.advertised(8081), ("0.0.0.0", 8081)) == (f"{subnet}.12", 8081)
+
+
+def test_clusters_of_two_folders_share_no_name(tmp_path: Path) -> None:
+    names = {docker_plan.object_name(tmp_path / folder, "broker-a-1") for folder in ("one", "two")}
+    assert len(names) == 2
+
+
+def test_nodes_that_move_to_another_subnet_keep_all_else(tmp_path: Path) -> None:
+    nodes = made(tmp_path).nodes
+    moved = docker_plan.moved(nodes, "10.9.8.0/24")
+    assert [node.peer for node in moved] == ["10.9.8.11:10921", "10.9.8.12:10921", "10.9.8.13:10921"]
+    assert [(node.name, node.client) for node in moved] == [(node.name, node.client) for node in nodes]
+
+
+def test_without_an_engine_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    with pytest.raises(ClusterError, match=r"no Docker engine answers .*; start one, or use --backend local"):
+        engine()
+    made(tmp_path).write()
+    with pytest.raises(ClusterError, match="no Docker engine answers"):
+        cluster_in(tmp_path)
+
+
+def test_a_folder_holds_one_kind_of_cluster(tmp_path: Path) -> None:
+    file = made(tmp_path)
+    file.write()
+    assert ClusterFile.read(tmp_path) == file
+    with pytest.raises(ClusterError, match="holds a cluster of the docker backend; give another --dir"):
+        ClusterFile.read(tmp_path).check_backend("local")
+
+
+def test_a_message_to_the_kernel_names_its_length_the_interface_the_address_and_nobody() -> None:
+    message = neighbour_request(28, 0x504, 7, "10.1.2.3")
+    length, kind, flags = struct.unpack_from("=IHH", message)
+    assert (length, kind, flags) == (len(message), 28, 0x505)
+    family, interface, state = struct.unpack_from("=BxxxiH", message, 16)
+    assert (family, interface, state) == (2, 7, 0x80)
+    assert bytes([8, 0, 1, 0, 10, 1, 2, 3]) in message
+    assert bytes.fromhex("0a00020002deadbeef00") in message
