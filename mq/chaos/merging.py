@@ -87,8 +87,10 @@ def judge_files(files: Iterable[Path], *, since_us: int = 0) -> Judged:
 
 
 def write_trace(files: Iterable[Path], out: Path) -> None:
-    """The merged trace, for `python -m mq.sim.spacetime` and `python -m mq.sim.group.judge`."""
+    """The merged trace, for `python -m mq.sim.spacetime` and `python -m mq.sim.group.judge`; its time begins at 0."""
+    began_ms: int | None = None
     with out.open("w", encoding="utf-8") as lines:
         lines.write(HEADING + "\n")
         for event in merge([read_events(file) for file in files]):
-            lines.write(event.to_line() + "\n")
+            began_ms = event.at_ms if began_ms is None else began_ms
+            lines.write(event._replace(at_ms=event.at_ms - began_ms).to_line() + "\n")

@@ -76,6 +76,7 @@ def test_a_life_that_keeps_the_rules_is_judged_whole(tmp_path: Path) -> None:
     assert judge_files([life(tmp_path, LIFE)], since_us=17_000).elections == 0
     write_trace([tmp_path / "n1.trace"], tmp_path / "all.txt")
     assert main([str(tmp_path / "all.txt")]) == 0
+    assert (tmp_path / "all.txt").read_text().splitlines()[1].startswith("0000000000ms  n1    start")
 
 
 def test_a_broken_rule_is_told(tmp_path: Path) -> None:
