@@ -148,7 +148,7 @@ def test_a_wiped_node_elects_nobody(members: Members) -> None:
     assert len(members.state_hashes(1, 2, 3)) == 1
 
 
-def test_a_wiped_node_comes_back_by_a_snapshot_when_the_logs_beginning_is_gone(tmp_path: Path) -> None:
+def test_wiped_and_new_nodes_come_by_a_snapshot_when_the_logs_beginning_is_gone(tmp_path: Path) -> None:
     settings = {"segment_bytes": "256KiB", "snapshot_every_bytes": "256KiB", "retention_bytes": "1MiB"}
     with Members(tmp_path / "cluster", **settings) as members:
         create_topic(members)
@@ -166,6 +166,13 @@ def test_a_wiped_node_comes_back_by_a_snapshot_when_the_logs_beginning_is_gone(t
         assert view is not None
         assert view.first_index > 1, "the beginning is nowhere any more, so it came by a snapshot"
         assert len(members.state_hashes(1, 2, 3)) == 1
+        added = members.mq("raft", "add", "4", "--peer", members.start_newcomer(4))
+        assert added.code == 0, added
+        members.await_voters(1, 2, 3, 4)
+        newcomer = members.view(4)
+        assert newcomer is not None
+        assert newcomer.first_index > 1
+        assert len(members.state_hashes(1, 2, 3, 4)) == 1
 
 
 def test_what_cannot_be_done_is_refused_in_words(members: Members) -> None:
