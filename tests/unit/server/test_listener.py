@@ -1,0 +1,103 @@
+"""When the door for clients closes and opens: at once without a quorum, after a while without a leader, never for a hand-over."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mq.server import listener as module
+from mq.server.listener import Listener
+from mq.server.node import BrokerNode, Reign
+from tests.unit.server.eventually import until
+
+OWN = 1
+NONE_LEADS = Reign(3, None, is_here=False)
+
+
+class Node:
+    """What a listener sees of a node."""
+
+    def __init__(self, reign: Reign) -> None:
+        self.reign, self.group = reign, SimpleNamespace(node_id=OWN)
+        self._changed = asyncio.Event()
+
+    def becomes(self, reign: Reign) -> None:
+        self.reign = reign
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def until(self, is_true: Callable[[], bool]) -> None:
+        while not is_true():
+            await self._changed.wait()
+
+
+class Door(Listener):
+    """A listener that only notes what it does."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 1), cast(Any, SimpleNamespace(messaging={}, outside={})))
+        self.has_clients = True
+
+    @property
+    def is_open(self) -> bool:
+        return self.has_clients
+
+    async def open(self) -> None:
+        self.has_clients = True
+
+    async def close(self, grace_s: float) -> None:
+        self.has_clients = False
+
+
+@asynccontextmanager
+async def following(reign: Reign) -> AsyncIterator[tuple[Node, Door]]:
+    node, door = Node(reign), Door()
+    task = asyncio.create_task(door.follow(cast(BrokerNode, node)))
+    await asyncio.sleep(0)
+    yield node, door
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_a_leader_that_heard_of_no_quorum_turns_its_clients_away_at_once_and_takes_them_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_S", 3600.0)
+    async with following(Reign(3, OWN, is_here=True)) as (node, door):
+        node.becomes(NONE_LEADS)
+        await until(lambda: not door.has_clients)
+        node.becomes(Reign(4, 2, is_here=False))
+        await until(lambda: door.has_clients)
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (Reign(3, 2, is_here=False), NONE_LEADS),
+        (Reign(2, OWN, is_here=True), NONE_LEADS),
+        (Reign(2, None, is_here=False), NONE_LEADS),
+    ],
+    ids=["follower", "leader that hands over", "candidate"],
+)
+async def test_others_wait_for_a_leader_first(before: Reign, now: Reign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_S", 3600.0)
+    async with following(before) as (node, door):
+        node.becomes(now)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert door.has_clients, "calls are held meanwhile"
+        node.becomes(Reign(4, 2, is_here=False))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert door.has_clients
+
+
+async def test_a_node_without_a_leader_turns_its_clients_away_when_its_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.01)
+    async with following(Reign(3, 2, is_here=False)) as (node, door):
+        node.becomes(NONE_LEADS)
+        await until(lambda: not door.has_clients)
