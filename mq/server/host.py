@@ -32,6 +32,8 @@ __all__ = ["StoreHost", "Upstairs"]
 
 _SLICE_BYTES = 256 << 10
 """Of entries that are read from the disk and applied in one go: between two slices the event loop goes on."""
+_TURNS_TO_SEND = 2
+"""Of the event loop, until what was sent has left: it is gathered in one, and written to the network at the end of it."""
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -66,6 +68,9 @@ class Upstairs(Protocol):
     def is_lone(self) -> bool:
         """Whether a short write may be done at once, in the event loop's own thread."""
 
+    def has_followers(self) -> bool:
+        """Whether what is being written was sent to others, who write it meanwhile."""
+
 
 class StoreHost(HostLoop):
     """See the module. keeper: of the files beside the log. turns: how often the loop was entered."""
@@ -91,7 +96,7 @@ class StoreHost(HostLoop):
             stands_for=self._stands_for, is_quiet=lambda: self._writes.is_empty,
         )  # fmt: skip
         self._writes = WriteQueue()
-        self._depth = self.turns = 0
+        self._depth = self.turns = self._turns_left = 0
         self._is_catching_up = False
         self._incoming: list[bytes] = []
         self._outgoing: tuple[Snapshot, bytes] | None = None
@@ -147,8 +152,23 @@ class StoreHost(HostLoop):
                 self.keeper.segment_began()
 
     def _write_more(self) -> None:
-        if self._writes.is_busy:
+        if self._writes.is_busy or self._turns_left:
             return
+        if not self._writes.is_empty and self._up.is_lone() and self._up.has_followers():
+            # A sync in the loop's own thread would hold up what was just sent: it leaves at the end of a turn.
+            self._turns_left = _TURNS_TO_SEND
+            self._loop.call_soon(self._turn_passed)
+        else:
+            self._write_now()
+
+    def _turn_passed(self) -> None:
+        self._turns_left -= 1
+        if self._turns_left:
+            self._loop.call_soon(self._turn_passed)
+        elif not self.is_over:
+            self._write_now()
+
+    def _write_now(self) -> None:
         plan = self._writes.take()
         if plan and not (self._up.is_lone() and self._lane.try_here(plan, self._on_written)):
             self._lane.submit(plan, self._on_written)

@@ -98,8 +98,7 @@ class BrokerNode:
         self._own_sequence = 0  # of the newest group of ours that is not durable yet
         self._is_idle = asyncio.Event()  # nothing is being written, and nothing waits for it
         self._is_idle.set()
-        self._is_closing = False
-        self._pacing = Pacing()
+        self._is_closing, self._pacing = False, Pacing()
         self._tick_timer: asyncio.TimerHandle | None = None
         self.host = make_host(
             disk, self._lane, self.opened, self._make_core, self, snapshot_every_bytes=snapshot_every_bytes,
@@ -272,6 +271,10 @@ class BrokerNode:
     def is_lone(self) -> bool:
         """Whether one caller alone waits for this write, which may then be done without a change of threads."""
         return self._pacing.is_lone
+
+    def has_followers(self) -> bool:
+        """Whether this node leads others."""
+        return self.group is not None and self.reign.leader == self.group.node_id and len(self.core.configuration.members) > 1
 
     def deliver(self, message: Message) -> None:
         """To another node."""
