@@ -76,7 +76,7 @@ def test_case_18_what_is_sent_during_an_election_is_acknowledged_or_clearly_fail
     clients = [RawClient(group.clients[name], topic, "") for name in others]
     for client in clients:
         place.keep(client)
-        client.send(b"warm")
+        client.send(client.client_id.encode())
     group.cluster.pause(paused)
     codes: dict[str, int] = {}
     took_s: list[float] = []
