@@ -44,7 +44,7 @@ class Compose:
 
     def run(self, *arguments: str) -> None:
         command = [*self.command(), "-f", str(FILE), "-p", self.project, *arguments]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=100, check=False)
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=200, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
 
     def up(self) -> None:
