@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from mq.core.errors import Code, MqError, NotServingError, RefusedError
 from mq.raft.errors import NotLeaderError
 from mq.rpc.endings import ENDINGS
-from mq.rpc.handling import Context, Handler, headers_of
+from mq.rpc.handling import Context, Handler, headers_of, log_failure
 from mq.rpc.methods import Cardinality, Method
 
 __all__ = ["FORWARDED_PEER", "GroupPort", "Headers", "LeaderLostError", "PassedContext", "Passer", "is_read"]
@@ -216,11 +216,14 @@ class Passer:
                     async for part in self._source(name, handler, raw, context):
                         has_begun = True
                         yield part
-                except (NotLeaderError, LeaderLostError) as error:
+                except MqError as error:
                     failed = error
+                    if not isinstance(error, NotLeaderError | LeaderLostError):
+                        log_failure(name, error)
                 if has_begun and failed is None:
                     return
-                if not has_begun and await hold.lasts(failed):
+                may_go_on = failed is None or isinstance(failed, NotLeaderError | LeaderLostError)
+                if may_go_on and not has_begun and await hold.lasts(failed):
                     continue
                 for part in ENDINGS[name](has_begun=has_begun):
                     yield part

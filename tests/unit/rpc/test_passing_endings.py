@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from mq.core.errors import Code
+from mq.core.errors import Code, MqError, NotServingError
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc import passing
 from mq.rpc.handling import Context
@@ -20,8 +20,9 @@ class Group:
 
     is_leader_here = False
 
-    def __init__(self, leader: int | None, parts: list[bytes]) -> None:
+    def __init__(self, leader: int | None, parts: list[bytes], end: MqError | None = None) -> None:
         self.leader, self.parts, self.streams = leader, parts, 0
+        self.end = end or LeaderLostError("it was killed")
 
     async def leader_changes(self, timeout_s: float) -> None:
         assert 0 < timeout_s <= passing.HOLD_S
@@ -39,7 +40,7 @@ class Group:
         self.streams += 1
         for part in self.parts:
             yield part
-        raise LeaderLostError("it was killed")
+        raise self.end
 
 
 async def never(raw: bytes, context: Context) -> AsyncGenerator[bytes, None]:
@@ -71,6 +72,13 @@ async def test_messages_that_arrived_before_the_leader_was_lost_are_followed_by_
     message, last = await answers(group)
     assert (message.message.body, last.WhichOneof("content")) == (b"bread", "delivery_timestamp")
     assert group.streams == 1, "what was handed out is not asked for twice"
+
+
+async def test_a_poll_whose_leader_gives_no_answer_in_time_ends_clearly_and_is_not_asked_for_again() -> None:
+    group = Group(2, [], NotServingError("no answer within 3 s"))
+    status, last = await answers(group)
+    assert (status.status.code, last.WhichOneof("content")) == (Code.MESSAGE_NOT_FOUND, "delivery_timestamp")
+    assert group.streams == 1
 
 
 async def test_a_pull_without_a_leader_says_that_it_may_be_tried_again() -> None:
