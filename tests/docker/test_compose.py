@@ -53,7 +53,7 @@ def test_the_image_runs_as_nobody_with_an_init_and_says_how_it_is(compose: Compo
     assert container.exec_run(["id", "-u"]).output.strip() != b"0"
     assert container.exec_run(["mq", "health"]).exit_code == 0
     wait_until(
-        lambda: container.reload() or container.attrs["State"]["Health"]["Status"] == "healthy", "it is healthy", limit_s=60
+        lambda: container.reload() or container.attrs["State"]["Health"]["Status"] == "healthy", "it is healthy", limit_s=150
     )
 
 
