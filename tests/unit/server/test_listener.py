@@ -70,8 +70,10 @@ async def test_a_leader_that_heard_of_no_quorum_turns_its_clients_away_at_once_a
     async with following(Reign(3, OWN, is_here=True)) as (node, door):
         node.becomes(NONE_LEADS)
         await until(lambda: not door.has_clients)
+        assert not door.has_clients
         node.becomes(Reign(4, 2, is_here=False))
         await until(lambda: door.has_clients)
+        assert door.has_clients
 
 
 @pytest.mark.parametrize(
@@ -101,3 +103,4 @@ async def test_a_node_without_a_leader_turns_its_clients_away_when_its_patience_
     async with following(Reign(3, 2, is_here=False)) as (node, door):
         node.becomes(NONE_LEADS)
         await until(lambda: not door.has_clients)
+        assert not door.has_clients
