@@ -86,6 +86,10 @@ def broker_command(config_file: Path | None, **flags: Any) -> int:
     from mq.server.config import load_config  # noqa: PLC0415 - the server is large
 
     config = load_config(config_file, os.environ, flags)
+    if config.parts:
+        from mq.parts import load_parts  # noqa: PLC0415 - most brokers have none
+
+        load_parts(config.parts)  # before a folder is made
     from mq.server.process import run_broker  # noqa: PLC0415 - a wrong setting is found before all of it is loaded
 
     return run_broker(config)

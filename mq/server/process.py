@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from mq.core.address import show_address
-from mq.core.errors import DamageError, MqError
+from mq.core.errors import DamageError, IllegalArgumentError, MqError
 from mq.core.quantity import show_bytes
 from mq.server.broker import Broker
 from mq.server.config import BrokerConfig
@@ -28,7 +28,8 @@ _log = logging.getLogger("mq.broker")
 def run_broker(config: BrokerConfig) -> int:
     """Run until SIGTERM or SIGINT.
 
-    Returns the exit status: 0 after a clean stop, 1 when the disk failed or the broker could not start.
+    Returns the exit status: 0 after a clean stop, 1 when the disk failed or the broker could not start, 2 when what it was told
+    cannot be.
     """
     set_up_logs(config.log_level)
     _allow_many_files()
@@ -44,7 +45,7 @@ def run_broker(config: BrokerConfig) -> int:
     except MqError as error:
         advice = _MEND.format(data=config.data) if isinstance(error, DamageError) else ""
         _log.error("the broker cannot start: %s%s", error, advice)
-        return 1
+        return 2 if isinstance(error, IllegalArgumentError) else 1
 
 
 def _allow_many_files() -> None:

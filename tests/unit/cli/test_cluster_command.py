@@ -13,7 +13,6 @@ from mq.cli.main import main
         (("up",), "Missing option '--dir'"),
         (("up", "--dir", "d", "--groups", "2"), "2: more than one group comes with stage 2"),
         (("up", "--dir", "d", "--registries", "1"), "1: registry nodes come with stage 2"),
-        (("up", "--dir", "d", "--backend", "Docker"), "docker: not yet"),
         (("up", "--dir", "d", "--nodes", "8"), "nodes: 8 is outside of 1 to 7"),
         (("up", "--dir", "d", "--base-port", "-1"), "-1 is not in the range"),
         (("up", "--dir", "d", "--set", "x"), "'x' is not NAME=VALUE, such as segment_bytes=1MiB"),

@@ -143,7 +143,7 @@ def test_the_second_endpoint_is_tried_when_the_first_is_dead(mq: Mq, broker: Fak
             "peers: node 1 itself must be among them; there are [2] (--peers)",
         ),
         (("broker", "--data", "d", "--registry", "a:1"), "comes with stage 2"),
-        (("broker", "--data", "d", "--parts", "no/such/place"), "parts: .no/such/place. is no folder"),
+        (("broker", "--data", "d", "--parts", "no/such/place"), "parts: 'no/such/place' is no folder"),
         (("broker", "--data", "d", "--replication", "paxos"), "'paxos' is not one of"),
         (("broker", "--data", "d", "--replication", "master_slave"), "master_slave comes with stage 2"),
         (

@@ -114,7 +114,9 @@ async def test_a_peer_that_takes_nothing_in_costs_bounded_memory_and_the_newest_
         await until(lambda: two.terms[-1:] == [1000])
         arrived = two.terms[:-1]
         assert 32 <= len(arrived) < 100
-        assert arrived == list(range(len(arrived)))
+        # What found no room is lost; where the system's own buffers grew meanwhile, later ones found some again.
+        assert arrived[:32] == list(range(32))
+        assert arrived == sorted(set(arrived))
         assert set(payloads(two)) == {1 << 20}
 
 
