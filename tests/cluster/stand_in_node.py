@@ -74,7 +74,19 @@ class Node:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name in ("data", "listen", "name", "peers", "peer-listen", "replication", "cluster-secret-file", "metrics", "parts"):
+    settings = (
+        "data",
+        "listen",
+        "advertise",
+        "name",
+        "peers",
+        "peer-listen",
+        "replication",
+        "cluster-secret-file",
+        "metrics",
+        "parts",
+    )
+    for name in settings:
         parser.add_argument(f"--{name}")
     parser.add_argument("--node", type=int)
     parser.add_argument("--dies", type=int, help="the node that ends at once")
