@@ -12,7 +12,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TESTS = Path(__file__).resolve().parent
-_MARK_OF_FOLDER = {"sim": "sim", "cluster": "cluster", "docker": "docker", "interop": "interop", "lessons": "lesson", "labs": "lab"}
+_MARK_OF_FOLDER = {
+    "sim": "sim",
+    "cluster": "cluster",
+    "docker": "docker",
+    "interop": "interop",
+    "lessons": "lesson",
+    "labs": "lab",
+}
 
 # Every run of a commit tries the same examples, so a failure is never "that time only"; the night looks further.
 # The machine is shared, so an example's time says nothing.
