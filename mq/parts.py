@@ -7,7 +7,7 @@
 What is taken are the classes with the names of the organs (`Raft`, `CommitLog`); what is not there stays the reference.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -18,7 +18,7 @@ from mq.broker.store.commit_log import CommitLog
 from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
 
-__all__ = ["REFERENCE", "Parts", "load_parts"]
+__all__ = ["REFERENCE", "Parts", "load_parts", "module_of", "name_of"]
 
 _METHODS = {
     "Raft": ("tick", "step", "propose", "saved", "save_failed", "applied", "view"),
@@ -76,9 +76,9 @@ def _modules(where: str) -> Iterator[ModuleType]:
         files = [file for file in sorted(path.glob("*.py")) if not file.name.startswith(("test_", "conftest"))]
         if not files:
             raise IllegalArgumentError(f"parts: there is no Python file in the folder {where}")
-        yield from map(_module_of, files)
+        yield from map(_organs_in, files)
     elif path.is_file():
-        yield _module_of(path)
+        yield _organs_in(path)
     else:
         try:
             yield import_module(where)
@@ -86,13 +86,26 @@ def _modules(where: str) -> Iterator[ModuleType]:
             raise IllegalArgumentError(f"parts: {where!r} is no folder, no file, and no module: {error}") from error
 
 
-def _module_of(file: Path) -> ModuleType:
-    spec = spec_from_file_location(f"parts_{file.stem}", file)
+def _organs_in(file: Path) -> ModuleType:
+    return module_of(
+        file,
+        f"parts_{file.stem}",
+        label="parts: ",
+        told=lambda error: f"{file} cannot be imported: {type(error).__name__}: {error}",
+    )
+
+
+def module_of(file: Path, name: str, *, told: Callable[[BaseException], str], label: str = "") -> ModuleType:
+    """Somebody's own Python file as a module of that name, wherever it lies.
+
+    told: what to say when it cannot be imported. Raises: IllegalArgumentError, beginning with `label`.
+    """
+    spec = spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise IllegalArgumentError(f"parts: {file} is no Python module: its name must end in .py")
+        raise IllegalArgumentError(f"{label}{file} is no Python module: its name must end in .py")
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise IllegalArgumentError(f"parts: {file} cannot be imported: {type(error).__name__}: {error}") from error
+        raise IllegalArgumentError(label + told(error)) from error
     return module

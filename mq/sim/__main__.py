@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mq.sim.arguments import read_seed
+from mq.sim.arguments import read_count, read_seed
 from mq.sim.checkers import BrokenPromiseError, VacuousRunError
 from mq.sim.draw import draw_loss
 from mq.sim.group.options import GROUP_STEPS
@@ -41,12 +41,6 @@ def _seeds(text: str) -> range:
     if int(first) > int(last):
         raise argparse.ArgumentTypeError(f"the first must not be above the second, as it is in {text}")
     return range(int(first), int(last) + 1)
-
-
-def _steps(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
-    return int(text)
 
 
 def _picture(text: str) -> Path:
@@ -83,9 +77,9 @@ def _parser() -> argparse.ArgumentParser:
         help="with --seed: draw the end of the run, or, of a broker, what a power loss left on the disk (.png or .svg)",
     )  # fmt: skip
     parser.add_argument(
-        "--steps", type=_steps, help=f"of a run before its end ({GROUP_STEPS}; of a broker {WorldOptions().steps})"
+        "--steps", type=read_count, help=f"of a run before its end ({GROUP_STEPS}; of a broker {WorldOptions().steps})"
     )
-    parser.add_argument("--jobs", type=_steps, default=1, metavar="N", help="with --seeds: on so many cores (%(default)s)")
+    parser.add_argument("--jobs", type=read_count, default=1, metavar="N", help="with --seeds: on so many cores (%(default)s)")
     parser.add_argument("--resume", type=_file, metavar="FILE", help="with --seeds: note there what is done, and go on from it")
     parser.add_argument("--report", type=_file, metavar="FILE", help="with --seeds: write the sums there, as a page to keep")
     parser.add_argument("--raft", default="", metavar="FILE:CLASS", help="another Raft in the place of ours")

@@ -1,11 +1,10 @@
 """Puts another Raft in the place of ours: a student's, or a wrong one."""
 
 import os
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
 from mq.core.errors import IllegalArgumentError
+from mq.parts import module_of
 from mq.raft.node import RaftNode
 from mq.sim.raised import raised
 
@@ -31,23 +30,12 @@ def load_raft(where: str) -> type[RaftNode]:
     path = Path(file)
     if not path.is_file():
         raise IllegalArgumentError(f"{where!r}: there is no file {file!r}; it should read FILE:Class, as in {_EXAMPLE}")
-    found = getattr(_module_of(path), name, None)
+    module = module_of(path, f"raft_of_{path.stem}", told=lambda error: f"{path.name} cannot be imported: {raised(error)}")
+    found = getattr(module, name, None)
     if not (isinstance(found, type) and issubclass(found, RaftNode)):
         lack = f"{name} in {file} is not derived from mq.raft.node.RaftNode" if found else f"{file} has no class {name}"
         raise IllegalArgumentError(f"{lack}; write: class {name}(RaftNode)")
     return found
-
-
-def _module_of(path: Path) -> ModuleType:
-    spec = spec_from_file_location(f"raft_of_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise IllegalArgumentError(f"{path} is no Python module: its name must end in .py")
-    module = module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise IllegalArgumentError(f"{path.name} cannot be imported: {raised(error)}") from error
-    return module
 
 
 def raft_of_environment() -> type[RaftNode]:

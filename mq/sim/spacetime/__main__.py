@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mq.sim.arguments import read_count
 from mq.sim.spacetime import NothingToDrawError, PictureTooLongError, Window, draw
 from mq.sim.trace import Event
 
@@ -39,12 +40,6 @@ def _picture(text: str) -> Path:
     return path
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m mq.sim.spacetime", description="Draw the trace of a group in space and time."
@@ -56,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", dest="to_ms", type=int, metavar="MS", help="end at this virtual time")
     parser.add_argument("--from-event", type=int, metavar="N", help="begin at this event, counted from 1")
     parser.add_argument("--to-event", type=int, metavar="N", help="end at this event")
-    parser.add_argument("--last", type=_count, metavar="N", help="only the last N moments of all this")
+    parser.add_argument("--last", type=read_count, metavar="N", help="only the last N moments of all this")
     parser.add_argument("--around", dest="around_ms", type=int, metavar="MS", help="not the last moments, but those around this")
     parser.add_argument("--nodes", metavar="n1,n2", help="only these nodes")
     parser.add_argument("--heartbeats", action="store_true", help="draw those, too, of which nothing came")
