@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 from mq.core.errors import Code, MqError, NotServingError, RefusedError
 from mq.raft.errors import NotLeaderError
+from mq.rpc.call_codec import Headers
 from mq.rpc.endings import ENDINGS
 from mq.rpc.handling import Context, Handler, headers_of, log_failure
 from mq.rpc.methods import Cardinality, Method
 
-__all__ = ["FORWARDED_PEER", "GroupPort", "Headers", "LeaderLostError", "PassedContext", "Passer", "is_read"]
+__all__ = ["FORWARDED_PEER", "GroupPort", "LeaderLostError", "PassedContext", "Passer", "is_read"]
 
-Headers = tuple[tuple[str, str], ...]
 HOLD_S = 2.0
 FORWARDED_PEER = "x-raftmq-peer"
 """The header that tells the leader by which address the client reached the node that passed the call on."""
@@ -77,10 +77,10 @@ class GroupPort(Protocol):
 class PassedContext:
     """Of a call that another node passed on, what handlers need. RocketMQ's headers are passed on with it."""
 
-    def __init__(self, headers: tuple[tuple[str, str], ...], deadline_s: float | None) -> None:
+    def __init__(self, headers: Headers, deadline_s: float | None) -> None:
         self._headers, self._deadline_s = headers, deadline_s
 
-    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+    def invocation_metadata(self) -> Headers:
         """As the client sent it."""
         return self._headers
 
@@ -211,18 +211,18 @@ class Passer:
             hold = _Hold(self._group, name)
             while True:
                 failed: MqError | None = None
-                has_begun = False
+                has_begun, may_go_on = False, True
                 try:
                     async for part in self._source(name, handler, raw, context):
                         has_begun = True
                         yield part
-                except MqError as error:
+                except (NotLeaderError, LeaderLostError) as error:
                     failed = error
-                    if not isinstance(error, NotLeaderError | LeaderLostError):
-                        log_failure(name, error)
+                except MqError as error:
+                    failed, may_go_on = error, False
+                    log_failure(name, error)
                 if has_begun and failed is None:
                     return
-                may_go_on = failed is None or isinstance(failed, NotLeaderError | LeaderLostError)
                 if may_go_on and not has_begun and await hold.lasts(failed):
                     continue
                 for part in ENDINGS[name](has_begun=has_begun):
@@ -251,6 +251,6 @@ async def _answered(handler: Handler, raw: bytes, context: Context) -> bytes:
     return answer
 
 
-def _headers(context: Context) -> tuple[tuple[str, str], ...]:
+def _headers(context: Context) -> Headers:
     headers: dict[str, Any] = headers_of(context)
     return (*headers.items(), (FORWARDED_PEER, context.peer()))

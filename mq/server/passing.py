@@ -7,9 +7,10 @@ from typing import cast
 
 from mq.core.errors import MqError
 from mq.raft.errors import NotLeaderError
+from mq.rpc.call_codec import Headers
 from mq.rpc.handling import Context, Handler
 from mq.rpc.methods import Cardinality, Method
-from mq.rpc.passing import Headers, LeaderLostError, PassedContext, is_read
+from mq.rpc.passing import LeaderLostError, PassedContext, is_read
 from mq.server.node import BrokerNode, Reign
 from mq.server.peer_calling import CallRefusedError, OutgoingCall, PeerLostError, PeerUnreachableError
 from mq.server.peer_network import PeerNetwork

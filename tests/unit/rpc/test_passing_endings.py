@@ -8,9 +8,10 @@ import pytest
 from mq.core.errors import Code, MqError, NotServingError
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc import passing
+from mq.rpc.call_codec import Headers
 from mq.rpc.handling import Context
 from mq.rpc.methods import MESSAGING
-from mq.rpc.passing import Headers, LeaderLostError, PassedContext, Passer
+from mq.rpc.passing import LeaderLostError, PassedContext, Passer
 
 MESSAGE = pb.ReceiveMessageResponse(message=pb.Message(body=b"bread")).SerializeToString()
 

@@ -8,9 +8,10 @@ import pytest
 from mq.core.errors import Code, NotServingError, RefusedError
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc import passing
+from mq.rpc.call_codec import Headers
 from mq.rpc.handling import Context
 from mq.rpc.methods import MESSAGING
-from mq.rpc.passing import Headers, PassedContext, Passer
+from mq.rpc.passing import PassedContext, Passer
 from mq.rpc.status import ok, status
 
 NAME = "QueryRoute"
