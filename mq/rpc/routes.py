@@ -34,8 +34,8 @@ def _scheme(host: str) -> "pb.AddressScheme.ValueType":
 class RouteBook:
     """The routes of one broker group. addresses: (host, port) of its nodes, as clients reach them.
 
-    own: of this node. alive: those of nodes that can be reached now; by default all. members: the addresses as the group itself
-    knows them, which take the place of `addresses`; None while it does not know all.
+    own: of this node. members: the addresses as the group itself knows them, which take the place of `addresses`; None while it
+    does not know all.
     """
 
     def __init__(
@@ -44,12 +44,11 @@ class RouteBook:
         addresses: Sequence[Address],
         *,
         own: Address | None = None,
-        alive: Callable[[], Sequence[Address]] | None = None,
         members: Callable[[], Sequence[Address] | None] = lambda: None,
     ) -> None:
         self._name = broker_name
         self._own = own if own is not None else addresses[0]
-        self._alive, self._members = alive or (lambda: self._addresses), members
+        self._members = members
         self._static = tuple(addresses)
         self._set(self._static)
         self.store_host = show_address(self._own)
@@ -74,7 +73,7 @@ class RouteBook:
     def _brokers(self, language: str) -> list[pb.Broker]:
         """All nodes are one broker with several addresses, so that a client need not be told when another one leads.
 
-        The Node client (language HTTP) cannot use several addresses: for it each living node is a broker of its own, and its
+        The Node client (language HTTP) cannot use several addresses: for it each node is a broker of its own, and its
         retries go to another broker. The Rust client spreads its calls over all addresses, the dead ones too: it gets the one
         that it has come in by.
         """
@@ -86,8 +85,8 @@ class RouteBook:
         if language == "RUST":
             return [pb.Broker(name=self._name, id=0, endpoints=endpoints_of([self._own]))]
         if language == "HTTP":
-            alive = sorted({self._own, *self._alive()})
             return [
-                pb.Broker(name=f"{self._name}-{self._numbers.get(one, 0)}", id=0, endpoints=endpoints_of([one])) for one in alive
+                pb.Broker(name=f"{self._name}-{self._numbers.get(one, 0)}", id=0, endpoints=endpoints_of([one]))
+                for one in sorted({self._own, *self._addresses})
             ]
         return [self._broker]

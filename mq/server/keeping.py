@@ -48,7 +48,6 @@ class Keeper:
         self._disk, self._lane, self._log, self._machine = disk, lane, log, machine
         self._every_bytes, self._stands_for, self._is_quiet = every_bytes, stands_for, is_quiet
         self.snapshots = snapshots
-        self.last_index = max(snapshots, default=0)
         self.state_hash: tuple[int, int] | None = None
         self.is_closing = False
         self._bytes_since = 0
@@ -57,6 +56,11 @@ class Keeper:
         self._boundaries = {segment.first_index for segment in log.segments()}
         self._note_timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def last_index(self) -> int:
+        """Of the newest snapshot on the disk; 0 without one."""
+        return max(self.snapshots, default=0)
 
     # --- when
 
@@ -162,7 +166,6 @@ class Keeper:
         """A snapshot is durable; older ones that it makes superfluous go."""
         index = stands_for.last.index
         self.snapshots[index] = stands_for
-        self.last_index = max(self.last_index, index)
         files = snapshots_in({snapshot_file(kept): 0 for kept in self.snapshots})
         boundaries = [segment.first_index for segment in self._log.segments()]
         superfluous = superfluous_snapshots(files, self._log.first_index, boundaries)

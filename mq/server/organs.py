@@ -37,8 +37,8 @@ _STAMP = "organs.json"
 _OPERATIONS = (Create, Write, Sync, Remove, Replace)
 _T = TypeVar("_T")
 
-Look = Callable[[str, Any, tuple[Any, ...], Any], None]
-"""What a call came to, seen from outside: what ("organ: `method`"), the organ, its arguments, what it returned."""
+Look = Callable[[str, str, Any, tuple[Any, ...], Any], None]
+"""What a call came to, seen from outside: the method, "organ: `method`", the organ, its arguments, what it returned."""
 
 
 class OrganError(MqError):
@@ -115,10 +115,12 @@ class Organs:
 
     def shown(self, turns: int, appends: int) -> list[tuple[str, str, int]]:
         """(organ, class, calls) of each. turns, appends: how often the reference's Raft and log were called."""
-        found = []
+        found, replaced, reference = [], self.parts.replaced(), {"raft": turns, "commit_log": appends}
         for organ, name in self.parts.names().items():
-            counted = sum(count for key, count in self.calls.items() if key.startswith(f"{organ}."))
-            found.append((organ, name, counted if organ in self.parts.replaced() else turns if organ == "raft" else appends))
+            calls = reference[organ]
+            if organ in replaced:
+                calls = sum(count for key, count in self.calls.items() if key.startswith(f"{organ}."))
+            found.append((organ, name, calls))
         return found
 
     def stamp(self, folder: Path) -> str:
@@ -152,7 +154,7 @@ def _guard(
             found = method(self, *arguments, **named)
             if outer is None:  # a call from outside; what the organ asks of itself is its own affair
                 calls[key] += 1
-                look(what, self, arguments, found)
+                look(name, what, self, arguments, found)
         except MqError:
             raise
         except Exception as error:
@@ -179,8 +181,7 @@ _LISTS = {
 }
 
 
-def _looked_at_raft(what: str, node: Any, _arguments: tuple[Any, ...], found: Any) -> None:
-    name = what.split("`")[1]
+def _looked_at_raft(name: str, what: str, node: Any, _arguments: tuple[Any, ...], found: Any) -> None:
     if name == "view":
         _expect(what, found, NodeView)
     if name not in _RAFT_OUTPUTS:
@@ -199,8 +200,7 @@ def _looked_at_raft(what: str, node: Any, _arguments: tuple[Any, ...], found: An
         raise OrganError(f"{what} wants entry {found.apply_to} to be applied, and only those up to {last} are durable here")
 
 
-def _looked_at_log(what: str, log: Any, arguments: tuple[Any, ...], found: Any) -> None:
-    name = what.split("`")[1]
+def _looked_at_log(name: str, what: str, log: Any, arguments: tuple[Any, ...], found: Any) -> None:
     if name in {"append", "reset"}:
         _expect(what, found, Appended)
         _check_plan(what, found.plan)

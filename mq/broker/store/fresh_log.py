@@ -71,9 +71,7 @@ class FreshLog:
 
     def abandon(self, sequence: int) -> None:
         """See `LogStorage`. What it had superseded is back, and is read from the disk when it is applied."""
-        first = self._log.last_index + 1
         self._log.abandon(sequence)
-        self._forget_from(min(first, self._log.last_index + 1))
         self.fresh = {index: one for index, one in self.fresh.items() if self._log.term_at(LogIndex(index)) == one[0].term}
 
     def drop_before(self, index: LogIndex) -> Plan:
