@@ -14,7 +14,6 @@ from typing import Any
 import grpc
 
 from mq.broker.exchange import Outgoing, ReceiveWish
-from mq.broker.state import Topic
 from mq.core.errors import Code, MqError, RefusedError
 from mq.core.limits import LONG_POLL_MS_MAX
 from mq.proto import rocketmq_v2_pb2 as pb
@@ -91,10 +90,8 @@ class MessagingHandlers:
         request = parse(pb.QueryRouteRequest, raw)
         validate.check_topic(request.topic.name)
         topic = self._admin.topic(request.topic.name)
-        return pb.QueryRouteResponse(status=ok(), message_queues=self._queues(topic, request.topic, context)).SerializeToString()
-
-    def _queues(self, topic: Topic, named: pb.Resource, context: Context) -> list[pb.MessageQueue]:
-        return self._routes.queues(topic, named, headers_of(context).get("x-mq-language", ""))
+        queues = self._routes.queues(topic, request.topic, headers_of(context).get("x-mq-language", ""))
+        return pb.QueryRouteResponse(status=ok(), message_queues=queues).SerializeToString()
 
     async def query_assignment(self, raw: bytes, context: Context) -> bytes:
         """Which queues a push consumer polls. RocketMQ: QueryAssignment."""
@@ -106,11 +103,8 @@ class MessagingHandlers:
         if not topic.permission.is_readable:
             raise RefusedError(Code.FORBIDDEN, f"topic {topic.name} is not readable: it has no readable queue")
         group = next((g for g in self._admin.groups() if g.name == request.group.name), None)
-        queues = self._queues(topic, request.topic, context)
-        if group is None or not group.is_fifo:
-            # One for the whole broker: every consumer may be given messages of every queue.
-            queues = queues[:1]
-            queues[0].id = -1
+        language = headers_of(context).get("x-mq-language", "")
+        queues = self._routes.polled(topic, request.topic, language, is_fifo=group is not None and group.is_fifo)
         assignments = [pb.Assignment(message_queue=queue) for queue in queues]
         return pb.QueryAssignmentResponse(status=ok(), assignments=assignments).SerializeToString()
 

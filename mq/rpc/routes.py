@@ -59,23 +59,39 @@ class RouteBook:
         self._numbers = {address: number for number, address in enumerate(sorted(addresses), 1)}
 
     def queues(self, topic: Topic, named: pb.Resource, language: str = "") -> list[pb.MessageQueue]:
-        """The queues of a topic. named: the topic as the request has it, which is echoed. language: of the client."""
-        brokers = self._brokers(language)
+        """The queues of a topic, broker by broker. named: the topic as the request has it, which is echoed.
+
+        language: of the client. Where the group is several brokers to a client, each of them has all the queues: any node takes
+        any call. RocketMQ: QueryRoute.
+        """
         return [
             pb.MessageQueue(
                 topic=named, id=queue.queue_id, permission=int(topic.permission),  # type: ignore[arg-type]
-                broker=brokers[queue.queue_id % len(brokers)],
+                broker=broker,
                 accept_message_types=[int(topic.kind)],  # type: ignore[list-item]
             )
-            for queue in topic.queues
+            for broker in self._brokers(language) for queue in topic.queues
         ]  # fmt: skip
+
+    def polled(self, topic: Topic, named: pb.Resource, language: str = "", *, is_fifo: bool = False) -> list[pb.MessageQueue]:
+        """What a push consumer polls: for a FIFO group the queues, for another the whole of each broker, as queue -1.
+
+        RocketMQ: QueryAssignment.
+        """
+        queues = self.queues(topic, named, language)
+        if is_fifo:
+            return queues
+        whole: dict[str, pb.MessageQueue] = {}
+        for queue in queues:
+            whole.setdefault(queue.broker.name, queue).id = -1
+        return list(whole.values())
 
     def _brokers(self, language: str) -> list[pb.Broker]:
         """All nodes are one broker with several addresses, so that a client need not be told when another one leads.
 
-        The Node client (language HTTP) cannot use several addresses: for it each node is a broker of its own, and its
-        retries go to another broker. The Rust client spreads its calls over all addresses, the dead ones too: it gets the one
-        that it has come in by.
+        The Node client (language HTTP) cannot use several addresses: for it each node is a broker of its own, this one first,
+        which it asks for its assignments. It sends to queues of number 0 alone, and again to another broker only: each broker
+        needs one. The Rust client spreads its calls over all addresses, the dead ones too: it gets the one it has come in by.
         """
         known = tuple(self._members() or self._static)
         if known != self._addresses:
@@ -87,6 +103,6 @@ class RouteBook:
         if language == "HTTP":
             return [
                 pb.Broker(name=f"{self._name}-{self._numbers.get(one, 0)}", id=0, endpoints=endpoints_of([one]))
-                for one in sorted({self._own, *self._addresses})
+                for one in sorted({self._own, *self._addresses}, key=lambda one: (one != self._own, one))
             ]
         return [self._broker]

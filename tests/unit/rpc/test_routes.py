@@ -44,9 +44,22 @@ def test_a_rust_client_is_told_of_the_node_that_it_came_in_by() -> None:
     assert told(RouteBook("b", [A], own=B, members=lambda: [A, B]), "RUST") == [[B]]
 
 
-def test_for_a_node_client_each_member_is_a_broker_with_a_number_of_its_own() -> None:
-    book = RouteBook("b", [A], own=A, members=lambda: [A, B, C])
+def test_for_a_node_client_each_member_is_a_broker_with_a_number_of_its_own_and_has_all_queues() -> None:
+    book = RouteBook("b", [A], own=B, members=lambda: [A, B, C])
     wide = topic()
-    wide.grow(3)
+    wide.grow(2)
     queues = book.queues(wide, pb.Resource(name="t"), "HTTP")
-    assert [queue.broker.name for queue in queues] == ["b-1", "b-2", "b-3"]
+    # It sends to queues of number 0 alone, and asks the first broker for what it polls: the node that it has come in by.
+    places = [(queue.broker.name, queue.id) for queue in queues]
+    assert places == [("b-2", 0), ("b-2", 1), ("b-1", 0), ("b-1", 1), ("b-3", 0), ("b-3", 1)]
+    assert [len(queue.broker.endpoints.addresses) for queue in queues] == [1] * 6
+
+
+def test_a_push_consumer_polls_the_whole_of_each_broker_and_of_a_fifo_group_each_queue() -> None:
+    book = RouteBook("b", [A], own=B, members=lambda: [A, B, C])
+    wide, named = topic(), pb.Resource(name="t")
+    wide.grow(2)
+    whole, fifo, node = book.polled(wide, named), book.polled(wide, named, is_fifo=True), book.polled(wide, named, "HTTP")
+    assert [(queue.broker.name, queue.id) for queue in whole] == [("b", -1)]
+    assert [(queue.broker.name, queue.id) for queue in fifo] == [("b", 0), ("b", 1)]
+    assert [(queue.broker.name, queue.id) for queue in node] == [("b-2", -1), ("b-1", -1), ("b-3", -1)]
