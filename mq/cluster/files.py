@@ -121,10 +121,10 @@ class ClusterFile:
         return self.folder / "data" / name
 
     def secret_file(self) -> Path:
-        """The secret of the cluster; made on first use."""
+        """The secret of the cluster; made on first use, once, also when several ask at the same moment."""
         file = self.folder / "cluster.secret"
         if not file.exists():
-            _write_private(file, secrets.token_hex(32) + "\n")
+            _write_private(file, secrets.token_hex(32) + "\n", keeps_earlier=True)
         return file
 
 
@@ -171,13 +171,17 @@ def write_json(file: Path, content: dict[str, Any]) -> None:
     _write_private(file, json.dumps(content, indent=2) + "\n")
 
 
-def _write_private(file: Path, text: str) -> None:
+def _write_private(file: Path, text: str, *, keeps_earlier: bool = False) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     made = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
             handle.write(text)
-        made.replace(file)
+        if keeps_earlier:
+            with suppress(FileExistsError):
+                os.link(made, file)
+        else:
+            made.replace(file)
     finally:
         with suppress(FileNotFoundError):
             made.unlink()

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,20 @@ def test_a_cluster_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert set(made.parts) == {"broker-a-1", "broker-a-2", "broker-a-3"}
     direct = ClusterPlan(base_port=0, is_direct=True).make(tmp_path)
     assert (direct.token, direct.proxied) == ("", [])
+
+
+def test_nodes_that_ask_for_the_secret_at_the_same_moment_get_the_same(tmp_path: Path) -> None:
+    for number in range(20):
+        made, start = ClusterPlan(base_port=0).make(tmp_path / f"{number}"), threading.Barrier(4)
+
+        def secret(made: ClusterFile = made, start: threading.Barrier = start) -> str:
+            start.wait(10)
+            return made.secret_file().read_text()
+
+        with ThreadPoolExecutor(4) as pool:
+            found = {asked.result() for asked in [pool.submit(secret) for _ in range(4)]}
+        assert len(found) == 1
+        assert [file.name for file in made.folder.iterdir()] == ["cluster.secret"]
 
 
 @pytest.mark.parametrize(
