@@ -1,7 +1,5 @@
-"""Faults, carried out on a cluster of local processes, and undone again."""
+"""Faults, carried out on a cluster, and undone again."""
 
-import json
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +7,8 @@ from pathlib import Path
 from mq.chaos.history import FaultDone
 from mq.chaos.plan import Fault
 from mq.cluster.asking import ask_all, ask_broker, leader_of
-from mq.cluster.backend import NodeInfo
+from mq.cluster.backend import ClusterBackend, NodeInfo
 from mq.cluster.errors import ClusterError
-from mq.cluster.local import LocalCluster
 from mq.cluster.polling import poll_until
 from mq.core.errors import MqError
 from mq.server.faults import Faults
@@ -66,16 +63,12 @@ class TraceNotes:
 class Injector:
     """One fault at a time; everything here blocks.
 
-    fault_folder: where the nodes look for what they are to play, None when they do not. wait: for so many seconds, or
-    less when the run is ended. surprises: what went wrong that nobody did.
+    wait: for so many seconds, or less when the run is ended. surprises: what went wrong that nobody did.
     """
 
-    def __init__(
-        self, cluster: LocalCluster, fault_folder: Path | None, notes: TraceNotes, wait: Callable[[float], object]
-    ) -> None:
-        self._cluster, self._fault_folder, self._notes, self._wait = cluster, fault_folder, notes, wait
+    def __init__(self, cluster: ClusterBackend, notes: TraceNotes, wait: Callable[[float], object]) -> None:
+        self._cluster, self._notes, self._wait = cluster, notes, wait
         self._numbers = {node.name: node.node for node in cluster.status().nodes}
-        self._groups = {node.name: node.group for node in cluster.status().nodes}
         self._cuts: list[tuple[int, int]] = []
         self.surprises: list[str] = []
         self.verbs: dict[str, Callable[[Fault, list[str], bool], int]] = {
@@ -123,14 +116,13 @@ class Injector:
 
     def repair(self) -> None:
         """All is well again: nothing cut, full, slow, paused or stopped."""
-        if self._fault_folder is not None:
+        if self._cluster.is_under_test:
             for name in self._numbers:
-                self._play(name, None)
+                self._cluster.play(name, Faults())
         states = {node.name: node.state for node in self._cluster.status().nodes}
         for name, state in states.items():
             if state == "paused":
-                self._cluster.resume(name)
-                self._notes.note(self._numbers[name], "resume")
+                self._resume(name)
         if self._cluster.status().cuts:
             self._heal()
         stopped = [name for name, state in states.items() if state == "stopped"]
@@ -144,6 +136,10 @@ class Injector:
     def _end(self, name: str) -> None:
         self._cluster.kill(name)
         self._notes.note(self._numbers[name], "kill")
+
+    def _resume(self, name: str) -> None:
+        self._cluster.resume(name)
+        self._notes.note(self._numbers[name], "resume")
 
     def _start(self, name: str) -> None:
         self._cluster.start(name, is_awaited=False)
@@ -168,10 +164,12 @@ class Injector:
         return 1  # who is left has no quorum, and steps down if it led
 
     def _pause(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
+        began_s = time.monotonic()  # the verbs take their time, too
         self._cluster.pause(victims[0])
         self._notes.note(self._numbers[victims[0]], "pause")
         self._wait(fault.duration_s)
-        return int(is_leader and fault.duration_s > _NOTICED_S)
+        self._resume(victims[0])
+        return int(is_leader and time.monotonic() - began_s > _NOTICED_S)
 
     def _restart(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
         self._cluster.stop(victims[0])
@@ -193,7 +191,7 @@ class Injector:
     def _wiped_node(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
         name = victims[0]
         self._end(name)
-        shutil.rmtree(self._info(name).data)
+        self._cluster.wipe(name)
         self._notes.note(self._numbers[name], "wipe")
         self._wait(fault.duration_s)
         self._start(name)
@@ -245,27 +243,17 @@ class Injector:
 
     # --- what the nodes play themselves
 
-    def _play(self, name: str, faults: Faults | None) -> None:
-        assert self._fault_folder is not None
-        file = self._fault_folder / f"{self._groups[name]}-{self._numbers[name]}.json"
-        if faults is None:
-            file.unlink(missing_ok=True)
-            return
-        made = file.with_suffix(".new")
-        made.write_text(json.dumps({field: getattr(faults, field) for field in Faults.__dataclass_fields__}), encoding="utf-8")
-        made.replace(file)
-
     def _disk_full(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
-        self._play(victims[0], Faults(is_full=True))
+        self._cluster.play(victims[0], Faults(is_full=True))
         self._notes.note(self._numbers[victims[0]], "disk-full")
         self._wait(fault.duration_s)
-        self._play(victims[0], None)
+        self._cluster.play(victims[0], Faults())
         self._notes.note(self._numbers[victims[0]], "disk-free")
         return int(is_leader)
 
     def _sync_error(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
         name = victims[0]
-        self._play(name, Faults(is_sync_failing=True))
+        self._cluster.play(name, Faults(is_sync_failing=True))
         self._notes.note(self._numbers[name], "sync-fails")
 
         def is_over() -> bool:
@@ -275,17 +263,17 @@ class Injector:
             self.surprises.append(f"{name} goes on, though its disk failed {_ENDS_S_MAX:g} s ago")
             return int(is_leader)
         self._notes.note(self._numbers[name], "kill")
-        self._play(name, None)
+        self._cluster.play(name, Faults())
         self._wait(fault.duration_s)
         return int(is_leader)
 
     def _slow_disk(self, fault: Fault, victims: list[str], _is_leader: bool) -> int:  # noqa: FBT001
-        self._play(victims[0], Faults(slow_ms=fault.amount))
+        self._cluster.play(victims[0], Faults(slow_ms=fault.amount))
         self._notes.note(self._numbers[victims[0]], "slow-disk", ms=fault.amount)
         self._wait(fault.duration_s)
         return 0
 
     def _clock_jump(self, fault: Fault, victims: list[str], _is_leader: bool) -> int:  # noqa: FBT001
-        self._play(victims[0], Faults(wall_shift_ms=fault.amount))
+        self._cluster.play(victims[0], Faults(wall_shift_ms=fault.amount))
         self._wait(fault.duration_s)
         return 0

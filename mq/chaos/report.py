@@ -7,11 +7,14 @@ from pathlib import Path
 from mq.chaos.checks import CHECKS, doubles, longest_gap_s
 from mq.chaos.history import DONE, REFUSED, UNKNOWN, History
 from mq.chaos.merging import judge_files
+from mq.cluster.files import TRACES
 
-__all__ = ["HISTORY", "TRACES", "Report", "judge_run"]
+__all__ = ["HISTORY", "NOTES", "TRACES", "Report", "judge_run"]
 
-HISTORY, TRACES = "history.jsonl", "traces"
-"""Where a run keeps what it saw, in its folder."""
+HISTORY = "history.jsonl"
+"""Where a run keeps what clients saw, in its folder."""
+NOTES = "zz-chaos.trace"
+"""Among the traces of the nodes: what was done to them. The last one by name, so that a cause that they tell comes first."""
 
 _ELECTIONS_TO_SPARE = 2
 _SHOWN_MAX = 5
@@ -59,7 +62,7 @@ def judge_run(folder: Path) -> Report:
 
 def _judge_traces(folder: Path, history: History, report: Report) -> None:
     files = sorted(folder.glob("*.trace"))
-    if not files:
+    if all(file.name == NOTES for file in files):
         report.lines.append("        the nodes write no traces: nothing to judge there")
         return
     found = judge_files(files, since_us=int(history.facts["began_s"] * 1e6))
@@ -77,9 +80,13 @@ def _tell_figures(history: History, report: Report) -> None:
     delivered = sum(len(receive.messages) for receive in history.receives)
     again = sum(one.attempt > 1 for receive in history.receives for one in receive.messages)
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(faults.items()))
+    if "nodes" in history.facts:
+        report.lines.append(f"nodes     {history.facts['nodes']}")
     report.lines += [
         f"messages  {outcomes[DONE]} acknowledged, sends failed: {outcomes[REFUSED]}, unknown: {outcomes[UNKNOWN]}",
         f"          {len(history.stored)} stored, twice: {len(doubles(history))}; {delivered} deliveries, {again} of them again",
         f"faults    {sum(faults.values())}: {kinds or 'none'}",
         f"gap       {longest_gap_s(history.sends):.3f} s at most without an acknowledged message",
     ]
+    if history.facts.get("left_out"):
+        report.lines.append(f"left out  {', '.join(history.facts['left_out'])}: the nodes have no place for faults")

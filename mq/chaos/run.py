@@ -1,7 +1,6 @@
 """A run: a cluster, clients, faults one after the other; then all is healed, drained, read, and judged."""
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,18 +12,18 @@ from mq.chaos.history import Journal
 from mq.chaos.injecting import NEEDS_FAULT_FILES, Injector, TraceNotes
 from mq.chaos.load import Load, Size, Topics
 from mq.chaos.plan import WEIGHTS, faults
-from mq.chaos.report import HISTORY, TRACES
+from mq.chaos.report import HISTORY, NOTES
+from mq.cluster.backend import ClusterBackend
+from mq.cluster.docker_plan import DEFAULT_IMAGE
 from mq.cluster.errors import ClusterError
-from mq.cluster.files import ClusterFile
-from mq.cluster.local import LocalCluster
+from mq.cluster.files import TRACES, ClusterFile
+from mq.cluster.opening import cluster_in, cluster_up
 from mq.cluster.plan import ClusterPlan
 from mq.core.errors import MqError
 from mq.core.message import MessageKind
-from mq.server.faults import ENVIRONMENT_NAME
 
 __all__ = ["ChaosPlan", "run_chaos"]
 
-_FAULTS = "faults"
 _ATTEMPTS_MAX = 1000
 """Of a delivery: nothing is to become a dead letter here."""
 _SETTINGS = {"segment_bytes": "1MiB", "snapshot_every_bytes": "1MiB"}
@@ -35,13 +34,18 @@ _TOPIC_S_MAX = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChaosPlan:
-    """weights: of the kinds of faults. nodes, settings: of a cluster that is not there yet. tell: takes a line for people."""
+    """weights: of the kinds of faults. nodes, settings, image: of a cluster that is not there yet. tell: takes a line for people.
+
+    backend: what nodes are to run in; None for what they ran in before, or else local.
+    """
 
     folder: Path
     seed: int
     seconds: float
     weights: Mapping[str, int] = field(default_factory=lambda: dict(WEIGHTS))
     nodes: int = 3
+    backend: str | None = None
+    image: str = DEFAULT_IMAGE
     settings: Mapping[str, str] = field(default_factory=dict)
     size: Size = field(default_factory=Size)
     tell: Callable[[str], None] = lambda _line: None
@@ -55,7 +59,7 @@ def run_chaos(plan: ChaosPlan) -> None:
     folder = plan.folder.resolve()
     (folder / HISTORY).unlink(missing_ok=True)
     with _cluster_in(folder, plan) as cluster:
-        notes = TraceNotes(folder / TRACES / "zz-chaos.trace")
+        notes = TraceNotes(folder / TRACES / NOTES)
         journal = Journal(folder / HISTORY)
         try:
             asyncio.run(_Run(plan, cluster, journal, notes).go())
@@ -65,44 +69,39 @@ def run_chaos(plan: ChaosPlan) -> None:
 
 
 @contextmanager
-def _cluster_in(folder: Path, plan: ChaosPlan) -> Iterator[LocalCluster]:
+def _cluster_in(folder: Path, plan: ChaosPlan) -> Iterator[ClusterBackend]:
     """The cluster that runs there; else one for this run alone."""
+    backend = plan.backend or "local"
     if ClusterFile.exists(folder):
-        found = LocalCluster(folder)
+        file = ClusterFile.read(folder)
+        backend = plan.backend or file.backend
+        file.check_backend(backend)
+        found = cluster_in(folder)
         if any(node.state != "stopped" for node in found.status().nodes):
             yield found
             return
-    (folder / _FAULTS).mkdir(parents=True, exist_ok=True)
-    for left in (folder / _FAULTS).iterdir():
-        left.unlink()
-    settings = {**_SETTINGS, "trace": str(folder / TRACES / "{name}-{node}.trace"), **plan.settings}
-    before = os.environ.get(ENVIRONMENT_NAME)
-    os.environ[ENVIRONMENT_NAME] = str(folder / _FAULTS)
+    wanted = ClusterPlan(nodes=plan.nodes, base_port=0, settings={**_SETTINGS, **plan.settings}, is_under_test=True)
+    made = cluster_up(folder, wanted, backend=backend, image=plan.image)
     try:
-        made = LocalCluster.up(folder, ClusterPlan(nodes=plan.nodes, base_port=0, settings=settings))
-        try:
-            yield made
-        finally:
-            made.down()
+        yield made
     finally:
-        del os.environ[ENVIRONMENT_NAME]
-        if before is not None:
-            os.environ[ENVIRONMENT_NAME] = before
+        made.down()
 
 
 class _Run:
     """One run against a cluster that serves."""
 
-    def __init__(self, plan: ChaosPlan, cluster: LocalCluster, journal: Journal, notes: TraceNotes) -> None:
+    def __init__(self, plan: ChaosPlan, cluster: ClusterBackend, journal: Journal, notes: TraceNotes) -> None:
         self._plan, self._journal, self._tell = plan, journal, plan.tell
         self._stop = threading.Event()
-        fault_folder = cluster.folder / _FAULTS
-        is_playing = fault_folder.is_dir()
-        left_out = () if is_playing else NEEDS_FAULT_FILES
+        left_out = frozenset[str]() if cluster.is_under_test else NEEDS_FAULT_FILES
+        self._left_out = sorted(kind for kind in left_out if plan.weights.get(kind))
         self._weights = {kind: weight for kind, weight in plan.weights.items() if kind not in left_out}
-        if not is_playing:
-            self._tell(f"the nodes were started without a place for faults: no {', '.join(sorted(NEEDS_FAULT_FILES))}")
-        self._injector = Injector(cluster, fault_folder if is_playing else None, notes, self._stop.wait)
+        if self._left_out:
+            self._tell(f"the nodes were started without a place for faults: no {', '.join(self._left_out)}")
+        if not any(self._weights.values()):
+            raise ClusterError(f"no fault is left: nodes that `mq cluster up` made cannot play {', '.join(self._left_out)}")
+        self._injector = Injector(cluster, notes, self._stop.wait)
         self._cluster = cluster
         self._endpoints = cluster.status().endpoint
         self._topics = Topics.of(f"{time.time_ns() // 1_000_000:x}")
@@ -111,7 +110,10 @@ class _Run:
         """From beginning to end."""
         await asyncio.to_thread(_make_topics, self._endpoints, self._topics)
         load = Load(self._endpoints, self._topics, self._journal, self._plan.seed, self._plan.size)
-        self._journal.facts(seed=self._plan.seed, began_s=time.monotonic(), ordered=[self._topics.turn])
+        self._journal.facts(
+            seed=self._plan.seed, began_s=time.monotonic(), ordered=[self._topics.turn], left_out=self._left_out,
+            nodes=f"{len(self._cluster.status().nodes)}, {self._cluster.runs_in}",
+        )  # fmt: skip
         clients = [asyncio.create_task(load.produce()), asyncio.create_task(load.consume())]
         broken = []
         try:

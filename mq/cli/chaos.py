@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from mq.cli.options import backend_options
 from mq.cli.output import note, print_line
 
 __all__ = ["chaos_command"]
@@ -22,6 +23,7 @@ _SEED_MAX = 1 << 31
 @click.option("--seed", type=click.IntRange(0), help="Of the faults and of the clients.  [default: a new one]")
 @click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="So long there are faults.")
 @click.option("--nodes", type=click.IntRange(3, 7), default=3, show_default=True, help="Of a cluster that is not there yet.")
+@backend_options("What nodes of a cluster that is not there yet run in.  [default: local]")
 @click.option(
     "--only", "kinds", multiple=True, metavar="KIND[=WEIGHT]", help="Only faults of this kind, such as kill; can be repeated."
 )
@@ -33,8 +35,8 @@ _SEED_MAX = 1 << 31
 def chaos_command(context: click.Context, /, folder: Path | None, report_file: Path | None, **wanted: Any) -> int:
     """Break a cluster in all ways, under load, and judge what clients saw and what the nodes did.
 
-    A cluster that runs in DIR is used as it is; else one is made there, for this run. What clients saw and the traces of
-    the nodes stay in DIR when something did not hold: `mq chaos judge DIR` judges them again.
+    A cluster that runs in DIR, of processes or containers, is used as it is; else one is made there, for this run. What
+    clients saw and the traces of the nodes stay in DIR when something did not hold: `mq chaos judge DIR` judges them again.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -51,12 +53,17 @@ def chaos_command(context: click.Context, /, folder: Path | None, report_file: P
             seed=seed,
             seconds=wanted["seconds"],
             nodes=wanted["nodes"],
+            backend=wanted["backend"],
+            image=wanted["image"],
             weights=_weights(wanted["kinds"]),
             tell=note,
         )
     )
     is_good = _judge(folder, report_file, seed)
     if is_good and is_new and not wanted["is_kept"]:
+        from mq.cluster.opening import cluster_in  # noqa: PLC0415
+
+        cluster_in(folder).remove()
         shutil.rmtree(folder)
     return 0 if is_good else 1
 

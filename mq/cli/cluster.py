@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from mq.cli.options import DURATION, any_case, output_option
+from mq.cli.options import DURATION, backend_options, output_option
 from mq.cli.output import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from mq.cluster.backend import ClusterBackend as Cluster
     from mq.cluster.backend import ClusterStatus
-    from mq.cluster.docker import DockerCluster
-    from mq.cluster.local import LocalCluster
-
-    Cluster = LocalCluster | DockerCluster
 
 __all__ = ["cluster_command"]
 
@@ -66,10 +63,7 @@ def cluster_command() -> None:
 @click.option("--groups", type=int, default=1, show_default=True, help="Broker groups.")
 @click.option("--nodes", type=int, default=3, show_default=True, help="Nodes of each group, 1 to 7.")
 @click.option("--registries", type=int, default=0, show_default=True, help="Registry nodes. (More come with stage 2.)")
-@click.option("--backend", type=any_case("local", "docker"), default="local", show_default=True, help="What nodes run in.")
-@click.option(
-    "--image", envvar="MQ_IMAGE", default="raftmq:latest", show_default=True, help="For docker: made from docker/Dockerfile."
-)
+@backend_options("What nodes run in.", "local")
 @click.option(
     "--base-port", "--port", "base_port", type=click.IntRange(0, 65535), metavar="PORT",
     help="Node n listens for clients at PORT + 10n; 0 for any free ports.  [default: 8081, or free ports where one is taken]",
@@ -88,7 +82,7 @@ def cluster_command() -> None:
 def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - click calls it so
     """Start a cluster, new or as it was left, and wait until it serves."""
     _refuse_later(wanted["groups"], wanted["registries"])
-    from mq.cluster.local import LocalCluster  # noqa: PLC0415
+    from mq.cluster.opening import cluster_up  # noqa: PLC0415
     from mq.cluster.plan import ClusterPlan  # noqa: PLC0415
 
     parts = [text.partition("=") if "=" in text else ("", "", text) for text in wanted["parts"]]
@@ -99,12 +93,7 @@ def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - c
     # Whoever ends this command early leaves no nodes behind.
     before = signal.signal(signal.SIGTERM, _end)
     try:
-        if wanted["backend"] == "docker":
-            from mq.cluster.docker import DockerCluster  # noqa: PLC0415 - needs a package that others do without
-
-            status = DockerCluster.up(folder, plan, image=wanted["image"]).status()
-        else:
-            status = LocalCluster.up(folder, plan).status()
+        status = cluster_up(folder, plan, backend=wanted["backend"], image=wanted["image"]).status()
     finally:
         signal.signal(signal.SIGTERM, before)
     if is_json:

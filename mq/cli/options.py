@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from mq.rpc.calling import Connection
 
-__all__ = ["DURATION", "Session", "any_case", "client_command", "output_option"]
+__all__ = ["DURATION", "Session", "any_case", "backend_options", "client_command", "output_option"]
 
 DEFAULT_ENDPOINT = "127.0.0.1:8081"
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -54,6 +54,20 @@ DURATION = _Duration()
 def any_case(*values: str) -> click.Choice[str]:
     """One of these values, written in any case; the command gets it as it stands here."""
     return click.Choice(values, case_sensitive=False)
+
+
+def backend_options(text: str, default: str | None = None) -> Callable[[_F], _F]:
+    """Adds `--backend` and `--image` to a command that makes a cluster. text: of the help. default: None when it depends."""
+
+    def with_options(command: _F) -> _F:
+        image = click.option(
+            "--image", envvar="MQ_IMAGE", default="raftmq:latest", show_default=True,
+            help="For docker: made from docker/Dockerfile.",
+        )  # fmt: skip
+        backend = click.option("--backend", type=any_case("local", "docker"), default=default, show_default=True, help=text)
+        return backend(image(command))
+
+    return with_options
 
 
 def output_option(command: _F) -> _F:

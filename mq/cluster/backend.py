@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+
+from mq.server.faults import Faults
 
 __all__ = ["ClusterBackend", "ClusterStatus", "NodeInfo"]
 
@@ -48,6 +51,26 @@ class ClusterStatus:
 class ClusterBackend(Protocol):
     """Nodes are given by name. Everything blocks until it is done, and raises ClusterError when it cannot be done."""
 
+    folder: Path
+
+    @property
+    def runs_in(self) -> str:
+        """What its nodes run in, for people."""
+        ...
+
+    @property
+    def is_under_test(self) -> bool:
+        """Whether its nodes write traces, into `traces` of the folder, and do what `play` says."""
+        ...
+
+    def down(self) -> int:
+        """End all nodes in good order; how many there were. What they stored stays."""
+        ...
+
+    def remove(self) -> None:
+        """`down`, and delete what is stored outside of the folder."""
+        ...
+
     def start(self, name: str, *, is_awaited: bool = True) -> bool:
         """Start a stopped node. is_awaited: until it answers. Whether it does."""
         ...
@@ -82,6 +105,14 @@ class ClusterBackend(Protocol):
 
     def heal(self) -> None:
         """Nothing is cut or slow any more."""
+        ...
+
+    def play(self, name: str, faults: Faults) -> None:
+        """From now on this, and nothing else, is wrong with a node's machine. Raises: ClusterError when it is not under test."""
+        ...
+
+    def wipe(self, name: str) -> None:
+        """Delete what a stopped node stored."""
         ...
 
     def logs(self, name: str, *, is_followed: bool = False) -> Iterator[str]:

@@ -9,30 +9,32 @@ Nothing can be delayed: that needs a module that kernels often lack.
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mq.cluster import docker_plan as planned
 from mq.cluster.asking import Ask, ask_all, ask_broker, leader_of
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.docker_engine import check_image, engine, explained, short
 from mq.cluster.errors import ClusterError
-from mq.cluster.files import ClusterFile, locked, read_json, write_json
+from mq.cluster.files import TRACES, ClusterFile, locked, read_json, write_json
 from mq.cluster.plan import ClusterPlan
 from mq.cluster.polling import poll_until
 from mq.cluster.processes import PAUSED, RUNNING, STOPPED, uninterrupted
 from mq.core.address import parse_address
+from mq.server.faults import Faults
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-__all__ = ["DEFAULT_IMAGE", "DockerCluster"]
-
-DEFAULT_IMAGE = "raftmq:latest"
+__all__ = ["DockerCluster"]
 
 _SERVE_S_MAX = 90.0
 _ANSWER_S_MAX = 20.0
 _GRACE_S = 15
+_GONE_S_MAX = 60
+"""Until the engine has noticed that a container was killed."""
 _TAIL_LINES = 20
+_KEPT_LINES = 10_000
 _SUBNETS_TRIED = 20
 _STATES = {"running": RUNNING, "paused": PAUSED}
 _PYTHON = "/opt/raftmq/bin/python"
@@ -49,7 +51,7 @@ class DockerCluster:
         self._engine = engine()
 
     @classmethod
-    def up(cls, folder: Path, plan: ClusterPlan, *, image: str = DEFAULT_IMAGE, ask: Ask = ask_broker) -> "DockerCluster":
+    def up(cls, folder: Path, plan: ClusterPlan, *, image: str = planned.DEFAULT_IMAGE, ask: Ask = ask_broker) -> "DockerCluster":
         """As `LocalCluster.up`. image: built from docker/Dockerfile; it must be there. Raises: ClusterError."""
         folder = folder.resolve()
         check_image(engine(), image)
@@ -63,6 +65,7 @@ class DockerCluster:
             planned.make(folder, plan, image).write()
             write_json(folder / "cuts.json", {"cuts": []})
             cluster = cls(folder, ask=ask)
+            cluster._make_test_folders()
             try:
                 cluster._make_network()
                 cluster._each([node.name for node in cluster._file.nodes], cluster._make)
@@ -87,6 +90,19 @@ class DockerCluster:
         with explained("volumes"):
             for volume in self._engine.volumes.list(filters=self._mine()):
                 volume.remove(force=True)
+
+    @property
+    def runs_in(self) -> str:
+        """What its nodes run in, for people."""
+        image = self._file.docker["image"]
+        with explained(image):
+            made = self._engine.images.get(image).short_id.partition(":")[2]
+            return f"containers of Docker {self._engine.version()['Version']}, image {image} {made}"
+
+    @property
+    def is_under_test(self) -> bool:
+        """See `ClusterBackend`."""
+        return self._file.is_under_test
 
     # --- the verbs
 
@@ -120,7 +136,7 @@ class DockerCluster:
         container = self._running(name)
         with explained(name):
             container.kill("SIGKILL")
-            container.wait(timeout=_GRACE_S)
+            container.wait(timeout=_GONE_S_MAX)
 
     def pause(self, name: str) -> None:
         """The freezer of the kernel's control groups."""
@@ -153,6 +169,17 @@ class DockerCluster:
     def heal(self) -> None:
         """Undo all cuts."""
         self._set_cuts([])
+
+    def play(self, name: str, faults: Faults) -> None:
+        """By the folder of faults, which every container has."""
+        self._file.play(name, faults)
+
+    def wipe(self, name: str) -> None:
+        """Empty its volume."""
+        if self._state(name) != STOPPED:
+            raise ClusterError(f"{name} is {self._state(name)}; `mq cluster kill` ends it")
+        with explained(f"wiping {name}"):
+            self._run_beside(name, ["find", planned.DATA, "-mindepth", "1", "-delete"], network_mode="none")
 
     def logs(self, name: str, *, is_followed: bool = False) -> Iterator[str]:
         """The lines of a node's log."""
@@ -189,6 +216,19 @@ class DockerCluster:
         """All at once; the first failure is raised when all have ended."""
         with ThreadPoolExecutor(len(names) or 1) as pool:
             list(pool.map(work, names))
+
+    def _make_test_folders(self) -> None:
+        self._file.make_test_folders()
+        if self.is_under_test:
+            (self.folder / TRACES).chmod(0o777)  # nodes run as somebody whom this machine need not know
+
+    def _run_beside(self, name: str, command: list[str], **more: Any) -> None:
+        """A container that is there for a moment. It has the node's volume: else the engine makes one that nobody removes."""
+        self._engine.containers.run(
+            self._file.docker["image"], command[1:], entrypoint=command[:1], labels=self._labels(), remove=True,
+            volumes={planned.object_name(self.folder, name): {"bind": planned.DATA, "mode": "rw"}},
+            healthcheck={"test": ["NONE"]}, **more,
+        )  # fmt: skip
 
     def _make_network(self) -> None:
         import docker  # noqa: PLC0415
@@ -265,10 +305,19 @@ class DockerCluster:
         """Take containers and network away, whatever state they are in."""
         with explained("down"):
             for container in self._engine.containers.list(all=True, filters=self._mine()):
+                self._keep_log(container)
                 container.remove(force=True)
             for network in self._engine.networks.list(filters=self._mine()):
                 network.remove()
         write_json(self.folder / "cuts.json", {"cuts": []})
+
+    def _keep_log(self, container: "Container") -> None:
+        """What a node said goes with its container; the end of it stays in the folder."""
+        name = container.labels.get(planned.NODE_LABEL)
+        if name is not None:
+            file = self._file.log_file(name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(container.logs(tail=_KEPT_LINES))
 
     # --- cuts: (who is not heard, by whom), kept in a file, because a container that starts has a new network
 
@@ -289,10 +338,9 @@ class DockerCluster:
 
     def _silence(self, name: str) -> None:
         with explained(f"cutting {name} off"):
-            self._engine.containers.run(
-                self._file.docker["image"], ["-m", "mq.cluster.silence", *self._cuts_of(name)], entrypoint=[_PYTHON],
-                network_mode=f"container:{planned.object_name(self.folder, name)}", user="root", cap_add=["NET_ADMIN"],
-                labels=self._labels(), remove=True, healthcheck={"test": ["NONE"]},
+            self._run_beside(
+                name, [_PYTHON, "-m", "mq.cluster.silence", *self._cuts_of(name)], user="root", cap_add=["NET_ADMIN"],
+                network_mode=f"container:{planned.object_name(self.folder, name)}",
             )  # fmt: skip
 
     # --- waiting

@@ -40,6 +40,8 @@ def explained(what: str) -> Iterator[None]:
         yield
     except docker.errors.DockerException as error:
         raise ClusterError(f"{what}: the engine refuses: {short(error)}") from error
+    except OSError as error:  # such as of the library below the SDK, when the engine takes too long
+        raise ClusterError(f"{what}: {short(error)}") from error
 
 
 def check_image(client: "DockerClient", image: str) -> None:

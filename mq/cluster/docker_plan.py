@@ -5,7 +5,7 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 
-from mq.cluster.files import ClusterFile, NodeEntry
+from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry
 from mq.cluster.plan import CLIENT_PORT, ClusterPlan, environment_of
 from mq.cluster.ports import PortPicker
 from mq.core.address import parse_address
@@ -13,16 +13,19 @@ from mq.server.config import ENVIRONMENT_PREFIX, load_config
 from mq.server.group_settings import PEER_PORT
 
 __all__ = [
-    "CLUSTER_LABEL", "NODE_LABEL", "OUTSIDE_PORT", "cluster_id", "make", "mounts_of", "moved", "object_name",
-    "random_subnet", "settings_of",
+    "CLUSTER_LABEL", "DATA", "DEFAULT_IMAGE", "NODE_LABEL", "OUTSIDE_PORT", "cluster_id", "make", "mounts_of", "moved",
+    "object_name", "random_subnet", "settings_of",
 ]  # fmt: skip
 
+DEFAULT_IMAGE = "raftmq:latest"
+"""Made from docker/Dockerfile."""
 CLUSTER_LABEL, NODE_LABEL = "raftmq.cluster", "raftmq.node"
 """On everything that is made: whose it is, and of which node."""
-_DATA = "/var/lib/mq"
+DATA = "/var/lib/mq"
+"""Inside of a container: where a node stores."""
 OUTSIDE_PORT = 8082
 """Inside of a container: for clients on this machine."""
-_PARTS = "/parts"
+_PARTS, _UNDER_TEST = "/parts", "/under-test"
 _HOST = "127.0.0.1"
 _FIRST_ADDRESS = 11
 
@@ -63,7 +66,10 @@ def make(folder: Path, plan: ClusterPlan, image: str) -> ClusterFile:
         NodeEntry(f"{group}-{node}", group, node, f"{_HOST}:{client}", f"{_address(subnet, number)}:{PEER_PORT}")
         for number, ((group, node), client) in enumerate(zip(names, clients, strict=True))
     ]
-    made = ClusterFile(folder, nodes, [], dict(plan.settings), backend="docker", docker={"image": image, "subnet": subnet})
+    made = ClusterFile(
+        folder, nodes, [], dict(plan.settings), backend="docker", docker={"image": image, "subnet": subnet},
+        is_under_test=plan.is_under_test,
+    )  # fmt: skip
     for name, parts in plan.parts.items():
         if name:
             made.node(name)
@@ -88,12 +94,15 @@ def settings_of(file: ClusterFile, name: str) -> dict[str, str]:
     }  # fmt: skip
     if name in file.parts:
         settings["parts"] = f"{_PARTS}/{Path(file.parts[name]).name}" if Path(file.parts[name]).exists() else file.parts[name]
-    return {**environment_of(file), **{f"{ENVIRONMENT_PREFIX}{key.upper()}": text for key, text in settings.items()}}
+    return {**environment_of(file, _UNDER_TEST), **{f"{ENVIRONMENT_PREFIX}{key.upper()}": text for key, text in settings.items()}}
 
 
 def mounts_of(file: ClusterFile, name: str) -> dict[str, dict[str, str]]:
     """What is mounted into one node's container, as the SDK takes it."""
-    mounts = {object_name(file.folder, name): {"bind": _DATA, "mode": "rw"}}
+    mounts = {object_name(file.folder, name): {"bind": DATA, "mode": "rw"}}
+    if file.is_under_test:
+        mounts[str(file.folder / TRACES)] = {"bind": f"{_UNDER_TEST}/{TRACES}", "mode": "rw"}
+        mounts[str(file.folder / FAULTS)] = {"bind": f"{_UNDER_TEST}/{FAULTS}", "mode": "ro"}
     parts = file.parts.get(name, "")
     if parts and Path(parts).exists():
         mounts[parts] = {"bind": f"{_PARTS}/{Path(parts).name}", "mode": "ro"}

@@ -6,6 +6,8 @@ lock              held by a command that starts or ends processes
 pids/NAME.json    the process of a node, or of `proxy`, while there is one
 logs/NAME.log     what a process says
 data/NAME         the data folder of a node
+traces            of a cluster under test: a file for each node
+faults            of a cluster under test: what is wrong with a node's machine, see `mq.server.faults`
 """
 
 import json
@@ -20,11 +22,14 @@ from typing import IO, Any
 
 from mq.cluster.errors import ClusterError
 from mq.cluster.polling import poll_until
+from mq.server.faults import Faults
 
-__all__ = ["PROXY", "ClusterFile", "NodeEntry", "locked", "read_json", "write_json"]
+__all__ = ["FAULTS", "PROXY", "TRACES", "ClusterFile", "NodeEntry", "locked", "read_json", "write_json"]
 
 PROXY = "proxy"
 """Name of the proxy's own process."""
+FAULTS, TRACES = "faults", "traces"
+"""The folders of a cluster under test."""
 
 _FORMAT = 1
 _LOCK_S_MAX = 10.0
@@ -48,7 +53,8 @@ class ClusterFile:
     command: starts a node, together with the flags of `mq broker`. settings: of `mq broker`, by field name, as text.
     token: for the proxy; empty when there is none and the nodes reach each other directly. control: the proxy's port for
     commands. proxied: [who dials, who is dialled, the proxy's port]. parts: replaced organs (a folder or module), by node.
-    backend: what nodes run in, local or docker. docker: the image, network and subnet of containers.
+    backend: what nodes run in, local or docker. docker: the image, network and subnet of containers. is_under_test: see
+    `ClusterBackend`.
     """
 
     folder: Path
@@ -61,6 +67,7 @@ class ClusterFile:
     parts: dict[str, str] = field(default_factory=dict)
     backend: str = "local"
     docker: dict[str, str] = field(default_factory=dict)
+    is_under_test: bool = False
 
     @classmethod
     def exists(cls, folder: Path) -> bool:
@@ -119,6 +126,25 @@ class ClusterFile:
     def data_folder(self, name: str) -> Path:
         """Where a node keeps what it stores."""
         return self.folder / "data" / name
+
+    def make_test_folders(self) -> None:
+        """Where nodes under test write, and look for faults: there are none yet."""
+        if self.is_under_test:
+            for name in (FAULTS, TRACES):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            for left in (self.folder / FAULTS).iterdir():
+                left.unlink()
+
+    def play(self, name: str, faults: Faults) -> None:
+        """See `ClusterBackend`."""
+        own = self.node(name)
+        if not self.is_under_test:
+            raise ClusterError(f"{name} was started without a place for faults")
+        file = self.folder / FAULTS / f"{own.group}-{own.node}.json"
+        made = file.with_suffix(".new")
+        made.write_text(json.dumps(asdict(faults)), encoding="utf-8")
+        made.chmod(0o644)  # whoever the node runs as
+        made.replace(file)
 
     def secret_file(self) -> Path:
         """The secret of the cluster; made on first use, once, also when several ask at the same moment."""

@@ -1,6 +1,7 @@
 """A cluster of processes of this machine. Nothing but its folder knows of it: any later command finds it there."""
 
 import os
+import shutil
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from mq.cluster.polling import poll_until
 from mq.cluster.processes import PAUSED, RUNNING, STOPPED, Process, can_pause, end_all, uninterrupted
 from mq.cluster.proxy import ask_proxy, command_of_proxy
 from mq.server.config import ENVIRONMENT_PREFIX
+from mq.server.faults import Faults
 
 __all__ = ["LocalCluster"]
 
@@ -54,6 +56,7 @@ class LocalCluster:
                 plan.check_like(earlier._file)
             plan.make(folder).write()
             cluster = cls(folder, ask=ask)
+            cluster._file.make_test_folders()
             try:
                 if cluster._file.token:
                     cluster._start_proxy()
@@ -74,6 +77,16 @@ class LocalCluster:
     def remove(self) -> None:
         """Nothing more than `down`: what is stored is in the folder, and its owner's to delete. See `DockerCluster`."""
         self.down()
+
+    @property
+    def runs_in(self) -> str:
+        """What its nodes run in, for people."""
+        return "processes of this machine"
+
+    @property
+    def is_under_test(self) -> bool:
+        """See `ClusterBackend`."""
+        return self._file.is_under_test
 
     # --- the verbs
 
@@ -130,6 +143,17 @@ class LocalCluster:
     def heal(self) -> None:
         """Undo all cuts and delays."""
         self._network({"verb": "heal"})
+
+    def play(self, name: str, faults: Faults) -> None:
+        """By the folder of faults."""
+        self._file.play(name, faults)
+
+    def wipe(self, name: str) -> None:
+        """Delete its data folder."""
+        if self._state(name) != STOPPED:
+            raise ClusterError(f"{name} is {self._state(name)}; `mq cluster kill` ends it")
+        if (folder := self._file.data_folder(name)).exists():
+            shutil.rmtree(folder)
 
     def logs(self, name: str, *, is_followed: bool = False) -> Iterator[str]:
         """The lines of a node's log, or of the proxy's by the name `proxy`."""
@@ -194,7 +218,7 @@ class LocalCluster:
 
     def _start_process(self, name: str, command: list[str]) -> Process:
         environment = {key: text for key, text in os.environ.items() if not key.startswith(ENVIRONMENT_PREFIX)}
-        environment.update(environment_of(self._file))
+        environment.update(environment_of(self._file, str(self.folder)))
         with uninterrupted():  # no process without a note of it
             process = Process.start(command, self._file.log_file(name), environment, _ROOT)
             process.write(self._file.pid_file(name))

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mq.cluster.errors import ClusterError
-from mq.cluster.files import ClusterFile, NodeEntry
+from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry
 from mq.cluster.ports import PortPicker
 from mq.core.errors import IllegalArgumentError
 from mq.server.config import ENVIRONMENT_PREFIX, load_config
+from mq.server.faults import ENVIRONMENT_NAME
 from mq.server.group_settings import PEER_PORT
 
 __all__ = ["BROKER_COMMAND", "ClusterPlan", "environment_of", "flags_of"]
@@ -34,8 +35,8 @@ class ClusterPlan:
 
     base_port: node n listens for clients at base_port + 10 n; 0 takes any free ports; None is 8081, and any free port in place
     of one that is taken. settings: of `mq broker`, by field name. parts: replaced organs, by node; "" for all nodes. is_direct:
-    nodes reach each other without a proxy in between, so that nothing can be cut. command: starts a node, given the flags of
-    `mq broker`.
+    nodes reach each other without a proxy in between, so that nothing can be cut. is_under_test: see `ClusterBackend`. command:
+    starts a node, given the flags of `mq broker`.
     """
 
     groups: int = 1
@@ -44,6 +45,7 @@ class ClusterPlan:
     settings: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     is_direct: bool = False
+    is_under_test: bool = False
     command: tuple[str, ...] = BROKER_COMMAND
 
     def __post_init__(self) -> None:
@@ -67,7 +69,7 @@ class ClusterPlan:
                 NodeEntry(f"{group}-{node}", group, node, f"{_HOST}:{client}", f"{_HOST}:{peer}")
                 for (group, node), client, peer in zip(names, clients, peers, strict=True)
             ]
-            made = ClusterFile(folder, nodes, list(self.command), dict(self.settings))
+            made = ClusterFile(folder, nodes, list(self.command), dict(self.settings), is_under_test=self.is_under_test)
             if not self.is_direct:
                 made.token, made.control = secrets.token_hex(16), ports.any()
                 made.proxied = [(source, target, ports.any()) for source, target in made.links()]
@@ -91,9 +93,13 @@ class ClusterPlan:
             )
 
 
-def environment_of(cluster: ClusterFile) -> dict[str, str]:
-    """The settings that all nodes share, as `mq broker` takes them from the environment."""
-    return {f"{ENVIRONMENT_PREFIX}{name.upper()}": text for name, text in cluster.settings.items()}
+def environment_of(cluster: ClusterFile, folder: str) -> dict[str, str]:
+    """What all nodes share, as `mq broker` takes it from the environment. folder: of the cluster, as nodes see it."""
+    found = {f"{ENVIRONMENT_PREFIX}{name.upper()}": text for name, text in cluster.settings.items()}
+    if cluster.is_under_test:
+        found[ENVIRONMENT_NAME] = f"{folder}/{FAULTS}"
+        found[f"{ENVIRONMENT_PREFIX}TRACE"] = f"{folder}/{TRACES}/{{name}}-{{node}}.trace"
+    return found
 
 
 def flags_of(cluster: ClusterFile, name: str) -> list[str]:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from mq.cluster.docker import DEFAULT_IMAGE, DockerCluster
+from mq.cluster.docker import DockerCluster
 from mq.cluster.docker_engine import check_image, engine
+from mq.cluster.docker_plan import DEFAULT_IMAGE
 from mq.cluster.errors import ClusterError
 from mq.cluster.plan import ClusterPlan
 from tests.docker.compose import Compose

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mq.chaos.history import DONE, FaultDone, Journal, Send, Stored
-from mq.chaos.report import HISTORY, TRACES, judge_run
+from mq.chaos.report import HISTORY, NOTES, TRACES, judge_run
 from tests.unit.chaos.test_merging import LIFE, life
 
 
@@ -42,6 +42,24 @@ def test_a_run_in_which_all_held_passes_with_its_figures(tmp_path: Path) -> None
     assert "1 acknowledged" in report.to_text()
     assert "kill 1" in report.to_text()
     assert "2 elections, 0 faults that need one" in report.to_text()
+
+
+def test_what_was_done_to_nodes_that_write_no_traces_is_nothing_to_judge(tmp_path: Path) -> None:
+    a_run(tmp_path, surprises=[])
+    (tmp_path / TRACES).mkdir()
+    (tmp_path / TRACES / NOTES).write_text("0000000001ms  n3    kill            us=1000\n")
+    report = judge_run(tmp_path)
+    assert report.is_good, report.to_text()
+    assert "the nodes write no traces" in report.to_text()
+
+
+def test_it_is_said_what_nodes_ran_in_and_which_faults_they_could_not_play(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / HISTORY)
+    journal.facts(surprises=[], drained={}, nodes="3, containers of Docker 1.2", left_out=["disk-full", "slow-disk"])
+    journal.close()
+    lines = judge_run(tmp_path).to_text().splitlines()
+    assert "nodes     3, containers of Docker 1.2" in lines
+    assert "left out  disk-full, slow-disk: the nodes have no place for faults" in lines
 
 
 def test_more_elections_than_there_is_a_reason_for_fail(tmp_path: Path) -> None:
