@@ -1,8 +1,7 @@
 """A node's membership in its broker group: links to the others, and what it does when its leader is gone.
 
 Raft finds a silent leader by its time-out. A process that died is known at once: the connections to it break. Then the others
-need not wait. They ask for an election one after the other, a few milliseconds apart, so that they do not take each other's
-votes; the vote before the vote (pre-vote) keeps that harmless when only a connection broke and the leader is well.
+need not wait (`mq.server.hunting`).
 """
 
 import asyncio
@@ -16,6 +15,7 @@ from mq.raft.role import Role
 from mq.server.coming_in import HISTORY, REJOIN, WayIn
 from mq.server.config import BrokerConfig
 from mq.server.core import GroupSettings
+from mq.server.hunting import Hunt
 from mq.server.member_addresses import ANNOUNCE, AddressBook
 from mq.server.node import BrokerNode, Reign
 from mq.server.peer_network import PeerNetwork
@@ -24,12 +24,6 @@ from mq.server.taking_part import Part, may_hear, may_say
 
 __all__ = ["Member"]
 
-_STEP_S = 0.025
-"""Between two nodes that ask for an election."""
-_START_STEP_S = 0.1
-"""The same where none ever led: all begin at once, and a first vote waits for the first sync of a new disk."""
-_HUNT_S = 1.0
-"""So long a node goes on asking; then the time-out is enough."""
 _HAND_OVER_S = 1.5
 _log = logging.getLogger(__name__)
 
@@ -52,11 +46,8 @@ class Member:
             config.name, settings.node_id, secret=config.cluster_secret.encode(), on_message=self._on_message,
             on_lost=self._on_lost, on_reached=self._on_reached, serve=self._on_call,
         )  # fmt: skip
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._hunted: int | None = None
-        self._hunts_until_s = 0.0
-        self._hunted_in = 0  # the term, when this node asked last
+        loop = asyncio.get_running_loop()
+        self._hunt = Hunt(settings.node_id, self, loop.call_later, loop.time)
 
     @property
     def node(self) -> BrokerNode:
@@ -143,55 +134,47 @@ class Member:
 
     def _on_lost(self, peer: int) -> None:
         if self._is_full and self.node.reign.leader == peer:
-            self._hunt(peer)
+            self._hunt.lost(peer)
 
     def _on_reached(self, _peer: int) -> None:
         self._hunt_when_leaderless()
 
     def _hunt_when_leaderless(self) -> None:
         """With a majority in reach and no leader, as when all have just started, nobody has to wait for a time-out."""
-        if not self._is_full or self.node.reign.leader is not None or self._timer is not None:
+        if not self._is_full or self.node.reign.leader is not None or self._hunt.is_on:
             return
         voters = self.node.core.configuration.voters
         reached = sum(1 for voter in voters if voter == self._settings.node_id or self.network.is_reachable(voter))
         if reached > len(voters) // 2:
-            self._hunt(None)
-
-    def _hunt(self, lost: int | None) -> None:
-        """Ask for an election soon, each voter at another moment; whoever comes behind the lost leader in turn is first."""
-        if self._timer is not None:
-            return
-        self._hunted, self._hunts_until_s = lost, self._loop.time() + _HUNT_S
-        self._hunted_in = self.node.view().term
-        voters = [voter for voter in self.node.core.configuration.voters if voter != lost]
-        if self._settings.node_id in voters:
-            turn = sorted(voters, key=lambda voter: (voter < (lost or 0), voter)).index(self._settings.node_id)
-            step_s = _START_STEP_S if lost is None else _STEP_S
-            self._timer = self._loop.call_later(_STEP_S + turn * step_s, self._ask, len(voters) * step_s)
-
-    def _ask(self, again_s: float) -> None:
-        self._timer = None
-        leader, lost = self.node.reign.leader, self._hunted
-        is_back = lost is not None and self.network.is_reachable(lost)
-        if leader not in (None, lost) or is_back or self._loop.time() > self._hunts_until_s:
-            return
-        # Who campaigns is not disturbed, be it another node or this one: on a busy machine votes take longer than a step.
-        view = self.node.view()
-        if view.role is not Role.CANDIDATE and view.term == self._hunted_in:
-            self.node.campaign()
-        self._hunted_in = self.node.view().term
-        self._timer = self._loop.call_later(again_s, self._ask, 2 * again_s)
+            self._hunt.lost(None)
 
     def _on_reign(self, reign: Reign) -> None:
-        if reign.leader not in (None, self._hunted):
-            self._stop_hunting()
+        self._hunt.leads(reign.leader)
         _log.info("term %d: %s", reign.term, "no leader is known" if reign.leader is None else
                   f"node {reign.leader} leads" + (", ready" if reign.is_here else ""))  # fmt: skip
 
-    def _stop_hunting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    # What the hunt asks and does.
+
+    def voters(self) -> tuple[int, ...]:
+        """Of the group, as this node knows it."""
+        return tuple(self.node.core.configuration.voters)
+
+    def leader(self) -> int | None:
+        """Who leads, as far as this node knows."""
+        return self.node.reign.leader
+
+    def is_reachable(self, node: int) -> bool:
+        """Whether a connection to that node stands."""
+        return self.network.is_reachable(node)
+
+    def standing(self) -> tuple[int, Role]:
+        """Term and role of this node."""
+        view = self.node.view()
+        return view.term, view.role
+
+    def campaign(self) -> None:
+        """Ask for an election."""
+        self.node.campaign()
 
     # --- the end
 
@@ -217,7 +200,7 @@ class Member:
 
     async def close(self) -> None:
         """No more messages."""
-        self._stop_hunting()
+        self._hunt.stop()
         if self._announcing is not None:
             self._announcing.cancel()
         if self._way is not None:
