@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from mq.cli.failing import tidy_end
 from mq.cli.options import backend_options
 from mq.cli.output import note, print_line
 
@@ -47,18 +48,12 @@ def chaos_command(context: click.Context, /, folder: Path | None, report_file: P
     seed = random.SystemRandom().randrange(_SEED_MAX) if wanted["seed"] is None else wanted["seed"]
     is_new = not folder.exists()
     note(f"seed {seed}, {wanted['seconds']:g} s, in {folder}")
-    run_chaos(
-        ChaosPlan(
-            folder=folder,
-            seed=seed,
-            seconds=wanted["seconds"],
-            nodes=wanted["nodes"],
-            backend=wanted["backend"],
-            image=wanted["image"],
-            weights=_weights(wanted["kinds"]),
-            tell=note,
-        )
-    )
+    plan = ChaosPlan(
+        folder=folder, seed=seed, seconds=wanted["seconds"], nodes=wanted["nodes"], backend=wanted["backend"],
+        image=wanted["image"], weights=_weights(wanted["kinds"]), tell=note,
+    )  # fmt: skip
+    with tidy_end():
+        run_chaos(plan)
     is_good = _judge(folder, report_file, seed)
     if is_good and is_new and not wanted["is_kept"]:
         from mq.cluster.opening import cluster_in  # noqa: PLC0415

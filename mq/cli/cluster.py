@@ -1,14 +1,13 @@
 """`mq cluster`."""
 
 import functools
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mq.cli.failing import tidy_end
 from mq.cli.options import DURATION, backend_options, output_option
 from mq.cli.output import note, print_json, print_line, print_table
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["cluster_command"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_TERMINATED = 128 + 15
 
 
 def _folder_option(command: _F) -> _F:
@@ -90,21 +88,13 @@ def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - c
         nodes=wanted["nodes"], base_port=wanted["base_port"], is_direct=wanted["is_direct"],
         settings=dict(map(_setting, wanted["settings"])), parts={node: part for node, _, part in parts},
     )  # fmt: skip
-    # Whoever ends this command early leaves no nodes behind.
-    before = signal.signal(signal.SIGTERM, _end)
-    try:
+    with tidy_end():
         status = cluster_up(folder, plan, backend=wanted["backend"], image=wanted["image"]).status()
-    finally:
-        signal.signal(signal.SIGTERM, before)
     if is_json:
         print_json(_promised(status))
         return
     _print_nodes(status)
     note(f"the cluster serves; for other commands: export MQ_ENDPOINT={status.endpoint}")
-
-
-def _end(*_: object) -> NoReturn:
-    sys.exit(_TERMINATED)
 
 
 def _refuse_later(groups: int, registries: int) -> None:

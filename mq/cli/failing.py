@@ -1,10 +1,12 @@
 """From errors to messages and exit codes. No traceback reaches a user, unless MQ_DEBUG is set."""
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from mq.client.errors import ConnectionLostError, NoAnswerError, UnreachableError
 from mq.core.errors import Code, IllegalArgumentError, MqError, RefusedError
@@ -13,16 +15,18 @@ __all__ = [
     "BROKEN_PIPE",
     "INTERRUPTED",
     "REFUSED",
+    "TERMINATED",
     "TIMED_OUT",
     "UNREACHABLE",
     "USAGE",
     "exit_code_of",
     "missing_is_no_invitation",
     "report",
+    "tidy_end",
 ]
 
 REFUSED, USAGE, UNREACHABLE, TIMED_OUT = 1, 2, 3, 4
-INTERRUPTED, BROKEN_PIPE = 130, 141
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 
 
 def exit_code_of(error: BaseException) -> int:
@@ -35,6 +39,20 @@ def exit_code_of(error: BaseException) -> int:
         case NoAnswerError():
             return TIMED_OUT
     return REFUSED
+
+
+@contextmanager
+def tidy_end() -> Iterator[None]:
+    """SIGTERM ends what is done inside as Ctrl-C does: whatever it started is ended, too."""
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminated(*_: object) -> NoReturn:
+    sys.exit(TERMINATED)
 
 
 @contextmanager

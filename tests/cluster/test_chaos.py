@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -82,6 +84,22 @@ def test_a_short_run_loses_nothing_and_its_traces_keep_the_rules(tmp_path: Path)
     assert f"{lost} was acknowledged" in again.out
     assert f"mq chaos judge {folder}" in again.out
     assert (folder / TRACES).is_dir()
+
+
+@pytest.mark.timeout(200)
+def test_a_run_that_is_ended_early_ends_its_nodes(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "mq.cli.main", "chaos", "--dir", str(folder), "--seed", "3", "--only", "pause"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert process.stdout is not None
+        assert any("  pause  " in line for line in process.stdout), "the first fault is told"
+        process.terminate()
+        told, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        left = still_running(folder)
+    assert (process.returncode, left) == (143, []), told
 
 
 @pytest.mark.night
