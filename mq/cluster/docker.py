@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mq.cluster import docker_plan as planned
 from mq.cluster.asking import Ask, ask_all, ask_broker, leader_of
 from mq.cluster.backend import ClusterStatus, NodeInfo
-from mq.cluster.docker_engine import check_image, engine, explained, short
+from mq.cluster.docker_engine import check_image, engine, explained, freeze, short
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import TRACES, ClusterFile, locked, read_json, write_json
 from mq.cluster.plan import ClusterPlan
@@ -116,7 +116,7 @@ class DockerCluster:
                 container = self._needed(name)
                 container.start()
                 if self._cuts_of(name):
-                    container.pause()  # nothing is said before the cut is there
+                    freeze(container)  # nothing is said before the cut is there
                     self._silence(name)
                     container.unpause()
         if not is_awaited:
@@ -140,11 +140,13 @@ class DockerCluster:
 
     def pause(self, name: str) -> None:
         """The freezer of the kernel's control groups."""
-        self._do(name, "pause")
+        freeze(self._running(name))
 
     def resume(self, name: str) -> None:
         """Let it thaw."""
-        self._do(name, "unpause")
+        container = self._running(name)
+        with explained(name):
+            container.unpause()
 
     def cut(self, a: str, b: str, *, is_one_way: bool = False) -> None:
         """Cut two nodes off from each other."""
@@ -288,11 +290,6 @@ class DockerCluster:
         if _STATES.get(container.status, STOPPED) == STOPPED:
             raise ClusterError(f"{name} does not run; `mq cluster start` starts it")
         return container
-
-    def _do(self, name: str, verb: str) -> None:
-        container = self._running(name)
-        with explained(name):
-            getattr(container, verb)()
 
     def _stop(self, name: str) -> None:
         container = self._running(name)

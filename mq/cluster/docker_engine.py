@@ -5,11 +5,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mq.cluster.errors import ClusterError
+from mq.cluster.polling import poll_until
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from docker.models.containers import Container
 
-__all__ = ["check_image", "engine", "explained", "short"]
+__all__ = ["check_image", "engine", "explained", "freeze", "short"]
+
+_FREEZE_S_MAX = 30.0
 
 
 def engine() -> "DockerClient":
@@ -54,3 +58,28 @@ def check_image(client: "DockerClient", image: str) -> None:
         raise ClusterError(f"there is no image {image}: docker build -t {image} -f docker/Dockerfile .") from None
     except docker.errors.DockerException as error:
         raise ClusterError(f"image {image}: {short(error)}") from error
+
+
+def freeze(container: "Container") -> None:
+    """Let a container stand still. Raises: ClusterError.
+
+    With the first kind of the kernel's control groups, runc gives up when the processes of a busy machine do not come to rest
+    within some milliseconds, and lets them go on: then it is told again.
+    """
+    refusals: list[Exception] = []
+
+    def is_frozen() -> bool:
+        import docker  # noqa: PLC0415
+
+        try:
+            container.pause()
+        except docker.errors.APIError as error:
+            if "unable to freeze" not in str(error):
+                raise
+            refusals.append(error)
+            return False
+        return True
+
+    with explained(f"pausing {container.name}"):
+        if not poll_until(is_frozen, _FREEZE_S_MAX):
+            raise refusals[-1]

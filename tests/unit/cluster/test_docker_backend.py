@@ -2,17 +2,22 @@
 
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from docker.errors import APIError
 
-from mq.cluster import docker_plan
-from mq.cluster.docker_engine import engine
+from mq.cluster import docker_engine, docker_plan
+from mq.cluster.docker_engine import engine, freeze
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import ClusterFile
 from mq.cluster.opening import cluster_in
 from mq.cluster.plan import ClusterPlan
 from mq.cluster.silence import neighbour_request
 from mq.server.config import load_config
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
 
 
 def made(folder: Path) -> ClusterFile:
@@ -68,3 +73,33 @@ def test_a_message_to_the_kernel_names_its_length_the_interface_the_address_and_
     assert (family, interface, state) == (2, 7, 0x80)
     assert bytes([8, 0, 1, 0, 10, 1, 2, 3]) in message
     assert bytes.fromhex("0a00020002deadbeef00") in message
+
+
+class Restless:
+    """A container that does not come to rest at once. refusals: what the engine says, one after the other."""
+
+    name = "raftmq-1"
+
+    def __init__(self, *refusals: str) -> None:
+        self.refusals = list(refusals)
+        self.is_frozen = False
+
+    def pause(self) -> None:
+        if self.refusals:
+            raise APIError("500", explanation=self.refusals.pop(0))
+        self.is_frozen = True
+
+
+def test_a_container_that_does_not_come_to_rest_is_told_again() -> None:
+    container = Restless(*["OCI runtime pause failed: unable to freeze: unknown"] * 3)
+    freeze(cast("Container", container))
+    assert container.is_frozen
+
+
+def test_any_other_refusal_of_a_pause_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    container = Restless("Container is not running")
+    with pytest.raises(ClusterError, match="pausing raftmq-1: the engine refuses: Container is not running"):
+        freeze(cast("Container", container))
+    monkeypatch.setattr(docker_engine, "_FREEZE_S_MAX", 0.05)
+    with pytest.raises(ClusterError, match="unable to freeze"):
+        freeze(cast("Container", Restless(*["unable to freeze"] * 1000)))
