@@ -1,5 +1,6 @@
 """Faults, carried out on a cluster, and undone again."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,11 +26,15 @@ _NOTICED_S = 0.5
 """A leader that was silent for less is not replaced."""
 _LOG_LINES = 8
 _FULL = "full"
-_BACK_S_MAX = 90.0
+_STILL_S_MAX = 90.0
+"""So long a node on its way back into its group may take in nothing."""
+_LOOK_EVERY_S = 0.05
+_ASK_EVERY_S = 0.25
+"""Of a node that has much to do."""
 
 
-def _part_of(client: str) -> str:
-    """How far a node takes part in its group, as it says itself."""
+def _part_of(client: str) -> tuple[str, int]:
+    """How far a node takes part in its group, as it says itself, and how far its log goes."""
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415 - gRPC takes a tenth of a second to load
     from mq.rpc.calling import Connection  # noqa: PLC0415
 
@@ -37,8 +42,9 @@ def _part_of(client: str) -> str:
         with Connection(client, timeout_s=1.0) as connection:
             found = AdminClient(connection).describe_raft()
     except MqError as error:
-        return str(error)
-    return found.part if found.node in found.voters and not found.old_voters else f"{found.part}, no voter"
+        return str(error), -1
+    part = found.part if found.node in found.voters and not found.old_voters else f"{found.part}, no voter"
+    return part, found.last_index
 
 
 class TraceNotes:
@@ -87,7 +93,7 @@ class Injector:
             found.update(leader_of(nodes, ask_all(nodes, ask_broker)))
             return bool(found)
 
-        return next(iter(found.values())) if poll_until(is_there, _LEADER_S_MAX) else None
+        return next(iter(found.values())) if poll_until(is_there, _LEADER_S_MAX, every_s=_LOOK_EVERY_S) else None
 
     def carry_out(self, fault: Fault) -> FaultDone:
         """Do it, wait, undo it. Raises: ClusterError when a node does not start again."""
@@ -147,7 +153,7 @@ class Injector:
 
     def _await(self, name: str) -> None:
         client = self._info(name).client
-        if not poll_until(lambda: ask_broker(client) is not None, _LEADER_S_MAX):
+        if not poll_until(lambda: ask_broker(client) is not None, _LEADER_S_MAX, every_s=_LOOK_EVERY_S):
             tail = list(self._cluster.logs(name))[-_LOG_LINES:]
             raise ClusterError(f"{name} was started and does not answer; its last lines:\n{''.join(tail).rstrip()}")
 
@@ -195,16 +201,26 @@ class Injector:
         self._notes.note(self._numbers[name], "wipe")
         self._wait(fault.duration_s)
         self._start(name)
-        client, seen = self._info(name).client, "nothing"
-
-        def is_back() -> bool:
-            nonlocal seen
-            seen = _part_of(client)
-            return seen == _FULL
-
-        if not poll_until(is_back, _BACK_S_MAX):
-            self.surprises.append(f"{name} lost its disk, and {_BACK_S_MAX:g} s after its start it is: {seen}")
+        self._await_full(name)
         return int(is_leader)
+
+    def _await_full(self, name: str) -> None:
+        """Until it is a voter again: a second disk that is lost before would be more than a group can bear.
+
+        Raises: ClusterError when it takes in nothing any more.
+        """
+        client, part, end, since_s = self._info(name).client, "nothing", -1, time.monotonic()
+
+        def is_over() -> bool:
+            nonlocal part, end, since_s
+            part, now_end = _part_of(client)
+            if now_end > end:
+                end, since_s = now_end, time.monotonic()
+            return part == _FULL or time.monotonic() - since_s > _STILL_S_MAX
+
+        poll_until(is_over, math.inf, every_s=_ASK_EVERY_S)
+        if part != _FULL:
+            raise ClusterError(f"{name} lost its disk, came to entry {end}, and {_STILL_S_MAX:g} s later it is: {part}")
 
     def _info(self, name: str) -> NodeInfo:
         return next(node for node in self._cluster.status().nodes if node.name == name)
