@@ -32,10 +32,10 @@ _COMMANDS = {
     "bench": _Lazy("mq.cli.bench", "Measure quickly how fast a broker is."),
     "log": _Lazy("mq.cli.log", "Read the commit log of a stopped broker."),
 }
-_LATER = {
-    "registry": "stage 2 (registry)",
-    "lab": "the labs of stage 1",
-}
+_JOINED = {"lab": "Start, check and grade the labs of the course."}
+"""Commands that are no part of `mq` and join it by an entry point, whose group is this:"""
+_ENTRY_POINTS = "mq.commands"
+_LATER = {"registry": "stage 2 (registry)"}
 
 _COMPLETION = "_MQ_COMPLETE"
 """Set by a shell that asks for the completion of a command line (see click's documentation)."""
@@ -58,13 +58,25 @@ Environment: MQ_ENDPOINT (brokers to talk to), MQ_BROKER_* (settings of
 """
 
 
+def _joined(name: str) -> click.Command:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to load
+
+    for found in entry_points(group=_ENTRY_POINTS, name=name):
+        command = found.load()
+        assert isinstance(command, click.Command)
+        return command
+    raise click.UsageError(f"`mq {name}` belongs to a checkout of the course: `python3 run.py test --quick` there sets it up.")
+
+
 class _LazyGroup(click.Group):
     """Loads a command's module when it is called; its help here comes from the table above."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return [*_COMMANDS, *_JOINED]
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _JOINED:
+            return _joined(cmd_name)
         found = _COMMANDS.get(cmd_name)
         command = getattr(importlib.import_module(found.module), f"{cmd_name}_command") if found else None
         assert command is None or isinstance(command, click.Command)
@@ -72,18 +84,18 @@ class _LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in _COMMANDS and not name.startswith("-"):
+        if name not in _COMMANDS and name not in _JOINED and not name.startswith("-"):
             if name in _LATER:
                 ctx.fail(f"`mq {name}` is not part of this version: it comes with {_LATER[name]}.")
             import difflib  # noqa: PLC0415 - for typing errors only
 
-            near = difflib.get_close_matches(name, _COMMANDS, n=1)
+            near = difflib.get_close_matches(name, [*_COMMANDS, *_JOINED], n=1)
             ctx.fail(f"there is no command {name!r}" + (f", did you mean {near[0]!r}?" if near else "."))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, lazy.help) for name, lazy in _COMMANDS.items()])
+            formatter.write_dl([(name, lazy.help) for name, lazy in _COMMANDS.items()] + list(_JOINED.items()))
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, is_wanted: bool) -> None:  # noqa: FBT001 - click calls it so

@@ -1,0 +1,1 @@
+"""The labs of the course, and what grades them."""

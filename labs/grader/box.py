@@ -1,0 +1,101 @@
+"""The folder that a student's code runs in: the worker, the given modules that it needs, and the files that were handed in.
+
+What the seam's reference does is not in it. Which modules are needed is read off the sources: all of `mq` that the skeleton, or
+the classes that cross the border, import, directly or not. When one of those is the reference itself, the box is refused.
+"""
+
+import ast
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+
+from labs.grader.submission import Submission
+
+__all__ = ["ROOT", "Box", "BoxError", "needed_by"]
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_INSIDE = ("labs/grader/inside/encoding.py", "labs/grader/inside/worker.py")
+_MARK = '"""A package of what this process needs."""\n'
+
+
+class BoxError(Exception):
+    """The lab itself is wrong: what its skeleton needs is what it is to replace."""
+
+
+def _imports_of(source: str) -> Iterator[str]:
+    """Names of modules (or of what is in them) that a source imports."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@cache
+def _imports_of_file(file: str) -> frozenset[str]:
+    return frozenset(_imports_of((ROOT / file).read_text(encoding="utf-8")))
+
+
+def _file_of(module: str) -> str | None:
+    """The file of a module of `mq`, from the root; None for packages and for all that is not ours."""
+    if module.split(".", maxsplit=1)[0] != "mq":
+        return None
+    file = module.replace(".", "/") + ".py"
+    return file if (ROOT / file).is_file() else None
+
+
+def needed_by(modules: Iterable[str], without: Iterable[str]) -> tuple[str, ...]:
+    """Files of `mq`, from the root, that these modules are and import. Raises: BoxError when one of `without` is among them."""
+    found: dict[str, str] = {}
+    open_ends = [(module, "the lab") for module in modules]
+    while open_ends:
+        module, wanted_by = open_ends.pop()
+        file = _file_of(module)
+        if file is None or file in found:
+            continue
+        if file in set(without):
+            raise BoxError(f"{file} is what the lab asks for, and {wanted_by} imports it")
+        found[file] = wanted_by
+        open_ends += [(name, file) for name in _imports_of_file(file)]
+    return tuple(sorted(found))
+
+
+def imports_of_files(files: Iterable[Path]) -> set[str]:
+    """All that some files import."""
+    return {name for file in files for name in _imports_of(file.read_text(encoding="utf-8"))}
+
+
+class Box:
+    """A temporary folder. files: of `mq`, from the root. package: the name under which the submission is imported.
+
+    Whoever runs in it may not change it where that can be helped: it belongs to us, and folders are read-only.
+    """
+
+    def __init__(self, package: str, submission: Submission, files: Iterable[str]) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="mq-lab-"))
+        for file in (*files, *_INSIDE):
+            self._put(file, (ROOT / file).read_bytes())
+        for name, data in submission.files.items():
+            self._put(f"{package}/{name}", data)
+
+    def _put(self, file: str, data: bytes) -> None:
+        target = self.folder / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        for parent in target.relative_to(self.folder).parents:
+            if parent.name:
+                (self.folder / parent / "__init__.py").write_text(_MARK, encoding="utf-8")
+
+    def __enter__(self) -> "Box":
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        """The folder goes."""
+        shutil.rmtree(self.folder, ignore_errors=True)

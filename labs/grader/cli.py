@@ -1,0 +1,210 @@
+"""`mq lab`: registered as a command of `mq` by entry point, since nothing in `mq` knows the labs."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from labs.grader.files import as_data, write_files
+from labs.grader.grading import grade_of
+from labs.grader.lab import Lab, LabError, all_labs, find_lab
+from labs.grader.report import closing_lines, failure_lines, outcome_line
+from labs.grader.result import Grade, Outcome
+from labs.grader.seeds import Seeds
+from labs.grader.submission import Submission, SubmissionError, read_submission
+from mq.cli.output import note, print_json, print_line, print_table
+
+__all__ = ["lab_command"]
+
+KEY_VARIABLE = "MQ_COURSE_KEY"
+_FAILED, _NOT_GRADED = 1, 2
+_WORK = Path("work")
+_RESULTS = _WORK / "results"
+
+
+class _LabType(click.ParamType[Lab]):
+    name = "lab"
+
+    def convert(self, value: Lab | str, param: click.Parameter | None, ctx: click.Context | None) -> Lab:
+        try:
+            return value if isinstance(value, Lab) else find_lab(value.lower())
+        except LabError as error:
+            self.fail(str(error), param, ctx)
+
+
+_lab = click.argument("lab", type=_LabType())
+_path = click.argument("path", type=click.Path(path_type=Path), required=False)
+_output = click.option(
+    "-o", "--output", type=click.Choice(["table", "json"], case_sensitive=False), default="table", show_default=True
+)
+_dir = click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), default=_WORK, show_default=True, help="Where your work lies."
+)
+
+
+@click.group("lab")
+def lab_command() -> None:
+    """Start a lab, check your work, have it graded, repeat a failure.
+
+    Your work lies in `work/`, one folder for each lab; it is never overwritten.
+    """
+
+
+@lab_command.command("list")
+@_output
+def _list(output: str) -> None:
+    """Show all labs."""
+    rows = [
+        {
+            "lab": lab.short,
+            "title": lab.title,
+            "hours": lab.hours,
+            "points": sum(check.points for check in lab.suite.checks),
+            "work": str(_WORK / lab.id) if (_WORK / lab.id).is_dir() else "not started",
+        }
+        for lab in all_labs()
+    ]
+    if output == "json":
+        print_json({"labs": rows})
+    else:
+        print_table(["LAB", "TITLE", "HOURS", "POINTS", "WORK"], [[str(value) for value in row.values()] for row in rows])
+
+
+@lab_command.command("start")
+@_lab
+@_dir
+def _start(lab: Lab, folder: Path) -> int:
+    """Copy a lab's skeleton into your work folder."""
+    target = folder / lab.id
+    if target.exists():
+        note(f"{target} is there already, and is left as it is. To begin anew, move it away first.")
+        return _FAILED
+    target.mkdir(parents=True)
+    for file in sorted((lab.folder / "skeleton").glob("*.py")):
+        (target / file.name).write_bytes(file.read_bytes())
+    (target / "README.md").write_bytes((lab.folder / "README.md").read_bytes())
+    print_line(f"{target}: {len(lab.blanks)} methods to write, {lab.hours} hours. Begin with {target / 'README.md'}")
+    print_line(f"then: mq lab check {lab.short}")
+    return 0
+
+
+@lab_command.command("catch-up")
+@_lab
+@_dir
+def _catch_up(lab: Lab, folder: Path) -> int:
+    """Write a working solution of a lab, as a base for the next one. Your own work stays as it is."""
+    from labs.grader.skeleton import solution_of, write_all  # noqa: PLC0415 - for this command only
+
+    target = folder / lab.id
+    if target.exists():
+        target = folder / f"{lab.id}_reference"
+    if target.exists():
+        note(f"{target} is there already, and is left as it is.")
+        return _FAILED
+    write_all(target, solution_of(lab))
+    print_line(f"{target}: the reference of {lab.short}")
+    return 0
+
+
+def _submission_of(lab: Lab, path: Path | None) -> Submission:
+    where = path if path is not None else _WORK / lab.id
+    if path is None and not where.exists():
+        raise click.UsageError(f"there is no {where} yet: mq lab start {lab.short}")
+    try:
+        return read_submission(where, lab.organ_file)
+    except SubmissionError as error:
+        raise click.UsageError(str(error)) from error
+
+
+@lab_command.command("check")
+@_lab
+@_path
+@click.option("--all", "is_all", is_flag=True, help="Run every test, also when one failed.")
+def _check(lab: Lab, path: Path | None, is_all: bool) -> int:  # noqa: FBT001 - click calls it so
+    """Run the tests up to where your work fails, with public seeds, and explain the first failure."""
+    submission = _submission_of(lab, path)
+    last_sentence = [check.number for check in lab.suite.checks if check.ring == 1][-1]
+    failed: list[Outcome] = []
+
+    def tell(outcome: Outcome) -> bool:
+        is_new = not failed or failed[-1].message != outcome.message
+        print_line(outcome_line(outcome, lab.short, is_brief=not is_new))
+        if not outcome.is_passed:
+            failed.append(outcome)
+        is_hanging = outcome.failure is not None and outcome.failure.is_gone
+        is_ring_over = outcome.number == last_sentence or not outcome.number.startswith("1.")
+        return is_all or not (failed and (is_ring_over or is_hanging))
+
+    grade = grade_of(lab, submission, Seeds(), tell=tell)
+    return _told(lab, grade, failed)
+
+
+def _told(lab: Lab, grade: Grade, failed: list[Outcome]) -> int:
+    if failed:
+        for line in failure_lines(failed[0]):
+            print_line(line)
+        if grade.printed.strip():
+            print_line("\nYour code printed:\n" + grade.printed.rstrip())
+    points = sum(outcome.points for outcome in grade.outcomes)
+    print_line(f"\n{lab.short}: {points} of {grade.max_score} points so far, in {grade.seconds:.1f} s ({grade.mode})")
+    if failed and failed[0].failure is not None and failed[0].failure.disks:
+        shown = replace(grade, outcomes=(failed[0],), reason="one failure of a check")
+        write_files(_RESULTS / lab.id, shown)
+        print_line(f"picture:   {_RESULTS / lab.id / 'report.html'}")
+    return _FAILED if failed or grade.reason else 0
+
+
+@lab_command.command("grade")
+@_lab
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--seed", type=int, help="The course's key as a number; else it is taken from MQ_COURSE_KEY.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for result.json, results.json and report.html.")
+@_output
+def _grade(lab: Lab, path: Path, seed: int | None, out: Path | None, output: str) -> int:
+    """Run every test with seeds of your course and of this submission, and give the mark.
+
+    Exit code 0: graded, whatever the mark. 2: could not be graded.
+    """
+    submission = _submission_of(lab, path)
+    key = str(seed) if seed is not None else os.environ.get(KEY_VARIABLE, "")
+    folder = out or _RESULTS / lab.id
+
+    def tell(outcome: Outcome) -> bool:
+        if output == "table":
+            print_line(outcome_line(outcome, lab.short))
+        return True
+
+    grade = grade_of(lab, submission, Seeds(key.encode(), submission.mark), folder=folder, tell=tell)
+    if output == "json":
+        print_json(as_data(grade))
+    else:
+        first = grade.first_failure
+        lines = [*(failure_lines(first) if first is not None else []), *closing_lines(grade), f"report: {folder / 'report.html'}"]
+        for line in lines:
+            print_line(line)
+    return _NOT_GRADED if grade.reason else 0
+
+
+@lab_command.command("replay")
+@click.argument("token")
+@_path
+def _replay(token: str, path: Path | None) -> int:
+    """Repeat one failure by the word that was printed with it."""
+    from labs.grader.replay import ReplayError, replayed  # noqa: PLC0415 - for this command only
+
+    try:
+        lab = find_lab(token.partition(":")[0])
+        outcome = replayed(lab, token, _submission_of(lab, path))
+    except (LabError, ReplayError) as error:
+        raise click.UsageError(str(error)) from error
+    if outcome.is_passed:
+        print_line(outcome_line(outcome, lab.short))
+        return 0
+    for line in failure_lines(outcome):
+        print_line(line)
+    if outcome.failure is not None and outcome.failure.disks:
+        grade = Grade(lab.id, lab.title, "replay", (outcome,), reason="one case alone", points_max=outcome.points_max)
+        write_files(_RESULTS / lab.id, grade)
+        print_line(f"picture:   {_RESULTS / lab.id / 'report.html'}")
+    return _FAILED

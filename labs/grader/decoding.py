@@ -1,0 +1,200 @@
+"""Reading what a student's process sent: by what the seam says must come, and nothing else.
+
+Every value is built here, from classes of ours; exact types are demanded (`type(x) is int`), so that neither a number that
+is equal to everything nor a list that pretends to be a tuple comes any further. What does not fit is said in one
+sentence that names
+the method, the place and the type: "`append` returned an Appended whose `plan[0].at` is str, expected int".
+"""
+
+import base64
+import binascii
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
+
+from labs.grader.inside.encoding import field_names
+
+__all__ = ["MisfitError", "decoder_of", "name_of"]
+
+Decode = Callable[[Any, str], Any]
+"""A value as it was sent, and where it stands, such as ".plan[0].at" -> the value. Raises: MisfitError."""
+
+_NAME_MAX = 40
+_MISSING = object()
+
+
+class MisfitError(Exception):
+    """A value is not what the seam promises. where: inside of what was returned; "" for all of it."""
+
+    def __init__(self, where: str, found: str, expected: str) -> None:
+        super().__init__(f"{where or 'it'} is {found}, expected {expected}")
+        self.where, self.found, self.expected = where, found, expected
+
+
+def name_of(plain: Any) -> str:
+    """The type that a value says it is, for people."""
+    if plain is None or type(plain) in (bool, int, str, float):
+        return type(plain).__name__ if plain is not None else "None"
+    if type(plain) is list:
+        return "tuple"
+    if type(plain) is dict:
+        for key, word in (("b", "bytes"), ("l", "list"), ("d", "dict")):
+            if key in plain:
+                return word
+        for key in ("c", "e", "?"):
+            if type(plain.get(key)) is str:
+                return str(plain[key])[:_NAME_MAX]
+    return "no plain data"
+
+
+def _title(annotation: Any) -> str:
+    if annotation is None or annotation is type(None):
+        return "None"
+    if isinstance(annotation, NewType):
+        return _title(annotation.__supertype__)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_title(part) for part in get_args(annotation)))
+    origin = get_origin(annotation) or annotation
+    return str(getattr(origin, "__name__", origin))
+
+
+def decoder_of(annotation: Any) -> Decode:
+    """What reads values of this annotation. Raises: TypeError when it does not stand for plain data."""
+    try:
+        return _decoder_of(annotation)
+    except TypeError as error:
+        raise TypeError(f"{annotation} cannot cross: {error}") from error
+
+
+@cache
+def _decoder_of(annotation: Any) -> Decode:  # noqa: C901, PLR0911 - one line for each kind
+    if isinstance(annotation, NewType):
+        return decoder_of(annotation.__supertype__)
+    if annotation in (int, str, bool):
+        return _exactly(annotation)
+    if annotation in (None, type(None)):
+        return _nothing
+    if annotation is bytes:
+        return _bytes
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return _one_of(annotation, parts)
+    if origin is tuple:
+        return _items_of(parts[0], "tuple") if parts[1:] == (Ellipsis,) else _tuple_of(parts)
+    if origin in (list, Sequence):
+        return _items_of(parts[0], "list" if origin is list else "")
+    if origin in (dict, Mapping):
+        return _mapping_of(*parts)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return _enum(annotation)
+    if isinstance(annotation, type) and (is_dataclass(annotation) or hasattr(annotation, "_fields")):
+        return _record(annotation)
+    raise TypeError("it is no plain data")
+
+
+def _exactly(kind: type) -> Decode:
+    def decode(plain: Any, where: str) -> Any:
+        if type(plain) is not kind:
+            raise MisfitError(where, name_of(plain), kind.__name__)
+        return plain
+
+    return decode
+
+
+def _nothing(plain: Any, where: str) -> None:
+    if plain is not None:
+        raise MisfitError(where, name_of(plain), "None")
+
+
+def _bytes(plain: Any, where: str) -> bytes:
+    data = plain.get("b") if type(plain) is dict else None
+    if type(data) is not str:
+        raise MisfitError(where, name_of(plain), "bytes")
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise MisfitError(where, "no plain data", "bytes") from None
+
+
+def _one_of(annotation: Any, parts: Sequence[Any]) -> Decode:
+    """By the name that the value gives itself. No two parts may have the same."""
+    by_name = {_title(part): decoder_of(part) for part in parts}
+
+    def decode(plain: Any, where: str) -> Any:
+        found = by_name.get(name_of(plain))
+        if found is None:
+            raise MisfitError(where, name_of(plain), _title(annotation))
+        return found(plain, where)
+
+    return decode
+
+
+def _items(plain: Any, where: str, kind: str) -> list[Any]:
+    found = plain if type(plain) is list and kind != "list" else None
+    if found is None and type(plain) is dict and kind != "tuple" and type(plain.get("l")) is list:
+        found = plain["l"]
+    if found is None:
+        raise MisfitError(where, name_of(plain), kind or "a tuple or a list")
+    return found
+
+
+def _items_of(item: Any, kind: str) -> Decode:
+    decode_item = decoder_of(item)
+
+    def decode(plain: Any, where: str) -> Any:
+        found = [decode_item(one, f"{where}[{number}]") for number, one in enumerate(_items(plain, where, kind))]
+        return found if kind == "list" else tuple(found)
+
+    return decode
+
+
+def _tuple_of(parts: Sequence[Any]) -> Decode:
+    decoders = [decoder_of(part) for part in parts]
+
+    def decode(plain: Any, where: str) -> Any:
+        items = _items(plain, where, "tuple")
+        if len(items) != len(decoders):
+            raise MisfitError(where, f"a tuple of {len(items)}", f"a tuple of {len(decoders)}")
+        return tuple(each(one, f"{where}[{number}]") for number, (each, one) in enumerate(zip(decoders, items, strict=True)))
+
+    return decode
+
+
+def _mapping_of(key: Any, value: Any) -> Decode:
+    pair = _tuple_of((key, value))
+
+    def decode(plain: Any, where: str) -> Any:
+        if type(plain) is not dict or type(plain.get("d")) is not list:
+            raise MisfitError(where, name_of(plain), "dict")
+        return dict(pair(one, where) for one in plain["d"])
+
+    return decode
+
+
+def _enum(kind: type[Enum]) -> Decode:
+    by_value = {member.value: member for member in kind}
+
+    def decode(plain: Any, where: str) -> Any:
+        value = plain.get("v") if type(plain) is dict and plain.get("e") == kind.__name__ else _MISSING
+        if type(value) not in (int, str) or value not in by_value:
+            raise MisfitError(where, name_of(plain), kind.__name__)
+        return by_value[value]
+
+    return decode
+
+
+def _record(kind: type) -> Decode:
+    names = field_names(kind)
+    hints = get_type_hints(kind)
+    decoders = [(f".{name}", decoder_of(hints[name])) for name in names]
+
+    def decode(plain: Any, where: str) -> Any:
+        values = plain.get("f") if type(plain) is dict and plain.get("c") == kind.__name__ else None
+        if type(values) is not list or len(values) != len(decoders):
+            raise MisfitError(where, name_of(plain), kind.__name__)
+        return kind(*(each(one, where + name) for (name, each), one in zip(decoders, values, strict=True)))
+
+    return decode

@@ -1,0 +1,63 @@
+"""One grade from begin to end: what is taken in, run, and written."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from labs.grader.files import write_files
+from labs.grader.lab import Lab
+from labs.grader.process import WorkerProcess
+from labs.grader.result import Grade, Outcome
+from labs.grader.running import Runner, Start
+from labs.grader.seeds import Seeds
+from labs.grader.submission import Submission
+
+__all__ = ["PRACTICE", "grade_of", "in_a_process"]
+
+PRACTICE = WorkerProcess.mode
+
+
+def in_a_process() -> Start:
+    """Practice mode: a plain subprocess."""
+    return lambda box, opening: WorkerProcess(box.folder, opening)
+
+
+def grade_of(  # noqa: PLR0913 - what may be chosen has a name each
+    lab: Lab,
+    submission: Submission,
+    seeds: Seeds,
+    *,
+    folder: Path | None = None,
+    tell: Callable[[Outcome], bool] = lambda _outcome: True,
+    start: Start | None = None,
+    mode: str = PRACTICE,
+    with_reference: bool = False,
+) -> Grade:
+    """Run all tests. folder: where the files of the result go; they say "0, did not finish" until it has.
+
+    tell: is told each outcome as it comes; when it returns False no more tests are run, and the grade says so.
+    """
+    begun = time.perf_counter()
+    points_max = sum(check.points for check in lab.suite.checks)
+    grade = Grade(lab.id, lab.title, mode, mark=submission.mark, points_max=points_max)
+    if folder is not None:
+        write_files(folder, grade)
+    reason, printed, outcomes = "", "", list[Outcome]()
+    try:
+        with Runner(lab, submission, seeds, start or in_a_process(), with_reference=with_reference) as runner:
+            for outcome in runner.outcomes():
+                outcomes.append(outcome)
+                if not tell(outcome):
+                    break
+            runner.close()
+            printed = runner.printed
+    except Exception as error:  # noqa: BLE001 - a grade that breaks off is 0 with its reason
+        reason = f"the grader itself stopped: {type(error).__name__}: {error}"
+    if not reason and len(outcomes) < len(lab.suite.checks):
+        reason = "not all tests were run"
+    seconds = round(time.perf_counter() - begun, 2)
+    grade = replace(grade, outcomes=tuple(outcomes), reason=reason, seconds=seconds, printed=printed)
+    if folder is not None:
+        write_files(folder, grade)
+    return grade

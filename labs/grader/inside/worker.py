@@ -1,0 +1,175 @@
+"""The process that holds a student's code: it makes objects, calls their methods, and says what came back.
+
+Each line on its standard input is a request, each line on its standard output the answer; what the student's code prints goes
+to standard error. It decides nothing and knows neither tests nor marks: a student who takes it over can only send other data,
+and data is all that the other side takes. Request (JSON):
+
+    id, do: "open" | "new" | "call" | "begin" | "step" | "end", drop: [objects and readings that are needed no more]
+    open   classes, organ, observed, limits          new    object, args, named
+    call   object, name, args, named                 begin  object, name, args, named, reading
+    step   reading, data                             end    nothing more comes
+
+Answer: first the same id, then `value` or `raised`; of a reading `read` or `value`; and what the object shows of itself, `seen`.
+"""
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Generator
+from typing import Any, BinaryIO
+
+from labs.grader.inside.encoding import Encoding
+
+__all__ = ["Worker", "main"]
+
+_TEXT_MAX = 400
+_RECURSION_MAX = 800
+"""Deep enough for what is right, and far from where the interpreter itself breaks."""
+
+
+class Worker:
+    """Objects by number, and readings under way (generators) by number. package: that of the student's code."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+        self._encoding = Encoding(())
+        self._organ: Any = None
+        self._observed: list[str] = []
+        self._readings: dict[int, tuple[int, Generator[Any, Any, Any]]] = {}
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry one request out; whatever it raises is part of the answer."""
+        number = request.get("object")
+        try:
+            for dropped in request.get("drop", ()):
+                self._encoding.objects.pop(dropped, None)
+                self._readings.pop(dropped, None)
+            found = self._do(request)
+        except BaseException as error:  # noqa: BLE001 - whatever a student's code raises, exits included, is told
+            found = {"raised": self._raised(error)}
+        if request["do"] == "step":
+            number = self._readings.get(request["reading"], (request.get("object"), None))[0]
+        target = self._encoding.objects.get(number) if number is not None else None
+        if target is not None:
+            found["seen"] = [self._look(target, name) for name in self._observed]
+        return {"id": request["id"], **found}
+
+    def _do(self, request: dict[str, Any]) -> dict[str, Any]:
+        decode = self._encoding.decode
+        match request["do"]:
+            case "open":
+                return self._open(request)
+            case "new":
+                made = self._organ(*map(decode, request["args"]), **{name: decode(v) for name, v in request["named"].items()})
+                self._encoding.objects[request["object"]] = made
+                return {"value": None}
+            case "call":
+                return {"value": self._encoding.encode(self._call(request))}
+            case "begin":
+                found = self._call(request)
+                if not isinstance(found, Generator):
+                    return {"value": self._encoding.encode(found), "is_plain": True}
+                self._readings[request["reading"]] = (request["object"], found)
+                return self._step(request["reading"], None)
+            case "step":
+                return self._step(request["reading"], decode(request["data"]))
+        raise KeyError(f"no such request: {request['do']}")
+
+    def _open(self, request: dict[str, Any]) -> dict[str, Any]:
+        classes = [getattr(importlib.import_module(module), name) for module, name in request["classes"]]
+        self._encoding = Encoding(classes)
+        self._observed = request["observed"]
+        module, name = request["organ"]
+        found = importlib.import_module(module)
+        self._organ = getattr(found, name, None)
+        if not isinstance(self._organ, type):
+            raise TypeError(f"{module.rpartition('.')[2]}.py has no class {name}")
+        return {"value": None}
+
+    def _call(self, request: dict[str, Any]) -> Any:
+        method = getattr(self._encoding.objects[request["object"]], request["name"])
+        decode = self._encoding.decode
+        return method(*map(decode, request["args"]), **{name: decode(value) for name, value in request["named"].items()})
+
+    def _step(self, reading: int, data: Any) -> dict[str, Any]:
+        _, steps = self._readings[reading]
+        try:
+            return {"read": self._encoding.encode(steps.send(data))}
+        except StopIteration as done:
+            return {"value": self._encoding.encode(done.value)}
+
+    def _look(self, target: Any, name: str) -> Any:
+        try:
+            return {"value": self._encoding.encode(getattr(target, name))}
+        except BaseException as error:  # noqa: BLE001 - a property that is not written yet is told when somebody asks for it
+            return {"raised": self._raised(error)}
+
+    def _raised(self, error: BaseException) -> dict[str, Any]:
+        details = {name: self._encoding.encode(getattr(error, name, None)) for name in ("file", "at", "reason", "position")}
+        is_ours = type(error).__module__ == "mq.core.errors"
+        try:
+            text = str(error)[:_TEXT_MAX]
+        except BaseException:  # noqa: BLE001 - an error of a student's own making may do anything
+            text = ""
+        return {"type": type(error).__name__, "text": text, "place": self._place(error), "details": details if is_ours else None}
+
+    def _place(self, error: BaseException) -> str:
+        """The innermost line of the student's own."""
+        if isinstance(error, SyntaxError) and error.filename:
+            return f"{os.path.basename(error.filename)}, line {error.lineno}"  # noqa: PTH119 - quick, and only a name
+        found = ""
+        for frame in traceback.extract_tb(error.__traceback__):
+            folder, name = os.path.split(frame.filename)
+            if os.path.basename(folder) == self._package:  # noqa: PTH119
+                found = f"{name}, line {frame.lineno}, in {frame.name}"
+        return found
+
+
+def _limit(limits: dict[str, int]) -> None:
+    """What the system holds this process to. Nothing where it cannot (Windows)."""
+    try:
+        import resource  # noqa: PLC0415 - not everywhere
+    except ImportError:
+        return
+    for name, value in limits.items():
+        kind = getattr(resource, f"RLIMIT_{name}", None)
+        if kind is not None:
+            _, hard = resource.getrlimit(kind)
+            wanted = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(kind, (wanted, wanted))
+
+
+def _private_pipes() -> tuple[BinaryIO, int]:
+    """Standard input and output for our own use; whoever prints does it to standard error."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def main() -> int:
+    """Answer requests until there are no more."""
+    requests, answers = _private_pipes()
+    first = json.loads(requests.readline())
+    _limit(first["limits"])
+    sys.setrecursionlimit(_RECURSION_MAX)
+    worker = Worker(first["organ"][0].split(".")[0])
+    request = first
+    while request["do"] != "end":
+        left = memoryview(json.dumps(worker.answer(request), separators=(",", ":")).encode() + b"\n")
+        while left:
+            left = left[os.write(answers, left) :]
+        line = requests.readline()
+        if not line:
+            break
+        request = json.loads(line)
+    # Nothing of a student's runs after this: no destructors, no `atexit`, no threads.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

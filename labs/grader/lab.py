@@ -1,0 +1,95 @@
+"""A lab as its folder describes it (`lab.toml`), and where all labs are."""
+
+import importlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from labs.grader.seams import Seam
+from labs.grader.suite import Suite
+
+__all__ = ["LABS", "Blank", "Lab", "LabError", "all_labs", "find_lab"]
+
+LABS = Path(__file__).resolve().parent.parent
+
+
+class LabError(Exception):
+    """There is no such lab."""
+
+
+class Blank(NamedTuple):
+    """A function to be written. begins: the statement before which all is given; "" for the whole body."""
+
+    name: str
+    begins: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """id: such as lab1a_commit_log. hours: what it takes. files: a student's file -> the reference's, from the root.
+
+    suite: the module with SUITE and SEAM.
+    """
+
+    id: str
+    folder: Path
+    title: str
+    hours: str
+    suite_module: str
+    files: Mapping[str, str]
+    blanks: tuple[Blank, ...]
+
+    @property
+    def short(self) -> str:
+        """Such as lab1a."""
+        return self.id.split("_")[0]
+
+    @property
+    def spoken(self) -> str:
+        """Such as "lab 1a"."""
+        return f"lab {self.short.removeprefix('lab')}"
+
+    @property
+    def organ_file(self) -> str:
+        """The file that holds the organ's class: the first one."""
+        return next(iter(self.files))
+
+    @property
+    def seam(self) -> Seam:
+        """What the organ is to the grader."""
+        found = importlib.import_module(self.suite_module).SEAM
+        assert isinstance(found, Seam)
+        return found
+
+    @property
+    def suite(self) -> Suite:
+        """Its tests."""
+        found = importlib.import_module(self.suite_module).SUITE
+        assert isinstance(found, Suite)
+        return found
+
+
+@cache
+def all_labs() -> tuple[Lab, ...]:
+    """Those that can be done, in the order of the course."""
+    return tuple(_read(file) for file in sorted(LABS.glob("*/*/lab.toml")))
+
+
+def find_lab(name: str) -> Lab:
+    """By id or by the short form of it. Raises: LabError."""
+    for lab in all_labs():
+        if name in (lab.id, lab.short):
+            return lab
+    known = ", ".join(f"{lab.short} ({lab.title})" for lab in all_labs())
+    raise LabError(f"there is no lab {name!r}; there are: {known}")
+
+
+def _read(file: Path) -> Lab:
+    data = tomllib.loads(file.read_text(encoding="utf-8"))
+    folder = file.parent
+    module = ".".join(("labs", folder.parent.name, folder.name, "suite"))
+    blanks = tuple(Blank(blank["name"], blank.get("from", "")) for blank in data.get("blank", ()))
+    return Lab(folder.name, folder, data["title"], data["hours"], module, data["files"], blanks)

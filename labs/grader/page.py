@@ -1,0 +1,78 @@
+"""A grade as one HTML file that needs nothing else: text, tables, pictures inside of it."""
+
+import base64
+from html import escape
+
+from labs.grader.result import Failure, Grade, Outcome
+from labs.grader.strips import legend, picture_of, strips_of
+
+__all__ = ["page_of"]
+
+_PICTURES_MAX = 3
+"""Drawing takes a second each; the other failures are drawn in text."""
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1d2a35; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #d5dbe1; }
+td.points { text-align: right; white-space: nowrap; } tr.failed td:first-child { color: #b3261e; font-weight: 600; }
+tr.passed td:first-child { color: #1b6e3c; } .facts { display: grid; grid-template-columns: 6rem 1fr; gap: .3rem 1rem; }
+.facts dt { color: #5a6874; } .facts dd { margin: 0; } pre { background: #f3f5f7; padding: .8rem; overflow-x: auto; }
+code { background: #f3f5f7; padding: .1rem .3rem; } img { max-width: 100%; border: 1px solid #d5dbe1; } .mode { color: #5a6874; }
+"""
+
+
+def page_of(grade: Grade) -> str:
+    """The whole page."""
+    failed = [outcome for outcome in grade.outcomes if not outcome.is_passed]
+    reason = f"<p><strong>No mark: {escape(grade.reason)}</strong></p>" if grade.reason else ""
+    with_disks = [outcome.number for outcome in failed if outcome.failure is not None and outcome.failure.disks]
+    pictured = with_disks[:_PICTURES_MAX]
+    parts = [_failure(outcome, is_drawn=outcome.number in pictured) for outcome in failed]
+    printed = f"<h2>What your code printed</h2><pre>{escape(grade.printed)}</pre>" if grade.printed.strip() else ""
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{escape(grade.lab)}: {grade.score} of {grade.max_score}</title>
+<style>{_STYLE}</style></head><body>
+<h1>{escape(grade.title)}: {grade.score} of {grade.max_score} points</h1>
+<p class="mode">{escape(grade.lab)}, {escape(grade.mode)}, {grade.seconds:.1f} s</p>
+{reason}{_table(grade)}{"".join(parts)}{printed}
+</body></html>
+"""
+
+
+def _table(grade: Grade) -> str:
+    rows = []
+    for outcome in grade.outcomes:
+        kind, word = ("passed", "passed") if outcome.is_passed else ("failed", f'<a href="#t{outcome.number}">failed</a>')
+        runs = f"{outcome.schedules} schedules, {outcome.seconds:.1f} s" if outcome.schedules > 1 else ""
+        rows.append(
+            f'<tr class="{kind}"><td>{word}</td><td>{outcome.number}</td><td>{escape(outcome.name)}</td>'
+            f'<td>{runs}</td><td class="points">{outcome.points} / {outcome.points_max}</td></tr>'
+        )
+    return f"<table><tr><th></th><th></th><th>test</th><th></th><th>points</th></tr>{''.join(rows)}</table>"
+
+
+def _failure(outcome: Outcome, *, is_drawn: bool) -> str:
+    failure = outcome.failure or Failure("The test did not come to its end")
+    facts = [("expected", failure.expected), ("found", failure.found), ("read", failure.section)]
+    listed = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts if text)
+    replay = f"<dt>again</dt><dd><code>mq lab replay {escape(outcome.replay)}</code></dd>" if outcome.replay else ""
+    story = "".join(f"<li>{escape(line)}</li>" for line in failure.story)
+    happened = f"<p>What happened:</p><ol>{story}</ol>" if story else ""
+    return (
+        f'<h2 id="t{outcome.number}">{outcome.number} {escape(outcome.name)}</h2>'
+        f"<p><strong>{escape(failure.promise)}.</strong></p>"
+        f'<dl class="facts">{listed}{replay}</dl>{happened}{_drawing(failure, is_drawn=is_drawn)}'
+    )
+
+
+def _drawing(failure: Failure, *, is_drawn: bool) -> str:
+    """A picture where it can be drawn, else text."""
+    if not failure.disks:
+        return ""
+    png = picture_of(failure) if is_drawn else b""
+    if png:
+        data = base64.b64encode(png).decode()
+        return f'<img alt="{escape(failure.promise)}" src="data:image/png;base64,{data}">'
+    lines = [line for heading, disk in failure.disks for line in (f"{heading}:", *strips_of(disk), "")]
+    return f"<pre>{escape(chr(10).join([*lines, legend()]))}</pre>"

@@ -1,0 +1,178 @@
+"""A student's organ in another process, used as if it were here.
+
+Methods are called, what comes back is checked by the seam, and methods that read are generators of `Read`s on both
+sides: the worker
+says what it wants to read, the caller answers with bytes. What an organ raises is raised here again, if it is one of our errors.
+"""
+
+import hashlib
+from collections.abc import Callable, Generator
+from functools import partial
+from itertools import count
+from typing import Any
+
+from labs.grader.decoding import MisfitError
+from labs.grader.inside.encoding import Encoding
+from labs.grader.process import ProcessGoneError, WorkerProcess
+from labs.grader.seams import Method, Seam
+from mq.core import errors
+
+__all__ = ["OrganRaisedError", "RemoteMaker", "RemoteOrgan", "WrongTypeError", "opening_of"]
+
+_ERRORS: dict[str, type[errors.MqError]] = {
+    kind.__name__: kind for kind in (errors.StateError, errors.FormatError, errors.DamageError, errors.DiskFullError)
+}
+_TEXT_MAX = 400
+
+
+class OrganRaisedError(Exception):
+    """A student's code raised something that is none of our errors. kind: its class; place: the student's own line, if any."""
+
+    def __init__(self, kind: str, text: str, place: str) -> None:
+        super().__init__(f"{kind}: {text}" if text else kind)
+        self.kind, self.text, self.place = kind, text, place
+
+
+class WrongTypeError(Exception):
+    """What came back is not what the seam says."""
+
+
+def opening_of(seam: Seam, package: str) -> dict[str, Any]:
+    """What the worker is told first."""
+    return {
+        "classes": [[kind.__module__, kind.__qualname__] for kind in seam.classes],
+        "organ": [f"{package}.{seam.module}", seam.name],
+        "observed": list(seam.observed),
+    }
+
+
+def _text(value: Any) -> str:
+    return value[:_TEXT_MAX] if type(value) is str else ""
+
+
+def _error_of(raised: Any, what: str) -> Exception:
+    """Of what was raised there, as it is raised here."""
+    if type(raised) is not dict:
+        return WrongTypeError(f"{what} came back with something that is no plain data")
+    kind, text, place = _text(raised.get("type")), _text(raised.get("text")), _text(raised.get("place"))
+    details = raised.get("details")
+    if kind not in _ERRORS or type(details) is not dict:
+        return OrganRaisedError(kind or "something", text, place)
+    if kind != "DamageError":
+        return _ERRORS[kind](text)
+    file, at, reason, position = (details.get(name) for name in ("file", "at", "reason", "position"))
+    if type(file) is not str or type(at) is not int or type(reason) is not str or type(position) not in (int, type(None)):
+        return WrongTypeError(
+            f"{what} raised a DamageError whose file, at, reason and position are not str, int, str, int or None"
+        )
+    return errors.DamageError(file[:_TEXT_MAX], at, reason[:_TEXT_MAX], position)
+
+
+class RemoteMaker:
+    """Makes organs in one worker, and keeps the record of all its answers.
+
+    record: a fingerprint of each answer since `begin`: two runs of the same seed must leave the same.
+    """
+
+    def __init__(self, seam: Seam, worker: WorkerProcess) -> None:
+        self.seam, self.worker = seam, worker
+        self.encoding = Encoding(seam.classes)
+        self.record: list[tuple[str, bytes]] = []
+        self.garbage: list[int] = []
+        self.numbers = count(1)
+        if "raised" in worker.opened:
+            raise _error_of(worker.opened["raised"], "the import")
+
+    def begin(self) -> None:
+        """A new run."""
+        self.record = []
+
+    def make(self, *args: Any, **named: Any) -> "RemoteOrgan":
+        """A new object of the student's class. Raises: what its `__init__` raises."""
+        organ = RemoteOrgan(self, next(self.numbers))
+        self.ask(organ, "__init__", {"do": "new", **self.arguments(args, named)})
+        return organ
+
+    def arguments(self, args: Any, named: dict[str, Any]) -> dict[str, Any]:
+        """As they cross."""
+        encode = self.encoding.encode
+        return {"args": [encode(value) for value in args], "named": {name: encode(value) for name, value in named.items()}}
+
+    def ask(self, organ: "RemoteOrgan", name: str, request: dict[str, Any]) -> dict[str, Any]:
+        """One request about one object; what it shows of itself is kept.
+
+        Raises: what it raised; ProcessGoneError; WrongTypeError.
+        """
+        if self.garbage:
+            request["drop"], self.garbage = self.garbage, []
+        request["object"] = organ.remote_number
+        try:
+            answer = self.worker.ask(request)
+        except ProcessGoneError as error:
+            raise ProcessGoneError(f"`{name}`: {error}") from None
+        seen = answer.get("seen")
+        self.record.append((name, hashlib.blake2b(self.worker.last_said, digest_size=8).digest()))
+        if type(seen) is list and len(seen) == len(self.seam.observed):
+            organ.seen = seen
+        if "raised" in answer:
+            raise _error_of(answer["raised"], f"`{name}`")
+        return answer
+
+    def read(self, decode: Callable[[Any, str], Any], plain: Any, what: str, verb: str = "returned") -> Any:
+        """A value by what the seam says. Raises: WrongTypeError, in a sentence."""
+        try:
+            return decode(plain, "")
+        except MisfitError as misfit:
+            where = f"something whose `{misfit.where.removeprefix('.')}` is " if misfit.where else ""
+            raise WrongTypeError(f"{what} {verb} {where}{misfit.found}, expected {misfit.expected}") from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise WrongTypeError(f"{what} {verb} what cannot be: {error}") from None
+
+
+class RemoteOrgan:
+    """One object of the student's class."""
+
+    def __init__(self, maker: RemoteMaker, number: int) -> None:
+        self._maker = maker
+        self.remote_number = number
+        self.seen: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        maker = self._maker
+        if name in maker.seam.properties:
+            return self._property(name)
+        method = maker.seam.signatures.get(name)
+        if method is None:
+            raise AttributeError(name)
+        return partial(self._steps if method.is_steps else self._call, name, method)
+
+    def _property(self, name: str) -> Any:
+        at = self._maker.seam.observed.index(name)
+        shown = self.seen[at] if at < len(self.seen) else None
+        if type(shown) is not dict or not ("value" in shown or "raised" in shown):
+            raise WrongTypeError(f"`{name}` shows something that is no plain data")
+        if "raised" in shown:
+            raise _error_of(shown["raised"], f"`{name}`")
+        return self._maker.read(self._maker.seam.properties[name], shown["value"], f"`{name}`", "is")
+
+    def _call(self, name: str, method: Method, *args: Any, **named: Any) -> Any:
+        answer = self._maker.ask(self, name, {"do": "call", "name": name, **self._maker.arguments(args, named)})
+        return self._maker.read(method.decode, answer.get("value"), f"`{name}`")
+
+    def _steps(self, name: str, method: Method, *args: Any, **named: Any) -> Generator[Any, bytes, Any]:
+        """Crosses the border once for each thing that is read."""
+        maker, reading = self._maker, next(self._maker.numbers)
+        assert method.decode_read is not None
+        try:
+            request = {"do": "begin", "name": name, "reading": reading, **maker.arguments(args, named)}
+            while "read" in (answer := maker.ask(self, name, request)):
+                data = yield maker.read(method.decode_read, answer["read"], f"`{name}`", "yielded")
+                request = {"do": "step", "reading": reading, "data": maker.encoding.encode(data)}
+            if "is_plain" in answer:
+                raise WrongTypeError(f"`{name}` is no generator: it must `yield` what it wants to read, and return what it found")
+            return maker.read(method.decode, answer.get("value"), f"`{name}`")
+        finally:
+            maker.garbage.append(reading)
+
+    def __del__(self) -> None:
+        self._maker.garbage.append(self.remote_number)

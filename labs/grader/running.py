@@ -1,0 +1,220 @@
+"""Running a suite against a submission: the trusted side.
+
+It fails closed: a test passes when all its cases came to their end, met what they are about, and broke no promise; whatever else
+happens is a failure with its reason. Seeded cases are run twice, in two processes, and must leave the same answers.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from types import TracebackType
+from typing import NamedTuple
+
+from labs.grader.box import Box, imports_of_files, needed_by
+from labs.grader.explaining import explain
+from labs.grader.lab import Lab
+from labs.grader.process import WorkerProcess
+from labs.grader.remote import RemoteMaker, opening_of
+from labs.grader.result import Failure, Outcome
+from labs.grader.seeds import Seeds
+from labs.grader.shrinking import shrunk
+from labs.grader.submission import Submission
+from labs.grader.suite import Case, Check, Run
+
+__all__ = ["Runner", "Start", "files_for", "token_of"]
+
+_GONE_MAX = 3
+Start = Callable[[Box, dict[str, object]], WorkerProcess]
+"""Starts a worker in a box."""
+
+
+class Tried(NamedTuple):
+    """One case that was run."""
+
+    failure: Failure | None
+    run: Run
+    record: list[tuple[str, bytes]]
+
+
+def files_for(lab: Lab, *, with_reference: bool = False) -> tuple[str, ...]:
+    """What of `mq` lies in the box. with_reference: for our own right and wrong solutions, which are made of it.
+
+    Raises: BoxError when what the lab gives needs what it asks for.
+    """
+    modules = {f"mq.core.{name}" for name in ("entry", "errors", "ids", "limits", "ports")}
+    modules |= {kind.__module__ for kind in lab.seam.classes}
+    if with_reference:
+        return needed_by(modules | {name.removesuffix(".py").replace("/", ".") for name in lab.files.values()}, ())
+    return needed_by(modules | imports_of_files((lab.folder / "skeleton").glob("*.py")), lab.files.values())
+
+
+def token_of(lab: Lab, check: Check, key: str, kept: tuple[int, ...] | None = None) -> str:
+    """The word that repeats a case: lab, test, case, and the steps that are left of it."""
+    words = [lab.short, check.number, *([key] if key else [])]
+    if kept is not None:
+        words.append(".".join(map(str, kept)) or "-")
+    return ":".join(words)
+
+
+class Runner:
+    """One submission and its worker processes. with_reference: see `files_for`."""
+
+    def __init__(self, lab: Lab, submission: Submission, seeds: Seeds, start: Start, *, with_reference: bool = False) -> None:
+        self.lab, self.seeds, self._start = lab, seeds, start
+        self._seam = lab.seam
+        self._box = Box(lab.id, submission, files_for(lab, with_reference=with_reference))
+        self._maker: RemoteMaker | None = None
+        self._gone = 0
+        self.printed = ""
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self.close()
+        self._box.remove()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Of all tests, in order, each as soon as it is there."""
+        for check in self.lab.suite.checks:
+            yield self.outcome(check)
+
+    def outcome(self, check: Check) -> Outcome:
+        """Of one test."""
+        begun = time.perf_counter()
+        blank = Outcome(check.number, check.name, check.points)
+        if self._gone >= _GONE_MAX:
+            return replace(
+                blank, failure=Failure("This test was not run", found=f"your code hung or ended its process {_GONE_MAX} times")
+            )
+        cases = check.cases(self.seeds)
+        if check.ring > 1:
+            self.close()
+        met: Counter[str] = Counter()
+        tried = None
+        for number, case in enumerate(cases, 1):
+            tried = self._tried(case)
+            met += tried.run.met
+            if tried.failure is not None:
+                return replace(self._failed(check, case, tried, blank), schedules=number, seconds=_since(begun))
+            if check.ring == 2 and (differs := self._differs(case, tried)) is not None:
+                return replace(
+                    blank,
+                    failure=differs,
+                    schedules=number,
+                    seconds=_since(begun),
+                    seed=case.key,
+                    replay=token_of(self.lab, check, case.key),
+                )
+        lacking = {name: (met[name], count) for name, count in check.must_meet.items() if met[name] < count}
+        if tried is None or lacking:
+            what = ", ".join(f"{name}: {found} of {count}" for name, (found, count) in lacking.items()) or "it has no cases"
+            failure = Failure("A test proves something only when it met what it is about", found=what)
+            return replace(blank, failure=failure, schedules=len(cases), seconds=_since(begun))
+        return replace(blank, is_passed=True, schedules=len(cases), seconds=_since(begun))
+
+    def replayed(self, case: Case) -> Tried:
+        """One case, in a fresh process."""
+        self.close()
+        return self._tried(case)
+
+    # --- cases
+
+    def _tried(self, case: Case) -> Tried:
+        run = Run()
+        try:
+            maker = self._a_maker()
+            maker.begin()
+            case.play(maker.make, case.steps, run)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no pass
+            failure = explain(error, run)
+            if failure.is_gone:
+                self._gone += 1
+                self.close()
+            return Tried(failure, run, [])
+        return Tried(None, run, list(maker.record))
+
+    def _failed(self, check: Check, case: Case, tried: Tried, blank: Outcome) -> Outcome:
+        """The failure, as short as it can be made."""
+        assert tried.failure is not None
+        first = tried.failure
+        if first.promise.endswith("is not written yet") or " is not written yet (" in first.promise or first.is_gone:
+            return replace(blank, failure=first, seed=case.key, replay=token_of(self.lab, check, case.key))
+        again = self.replayed(case)
+        if again.failure is None:
+            failure = replace(
+                first,
+                promise="The same schedule always comes to the same end",
+                expected="it passes in a fresh process",
+                found=f"after other schedules it does not ({first.sentence})",
+            )
+            return replace(blank, failure=failure, seed=case.key, replay=token_of(self.lab, check, case.key))
+        first = again.failure
+        kept = None
+        if len(case.steps) > 1:
+            kept = shrunk(len(case.steps), lambda some: self._fails_so(case, some, first))
+            shorter = self._tried(_some_of(case, kept)).failure
+            first = shorter if shorter is not None else first
+        return replace(blank, failure=first, seed=case.key, replay=token_of(self.lab, check, case.key, kept))
+
+    def _fails_so(self, case: Case, some: tuple[int, ...], like: Failure) -> bool:
+        failure = self._tried(_some_of(case, some)).failure
+        return failure is not None and failure.promise == like.promise
+
+    def _differs(self, case: Case, first: Tried) -> Failure | None:
+        """A second run, in another process, in which the student's code must say the same."""
+        mine, self._maker = self._maker, self._second
+        try:
+            second = self._tried(case)
+        finally:
+            self._second, self._maker = self._maker, mine
+        if second.record == first.record:
+            return None
+        pairs = zip(first.record, second.record, strict=False)
+        at = next(
+            (number for number, (here, there) in enumerate(pairs) if here != there), min(len(first.record), len(second.record))
+        )
+        name = (first.record[at] if at < len(first.record) else ("the end", b""))[0]
+        return Failure(
+            "The same schedule always comes to the same end",
+            expected="two runs give the same answers",
+            found=f"not deterministic at event {at + 1}, `{name}`",
+            story=tuple(first.run.story),
+        )
+
+    # --- processes
+
+    _second: RemoteMaker | None = None
+
+    def _a_maker(self) -> RemoteMaker:
+        if self._maker is None:
+            worker = self._start(self._box, opening_of(self._seam, self.lab.id))
+            try:
+                self._maker = RemoteMaker(self._seam, worker)
+            except Exception:
+                self._end(worker)
+                raise
+        return self._maker
+
+    def close(self) -> None:
+        """Its processes are gone; the next case gets fresh ones."""
+        for maker in (self._maker, self._second):
+            if maker is not None:
+                self._end(maker.worker)
+        self._maker = self._second = None
+
+    def _end(self, worker: WorkerProcess) -> None:
+        worker.end()
+        self.printed = worker.printed() or self.printed
+        with suppress(OSError):
+            worker.close()
+
+
+def _some_of(case: Case, kept: tuple[int, ...]) -> Case:
+    return replace(case, steps=tuple(case.steps[number] for number in kept))
+
+
+def _since(begun: float) -> float:
+    return round(time.perf_counter() - begun, 3)

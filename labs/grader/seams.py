@@ -1,0 +1,63 @@
+"""What an organ is to the grader: its class, its methods with what they return, and what it shows of itself.
+
+The signatures are read off a class of ours (the reference, or a Protocol), so that there is one truth about a seam. The
+organ's own
+class need not be there where the student's code runs.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, get_args, get_origin, get_type_hints
+
+from labs.grader.decoding import Decode, decoder_of
+
+__all__ = ["Make", "Method", "Seam"]
+
+Make = Callable[..., Any]
+"""Makes an organ as its class would: `make(segment_bytes=2048)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """decode: of what it returns. is_steps: whether it is a generator that yields what it wants to read; decode_read: of that."""
+
+    decode: Decode
+    is_steps: bool = False
+    decode_read: Decode | None = None
+
+
+@dataclass(frozen=True)
+class Seam:
+    """organ: a class of ours with the signatures. name: what the student's class is called; module: its file without `.py`.
+
+    observed: properties that every answer brings along. classes: what may cross besides numbers, text and bytes.
+    """
+
+    organ: type
+    name: str
+    module: str
+    methods: Sequence[str]
+    observed: Sequence[str]
+    classes: Sequence[type] = field(default=())
+
+    @cached_property
+    def signatures(self) -> dict[str, Method]:
+        """Of all methods, by name."""
+        return {name: _method_of(get_type_hints(getattr(self.organ, name))["return"]) for name in self.methods}
+
+    @cached_property
+    def properties(self) -> dict[str, Decode]:
+        """Of all that is observed, by name."""
+        found = {}
+        for name in self.observed:
+            getter: Any = getattr(self.organ, name).fget
+            found[name] = decoder_of(get_type_hints(getter)["return"])
+        return found
+
+
+def _method_of(returns: Any) -> Method:
+    if get_origin(returns) is Generator:
+        wanted, _, result = get_args(returns)
+        return Method(decoder_of(result), is_steps=True, decode_read=decoder_of(wanted))
+    return Method(decoder_of(returns))

@@ -1,0 +1,121 @@
+"""Skeletons: the reference with the bodies of some functions taken out, and its imports turned to the student's own files.
+
+    [files]                                        # lab.toml
+    "commit_log.py" = "mq/broker/store/commit_log.py"
+
+    [[blank]]
+    name = "CommitLog.append"
+    from = "segment = state.segments[-1]"          # what stands before this statement is given
+
+Signature, types and docstring stay; in the place of the body stands `raise NotImplementedError("lab 1a: CommitLog.append")`.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from labs.grader.box import ROOT
+from labs.grader.lab import Blank, Lab
+
+__all__ = ["blanked", "skeleton_of", "solution_of", "write_all"]
+
+_DOOR = '''"""The files of this folder are imported as `{package}`, wherever the folder lies. Nothing to be done here.
+
+`mq broker --parts FOLDER` loads each file by itself; this one comes first, and lets the others find each other.
+"""
+
+if __name__ != "{package}":
+    import sys
+    from pathlib import Path
+    from types import ModuleType
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "{package}"]:
+        del sys.modules[name]
+    sys.modules["{package}"] = package = ModuleType("{package}")
+    package.__path__ = [str(Path(__file__).resolve().parent)]
+'''
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _functions(tree: ast.Module) -> dict[str, _Function]:
+    """All functions of a module and of its classes, by qualified name."""
+    found: dict[str, _Function] = {}
+    for node in tree.body:
+        if isinstance(node, _Function):
+            found[node.name] = node
+        elif isinstance(node, ast.ClassDef):
+            found.update({f"{node.name}.{each.name}": each for each in node.body if isinstance(each, _Function)})
+    return found
+
+
+def blanked(source: str, blanks: Iterable[Blank], lab: str) -> str:
+    """The source with the bodies of these functions taken out. Raises: ValueError for one that is not there."""
+    lines = source.split("\n")
+    functions = _functions(ast.parse(source))
+    places = []
+    for blank in blanks:
+        function = functions.get(blank.name)
+        if function is None:
+            raise ValueError(f"{lab}: there is no function {blank.name} to be blanked")
+        body = function.body[1:] if ast.get_docstring(function) else function.body
+        if blank.begins:
+            begins = [n for n, statement in enumerate(body) if lines[statement.lineno - 1].strip().startswith(blank.begins)]
+            if not begins:
+                raise ValueError(f"{lab}: no statement of {blank.name} begins with {blank.begins!r}")
+            body = body[begins[0] :]
+        places.append((body[0].lineno, function.end_lineno or 0, body[0].col_offset, blank.name))
+    for first, last, indent, name in sorted(places, reverse=True):
+        lines[first - 1 : last] = [f'{" " * indent}raise NotImplementedError("{lab}: {name}")']
+    return "\n".join(lines)
+
+
+def _turned(source: str, files: Mapping[str, str], package: str) -> str:
+    """Imports of the reference's modules lead to the student's files."""
+    for file, reference in files.items():
+        module = reference.removesuffix(".py").replace("/", ".")
+        source = re.sub(rf"\b{re.escape(module)}\b", f"{package}.{file.removesuffix('.py')}", source)
+    return _sorted_imports(source)
+
+
+def _sorted_imports(source: str) -> str:
+    """The student's own files come before ours, as a formatter would have it."""
+    lines = source.split("\n")
+    tree = ast.parse(source)
+    ours = [node for node in tree.body if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("mq.", "lab"))]
+    if not ours:
+        return source
+    first, last = ours[0].lineno, max(node.end_lineno or 0 for node in ours)
+    texts = sorted((node.module or "", "\n".join(lines[node.lineno - 1 : node.end_lineno])) for node in ours)
+    lines[first - 1 : last] = "\n".join(text for _, text in texts).split("\n")
+    return "\n".join(lines)
+
+
+def _made(lab: Lab, blanks: Iterable[Blank]) -> dict[str, str]:
+    wanted, made, left = list(blanks), {}, {blank.name for blank in lab.blanks}
+    for file, reference in lab.files.items():
+        source = (ROOT / reference).read_text(encoding="utf-8")
+        mine = [blank for blank in wanted if blank.name in _functions(ast.parse(source))]
+        left -= set(_functions(ast.parse(source)))
+        made[file] = _turned(blanked(source, mine, lab.spoken), lab.files, lab.id)
+    if left:
+        raise ValueError(f"{lab.id}: no file has {', '.join(sorted(left))}")
+    return {"__init__.py": _DOOR.format(package=lab.id), **made}
+
+
+def skeleton_of(lab: Lab, only: str | None = None) -> dict[str, str]:
+    """Files by name. only: blank no other function than this one."""
+    return _made(lab, [blank for blank in lab.blanks if only is None or blank.name == only])
+
+
+def solution_of(lab: Lab) -> dict[str, str]:
+    """The reference as a student's folder."""
+    return _made(lab, [])
+
+
+def write_all(folder: Path, files: Mapping[str, str]) -> None:
+    """Into a folder, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")

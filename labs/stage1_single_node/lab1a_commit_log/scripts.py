@@ -1,0 +1,66 @@
+"""Schedules written by hand, which are run in every grade: the deaths that chance finds late."""
+
+from labs.stage1_single_node.lab1a_commit_log.steps import (
+    Append,
+    CarryOut,
+    Crash,
+    Drop,
+    FailedSync,
+    Flip,
+    FullDisk,
+    Mark,
+    Read,
+    Step,
+    Supersede,
+)
+
+__all__ = ["SCRIPTS"]
+
+_ALL = Read(0, 100, 1 << 20)
+_WRITTEN = CarryOut(6)
+_LOST = Crash(1, 0)
+
+
+def _crash_in_a_roll() -> tuple[Step, ...]:
+    """The power is lost after each operation of an append that begins a segment."""
+    return tuple(step for number in range(1, 8) for step in (Append((600,)), _WRITTEN, Append((600,)), Crash(number, number)))
+
+
+SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
+    "2.1": {
+        # Half of a long write arrives; shorter ones take its place; what lies behind them must not come back to life.
+        "stale-bytes": (
+            *(Append((5,)), _WRITTEN, Append((500,)), Crash(3, 1)),
+            *(Append((5,)), _WRITTEN, Crash(9, 0), Append((5,)), _WRITTEN, Crash(4, 0), _ALL),
+        ),
+        "killed-twice": (Append((40,)), Crash(1, 3, is_kill=True), Append((5,)), Crash(1, 1, is_kill=True), _LOST, _ALL),
+    },
+    "2.2": {
+        "crash-in-a-roll": _crash_in_a_roll(),
+        "forget-and-crash": (
+            *(Append((600,)), Append((600,)), Append((600,)), _WRITTEN, Drop(70), Crash(5, 0)),
+            *(Append((600,)), _WRITTEN, Drop(100), Crash(6, 0), Append((5,)), _WRITTEN, Crash(7, 0), _ALL),
+        ),
+    },
+    "2.3": {
+        # An entry of term 2 takes the place of one of term 3. Paper: Raft, figure 8, (c).
+        "figure-8": (
+            *(
+                Append((5,), term_step=1),
+                Append((5,), term_step=2),
+                _WRITTEN,
+                Supersede((5,), 1, is_low=True),
+                _WRITTEN,
+                _LOST,
+                _ALL,
+            ),
+            *(Supersede((5, 5), 2), Crash(2, 1), _ALL),
+        ),
+    },
+    "2.4": {
+        "no-room-for-a-segment": (Append((420,)), _WRITTEN, FullDisk((600, 5, 5)), Append((5,)), _WRITTEN, _LOST, _ALL),
+        "failed-sync": (Append((420,)), _WRITTEN, Append((300,)), FailedSync(), _LOST, _ALL, Append((5,)), Crash(2, 1)),
+    },
+    "2.5": {"marked": (Append((40,)), _WRITTEN, Mark(), *(Flip(100 + 8 * number) for number in range(12)))},
+}
+"""By test, and by name."""

@@ -1,0 +1,249 @@
+"""Ring 1, second part: opening a log after a crash, marks, a full disk, retention."""
+
+import itertools
+
+from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, open_log
+from labs.stage1_single_node.lab1a_commit_log.sentences import SENTENCES, sentence
+from mq.broker.store.commit_log import Checkpoint
+from mq.core.entry import HardState
+from mq.core.errors import DamageError, DiskError, DiskFullError, StateError
+from mq.core.ids import LogIndex, Term
+from mq.core.ports import Plan, Remove, Sync
+from mq.sim.crash import Survival, after_power_loss, unsynced_files
+from mq.sim.disk import SECTOR_BYTES, SimDisk
+
+__all__ = ["SENTENCES"]
+
+
+def _flipped(disk: SimDisk, payload: bytes) -> tuple[SimDisk, str, int]:
+    """A copy in which one bit in the middle of a payload has changed; where that is."""
+    other = disk.copy()
+    for file, content in disk.contents().items():
+        at = content.find(payload)
+        if at >= 0:
+            other.flip_bit(file, at + len(payload) // 2, 3)
+            return other, file, at + len(payload) // 2
+    raise broken(1, expected="the payload is on the disk as it came", found="no file holds it")
+
+
+def _half_written(bench: Bench) -> SimDisk:
+    """What a power loss leaves of what is not synced when the first half of it arrived."""
+    sectors: dict[tuple[int, int], int] = {}
+    torn = None
+    for found, pieces in unsynced_files(bench.disk):
+        left = sum(len(piece.data) for piece in pieces) // 2
+        for piece in pieces:
+            if left < len(piece.data):
+                torn = ((found.number, piece.sector), left)
+                break
+            left -= len(piece.data)
+            sectors[found.number, piece.sector] = sectors.get((found.number, piece.sector), 0) + 1
+    return after_power_loss(bench.disk, Survival(sectors, torn))
+
+
+def _up_to_the_last_sync(plan: Plan) -> Plan:
+    """What is carried out when the crash comes just before a plan is done."""
+    return plan[: max((number for number, operation in enumerate(plan) if isinstance(operation, Sync)), default=len(plan))]
+
+
+@sentence("1.15", 6)
+def a_log_that_is_opened_again_holds_what_was_synced(bench: Bench) -> None:
+    bench.run.tell("open an empty folder")
+    bench.reopened(bench.disk)
+    bench.run.tell("append nine entries over several segments, term 2 and vote 1 with the last; open the log anew")
+    for number in range(1, 9):
+        bench.append(body(number, 200))
+    bench.append(body(9), term=2, hard_state=HardState(Term(2), 1))
+    bench.reopened(bench.disk.copy(), why=" again")
+    bench.run.tell("append entry 10, open the log anew")
+    bench.append(body(10))
+    bench.reopened(bench.disk.copy(), why=" again")
+
+
+@sentence("1.16", 10)
+def the_later_group_wins_also_when_the_log_is_opened_again(bench: Bench) -> None:
+    bench.run.tell("append entries 1 to 6 of terms 1 and 3")
+    bench.append(body(1), body(2), body(3), term=1, hard_state=HardState(Term(1), None))
+    bench.append(body(4), body(5), body(6, 400), term=3, hard_state=HardState(Term(3), None))
+    bench.run.tell("append another entry 4, of term 2, which is lower than what it takes the place of; open the log anew")
+    bench.append(body(40, 500), after=3, term=2, hard_state=HardState(Term(4), None))
+    bench.reopened(bench.disk.copy(), why=" again")
+
+
+@sentence("1.17", 7)
+def a_torn_write_is_cut_and_what_was_synced_stays(bench: Bench) -> None:
+    bench.run.tell("append entries 1 and 2, wait until they are durable")
+    bench.append(body(1), body(2))
+    bench.run.tell("append entry 3 of 600 bytes; the power is lost while it is written, half of it arrived")
+    bench.perform(_up_to_the_last_sync(bench.plan(body(3, 600)).plan))
+    disk = _half_written(bench)
+    state = bench.reopened(disk)
+    if len(state.entries) != 2:
+        raise broken(
+            7, expected="half a group is no group: the log ends with entry 2", found=f"it ends with {len(state.entries)}"
+        )
+    if any(body(3, 600)[:40] in content for content in bench.disk.contents().values()):
+        raise broken(
+            7,
+            expected="the bytes of the torn write are zero again",
+            found="they are still there, and may come back to life",
+            disks=[("after it was opened", bench.disk)],
+        )
+
+
+@sentence("1.18", 8)
+def damage_below_the_durable_end_is_reported_and_nothing_is_changed(bench: Bench) -> None:
+    bench.run.tell("append entries 1 to 5; a bit of entry 2 changes on the disk; open the log anew")
+    for number in range(1, 6):
+        bench.append(body(number, 80))
+    disk, file, at = _flipped(bench.disk, body(2, 80))
+    before = disk.contents()
+    found = open_log(bench.make, disk, bench.segment_bytes)
+    if not found.recovery.damage:
+        raise broken(
+            8,
+            expected="entries 3 to 5 behind it prove that entry 2 was synced: damage",
+            found=f"`recover` reports none; the log holds {found}",
+            disks=[("after it was opened", disk)],
+        )
+    damage = found.recovery.damage[0]
+    if damage.file != file or not damage.at <= at < damage.at + 2 * SECTOR_BYTES:
+        raise broken(
+            8, expected=f"the damage is around byte {at} of {file}", found=f"`recover` says {damage.file}, byte {damage.at}"
+        )
+    if disk.contents() != before or not found.log.is_damaged:
+        raise broken(8, expected="a damaged log is left as it is", found="a file has changed, or `is_damaged` is not set")
+    try:
+        found.log.append(found.log.last_index, (), HardState(Term(9), None))
+    except DamageError:
+        return
+    raise broken(8, expected="nothing is appended to a damaged log: DamageError", found="`append` took it")
+
+
+@sentence("1.19", 8, points=1)
+def damage_in_an_earlier_segment_is_reported(bench: Bench) -> None:
+    bench.run.tell("append entries 1 to 6 over several segments; the last group of the first segment is damaged")
+    for number in range(1, 7):
+        bench.append(body(number, 300))
+    first = bench.log.segments()[0]
+    disk, file, _ = _flipped(bench.disk, body(first.last_index, 300))
+    found = open_log(bench.make, disk, bench.segment_bytes)
+    if not found.recovery.damage or found.recovery.damage[0].file != file:
+        raise broken(
+            8,
+            expected="a later segment proves that all of the first one was synced: damage",
+            found=f"`recover` reports {found.recovery.damage or 'none'}; the log holds {found}",
+        )
+
+
+@sentence("1.20", 9, points=1)
+def what_a_killed_process_wrote_is_durable_after_the_next_opening(bench: Bench) -> None:
+    bench.run.tell("append entry 1; append entry 2, of which the write is done and not the sync; the process is killed")
+    bench.append(body(1))
+    bench.perform(_up_to_the_last_sync(bench.plan(body(2, 300)).plan))
+    bench.reopened(bench.disk)
+    bench.run.tell("the log was opened, and its repairs were carried out; then the power is lost")
+    bench.reopened(after_power_loss(bench.disk, Survival()), why=", as the opening before found them")
+
+
+@sentence("1.21", 9)
+def what_is_recovered_after_a_failed_sync_is_written_once_more(bench: Bench) -> None:
+    bench.run.tell("append entry 1; append entry 2, whose sync fails: the system takes its pages for clean")
+    bench.append(body(1))
+    appended = bench.plan(body(2, 300))
+    bench.fail_sync()
+    try:
+        bench.perform(appended.plan)
+    except DiskError:
+        bench.run.tell("the process ends; the log is opened: entry 2 can be read; then the power is lost")
+    bench.reopened(bench.disk)
+    bench.reopened(after_power_loss(bench.disk, Survival()), why=", as the opening before found them")
+
+
+@sentence("1.22", 11)
+def a_mark_makes_damage_of_the_last_group_known(bench: Bench) -> None:
+    bench.run.tell("append entry 1, and leave it on its way: there is nothing to be marked")
+    bench.plan(body(1))
+    if bench.log.note_durable():
+        raise broken(11, expected="no mark while something waits", found="`note_durable` returned one")
+    bench.carry_out()
+    bench.append(body(2, 80))
+    bench.run.tell("append entry 2; the host has nothing to do, and writes a mark; a bit of entry 2 changes")
+    if not bench.mark():
+        raise broken(11, expected="a mark that says how far all is durable", found="`note_durable` returned an empty plan")
+    if bench.mark():
+        raise broken(
+            11, expected="nothing new is durable, so there is nothing to be marked", found="`note_durable` returned a mark"
+        )
+    disk, _, _ = _flipped(bench.disk, body(2, 80))
+    found = open_log(bench.make, disk, bench.segment_bytes)
+    if not found.recovery.damage:
+        raise broken(11, expected="the mark proves that entry 2 was synced: damage", found=f"the log was opened with {found}")
+    bench.reopened(bench.disk.copy(), why=" again")
+
+
+@sentence("1.23", 12)
+def an_append_that_found_no_room_never_was(bench: Bench) -> None:
+    bench.append(body(1, 400))
+    bench.run.tell("append entries 2 and 3, of 700 and 20 bytes, for which the disk has no room; the newest is taken back first")
+    bench.disk.capacity_bytes = bench.disk.used_bytes
+    first, second = bench.plan(body(2, 700)), bench.plan(body(3, 20))
+    try:
+        bench.perform(first.plan)
+    except DiskFullError:
+        bench.run.tell("the disk is full")
+    try:
+        bench.log.abandon(first.sequence)
+    except StateError:
+        bench.abandon_all()
+    else:
+        raise broken(
+            12, expected=f"append {second.sequence} is taken back before {first.sequence}: StateError", found="it was not"
+        )
+    bench.check()
+    bench.disk.capacity_bytes = None
+    bench.run.tell("there is room again: append entry 2, open the log anew")
+    bench.append(body(20))
+    bench.reopened(bench.disk.copy(), why=" again")
+
+
+@sentence("1.24", 13)
+def retention_removes_whole_segments_and_never_the_last(bench: Bench) -> None:
+    bench.run.tell("append entries 1 to 9 over several segments")
+    for number in range(1, 10):
+        bench.append(body(number, 300))
+    views = bench.log.segments()
+    for index in (1, views[1].first_index - 1, views[1].first_index, 9, 99):
+        gone = [view for view, following in itertools.pairwise(views) if following.first_index <= min(index, 99)]
+        bench.run.tell(f"drop what is before entry {index}")
+        bench.drop_before(index)
+        kept = [view.file for view in views if view not in gone]
+        if sorted(bench.disk.files()) != sorted(kept) or bench.first_index != views[len(gone)].first_index:
+            raise broken(
+                13,
+                expected=f"{len(kept)} segments are left, and entries from {views[len(gone)].first_index} on",
+                found=f"{len(bench.disk.files())} files are there, and entries from {bench.first_index} on",
+            )
+        bench.check()
+    bench.reopened(bench.disk.copy(), why=" again")
+
+
+@sentence("1.25", 13, points=1)
+def nothing_goes_before_what_follows_it_is_durable(bench: Bench) -> None:
+    bench.append(body(1, 300), body(2, 300))
+    bench.run.tell("append entry 3, which begins a segment, and carry nothing out; drop what is before entry 3")
+    bench.plan(body(3, 600))
+    plan = bench.log.drop_before(LogIndex(3))
+    if any(isinstance(operation, Remove) for operation in plan):
+        raise broken(13, expected="entries 1 and 2 are needed until entry 3 is durable", found=f"`drop_before` returned {plan}")
+
+
+@sentence("1.26", 6, points=1)
+def opening_from_a_checkpoint_finds_what_opening_without_one_finds(bench: Bench) -> None:
+    bench.run.tell("append entries 1 to 6, take a checkpoint, append entries 7 to 9, open the log from the checkpoint")
+    for number in range(1, 7):
+        bench.append(body(number, 200), term=1, hard_state=HardState(Term(1), 2) if number == 1 else None)
+    checkpoint = Checkpoint.from_bytes(bench.log.checkpoint().to_bytes())
+    bench.append(body(70), after=5, term=2, hard_state=HardState(Term(2), None))
+    bench.append(body(8, 300), body(9))
+    bench.reopened(bench.disk.copy(), checkpoint=checkpoint, why=" from the checkpoint")
