@@ -43,7 +43,7 @@ def is_read(name: str) -> bool:
 class LeaderLostError(MqError):
     """The leader could not be reached, or was lost before it answered. It may have carried the call out."""
 
-    code = Code.PROXY_TIMEOUT
+    code = Code.MASTER_PERSISTENCE_TIMEOUT  # clients take PROXY_TIMEOUT for a promise that nothing was done
     definite = False
 
 
@@ -99,6 +99,7 @@ class _Hold:
     def __init__(self, group: GroupPort, name: str) -> None:
         self._group, self._name = group, name
         self._end_s = time.monotonic() + HOLD_S
+        self._unsure: MqError | None = None
 
     async def lasts(self, why: MqError | None) -> bool:
         """As `wait`; whether the call may still be held."""
@@ -109,10 +110,16 @@ class _Hold:
         return True
 
     async def wait(self, why: MqError | None) -> None:
-        """Until who leads has changed. Raises: `why`, or NotServingError, when the call was held long enough."""
+        """Until who leads has changed.
+
+        Raises, when the call was held long enough: the first `why` that leaves open what was done; else this one, or
+        NotServingError.
+        """
+        if why is not None and not why.definite:
+            self._unsure = self._unsure or why
         left_s = self._end_s - time.monotonic()
         if left_s <= 0:
-            raise why or NotServingError(f"{self._name}: the group has had no leader for {HOLD_S:g} s; try again")
+            raise self._unsure or why or NotServingError(f"{self._name}: the group has had no leader for {HOLD_S:g} s; try again")
         await self._group.leader_changes(min(left_s, 0.05 if why else left_s))
 
 
