@@ -17,11 +17,11 @@ class NodeClock:
     def __init__(self, log_ms: int, wall_ms: int) -> None:
         self.machine_ms: Callable[[], int] = _machine_ms
         self._log, self._wall = LogClock(), WallClock(wall_ms)
-        self.note(log_ms)
+        self._log.begin(log_ms, _monotonic_ms())
 
-    def note(self, log_ms: int) -> None:
-        """An entry with this stamp was applied now."""
-        self._log.note(log_ms, _monotonic_ms())
+    def note(self, log_ms: int, *, term: int) -> None:
+        """An entry with this stamp, put into the log by another node as the leader of `term`, was applied now."""
+        self._log.note(log_ms, _monotonic_ms(), term=term)
 
     def log_ms(self) -> int:
         """Log time now, in ms."""

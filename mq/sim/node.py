@@ -112,7 +112,7 @@ class SimNode:
         self.replication = Solo(self.log)
         self.picker = self._parts.picker(self.machine, RecordReader(self.log))
         self.clock = LogClock()
-        self.clock.note(self.machine.log_ms, self._monotonic_ms())
+        self.clock.begin(self.machine.log_ms, self._monotonic_ms())
         self._note(
             "opened",
             first=self.log.first_index,
