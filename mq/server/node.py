@@ -100,9 +100,7 @@ class BrokerNode:
         self._is_idle.set()
         self._is_closing, self._pacing = False, Pacing()
         self._tick_timer: asyncio.TimerHandle | None = None
-        self.host = make_host(
-            disk, self._lane, self.opened, self._make_core, self, snapshot_every_bytes=snapshot_every_bytes,
-        )  # fmt: skip
+        self.host = make_host(disk, self._lane, self.opened, self._make_core, self, snapshot_every_bytes=snapshot_every_bytes)
         self.reign = Reign(0, None, is_here=False) if group else Reign(0, 1, is_here=True)
 
     def _make_core(self, log: FreshLog) -> NodeCore:
@@ -130,7 +128,7 @@ class BrokerNode:
 
     def stamps(self) -> tuple[int, int]:
         """(log_ms, wall_ms) for a new command; neither goes back."""
-        return self.log_ms(), max(self.wall_ms(), self.machine.wall_ms)
+        return max(self.log_ms(), self.machine.log_ms), max(self.wall_ms(), self.machine.wall_ms)
 
     def begin_ticking(self) -> None:
         """Time passes for the group's core from now on."""
@@ -289,8 +287,9 @@ class BrokerNode:
                 self._is_idle.set()
 
     def was_taken_back(self, sequence: int) -> None:
-        """Nothing of the group is in the log: these calls fail for certain, the node goes on."""
-        self._pending.take_back(sequence, DiskFullError("no space left on the disk"))
+        """Nothing of these is in the log here, and the node goes on. Others may have them already, and may keep them."""
+        error = DiskFullError if self.group is None else OutcomeUnknownError
+        self._pending.take_back(sequence, error("no space left on the disk"))
         self._loop.call_soon(self._write_next)
 
     def apply_entry(self, entry: Entry, place: RecordPlace) -> None:
@@ -302,9 +301,11 @@ class BrokerNode:
             self._look_at_reign()
             self._moments.passed()
             return
-        command = self._pending.command_at(index, term) or decode_command(payload, is_to_apply=True)
+        own = self._pending.command_at(index, term)
+        command = own or decode_command(payload, is_to_apply=True)
         outcome = self.machine.apply(index, command, place)
-        self.clock.note(command.log_ms)
+        if own is None:
+            self.clock.note(command.log_ms, term=term)
         if type(command) is AppendMessages:
             self.reader.remember(index, payload)
         elif type(command) is DropBefore:
@@ -333,9 +334,8 @@ class BrokerNode:
         if change.role is Role.LEADER:
             self._reign_begins_at = self.log.last_index  # its own first entry: all before it is applied with it
         elif self._gathering:
-            group, error = list(self._gathering), NotLeaderError(change.leader)
+            _refuse(list(self._gathering), NotLeaderError(change.leader))
             self._gathering.clear()
-            _refuse(group, error)
         self._look_at_reign(change)
 
     def _look_at_reign(self, change: RoleChanged | None = None) -> None:

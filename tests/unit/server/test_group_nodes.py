@@ -9,6 +9,7 @@ import pytest
 
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
+from mq.core.errors import DiskFullError, OutcomeUnknownError
 from mq.core.ids import LogIndex, QueueOffset
 from mq.core.message import MessageKind, Permission
 from mq.core.ports import drive
@@ -159,6 +160,24 @@ async def test_a_leader_that_is_cut_off_acknowledges_nothing_and_its_callers_hea
         await lost
     await trio.agree()
     assert leader.machine.queue("t", 0).max_offset == 3
+
+
+async def test_a_leader_without_room_promises_nothing_of_what_others_have_already(
+    trio: Trio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = await trio.leader()
+    await leader.carry_out(topic(leader))
+
+    def is_full(_operation: object) -> None:
+        raise DiskFullError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(leader.disk, "perform", is_full)
+        with pytest.raises(OutcomeUnknownError, match="no space left"):
+            await leader.carry_out(message(leader, 1))
+    # It had left for the others before the write failed, and whoever leads them keeps it.
+    await trio.leader()
+    await leader.until(lambda: leader.machine.queue("t", 0).max_offset == 1)
 
 
 async def test_a_read_is_answered_by_a_leader_that_still_is_one(trio: Trio) -> None:
