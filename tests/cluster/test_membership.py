@@ -1,13 +1,16 @@
 """Members of a group come, go, hand over, and lose their disks. Case 61 of the protocol's list, and what belongs to it."""
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mq.client.encoding import MessageEncoder
 from mq.rpc.admin_client import AdminClient
+from mq.rpc.batch_client import BatchProducer
 from mq.rpc.calling import Connection
 from tests.cluster.broker_process import wait_until
 from tests.cluster.load import read_queues
@@ -169,6 +172,38 @@ def test_wiped_and_new_nodes_come_by_a_snapshot_when_the_logs_beginning_is_gone(
         added = members.mq("raft", "add", "4", "--peer", members.start_newcomer(4))
         assert added.code == 0, added
         members.await_voters(1, 2, 3, 4)
+        newcomer = members.view(4)
+        assert newcomer is not None
+        assert newcomer.first_index > 1
+        assert len(members.state_hashes(1, 2, 3, 4)) == 1
+
+
+async def write(endpoints: str, size_bytes: int) -> int:
+    """So many bytes of bodies in batches of 1 MiB; how many of them were stored and acknowledged."""
+    encoder, body = MessageEncoder(), bytes(16 << 10)
+    async with BatchProducer(endpoints, window_batches=8) as producer:
+        under_way = [
+            await producer.send(TOPIC, [encoder.encode(f"{batch} {number}", body, born_ms=0) for number in range(64)])
+            for batch in range(size_bytes >> 20)
+        ]
+        results = await asyncio.gather(*under_way)
+    return sum(one.count for one in results) * len(body)
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif("MQ_LONG" not in os.environ, reason="writes 10 GiB to each of three disks: when MQ_LONG is set")
+def test_a_new_node_joins_after_ten_times_of_what_retention_keeps_was_written(tmp_path: Path) -> None:
+    with Members(tmp_path / "cluster", retention_bytes="1GiB") as members:
+        create_topic(members)
+        assert asyncio.run(write(",".join(members.clients.values()), 10 << 30)) == 10 << 30
+        kept_gib = [sum(file.stat().st_size for file in members.data_folder(node).rglob("*")) / (1 << 30) for node in (1, 2, 3)]
+        print("kept in each folder, GiB:", ", ".join(f"{kept:.2f}" for kept in kept_gib))
+        assert max(kept_gib) < 2
+        begin_s = time.monotonic()
+        added = members.mq("raft", "add", "4", "--peer", members.start_newcomer(4), "--timeout", "600")
+        assert added.code == 0, added
+        members.await_voters(1, 2, 3, 4)
+        print(f"a voter after {time.monotonic() - begin_s:.1f} s")
         newcomer = members.view(4)
         assert newcomer is not None
         assert newcomer.first_index > 1
