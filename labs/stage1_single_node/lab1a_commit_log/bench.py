@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from labs.grader.seams import Make
 from labs.grader.suite import PromiseBrokenError, Run
 from mq.broker.store.commit_log import Appended, Checkpoint, CommitLog, Recovery, StoredEntry
+from mq.broker.store.write_queue import WriteQueue
 from mq.core.entry import Entry, EntryKind, HardState
 from mq.core.errors import DamageError, FormatError, StateError
 from mq.core.ids import LogIndex, Term
 from mq.core.ports import Create, Plan, Remove, Replace, Sync, Write, drive
 from mq.sim.disk import SimDisk
 
-__all__ = ["SEGMENT_BYTES", "Bench", "Found", "State", "Waiting", "body", "broken", "open_log", "rule"]
+__all__ = ["SEGMENT_BYTES", "Bench", "Found", "State", "Waiting", "body", "broken", "open_log", "plans_of", "rule"]
 
 SEGMENT_BYTES = 1024
 _OPERATIONS_MAX = 256
@@ -156,6 +157,16 @@ def open_log(make: Make, disk: SimDisk, segment_bytes: int = SEGMENT_BYTES, chec
     return Found(log, recovery, tuple((int(stored.entry.term), stored.entry.payload) for stored in read_all(log, disk)))
 
 
+def plans_of(waiting: Sequence[Waiting]) -> Iterator[Plan]:
+    """As a host carries them out: appends to one file share a sync."""
+    queue = WriteQueue()
+    for each in waiting:
+        queue.put(each.appended)
+    while plan := queue.take():
+        yield plan
+        queue.done()
+
+
 class Bench:
     """A log, its disk, and a list of states: what is durable, and one for each append that waits."""
 
@@ -233,9 +244,9 @@ class Bench:
 
     def carry_out(self, count: int = 1) -> None:
         """The oldest appends become durable."""
-        for waiting in self.waiting[:count]:
-            self.perform(waiting.appended.plan)
         done = self.waiting[:count]
+        for plan in plans_of(done):
+            self.perform(plan)
         del self.waiting[:count]
         self.log.synced(done[-1].appended.sequence)
         self.durable = done[-1].number

@@ -136,8 +136,7 @@ def _on_full_disk(bench: Bench) -> None:
 def _two_at_once(bench: Bench) -> None:
     bench.plan(body(11), term=2)
     bench.plan(body(12, 600), term=2)
-    bench.carry_out(1)
-    bench.carry_out(1)
+    bench.carry_out(2)
 
 
 def _play_points(make: Make, _steps: tuple[object, ...], run: Run) -> None:

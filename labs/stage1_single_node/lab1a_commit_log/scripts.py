@@ -33,6 +33,10 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
             *(Append((5,)), _WRITTEN, Append((500,)), Crash(3, 1)),
             *(Append((5,)), _WRITTEN, Crash(9, 0), Append((5,)), _WRITTEN, Crash(4, 0), _ALL),
         ),
+        # Of two groups the second one arrives alone; another one of the first one's size must not bring it back to life.
+        "the-second-arrives-alone": (
+            *(Append((5,)), _WRITTEN, Append((400,)), Append((40,)), Crash(30, 2), Append((400,)), _WRITTEN, _LOST, _ALL),
+        ),
         "killed-twice": (Append((40,)), Crash(1, 3, is_kill=True), Append((5,)), Crash(1, 1, is_kill=True), _LOST, _ALL),
     },
     "2.2": {

@@ -127,6 +127,8 @@ def a_new_segment_is_made_when_all_before_is_durable_and_its_header_before_a_gro
         plan = bench.plan(body(number, 300)).plan
         made = next((n for n, operation in enumerate(plan) if isinstance(operation, Create)), None)
         bench.run.tell(f"append entry {number}: {_words(plan)}")
+        if any(isinstance(operation, Write) and not _is_synced_after(plan, n) for n, operation in enumerate(plan)):
+            raise broken(1, expected="each write is followed by a sync of its file", found=f"the plan is {_words(plan)}")
         if made is not None:
             file = plan[made].file
             loose = [n for n in range(made) if isinstance(plan[n], Write) and not _is_synced_after(plan[:made], n)]

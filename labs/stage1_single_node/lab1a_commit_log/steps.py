@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, open_log
+from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, open_log, plans_of
 from mq.core.entry import HardState
 from mq.core.errors import DiskError, DiskFullError
 from mq.core.ids import LogIndex, Term
@@ -197,7 +197,7 @@ class Crash:
     is_kill: bool = False
 
     def do(self, bench: Bench) -> None:
-        plans: list[Operation] = [operation for waiting in bench.waiting for operation in waiting.appended.plan]
+        plans: list[Operation] = [operation for plan in plans_of(bench.waiting) for operation in plan]
         done = plans[: self.operations]
         bench.perform(tuple(done))
         what = "the process is killed" if self.is_kill else "the power is lost"

@@ -1,0 +1,45 @@
+"""Reads a log a few bytes at a time, and looks for each entry anew: more reads, no promise less."""
+
+from mq.broker.store.commit_log import CommitLog as Reference
+from mq.broker.store.log_view import StoredEntry
+from mq.broker.store.scan import GroupReader
+from mq.core.errors import DamageError, StateError
+from mq.core.ids import LogIndex
+from mq.core.ports import Steps
+
+__all__ = ["CommitLog"]
+
+_READ_BYTES = 64
+
+
+class CommitLog(Reference):
+    """See above."""
+
+    def entries(self, first: LogIndex, last: LogIndex, bytes_max: int) -> Steps[tuple[StoredEntry, ...]]:
+        if not self.first_index <= first <= last <= self.last_index:
+            raise StateError(f"entries {first} to {last}: the log holds {self.first_index} to {self.last_index}")
+        state, found, size, superseded = self._state, list[StoredEntry](), 0, self._state.superseded_count
+        while first + len(found) <= min(last, state.last_index) and (size < bytes_max or not found):
+            wanted = first + len(found)
+            position, _ = state.locate(wanted)
+            reader = GroupReader(state.segments.at(position), position, _READ_BYTES)
+            while True:
+                group = yield from reader.next_group()
+                if state.superseded_count != superseded:
+                    if found:
+                        return tuple(found)
+                    superseded = state.superseded_count
+                    break
+                if group is None:
+                    if reader.position >= self.durable_end:
+                        raise StateError(f"entry {wanted} is not written yet")
+                    raise DamageError(reader.segment.file, reader.at, f"entry {wanted} should be here", reader.position)
+                if group.header.is_end_of_segment:
+                    behind = state.segments.behind(reader.segment)
+                    reader = GroupReader(behind, behind.first_group_position, _READ_BYTES)
+                matching = [record for record in group.records if record.index == wanted]
+                if matching:
+                    found.append(StoredEntry(group.entry(matching[0]), group.place(matching[0])))
+                    size += matching[0].size_bytes
+                    break
+        return tuple(found)
