@@ -95,7 +95,7 @@ class Broker:
             self.member.join(self.node, services.passed.serve)
             self.node.on_reign.append(self.deliverer.reign_is)
             await self.member.start()
-            self._tasks.append(asyncio.create_task(self._listener.follow(self.node)))
+            self._tasks.append(asyncio.create_task(self._listener.follow(self.node, self.member.is_reachable)))
         for work in (
             self.deliverer.renewer.renew_forever,
             self.sender.release_timers_forever,

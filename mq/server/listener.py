@@ -2,11 +2,13 @@
 
 A client stays on a connection that stands, whatever it is told there. So a node that hears of no leader stops listening: its
 clients go to another node of their route, and come back when they like. A node that led and heard of no quorum closes at once;
-one that only waits for an election holds calls for a while first (`mq.rpc.passing`).
+one that only waits for an election holds calls for a while first (`mq.rpc.passing`). And one that hears of its leader but
+cannot say anything to it has nobody to pass calls on to.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from mq.core.address import Address
 from mq.core.errors import MqError
@@ -17,6 +19,9 @@ from mq.server.services import Services
 __all__ = ["Listener"]
 
 _PATIENCE_S = 2.0
+_UNREACHED_S = 0.5
+"""So long the leader may be out of reach, as while a connection is made again."""
+_LOOK_EVERY_S = 0.1
 _CLOSE_GRACE_S = 0.1
 _log = logging.getLogger(__name__)
 
@@ -28,6 +33,7 @@ class Listener:
         self._services = services
         self._doors = [(address, services.messaging), *([(outside, services.outside)] if outside else [])]
         self._servers: list[GrpcServer] = []
+        self._reached_s = 0.0  # when whoever leads was last in reach
 
     @property
     def is_open(self) -> bool:
@@ -52,19 +58,46 @@ class Listener:
         servers, self._servers = self._servers, []
         await asyncio.gather(*(server.stop(grace_s) for server in servers))
 
-    async def follow(self, node: BrokerNode) -> None:
-        """Open while a leader is known, for ever."""
+    async def follow(self, node: BrokerNode, reaches: Callable[[int], bool]) -> None:
+        """Open while a leader is known and can be reached, for ever. reaches: whether what is said to that node arrives."""
         assert node.group is not None
-        now = node.reign
+        now, self._reached_s = node.reign, asyncio.get_running_loop().time()
         while True:
-            await node.until(lambda: node.reign != now)  # noqa: B023 - awaited in the same turn
+            if not await self._changes(node, now):
+                await self._look_at_way(node, reaches)
+                continue
             before, now = now, node.reign
             if now.leader is None:
                 # Whoever led and steps down within its term has heard of no quorum for a whole time-out.
                 has_lost_quorum = before == Reign(now.term, node.group.node_id, is_here=before.is_here)
                 await self._close_when_lost(node, now, 0.0 if has_lost_quorum else _PATIENCE_S)
-            elif not self.is_open:
+            else:
+                self._reached_s = asyncio.get_running_loop().time()
+                if not self.is_open:
+                    await self._reopen()
+
+    @staticmethod
+    async def _changes(node: BrokerNode, now: Reign) -> bool:
+        """Whether another one leads, or none any more, within a moment."""
+        try:
+            async with asyncio.timeout(_LOOK_EVERY_S):
+                await node.until(lambda: node.reign != now)
+        except TimeoutError:
+            return node.reign != now
+        return True
+
+    async def _look_at_way(self, node: BrokerNode, reaches: Callable[[int], bool]) -> None:
+        leader, now_s = node.reign.leader, asyncio.get_running_loop().time()
+        assert node.group is not None
+        if leader is None:
+            return
+        if leader == node.group.node_id or reaches(leader):
+            self._reached_s = now_s
+            if not self.is_open:
                 await self._reopen()
+        elif self.is_open and now_s - self._reached_s >= _UNREACHED_S:
+            _log.warning("node %d leads and cannot be reached from here: clients are turned away until it can", leader)
+            await self.close(_CLOSE_GRACE_S)
 
     async def _close_when_lost(self, node: BrokerNode, lost: Reign, patience_s: float) -> None:
         try:
@@ -78,6 +111,6 @@ class Listener:
     async def _reopen(self) -> None:
         try:
             await self.open()
-            _log.info("a leader is known: clients can come in again")
+            _log.info("a leader is known and in reach: clients can come in again")
         except MqError as error:
             _log.error("clients cannot come in again: %s", error)

@@ -1,7 +1,7 @@
 """When the door for clients closes and opens: at once without a quorum, after a while without a leader, never for a hand-over."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import Any, cast
@@ -53,9 +53,9 @@ class Door(Listener):
 
 
 @asynccontextmanager
-async def following(reign: Reign) -> AsyncIterator[tuple[Node, Door]]:
+async def following(reign: Reign, unreached: Container[int] = ()) -> AsyncIterator[tuple[Node, Door]]:
     node, door = Node(reign), Door()
-    task = asyncio.create_task(door.follow(cast(BrokerNode, node)))
+    task = asyncio.create_task(door.follow(cast(BrokerNode, node), lambda other: other not in unreached))
     await asyncio.sleep(0)
     yield node, door
     task.cancel()
@@ -104,3 +104,27 @@ async def test_a_node_without_a_leader_turns_its_clients_away_when_its_patience_
         node.becomes(NONE_LEADS)
         await until(lambda: not door.has_clients)
         assert not door.has_clients
+
+
+async def test_a_node_that_hears_its_leader_but_cannot_reach_it_turns_clients_away_until_it_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_EVERY_S", 0.005)
+    monkeypatch.setattr(module, "_UNREACHED_S", 0.02)
+    unreached = {2}
+    async with following(Reign(3, 2, is_here=False), unreached) as (node, door):
+        await until(lambda: not door.has_clients)
+        assert node.reign.leader == 2
+        unreached.clear()
+        await until(lambda: door.has_clients)
+        assert door.has_clients
+
+
+async def test_a_connection_that_is_made_again_soon_does_not_close_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LOOK_EVERY_S", 0.005)
+    monkeypatch.setattr(module, "_UNREACHED_S", 3600.0)
+    async with following(Reign(3, 2, is_here=False), {2}) as (_node, door):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await until(lambda: not door.has_clients)
+        assert door.has_clients
