@@ -55,7 +55,11 @@ class WorkerProcess:
         """The newest answer as it came, but for its id."""
         self._is_over = threading.Event()
         threading.Thread(target=self._watch, name="deadline of a worker", daemon=True).start()
-        self.opened = self.ask({"do": "open", "limits": LIMITS, **opening})
+        try:
+            self.opened = self.ask({"do": "open", "limits": LIMITS, **opening})
+        except ProcessGoneError:
+            self.close()
+            raise
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to a request. Raises: ProcessGoneError, after which there is nothing more to ask."""
@@ -67,7 +71,7 @@ class WorkerProcess:
             self._process.stdin.write(json.dumps(request, separators=(",", ":")).encode() + b"\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline(_ANSWER_BYTES_MAX)
-        except OSError:
+        except (OSError, ValueError):  # it is gone, or was ended
             line = b""
         finally:
             self._deadline = 0.0

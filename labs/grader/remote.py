@@ -6,6 +6,8 @@ says what it wants to read, the caller answers with bytes. What an organ raises 
 """
 
 import hashlib
+import math
+import time
 from collections.abc import Callable, Generator
 from functools import partial
 from itertools import count
@@ -23,6 +25,7 @@ _ERRORS: dict[str, type[errors.MqError]] = {
     kind.__name__: kind for kind in (errors.StateError, errors.FormatError, errors.DamageError, errors.DiskFullError)
 }
 _TEXT_MAX = 400
+_READS_MAX = 5000
 
 
 class OrganRaisedError(Exception):
@@ -79,6 +82,8 @@ class RemoteMaker:
         self.encoding = Encoding(seam.classes)
         self.record: list[tuple[str, bytes]] = []
         self.garbage: list[int] = []
+        self.until = math.inf
+        """When a test must be over, by the monotonic clock."""
         self.numbers = count(1)
         if "raised" in worker.opened:
             raise _error_of(worker.opened["raised"], "the import")
@@ -106,6 +111,9 @@ class RemoteMaker:
         if self.garbage:
             request["drop"], self.garbage = self.garbage, []
         request["object"] = organ.remote_number
+        if time.monotonic() > self.until:
+            self.worker.end()
+            raise ProcessGoneError(f"`{name}`: the test takes too long; something in it is slow, or never comes to its end")
         try:
             answer = self.worker.ask(request)
         except ProcessGoneError as error:
@@ -165,7 +173,11 @@ class RemoteOrgan:
         assert method.decode_read is not None
         try:
             request = {"do": "begin", "name": name, "reading": reading, **maker.arguments(args, named)}
+            reads = 0
             while "read" in (answer := maker.ask(self, name, request)):
+                reads += 1
+                if reads > _READS_MAX:
+                    raise WrongTypeError(f"`{name}` wants to read for ever: it yielded {_READS_MAX} reads and has not returned")
                 data = yield maker.read(method.decode_read, answer["read"], f"`{name}`", "yielded")
                 request = {"do": "step", "reading": reading, "data": maker.encoding.encode(data)}
             if "is_plain" in answer:

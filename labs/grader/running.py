@@ -4,6 +4,7 @@ It fails closed: a test passes when all its cases came to their end, met what th
 happens is a failure with its reason. Seeded cases are run twice, in two processes, and must leave the same answers.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from labs.grader.suite import Case, Check, Run
 __all__ = ["Runner", "Start", "files_for", "token_of"]
 
 _GONE_MAX = 3
+_CHECK_SECONDS_MAX = 240.0
+"""For one test, by the clock on the wall: some fifty times of what a right solution needs on a quiet machine."""
 Start = Callable[[Box, dict[str, object]], WorkerProcess]
 """Starts a worker in a box."""
 
@@ -64,9 +67,10 @@ class Runner:
     def __init__(self, lab: Lab, submission: Submission, seeds: Seeds, start: Start, *, with_reference: bool = False) -> None:
         self.lab, self.seeds, self._start = lab, seeds, start
         self._seam = lab.seam
-        self._box = Box(lab.id, submission, files_for(lab, with_reference=with_reference))
+        self.box = Box(lab.id, submission, files_for(lab, with_reference=with_reference))
         self._maker: RemoteMaker | None = None
         self._gone = 0
+        self._until = math.inf
         self.printed = ""
 
     def __enter__(self) -> "Runner":
@@ -74,7 +78,7 @@ class Runner:
 
     def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
         self.close()
-        self._box.remove()
+        self.box.remove()
 
     def outcomes(self) -> Iterator[Outcome]:
         """Of all tests, in order, each as soon as it is there."""
@@ -85,6 +89,7 @@ class Runner:
         """Of one test."""
         begun = time.perf_counter()
         blank = Outcome(check.number, check.name, check.points)
+        self._until = time.monotonic() + _CHECK_SECONDS_MAX
         if self._gone >= _GONE_MAX:
             return replace(
                 blank, failure=Failure("This test was not run", found=f"your code hung or ended its process {_GONE_MAX} times")
@@ -190,12 +195,13 @@ class Runner:
 
     def _a_maker(self) -> RemoteMaker:
         if self._maker is None:
-            worker = self._start(self._box, opening_of(self._seam, self.lab.id))
+            worker = self._start(self.box, opening_of(self._seam, self.lab.id))
             try:
                 self._maker = RemoteMaker(self._seam, worker)
             except Exception:
                 self._end(worker)
                 raise
+        self._maker.until = self._until
         return self._maker
 
     def close(self) -> None:

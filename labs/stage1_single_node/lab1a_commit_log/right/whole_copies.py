@@ -242,7 +242,7 @@ class CommitLog:
     # --- reading
 
     def read(self, place: RecordPlace) -> Read:
-        number = bisect_right(self._now.segments, place.position, key=lambda segment: segment.base) - 1
+        number = bisect_right(self._now.segments, place.position, key=lambda segment: CommitLogPosition(segment.base)) - 1
         if number < 0 or place.position >= self._now.segments[number].base + self._now.segments[number].size:
             raise StateError(f"position {place.position} is not in the log")
         segment = self._now.segments[number]
