@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from mq.core.errors import MqError
+from mq.core.errors import DamageError, MqError
 from mq.parts import REFERENCE, load_parts
 from mq.raft.errors import NotLeaderError
 from mq.rpc.serving import GrpcServer
@@ -27,6 +27,7 @@ from mq.server.retention import Retention
 from mq.server.scrubbing import Scrubber
 from mq.server.sending import Sender
 from mq.server.services import Services
+from mq.server.setting_aside import calls_for_repair, note_damage
 from mq.server.space import SpaceGuard
 from mq.server.timekeeping import TimeKeeper
 from mq.server.tracing import traced_host
@@ -64,6 +65,7 @@ class Broker:
         if faults is not None:
             self.node.clock.machine_ms = faults.wall_ms
         self.node.on_failed = self._on_failed
+        self.node.reader.on_damage = self.node.host.on_damage = self._on_damage
         if replaced := organs_of(self.node.organs.parts):
             _log.info("replaced organs: %s", replaced)
         if told := self.node.organs.stamp(Path(config.data)):
@@ -79,8 +81,22 @@ class Broker:
         self._listener: Listener | None = None
 
     def _on_failed(self, error: MqError) -> None:
+        if calls_for_repair(error, self.config):
+            try:
+                note_damage(self.config.data, error)
+            except MqError as trouble:
+                _log.error("%s", trouble)
         if not self.failed.done():
             self.failed.set_result(error)
+
+    def _on_damage(self, damage: DamageError) -> None:
+        """Whoever read it found it. A member of a group says and hears nothing any more, from this moment on."""
+
+        def leave() -> None:
+            raise damage
+
+        if calls_for_repair(damage, self.config):
+            self.node.host.run(leave)
 
     async def start(self) -> int:
         """Listen; returns the port. Raises: MqError."""

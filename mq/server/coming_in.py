@@ -146,7 +146,8 @@ class WayIn:
             await asyncio.sleep(_REJOIN_EVERY_S)
 
     async def _ask_leader(self, note: Note) -> Standing | None:
-        question = {"was_voter": note.was_voter, "is_learning": note.part is Part.LEARNING}
+        is_learning = note.part is Part.LEARNING
+        question = {"was_voter": note.was_voter, "is_learning": is_learning, "learner_at": max(note.learner_at, 0)}
         others = [node for node in self._known_nodes() if node != self._node_id]
         answers = await asyncio.gather(*(self._ask(other, REJOIN, question) for other in others))
         found = [Standing(a["kind"], a["at"], a["term"]) for a in answers if a is not None and a.get("kind")]
@@ -177,7 +178,8 @@ class WayIn:
             has_history = self._has_history_for(call.peer, str(question["life"]))
             found: dict[str, Any] = {"has_history": has_history, "life": self._life}
         else:
-            returning = Returning(call.peer, bool(question["was_voter"]), bool(question["is_learning"]))
+            was_voter, is_learning = bool(question["was_voter"]), bool(question["is_learning"])
+            returning = Returning(call.peer, was_voter, is_learning, int(question.get("learner_at", 0)))
             found = await self._readmit(returning)
         await call.answer(json.dumps(found).encode(), is_last=True)
 

@@ -73,7 +73,10 @@ class Upstairs(Protocol):
 
 
 class StoreHost(HostLoop):
-    """See the module. keeper: of the files beside the log. turns: how often the loop was entered."""
+    """See the module. keeper: of the files beside the log. turns: how often the loop was entered.
+
+    on_damage: called when what a follower needs is found damaged.
+    """
 
     def __init__(
         self,
@@ -103,6 +106,7 @@ class StoreHost(HostLoop):
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_over = False
+        self.on_damage: Callable[[DamageError], None] = lambda _damage: None
 
     def make_log(self, log: CommitLog) -> FreshLog:
         """What the core takes for its log."""
@@ -342,6 +346,8 @@ class StoreHost(HostLoop):
             self.run(lambda: self.carry_out(self.core.chunk_fetched(wanted, data, is_last=is_last)))
         except MqError as error:
             _log.error("what a follower needs cannot be read: %s", error)
+            if isinstance(error, DamageError):
+                self.on_damage(error)
             if isinstance(wanted, EntriesWanted):
                 self.run(lambda: self.carry_out(self.core.fetched(wanted, ())))
 

@@ -1,4 +1,7 @@
-"""The broker process: start, wait for a signal, finish, sync, exit 0."""
+"""The broker process: start, wait for a signal, finish, sync, exit 0.
+
+A member of a group that finds its log damaged has several lives in one process: the next one begins with nothing stored.
+"""
 
 import asyncio
 import gc
@@ -17,7 +20,7 @@ from mq.server.config import BrokerConfig
 from mq.server.logs import set_up_logs
 from mq.server.metrics import MetricsServer
 from mq.server.opening import OpenedStore
-from mq.server.setting_aside import can_come_back, set_aside
+from mq.server.setting_aside import calls_for_repair, can_come_back, noted_damage, set_aside
 
 __all__ = ["run_broker"]
 
@@ -82,6 +85,8 @@ def _opened(config: BrokerConfig, opened: OpenedStore) -> str:
 
 def _open(config: BrokerConfig) -> Broker:
     """The broker, with its data; in a group, damaged data is put aside, and the others give it anew."""
+    if can_come_back(config) and (noted := noted_damage(config.data)) is not None:
+        set_aside(config.data, noted)
     try:
         return Broker(config)
     except DamageError as damage:
@@ -99,6 +104,16 @@ async def _serve(config: BrokerConfig) -> int:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    while (why := await _live(config, stop)) is not None:
+        if stop.is_set() or not calls_for_repair(why, config):
+            return 1
+        set_aside(config.data, why)
+        gc.unfreeze()
+    return 0
+
+
+async def _live(config: BrokerConfig, stop: asyncio.Event) -> MqError | None:
+    """One life of the broker, until `stop` is set or it fails; returns why it failed. Raises: MqError when it cannot start."""
     broker = _open(config)
     opened = broker.node.opened
     _log.info("%s", _opened(config, opened))
@@ -116,10 +131,11 @@ async def _serve(config: BrokerConfig) -> int:
     _log.info("%s", _greeting(config, port, metrics))
     endings: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), broker.failed]
     await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
-    failed = broker.failed.done()
-    _log.info("stopping%s", f" because of this: {broker.failed.result()}" if failed else "")
+    endings[0].cancel()
+    why = broker.failed.result() if broker.failed.done() else None
+    _log.info("stopping%s", f" because of this: {why}" if why is not None else "")
     if metrics is not None:
         metrics.stop()
     await broker.stop()
     _log.info("stopped")
-    return 1 if failed else 0
+    return why

@@ -16,6 +16,7 @@ from mq.broker.store.commit_log import CommitLog, StoredEntry
 from mq.broker.store.consume_queue import QueueEntry
 from mq.broker.store.record_reader import RecordReader
 from mq.core.entry import Entry, RecordPlace
+from mq.core.errors import DamageError
 from mq.core.ids import LogIndex
 from mq.core.ports import Read, Steps
 from mq.server.disk import FileDisk, WouldBlockError
@@ -28,7 +29,10 @@ _SLICE_BYTES = 256 << 10
 
 
 class LogReader:
-    """Stored batches, through a small cache of what was applied or read last. records: without the cache, in steps."""
+    """Stored batches, through a small cache of what was applied or read last. records: without the cache, in steps.
+
+    on_damage: called with what a reading found, before whoever reads is told.
+    """
 
     def __init__(self, log: CommitLog, disk: FileDisk) -> None:
         self._log, self._disk = log, disk
@@ -36,6 +40,7 @@ class LogReader:
         self._cache: OrderedDict[int, bytes] = OrderedDict()
         self._cached_bytes = 0
         self.cold_reads = 0
+        self.on_damage: Callable[[DamageError], None] = lambda _damage: None
 
     def remember(self, log_index: int, payload: bytes) -> None:
         """Keep the payload of an entry, which must be applied: its index means nothing else any more. The oldest go."""
@@ -70,7 +75,11 @@ class LogReader:
             data = self._disk.read_now(read)
         except WouldBlockError:
             data = await self._fetch(read)
-        return self._log.decode(place, data)
+        try:
+            return self._log.decode(place, data)
+        except DamageError as damage:
+            self.on_damage(damage)
+            raise
 
     async def run(self, steps: Callable[[], Steps[_T]]) -> _T:
         """Run a reading core. Raises what it raises."""
@@ -80,6 +89,9 @@ class LogReader:
                 return self._run_now(steps(), fetched)
             except _ColdError as cold:
                 fetched[cold.read] = await self._fetch(cold.read)
+            except DamageError as damage:
+                self.on_damage(damage)
+                raise
 
     async def slowly(self, first: int, last: int, *, share: float) -> AsyncIterator[Sequence[StoredEntry]]:
         """Entries `first` to `last` in slices, verified, between which others have their turn.

@@ -2,6 +2,9 @@
 
     voter --(its old promises must not count)--> no member --> learner --(it has caught up)--> voter
 
+To have caught up is to hold all that was committed when it was told that it is a learner, and about all that came since. Raft's
+own `learner_lag_max` is about the latter alone: to it a log that is short as a whole is but a small lag.
+
 By way of "no member", so that a leader forgets what it knew of the log that is lost: else it would wait for ever behind an
 entry that the node once had. Nothing is remembered here: whoever leads goes on from what the configuration says.
 """
@@ -15,11 +18,16 @@ __all__ = ["Returning", "Standing", "next_members", "standing_of"]
 
 
 class Returning(NamedTuple):
-    """What a node says that comes back. was_voter: a leader told it so before. is_learning: it takes the log already."""
+    """What a node says that comes back.
+
+    was_voter: a leader told it so before. is_learning: it takes the log already. learner_at: as in its note
+    (`mq.server.taking_part`); 0 from one that does not say.
+    """
 
     node_id: int
     was_voter: bool
     is_learning: bool
+    learner_at: int = 0
 
 
 class Standing(NamedTuple):
@@ -55,12 +63,19 @@ def next_members(view: NodeView, returning: Returning, *, is_settled: bool) -> C
         return as_learner if returning.was_voter and not returning.is_learning else None
     if not returning.is_learning:
         return without if _has_stale_progress(view, node) else None
-    return Configuration(tuple(sorted({*now.voters, node})), (), without.learners) if returning.was_voter else None
+    if not returning.was_voter or _matched(view, node) < returning.learner_at:
+        return None
+    return Configuration(tuple(sorted({*now.voters, node})), (), without.learners)
 
 
 def _has_stale_progress(view: NodeView, node: int) -> bool:
     """A silent node has acknowledged nothing: what is known of it is of a folder that is gone."""
-    return any(peer.match_index > 0 for peer in view.peers if peer.node_id == node)
+    return _matched(view, node) > 0
+
+
+def _matched(view: NodeView, node: int) -> int:
+    """How far the node's log is known to be the leader's."""
+    return max((peer.match_index for peer in view.peers if peer.node_id == node), default=0)
 
 
 def _is_majority_well(view: NodeView, without: Configuration) -> bool:

@@ -2,6 +2,7 @@
 
 Opening a log reads only its end, so that it is quick however long the log is. Whatever lies before a snapshot is read when
 a consumer asks for it; that may be months later, when no good copy is left. So it is read once now, in the background.
+What is found takes a member of a group out of it (`mq.server.setting_aside`); a node by itself goes on with the rest.
 """
 
 import asyncio
@@ -45,6 +46,8 @@ class Scrubber:
             except DamageError as damage:
                 self.damage.append(damage)
                 _log.error("damage in the log, messages there cannot be delivered; `mq doctor --data` says more: %s", damage)
+                if self._node.failure is not None:
+                    return
 
     async def _read(self, segment: SegmentView) -> None:
         last = min(segment.last_index, self._last_index)

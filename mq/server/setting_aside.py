@@ -2,22 +2,31 @@
 
 Nobody knows what stood in a damaged place below the durable end, so nobody may vote or answer for it. The node keeps the damaged
 files as they are, in a folder of their own, and comes back as one that lost its disk (`docs/decisions/011-a-wiped-node.md`).
+
+Damage is noted in the folder as soon as it is found, and the note goes last of all: whatever a crash leaves undone, the next
+start does before anything else.
 """
 
 import json
 import logging
 import os
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from typing import TypeGuard
 
-from mq.core.errors import DamageError
+from mq.core.errors import DamageError, DiskError, FormatError, MqError
 from mq.server.config import BrokerConfig
-from mq.server.taking_part import NOTE_FILE, Note
+from mq.server.disk import FileDisk
+from mq.server.taking_part import NOTE_FILE, Note, read_note
 
-__all__ = ["ASIDE", "can_come_back", "set_aside"]
+__all__ = ["ASIDE", "DAMAGE_FILE", "calls_for_repair", "can_come_back", "note_damage", "noted_damage", "set_aside"]
 
 ASIDE = "damaged-"
 """How the names of folders begin that hold what was put aside."""
+DAMAGE_FILE = "damage"
+"""In the data folder, from the moment on that damage was found until all of it is put aside."""
+_LOG = "log/"
 _LOCK = "LOCK"
 _log = logging.getLogger(__name__)
 
@@ -28,33 +37,99 @@ def can_come_back(config: BrokerConfig) -> bool:
     return settings is not None and len(settings.voters) > 2
 
 
+def calls_for_repair(error: MqError, config: BrokerConfig) -> TypeGuard[DamageError]:
+    """Whether a running node has to leave its group because of this, and comes back: its log is damaged, and the others have it.
+
+    Not because of damage elsewhere, which costs no promise: snapshots and indexes are made anew. Never because of any other
+    error: that may be a bug, and the data be whole.
+    """
+    return isinstance(error, DamageError) and error.file.startswith(_LOG) and can_come_back(config)
+
+
+def note_damage(folder: Path, damage: DamageError) -> None:
+    """Durable when this comes back: the next start puts all aside, if the node is then a member of a group. Raises: DiskError."""
+    found = {"file": damage.file, "at": damage.at, "reason": damage.reason}
+    _write_synced(folder / DAMAGE_FILE, json.dumps(found).encode())
+
+
+def noted_damage(folder: Path) -> DamageError | None:
+    """What was found, and is still to be put aside."""
+    try:
+        data = (folder / DAMAGE_FILE).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _as_disk_error(error, folder) from error
+    try:
+        found = json.loads(data)
+        return DamageError(str(found["file"]), int(found["at"]), str(found["reason"]))
+    except (ValueError, KeyError, TypeError):
+        return DamageError(DAMAGE_FILE, 0, "damage was noted, and the note is not readable")
+
+
 def set_aside(folder: Path, damage: DamageError) -> Path:
     """Move all that is stored there into a folder beside it; returns that.
 
-    The note that the node is on its way back comes first: whatever of the move a crash leaves undone, the node neither votes
-    nor answers with it. Raises: OSError.
+    The notes come first, of the damage and that the node is on its way back: whatever of the move a crash leaves undone, the
+    node neither votes nor answers with it. Raises: DiskError; FolderInUseError.
     """
-    _write_synced(folder / NOTE_FILE, json.dumps(Note()._asdict()).encode())
-    aside = next(found for number in count(1) if not (found := folder / f"{ASIDE}{number}").exists())
-    aside.mkdir()
-    for path in sorted(folder.iterdir()):
-        if path.name not in {_LOCK, NOTE_FILE} and not path.name.startswith(ASIDE):
-            path.rename(aside / path.name)
+    disk = FileDisk(folder)  # nobody else works in it meanwhile
+    try:
+        if not (folder / DAMAGE_FILE).exists():
+            note_damage(folder, damage)
+        _write_synced(folder / NOTE_FILE, json.dumps(_way_back(disk)._asdict()).encode())
+        aside = _move_all(folder)
+    except OSError as error:
+        raise _as_disk_error(error, folder) from error
+    finally:
+        disk.close()
     _log.error("the stored data is damaged: %s", damage)
     _log.warning("all of it is in %s now, as it was; this node comes back by what the others hold", aside)
     return aside
 
 
+def _way_back(disk: FileDisk) -> Note:
+    """From its beginning; that it was a voter is known already if it was on its way before."""
+    before = None
+    with suppress(FormatError):
+        before = read_note(disk)
+    return Note(was_voter=before is not None and before.was_voter)
+
+
+def _move_all(folder: Path) -> Path:
+    aside = next(found for number in count(1) if not (found := folder / f"{ASIDE}{number}").exists())
+    aside.mkdir()
+    for path in sorted(folder.iterdir()):
+        if path.name not in {_LOCK, NOTE_FILE, DAMAGE_FILE} and not path.name.startswith(ASIDE):
+            path.rename(aside / path.name)
+    _sync_folder(aside)
+    _sync_folder(folder)
+    (folder / DAMAGE_FILE).rename(aside / DAMAGE_FILE)
+    _sync_folder(folder)
+    return aside
+
+
 def _write_synced(file: Path, data: bytes) -> None:
     half_made = file.with_name(file.name + ".new")
-    with half_made.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    half_made.replace(file)
+    try:
+        with half_made.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        half_made.replace(file)
+        _sync_folder(file.parent)
+    except OSError as error:
+        raise _as_disk_error(error, file.parent) from error
+
+
+def _sync_folder(folder: Path) -> None:
     if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _as_disk_error(error: OSError, folder: Path) -> DiskError:
+    return DiskError(f"damaged data in {folder} cannot be put aside: {error.strerror}")
