@@ -26,13 +26,17 @@ class BoxError(Exception):
 
 
 def _imports_of(source: str) -> Iterator[str]:
-    """Names of modules (or of what is in them) that a source imports."""
-    for node in ast.walk(ast.parse(source)):
+    """Names of modules (or of what is in them) that a source imports when it runs."""
+    open_ends: list[ast.AST] = [ast.parse(source)]
+    while open_ends:
+        node = open_ends.pop()
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            open_ends += ast.iter_child_nodes(node)
 
 
 @cache
@@ -41,15 +45,15 @@ def _imports_of_file(file: str) -> frozenset[str]:
 
 
 def _file_of(module: str) -> str | None:
-    """The file of a module of `mq`, from the root; None for packages and for all that is not ours."""
-    if module.split(".", maxsplit=1)[0] != "mq":
+    """The file of a module of ours, from the root; None for packages and for all others."""
+    if module.split(".", maxsplit=1)[0] not in ("mq", "labs"):
         return None
     file = module.replace(".", "/") + ".py"
     return file if (ROOT / file).is_file() else None
 
 
 def needed_by(modules: Iterable[str], without: Iterable[str]) -> tuple[str, ...]:
-    """Files of `mq`, from the root, that these modules are and import. Raises: BoxError when one of `without` is among them."""
+    """Files of ours, from the root, that these modules are and import. Raises: BoxError when one of `without` is among them."""
     found: dict[str, str] = {}
     open_ends = [(module, "the lab") for module in modules]
     while open_ends:
@@ -70,7 +74,7 @@ def imports_of_files(files: Iterable[Path]) -> set[str]:
 
 
 class Box:
-    """A temporary folder. files: of `mq`, from the root. package: the name under which the submission is imported.
+    """A temporary folder. files: of ours, from the root. package: the name under which the submission is imported.
 
     Whoever runs in it may not change it where that can be helped: it belongs to us, and folders are read-only.
     """

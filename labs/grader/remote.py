@@ -8,7 +8,7 @@ says what it wants to read, the caller answers with bytes. What an organ raises 
 import hashlib
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
@@ -125,6 +125,18 @@ class RemoteMaker:
         if "raised" in answer:
             raise _error_of(answer["raised"], f"`{name}`")
         return answer
+
+    def sweep(self, module: str, number: str, seeds: Sequence[int]) -> list[int]:
+        """Seeds of a test that failed inside of the student's process. Raises: ProcessGoneError, WrongTypeError."""
+        if time.monotonic() > self.until:
+            raise ProcessGoneError("the test takes too long")
+        answer = self.worker.ask({"do": "sweep", "module": module, "number": number, "seeds": list(seeds)})
+        found = answer.get("value")
+        if type(found) is not list or not all(type(seed) is int and seed in seeds for seed in found):
+            raise WrongTypeError(
+                f"the schedules could not be run inside of your process: {_text(str(answer.get('raised', found)))}"
+            )
+        return found
 
     def read(self, decode: Callable[[Any, str], Any], plain: Any, what: str, verb: str = "returned") -> Any:
         """A value by what the seam says. Raises: WrongTypeError, in a sentence."""

@@ -27,6 +27,8 @@ from labs.grader.suite import Case, Check, Run
 __all__ = ["Runner", "Start", "files_for", "token_of"]
 
 _GONE_MAX = 3
+_SWEEP_AT_ONCE = 10
+_SAME_END = "The same schedule always comes to the same end"
 _CHECK_SECONDS_MAX = 240.0
 """For one test, by the clock on the wall: some fifty times of what a right solution needs on a quiet machine."""
 Start = Callable[[Box, dict[str, object]], WorkerProcess]
@@ -47,7 +49,7 @@ def files_for(lab: Lab, *, with_reference: bool = False) -> tuple[str, ...]:
     Raises: BoxError when what the lab gives needs what it asks for.
     """
     modules = {f"mq.core.{name}" for name in ("entry", "errors", "ids", "limits", "ports")}
-    modules |= {kind.__module__ for kind in lab.seam.classes}
+    modules |= {kind.__module__ for kind in lab.seam.classes} | {lab.suite.sweep_module}
     if with_reference:
         return needed_by(modules | {name.removesuffix(".py").replace("/", ".") for name in lab.files.values()}, ())
     return needed_by(modules | imports_of_files((lab.folder / "skeleton").glob("*.py")), lab.files.values())
@@ -62,7 +64,12 @@ def token_of(lab: Lab, check: Check, key: str, kept: tuple[int, ...] | None = No
 
 
 class Runner:
-    """One submission and its worker processes. with_reference: see `files_for`."""
+    """One submission and its worker processes. with_reference: see `files_for`.
+
+    is_brief: a failure is told as it came, it is not made short.
+    """
+
+    is_brief = False
 
     def __init__(self, lab: Lab, submission: Submission, seeds: Seeds, start: Start, *, with_reference: bool = False) -> None:
         self.lab, self.seeds, self._start = lab, seeds, start
@@ -71,6 +78,7 @@ class Runner:
         self._maker: RemoteMaker | None = None
         self._gone = 0
         self._until = math.inf
+        self._ring = 1
         self.printed = ""
 
     def __enter__(self) -> "Runner":
@@ -95,8 +103,9 @@ class Runner:
                 blank, failure=Failure("This test was not run", found=f"your code hung or ended its process {_GONE_MAX} times")
             )
         cases = check.cases(self.seeds)
-        if check.ring > 1:
+        if check.ring != self._ring:
             self.close()
+            self._ring = check.ring
         met: Counter[str] = Counter()
         tried = None
         for number, case in enumerate(cases, 1):
@@ -113,12 +122,16 @@ class Runner:
                     seed=case.key,
                     replay=token_of(self.lab, check, case.key),
                 )
+        swept = None if self.is_brief else self._swept(check, blank)
+        if swept is not None:
+            return replace(swept, seconds=_since(begun))
         lacking = {name: (met[name], count) for name, count in check.must_meet.items() if met[name] < count}
         if tried is None or lacking:
             what = ", ".join(f"{name}: {found} of {count}" for name, (found, count) in lacking.items()) or "it has no cases"
             failure = Failure("A test proves something only when it met what it is about", found=what)
             return replace(blank, failure=failure, schedules=len(cases), seconds=_since(begun))
-        return replace(blank, is_passed=True, schedules=len(cases), seconds=_since(begun))
+        count = len(cases) + (0 if self.is_brief else check.sweep)
+        return replace(blank, is_passed=True, schedules=count, seconds=_since(begun))
 
     def replayed(self, case: Case) -> Tried:
         """One case, in a fresh process."""
@@ -145,13 +158,13 @@ class Runner:
         """The failure, as short as it can be made."""
         assert tried.failure is not None
         first = tried.failure
-        if first.promise.endswith("is not written yet") or " is not written yet (" in first.promise or first.is_gone:
+        if self.is_brief or first.is_gone or " is not written yet" in first.promise:
             return replace(blank, failure=first, seed=case.key, replay=token_of(self.lab, check, case.key))
         again = self.replayed(case)
         if again.failure is None:
             failure = replace(
                 first,
-                promise="The same schedule always comes to the same end",
+                promise=_SAME_END,
                 expected="it passes in a fresh process",
                 found=f"after other schedules it does not ({first.sentence})",
             )
@@ -168,6 +181,28 @@ class Runner:
         failure = self._tried(_some_of(case, some)).failure
         return failure is not None and failure.promise == like.promise
 
+    def _swept(self, check: Check, blank: Outcome) -> Outcome | None:
+        """Many more seeds, inside of the student's process: they can only fail it. What fails there is tried again from here."""
+        module = self.lab.suite.sweep_module
+        if not (check.sweep and module and check.by_seed is not None):
+            return None
+        seeds = self.seeds.draw(f"{self.lab.short}/{check.number}/sweep", check.sweep)
+        for begin in range(0, len(seeds), _SWEEP_AT_ONCE):
+            some = seeds[begin : begin + _SWEEP_AT_ONCE]
+            try:
+                failed = self._a_maker().sweep(module, check.number, some)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is no pass
+                return replace(blank, failure=explain(error, Run()), schedules=begin)
+            if failed:
+                case = check.by_seed(failed[0])
+                tried = self.replayed(case)
+                if tried.failure is not None:
+                    return replace(self._failed(check, case, tried, blank), schedules=begin + len(some))
+                expected = f"seed {failed[0]} passes when it is run from outside"
+                why = Failure(_SAME_END, expected, "it failed inside of your process")
+                return replace(blank, failure=why, seed=case.key, replay=token_of(self.lab, check, case.key))
+        return None
+
     def _differs(self, case: Case, first: Tried) -> Failure | None:
         """A second run, in another process, in which the student's code must say the same."""
         mine, self._maker = self._maker, self._second
@@ -183,7 +218,7 @@ class Runner:
         )
         name = (first.record[at] if at < len(first.record) else ("the end", b""))[0]
         return Failure(
-            "The same schedule always comes to the same end",
+            _SAME_END,
             expected="two runs give the same answers",
             found=f"not deterministic at event {at + 1}, `{name}`",
             story=tuple(first.run.story),

@@ -61,7 +61,8 @@ class Case:
 class Check:
     """One test. number: such as "1.3": ring and place in it. section: where its rule stands. points: for passing.
 
-    by_seed: makes the case of a seed, for tests that have seeds.
+    by_seed: makes the case of a seed, for tests that have seeds. sweep: so many more seeds are run inside the student's process,
+    where they can only fail it.
     must_meet: how often its cases together must at least have met something; else they proved nothing.
     """
 
@@ -71,6 +72,7 @@ class Check:
     cases: Callable[[Seeds], Sequence[Case]]
     by_seed: Callable[[int], Case] | None = None
     points: int = 1
+    sweep: int = 0
     must_meet: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -88,9 +90,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """All tests of a lab, in the order in which they are run."""
+    """All tests of a lab, in the order in which they are run.
+
+    sweep_module: where SWEEP holds those tests that are also run inside the student's process; it must not need the reference.
+    """
 
     checks: tuple[Check, ...]
+    sweep_module: str = ""
 
     def check(self, number: str) -> Check | None:
         """By its number."""

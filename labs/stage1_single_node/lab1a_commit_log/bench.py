@@ -7,16 +7,21 @@ all that it holds is read.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labs.grader.seams import Make
 from labs.grader.suite import PromiseBrokenError, Run
-from mq.broker.store.commit_log import Appended, Checkpoint, CommitLog, Recovery, StoredEntry
+from mq.broker.store.checkpoint import Checkpoint
+from mq.broker.store.log_view import Recovery, StoredEntry
 from mq.broker.store.write_queue import WriteQueue
-from mq.core.entry import Entry, EntryKind, HardState
+from mq.core.entry import Appended, Entry, EntryKind, HardState
 from mq.core.errors import DamageError, FormatError, StateError
 from mq.core.ids import LogIndex, Term
 from mq.core.ports import Create, Plan, Remove, Replace, Sync, Write, drive
 from mq.sim.disk import SimDisk
+
+if TYPE_CHECKING:
+    from mq.broker.store.commit_log import CommitLog
 
 __all__ = ["SEGMENT_BYTES", "Bench", "Found", "State", "Waiting", "body", "broken", "open_log", "plans_of", "rule"]
 
@@ -84,7 +89,7 @@ class Waiting:
 class Found:
     """A log that was opened. entries: (term, payload) from its first index on."""
 
-    log: CommitLog
+    log: "CommitLog"
     recovery: Recovery
     entries: tuple[tuple[int, bytes], ...]
 
@@ -121,7 +126,7 @@ def checked_plan(plan: Plan, verb: str) -> Plan:
     return plan
 
 
-def read_all(log: CommitLog, disk: SimDisk) -> Iterator[StoredEntry]:
+def read_all(log: "CommitLog", disk: SimDisk) -> Iterator[StoredEntry]:
     """All entries, in order. Raises: PromiseBrokenError when one is missing or comes twice."""
     wanted = int(log.first_index)
     last = log.last_index

@@ -24,9 +24,10 @@ from labs.stage1_single_node.lab1a_commit_log.steps import (
     Vote,
 )
 
-__all__ = ["SCHEDULES", "drawn", "play"]
+__all__ = ["SCHEDULES", "SWEEP", "drawn", "play"]
 
 _STEPS = 28
+_SWEEP = 60
 _SMALL, _LARGE = (0, 5, 40), (200, 420, 600, 1400)
 
 _WEIGHTS: dict[str, dict[str, int]] = {
@@ -101,7 +102,7 @@ def _by_seed(number: str, seed: int) -> Case:
 
 
 def _check(number: str, name: str, section: int, points: int, count: int, must_meet: Mapping[str, int]) -> Check:
-    return Check(number, name, rule(section), _cases(number, count), partial(_by_seed, number), points, must_meet)
+    return Check(number, name, rule(section), _cases(number, count), partial(_by_seed, number), points, _SWEEP, must_meet)
 
 
 SCHEDULES = (
@@ -111,3 +112,4 @@ SCHEDULES = (
     _check("2.4", "full and failing disks", 12, 6, 25, {"full": 5, "failed syncs": 10}),
     _check("2.5", "bits change on the disk", 8, 5, 25, {"flips": 30}),
 )  # fmt: skip
+SWEEP = SCHEDULES

@@ -4,7 +4,7 @@ import itertools
 
 from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, open_log
 from labs.stage1_single_node.lab1a_commit_log.sentences import SENTENCES, sentence
-from mq.broker.store.commit_log import Checkpoint
+from mq.broker.store.checkpoint import Checkpoint
 from mq.core.entry import HardState
 from mq.core.errors import DamageError, DiskError, DiskFullError, StateError
 from mq.core.ids import LogIndex, Term

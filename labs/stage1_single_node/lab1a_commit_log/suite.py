@@ -2,6 +2,7 @@
 
 from labs.grader.seams import Seam
 from labs.grader.suite import Suite
+from labs.stage1_single_node.lab1a_commit_log import schedules
 from labs.stage1_single_node.lab1a_commit_log.crash_points import SEARCHES
 from labs.stage1_single_node.lab1a_commit_log.schedules import SCHEDULES
 from labs.stage1_single_node.lab1a_commit_log.sentences_opening import SENTENCES
@@ -30,4 +31,4 @@ SEAM = Seam(
     classes=_CLASSES,
 )  # fmt: skip
 
-SUITE = Suite((*SENTENCES, *SCHEDULES, *SEARCHES))
+SUITE = Suite((*SENTENCES, *SCHEDULES, *SEARCHES), schedules.__name__)

@@ -1,0 +1,160 @@
+"""Who of a lab's wrong solutions dies by what, and who of the right ones lives: made by asking them across the border.
+
+    .venv/bin/python -m tools.lab_kills lab1a               all of them; writes KILLS.md and kills.json
+    .venv/bin/python -m tools.lab_kills lab1a torn          those with this in their name; writes nothing
+    .venv/bin/python -m tools.lab_kills lab1a --night 200000     the right ones in this process, seed after seed
+
+A night goes on where it stopped. Each wrong one is run through every ring until a test of that ring fails: so the table says
+which rings find it.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from labs.grader.box import ROOT
+from labs.grader.explaining import explain
+from labs.grader.grading import in_a_process
+from labs.grader.lab import Lab, find_lab
+from labs.grader.running import Runner
+from labs.grader.seeds import Seeds
+from labs.grader.submission import read_submission
+from labs.grader.suite import Run
+from mq.parts import load_parts
+
+__all__ = ["Kill", "kills_of", "main"]
+
+RINGS = {1: "sentences", 2: "schedules", 3: "searches"}
+_NIGHT_STEP = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """What a ring did to a solution. test: that failed first, "" when none did; schedules: up to it; seconds: of that test."""
+
+    name: str
+    ring: int
+    test: str = ""
+    schedules: int = 0
+    seconds: float = 0.0
+    message: str = ""
+
+
+def kills_of(lab: Lab, file: Path) -> Iterator[Kill]:
+    """One for each ring, asked across the border."""
+    submission = read_submission(file, lab.organ_file)
+    with Runner(lab, submission, Seeds(b"kill table", submission.mark), in_a_process(), with_reference=True) as runner:
+        runner.is_brief = True
+        for ring in RINGS:
+            found = Kill(file.stem, ring)
+            for check in lab.suite.checks:
+                outcome = runner.outcome(check) if check.ring == ring else None
+                if outcome is not None and not outcome.is_passed:
+                    test = f"{check.number} {check.name}"
+                    found = Kill(file.stem, ring, test, outcome.schedules, outcome.seconds, outcome.message)
+                    break
+            yield found
+
+
+def sentence_of(file: Path) -> str:
+    """What the solution does: the first line of its module."""
+    return file.read_text(encoding="utf-8").split("\n")[0].strip('"')
+
+
+def _cell(kill: Kill) -> str:
+    if not kill.test:
+        return "-"
+    runs = f", {kill.schedules} schedules" if kill.schedules > 1 else ""
+    return f"{kill.test.split()[0]}{runs}, {kill.seconds:.1f} s"
+
+
+def table_of(lab: Lab, kills: Sequence[Kill]) -> str:
+    """KILLS.md."""
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    machine = f"at {done.stdout.strip()}, Python {platform.python_version()}, {os.cpu_count()} processors"
+    lines = [
+        f"# {lab.spoken.capitalize()}: who dies by what",
+        "",
+        f"Made by `.venv/bin/python -m tools.lab_kills {lab.short}` {machine}. Each solution ran in a process of its own",
+        "and was asked over the pipe, as a student's is; nothing was tried inside of that process. The cells say by which test",
+        "it died first in each ring, after how many schedules, and how long that test took.",
+        "",
+        "| wrong | mistake | sentences | schedules | searches |",
+        "|---|---|---|---|---|",
+    ]
+    for file in sorted((lab.folder / "wrong").glob("*.py")):
+        cells = " | ".join(_cell(kill) for kill in kills if kill.name == file.stem)
+        lines.append(f"| [`{file.stem}`](wrong/{file.name}) | {sentence_of(file)} | {cells} |")
+    lines += ["", "| right | what is different | fails |", "|---|---|---|"]
+    for file in sorted((lab.folder / "right").glob("*.py")):
+        failed = [kill.test for kill in kills if kill.name == file.stem and kill.test]
+        lines.append(f"| [`{file.stem}`](right/{file.name}) | {sentence_of(file)} | {', '.join(failed) or 'nothing'} |")
+    return "\n".join(lines) + "\n"
+
+
+def night(lab: Lab, count: int, file: Path) -> int:
+    """Right solutions through many seeds, in this process. Goes on where it stopped. Returns how many failed."""
+    state = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    failed = 0
+    for solution in sorted((lab.folder / "right").glob("*.py")):
+        make = load_parts(str(solution)).commit_log
+        done, found = state.get(solution.stem, [0, []])
+        begun = time.perf_counter()
+        while done < count:
+            seeds = range(done, min(done + _NIGHT_STEP, count))
+            for check in (check for check in lab.suite.checks if check.by_seed is not None):
+                for seed in seeds:
+                    case, run = check.case(str(seed)), Run()
+                    assert case is not None
+                    try:
+                        case.play(make, case.steps, run)
+                    except Exception as error:  # noqa: BLE001 - whatever it is, it is to be looked at
+                        found.append([check.number, seed, explain(error, run).sentence])
+            done = min(done + _NIGHT_STEP, count)
+            state[solution.stem] = [done, found]
+            half = file.with_suffix(".half")
+            half.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+            half.replace(file)
+        failed += len(found)
+        print(
+            f"{solution.stem}: {done} seeds of each test, {len(found)} failures, {time.perf_counter() - begun:.0f} s now",
+            flush=True,
+        )
+    return failed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the table; returns 1 when a wrong one lives or a right one dies."""
+    parser = argparse.ArgumentParser(prog="python -m tools.lab_kills", description="Who of a lab's solutions dies by what.")
+    parser.add_argument("lab")
+    parser.add_argument("only", nargs="?", default="", help="solutions with this in their name")
+    parser.add_argument("--night", type=int, default=0, metavar="SEEDS", help="run the right ones through so many seeds instead")
+    parser.add_argument("--resume", type=Path, default=Path("night.json"), help="where a night's state is kept")
+    options = parser.parse_args(arguments)
+    lab = find_lab(options.lab)
+    if options.night:
+        return 1 if night(lab, options.night, options.resume) else 0
+    kills: list[Kill] = []
+    is_bad = False
+    for kind in ("wrong", "right"):
+        for file in sorted((lab.folder / kind).glob(f"*{options.only}*.py")):
+            mine = list(kills_of(lab, file))
+            kills += mine
+            is_dead = any(kill.test for kill in mine)
+            is_bad = is_bad or is_dead != (kind == "wrong")
+            print(f"{file.stem:36} {' | '.join(_cell(kill) for kill in mine)}", flush=True)
+    if not options.only:
+        (lab.folder / "KILLS.md").write_text(table_of(lab, kills), encoding="utf-8")
+        (lab.folder / "kills.json").write_text(json.dumps([asdict(kill) for kill in kills], indent=1) + "\n", encoding="utf-8")
+    return 1 if is_bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
