@@ -5,6 +5,9 @@
     mq broker --parts my_package.my_organs         a module
 
 What is taken are the classes with the names of the organs (`Raft`, `CommitLog`); what is not there stays the reference.
+
+A `CommitLog` may have a format of its own, but writes the payloads of entries as they are, and so does not compress them: a
+node guards itself against a log that loses entries by looking for them in what it writes (`mq.server.organ_looks`).
 """
 
 from collections.abc import Callable, Iterator

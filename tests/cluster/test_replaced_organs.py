@@ -39,6 +39,27 @@ class CommitLog(Base):
         kept = entries[:-1] if after_index > 3 else entries
         return super().append(after_index, kept, hard_state or self.hard_state)
 """
+DROPS_WRITES = """
+from dataclasses import replace
+from mq.broker.store.commit_log import CommitLog as Base
+from mq.core.ports import Write
+
+class CommitLog(Base):
+    def append(self, after_index, entries, hard_state=None):
+        appended = super().append(after_index, entries, hard_state)
+        if after_index <= 3:
+            return appended
+        return replace(appended, plan=tuple(one for one in appended.plan if not isinstance(one, Write)))
+"""
+READS_FOR_EVER = """
+from mq.broker.store.commit_log import CommitLog as Base
+
+class CommitLog(Base):
+    def entries(self, first, last, bytes_max):
+        while True:
+            pass
+        yield
+"""
 
 
 def send(endpoint: str, count: int) -> None:
@@ -52,8 +73,9 @@ def send(endpoint: str, count: int) -> None:
         (HANGS, "raft: `step` did not come back within 2 s: this node stops"),
         (RETURNS_WORDS, "raft: `saved` returned str, expected Output"),
         (LOSES, "commit_log: `append` was given entries up to "),
+        (DROPS_WRITES, "commit_log: `append` returned a plan that writes nothing: what it was given is lost"),
     ],
-    ids=["hangs", "wrong type", "loses entries"],
+    ids=["hangs", "wrong type", "loses entries", "drops writes"],
 )
 def test_a_node_with_a_broken_organ_says_so_and_stops_and_the_group_goes_on(tmp_path: Path, organ: str, complaint: str) -> None:
     (tmp_path / "organ.py").write_text(organ)
@@ -69,6 +91,28 @@ def test_a_node_with_a_broken_organ_says_so_and_stops_and_the_group_goes_on(tmp_
         assert complaint in "".join(cluster.logs("broker-a-3"))
         send(endpoint, 20)
         assert [node.state for node in cluster.status().nodes[:2]] == ["running", "running"]
+    finally:
+        cluster.down()
+
+
+def test_a_node_whose_log_is_read_for_ever_says_so_and_stops_instead_of_spinning(tmp_path: Path) -> None:
+    (tmp_path / "organ.py").write_text(READS_FOR_EVER)
+    folder = tmp_path / "cluster"
+    cluster = LocalCluster.up(folder, ClusterPlan(base_port=0, is_direct=True, parts={"broker-a-3": str(tmp_path / "organ.py")}))
+    try:
+        endpoint = ",".join(node.client for node in ClusterFile.read(folder).nodes[:2])
+        with Connection(endpoint) as connection:
+            AdminClient(connection).create_topic("orders", queues=2)
+        send(endpoint, 3)
+        third = cluster.status().nodes[2]
+        wait_until(lambda: (answer := ask_broker(third.client)) and answer.last_index > 3, "it has stored something")
+        cluster.kill("broker-a-3")
+        cluster.start("broker-a-3", is_awaited=False)  # what it stored is read now
+        wait_until(lambda: cluster.status().nodes[2].state == "stopped", "the node with the broken organ stops", limit_s=60)
+        told = "".join(cluster.logs("broker-a-3"))
+        assert "commit_log: `entries` did not come back within 2 s: this node stops" in told
+        assert "organ.py" in told
+        send(endpoint, 3)
     finally:
         cluster.down()
 

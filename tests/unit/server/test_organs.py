@@ -146,7 +146,8 @@ def test_a_call_that_does_not_come_back_ends_the_process_and_says_where_it_was(c
     watchdog = Watchdog(0.05, end=end)
 
     def hangs() -> None:
-        outer = watchdog.begin("raft: `step`")
+        outer = watchdog.begin("raft", "raft: `step`")
+        watchdog.finish(watchdog.begin("raft", "raft: `view`"))
         may_go_on.wait(LIMIT_S)
         watchdog.finish(outer)
 
@@ -162,11 +163,47 @@ def test_a_call_that_does_not_come_back_ends_the_process_and_says_where_it_was(c
     assert status == [3]
 
 
+def test_a_call_that_goes_on_calling_others_is_found_out_by_its_own_time(capfd: pytest.CaptureFixture[str]) -> None:
+    ended = threading.Event()
+    watchdog = Watchdog(0.25, end=lambda _number: ended.set())
+
+    def calls_for_ever() -> None:
+        outer = watchdog.begin("raft", "raft: `step`")
+        while not ended.is_set():
+            watchdog.finish(watchdog.begin("commit_log", "commit_log: `term_at`"))
+        watchdog.finish(outer)
+
+    thread = threading.Thread(target=calls_for_ever)
+    thread.start()
+    assert ended.wait(LIMIT_S)
+    thread.join()
+    assert "raft: `step` did not come back within 0.25 s" in capfd.readouterr().err
+
+
+def test_calls_of_two_threads_do_not_hide_each_other(capfd: pytest.CaptureFixture[str]) -> None:
+    ended, has_begun = threading.Event(), threading.Event()
+    watchdog = Watchdog(0.25, end=lambda _number: ended.set())
+
+    def hangs() -> None:
+        outer = watchdog.begin("commit_log", "commit_log: `entries`")
+        has_begun.set()
+        ended.wait(LIMIT_S)
+        watchdog.finish(outer)
+
+    thread = threading.Thread(target=hangs)
+    thread.start()
+    assert has_begun.wait(LIMIT_S)
+    watchdog.finish(watchdog.begin("raft", "raft: `tick`"))
+    assert ended.wait(LIMIT_S)
+    thread.join()
+    assert "commit_log: `entries` did not come back within 0.25 s" in capfd.readouterr().err
+
+
 def test_calls_that_come_back_in_time_are_let_be() -> None:
     ended = threading.Event()
     watchdog = Watchdog(LIMIT_S, end=lambda _number: ended.set())
     for _ in range(1000):
-        watchdog.finish(watchdog.begin("raft: `tick`"))
+        watchdog.finish(watchdog.begin("raft", "raft: `tick`"))
     watchdog.stop()
     watchdog._thread.join(LIMIT_S)
     assert not ended.is_set()

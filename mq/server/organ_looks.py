@@ -1,0 +1,216 @@
+"""What a replaced organ hands out, looked at from outside: what cannot be is said in a sentence with organ and method.
+
+Of a commit log's plans it is checked that what was to be kept is in them: the payload of each entry, in order and as it is, in
+what is written, and a `Sync` of each file behind the last `Write` to it. That needs no knowledge of a log's format, but rules
+out one that changes payloads, such as by compression: what is changed cannot be told from what is lost, and a node that says
+"durable" of a lost entry takes acknowledged messages along.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, NamedTuple
+
+from mq.broker.store.commit_log import Recovery
+from mq.core.entry import Appended, Entry
+from mq.core.errors import MqError
+from mq.core.ports import Create, Read, Remove, Replace, Sync, Write
+from mq.raft.output import Output
+from mq.raft.view import NodeView
+
+__all__ = ["LOG_LOOKS", "RAFT_LOOKS", "Looks", "OrganError", "look_at_read", "reads_max"]
+
+_OPERATIONS = (Create, Write, Sync, Remove, Replace)
+_BYTES = (bytes, bytearray, memoryview)
+_READS_MAX = 1_000_000
+_READ_BYTES_MIN = 8
+
+
+class OrganError(MqError):
+    """A replaced organ did what the seam does not allow. The node stops; the others go on."""
+
+
+class Looks(NamedTuple):
+    """call: at what a call returned: the method, "organ: `method`", the organ, its arguments, what it returned.
+
+    result: at what the steps of a generator came to, in the same way.
+    """
+
+    call: Callable[[str, str, Any, tuple[Any, ...], Any], None]
+    result: Callable[[str, str, Any, tuple[Any, ...], Any], None]
+
+
+_RAFT_OUTPUTS = {
+    "tick", "step", "propose", "read", "campaign", "saved", "save_failed", "disk_failed", "applied", "snapshot_saved",
+    "snapshot_received", "snapshot_failed", "fetched", "chunk_fetched", "transfer", "change_members",
+}  # fmt: skip
+_LISTS = {
+    "saves": Appended,
+    "send": tuple,
+    "send_after": tuple,
+    "reads": tuple,
+    "fetch": tuple,
+    "chunks": tuple,
+    "changes": tuple,
+}
+
+
+def _expect(what: str, found: Any, kind: type, name: str = "") -> None:
+    if not isinstance(found, kind):
+        raise OrganError(f"{what} returned {type(found).__name__}, expected {name or kind.__name__}")
+
+
+# --- a Raft
+
+
+def _look_at_raft(name: str, what: str, node: Any, _arguments: tuple[Any, ...], found: Any) -> None:
+    if name == "view":
+        _expect(what, found, NodeView)
+    if name not in _RAFT_OUTPUTS:
+        return
+    _expect(what, found, Output)
+    for field, kind in _LISTS.items():
+        values = getattr(found, field)
+        if not isinstance(values, tuple) or not all(isinstance(value, kind) for value in values):
+            raise OrganError(
+                f"{what} returned an Output whose `{field}` is {repr(values)[:80]}, expected a tuple of {kind.__name__}"
+            )
+    if not isinstance(found.apply_to, int):
+        raise OrganError(f"{what} returned an Output whose `apply_to` is {repr(found.apply_to)[:40]}, expected a log index")
+    last = max(node.log.storage.durable_index, node.snapshot.last.index)
+    if found.apply_to > last:
+        raise OrganError(f"{what} wants entry {found.apply_to} to be applied, and only those up to {last} are durable here")
+
+
+# --- a commit log
+
+
+def _look_at_log(name: str, what: str, log: Any, arguments: tuple[Any, ...], found: Any) -> None:
+    if name in {"entries", "recover"}:
+        _expect(what, found, Generator, "a generator of Read")
+        return
+    if name in {"append", "reset"}:
+        _expect(what, found, Appended)
+        _check_plan(what, found.plan)
+    elif name in {"drop_before", "note_durable"}:
+        _check_plan(what, found)
+    if name == "append":
+        entries, hard_state = (*arguments, *(0, (), None)[len(arguments) :])[1:3]
+        _check_append(what, log, entries, hard_state, found)
+    elif name == "reset":
+        _check_written(what, found.plan, ())
+    _check_borders(what, log)
+
+
+def _check_borders(what: str, log: Any) -> None:
+    if log.first_index - 1 > log.last_index or log.durable_index > log.last_index:
+        raise OrganError(
+            f"{what} leaves a log that holds {log.first_index} to {log.last_index}, of which {log.durable_index} is durable"
+        )
+
+
+def _check_append(what: str, log: Any, entries: Sequence[Entry], hard_state: Any, found: Appended) -> None:
+    if entries and (log.last_index != entries[-1].index or log.term_at(log.last_index) != entries[-1].term):
+        raise OrganError(
+            f"{what} was given entries up to {entries[-1].index}, and the log ends at {log.last_index}: they are lost"
+        )
+    if len(found.places) != len(entries):
+        raise OrganError(f"{what} was given {len(entries)} entries, and says the places of {len(found.places)}")
+    if hard_state is not None and log.hard_state != hard_state:
+        raise OrganError(f"{what} was given {hard_state}, and the log says {log.hard_state}: a vote may be given twice")
+    _check_written(what, found.plan, entries)
+
+
+def _check_plan(what: str, plan: Any) -> None:
+    if not isinstance(plan, tuple) or not all(isinstance(operation, _OPERATIONS) for operation in plan):
+        kinds = ", ".join(kind.__name__ for kind in _OPERATIONS)
+        raise OrganError(f"{what} returned the plan {repr(plan)[:80]}, expected a tuple of {kinds}")
+    operations: tuple[Any, ...] = plan
+    for operation in operations:
+        data, at = getattr(operation, "data", b""), getattr(operation, "at", 0)
+        wrong = not (isinstance(operation.file, str) and isinstance(data, _BYTES) and isinstance(at, int) and at >= 0)
+        if wrong:
+            raise OrganError(f"{what} returned a plan with {repr(operation)[:80]}, which no disk can carry out")
+
+
+def _check_written(what: str, plan: Sequence[Any], entries: Sequence[Entry]) -> None:
+    """That a plan keeps what an append was given."""
+    written: dict[str, list[bytes]] = {}
+    unsynced: dict[str, None] = {}
+    for operation in plan:
+        match operation:
+            case Write(file, _, data):
+                written.setdefault(file, []).append(bytes(data))
+                unsynced[file] = None
+            case Sync(file):
+                unsynced.pop(file, None)
+            case Create(file) | Remove(file):
+                written.pop(file, None)
+                unsynced.pop(file, None)
+            case Replace(file, data):
+                written[file] = [bytes(data)]
+                unsynced.pop(file, None)
+    if not written:
+        raise OrganError(f"{what} returned a plan that writes nothing: what it was given is lost")
+    lost = _first_lost(entries, [data for parts in written.values() for data in parts])
+    if lost is not None:
+        raise OrganError(
+            f"{what} was given entry {lost.index}, and its plan does not write that entry's payload: it is lost "
+            "(payloads must be written as they are, in the order of the entries)"
+        )
+    if unsynced:
+        file = next(iter(unsynced))
+        raise OrganError(f"{what} returned a plan without a Sync of {file} behind the last Write to it: it is not durable")
+
+
+def _first_lost(entries: Sequence[Entry], written: Sequence[bytes]) -> Entry | None:
+    """The first entry whose payload does not stand behind those of the entries before it."""
+    number = at = 0
+    for entry in entries:
+        while number < len(written) and (found := written[number].find(entry.payload, at)) < 0:
+            number, at = number + 1, 0
+        if number == len(written):
+            return entry
+        at = found + len(entry.payload)
+    return None
+
+
+# --- what a commit log reads, in steps
+
+
+def look_at_read(what: str, wanted: Any) -> None:
+    """Raises: OrganError when a generator's step asks for something else than bytes of a file."""
+    if not isinstance(wanted, Read):
+        raise OrganError(f"{what} yielded {repr(wanted)[:80]}, expected Read")
+    numbers: tuple[Any, ...] = (wanted.at, wanted.size_bytes)
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        raise OrganError(f"{what} yielded {repr(wanted)[:80]}, which no disk can carry out")
+
+
+def reads_max(name: str, arguments: tuple[Any, ...]) -> int:
+    """So many reads are enough for anything: a few for each record, wherever in the files it looks for them."""
+    size_bytes = sum(arguments[0].values()) if name == "recover" and arguments else 0
+    return int(_READS_MAX + size_bytes // _READ_BYTES_MIN)
+
+
+def _look_at_log_result(name: str, what: str, log: Any, arguments: tuple[Any, ...], found: Any) -> None:
+    if name == "recover":
+        _expect(what, found, Recovery)
+        _check_plan(what, found.repairs)
+        _check_borders(what, log)
+    elif name == "entries":
+        _check_entries(what, log, arguments[0], arguments[1], found)
+
+
+def _check_entries(what: str, log: Any, first: int, last: int, found: Any) -> None:
+    _expect(what, found, tuple)
+    try:
+        indexes = [entry.index for entry, _place in found]
+    except (TypeError, ValueError, AttributeError):
+        raise OrganError(f"{what} returned {repr(found)[:80]}, expected pairs of an entry and its place") from None
+    if indexes != list(range(first, first + len(indexes))) or first + len(indexes) - 1 > last:
+        raise OrganError(f"{what} was asked for entries {first} to {last}, and returned {repr(indexes)[:80]}")
+    if not indexes and log.first_index <= first <= log.last_index:
+        raise OrganError(f"{what} was asked for entries {first} to {last}, and returned none")
+
+
+RAFT_LOOKS = Looks(_look_at_raft, lambda *_: None)
+LOG_LOOKS = Looks(_look_at_log, _look_at_log_result)
