@@ -1,7 +1,7 @@
 """The host loop around a Raft node: the one place that knows in which order an output is carried out.
 
 `mq.raft.output` gives the order, and says why; here it is done. What a save, a message or an applied entry *is*, the host says:
-the broker's process (`mq.server.node`) and the deterministic world (`mq.sim.group.host`) are both this class with their own
+the broker's process (`mq.server.host`) and the deterministic world (`mq.sim.group.host`) are both this class with their own
 hands. Nothing here knows a clock, a disk or a network.
 
     core  --Output-->  carry_out:  save | install | look | send | promises | apply | reads | fetch | chunks | forget

@@ -97,12 +97,11 @@ def test_the_leaders_container_is_killed_in_mid_stream_and_nothing_acknowledged_
     wait_until(lambda: acknowledged <= {body for _, body, _ in official.seen("anna")}, "all are received", limit_s=60)
     ends = sorted(ended for _, ended, _, error in notes if not error)
     gap_s = max(later - earlier for earlier, later in pairwise(ends))
-    print(
-        f"{leader} killed: {len(acknowledged)} acknowledged, {len(failed)} failed sends {failed[:3]}, longest gap {gap_s:.2f} s"
-    )
+    print(f"{leader} killed: {len(acknowledged)} acknowledged, longest gap {gap_s:.2f} s")
     official.shut_down("anna")
     compose.container(leader).start()
     wait_until(compose.is_whole, "the killed one is back", limit_s=60)
+    assert not failed, f"{len(failed)} of {len(notes)} sends failed, the first with {failed[:3]}"
 
 
 def test_containers_that_are_removed_and_made_again_find_everything_on_their_volumes(
