@@ -57,6 +57,7 @@ def _summary(demo: Demo) -> bool:
     gap = gap_ms(acked, demo.killed_ms)
     # Where matplotlib keeps its list of fonts, otherwise below the home folder; it is kept for the next demo.
     os.environ.setdefault("MPLCONFIGDIR", str((_FOLDER.parent / "matplotlib").absolute()))
+    say("6. drawing what happened")
     draw_demo(demo.folder / "demo.png", acked, consumed, demo.killed_ms, demo.killed)
     election = draw_election(demo.folder / "election.png", demo.traces, demo.killed_trace_ms, demo.killed)
     waited = "none, all orders were sent before it: ask for more by --count" if gap is None else f"{gap / 1000:.3f} s"

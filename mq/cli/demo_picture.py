@@ -1,11 +1,16 @@
 """The demo's pictures: orders over time with the moment of the kill, and the election as the brokers' traces tell it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mq.cli.demo_record import Record, lost_of
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 __all__ = ["draw_demo", "draw_election"]
 
+_NEAR_MS = 500
 _BEFORE_MS, _AFTER_MS, _SEARCHED_MS = 4, 12, 20_000
 
 
@@ -28,6 +33,7 @@ def draw_demo(path: Path, acked: list[Record], consumed: list[Record], killed_ms
             color=colour,
             linewidth=width,
         )
+    _draw_gap(axes, acked, consumed, killed_ms)
     axes.set_xlabel("seconds since the first acknowledgement")
     axes.set_ylabel("orders")
     axes.set_ylim(bottom=0)
@@ -41,6 +47,20 @@ def draw_demo(path: Path, acked: list[Record], consumed: list[Record], killed_ms
     figure.tight_layout()
     figure.savefig(path)
     plt.close(figure)
+
+
+def _draw_gap(axes: "Axes", acked: list[Record], consumed: list[Record], killed_ms: int) -> None:
+    """The second around the kill, large: in the whole the gap cannot be seen."""
+    near = axes.inset_axes((0.64, 0.11, 0.34, 0.34))
+    around = range(-_NEAR_MS, _NEAR_MS + 1)
+    for events, colour, size in ((acked, "#1f77b4", 22), (_first(consumed), "#ff7f0e", 7)):
+        points = [(event.wall_ms - killed_ms, n) for n, event in enumerate(events, 1) if event.wall_ms - killed_ms in around]
+        near.scatter([at for at, _ in points], [n for _, n in points], s=size, color=colour)
+    near.axvline(0, color="#d62728", linewidth=1.5)
+    near.set_xlim(-_NEAR_MS, _NEAR_MS)
+    near.set_title("the kill, and half a second to each side (ms)", fontsize=8)
+    near.tick_params(labelsize=7)
+    near.grid(alpha=0.3)
 
 
 def _first(consumed: list[Record]) -> list[Record]:
@@ -69,5 +89,7 @@ def draw_election(path: Path, traces: Path, killed_ms: int, killed: str) -> Path
         killed_ms + _SEARCHED_MS,
     )
     window = Window(from_ms=killed_ms - _BEFORE_MS, to_ms=leads_ms + _AFTER_MS, around_ms=leads_ms, last=60)
-    draw_png(path, events, f"{killed} is killed, and another broker leads {leads_ms - killed_ms} ms later", window)
+    number = killed.rpartition("-")[2]
+    title = f"{killed} (here n{number}) is killed, and another broker leads {leads_ms - killed_ms} ms later"
+    draw_png(path, events, title, window)
     return path

@@ -1,5 +1,6 @@
 """`mq top`: a group, live."""
 
+import shutil
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["top_command", "watch"]
 
 _LOOK_EVERY_S = 1.0
+_WIDE_COLUMNS = 110
+_HIDDEN_WHEN_NARROW = ("leader", "first", "snapshot", "client")
 _PEER_COLUMNS = ("to node", "state", "match", "next", "in flight", "heard", "behind")
 
 
@@ -25,7 +28,12 @@ _PEER_COLUMNS = ("to node", "state", "match", "next", "in flight", "heard", "beh
     "-w", "--watch", "is_watched", is_flag=True, help="Again every second, until Ctrl-C; so it is in a terminal anyway."
 )
 def top_command(session: Session, is_watched: bool) -> int:  # noqa: FBT001 - click calls it so
-    """Watch a broker group: roles, terms, log ends, commit points, entries per second, and what its leader knows of the rest."""
+    """Watch a broker group: roles, terms, log ends, commit points, entries per second, and what its leader knows of the rest.
+
+    LAST, DURABLE, COMMIT, APPLIED: how far a node's log goes, is synced, is known to be on a majority, and has been carried out.
+    LAG: entries it has still to carry out of what is committed. PER S: entries carried out in a second. MATCH: how far a
+    follower's log is known to be like the leader's; NEXT: the entry that is sent next; BEHIND: what it still lacks.
+    """
     import sys  # noqa: PLC0415
 
     from mq.cli.group_watch import GroupWatch  # noqa: PLC0415
@@ -57,9 +65,12 @@ def picture(lines: "Sequence[NodeLine]", *, has_peers: bool) -> "RenderableType"
 
     from mq.cli.group_watch import COLUMNS, leader_of, members_text, row_of  # noqa: PLC0415
 
+    hidden = _HIDDEN_WHEN_NARROW if shutil.get_terminal_size().columns < _WIDE_COLUMNS else ()
+    shown = [number for number, name in enumerate(COLUMNS) if name not in hidden]
     leader = leader_of(lines)
     title = "no leader answers" if leader is None else f"{leader.name}: {members_text(leader)}"
-    parts = [title, _table(COLUMNS, [(row_of(line), _style(line)) for line in lines])]
+    cells = [([row_of(line)[number] for number in shown], _style(line)) for line in lines]
+    parts = [title, _table([COLUMNS[number] for number in shown], cells)]
     if has_peers and leader is not None:
         rows = [
             (p.node, p.state, p.match_index, p.next_index, p.in_flight, "yes" if p.is_active else "no", p.lag)

@@ -35,7 +35,10 @@ _CARDS = (
 _MESSAGES = (
     (r"pre-vote\? T\d+", "would you vote for me in this term?"),
     (r"vote\? T\d+", "vote for me in this term"),
-    (r"(pre-)?(yes|no)", "the answer to one who asks for votes"),
+    (r"pre-yes", "I would"),
+    (r"pre-no", "I would not: I hear a leader, or know of one, or my log is newer"),
+    (r"yes", "you have my vote"),
+    (r"no", "you have not: it is another's, or my log is newer"),
     (r"\+(\d+) entr(y|ies)", "so many entries for your log"),
     (r"heartbeat", "I lead; is your log like mine?"),
     (r"committed (\d+)", "a heartbeat: entries up to {0} are committed"),
