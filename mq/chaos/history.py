@@ -9,17 +9,35 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-__all__ = ["DONE", "REFUSED", "UNKNOWN", "Ack", "Delivery", "FaultDone", "History", "Journal", "Receive", "Send", "Stored"]
+__all__ = [
+    "DONE",
+    "NOTED",
+    "REFUSED",
+    "UNKNOWN",
+    "Ack",
+    "Change",
+    "Delivery",
+    "FaultDone",
+    "History",
+    "Journal",
+    "Receive",
+    "Replica",
+    "Send",
+    "Stored",
+]
 
 DONE, REFUSED, UNKNOWN = "done", "refused", "unknown"
 """How an operation ended: it happened, it surely did not, or nobody knows."""
+NOTED = ("attempts", "changes", "replicas")
+"""What a history has told since it began to tell `noted`, its fact. One without it cannot be judged by it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
     """One message, all attempts together. began_s: of the first. is_unsure: the outcome of some attempt is not known.
 
-    body: a checksum. offset: as answered, None when it was not. error: the last one.
+    body: a checksum. offset: as answered, None when it was not. error: the last one. attempts: at least so many; 0 when nobody
+    counted. failed: beginning and end of attempts that came to nothing, of many in a row some.
     """
 
     message_id: str
@@ -33,6 +51,8 @@ class Send:
     offset: int | None = None
     queue_id: int | None = None
     error: str = ""
+    attempts: int = 0
+    failed: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +93,20 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A delivery is to be hidden for `invisible_s` from this call on."""
+
+    group: str
+    topic: str
+    message_id: str
+    attempt: int
+    began_s: float
+    ended_s: float
+    invisible_s: float
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """What a place in a queue holds at the end."""
 
@@ -94,8 +128,17 @@ class FaultDone:
     elections: int
 
 
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """What a node has made of the log up to entry `index`, at the end. state_hash: None when it did not say."""
+
+    node: str
+    index: int
+    state_hash: int | None
+
+
 _KINDS: dict[str, type[Any]] = {
-    "send": Send, "receive": Receive, "ack": Ack, "stored": Stored, "fault": FaultDone,
+    "send": Send, "receive": Receive, "ack": Ack, "change": Change, "stored": Stored, "fault": FaultDone, "replica": Replica,
 }  # fmt: skip
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -105,21 +148,26 @@ class History:
     """All of a run.
 
     ordered: groups that are FIFO. drained: groups for which nothing was left in the end, with the topics that each reads.
+    elected_s: when leaders were elected; only the traces of the nodes tell.
     """
 
     sends: list[Send] = field(default_factory=list)
     receives: list[Receive] = field(default_factory=list)
     acks: list[Ack] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     stored: list[Stored] = field(default_factory=list)
     faults: list[FaultDone] = field(default_factory=list)
+    replicas: list[Replica] = field(default_factory=list)
     ordered: set[str] = field(default_factory=set)
     drained: dict[str, list[str]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    elected_s: list[float] = field(default_factory=list)
 
     def add(self, one: Any) -> None:
         """Another operation."""
         lists: dict[type[Any], list[Any]] = {
-            Send: self.sends, Receive: self.receives, Ack: self.acks, Stored: self.stored, FaultDone: self.faults,
+            Send: self.sends, Receive: self.receives, Ack: self.acks, Change: self.changes, Stored: self.stored,
+            FaultDone: self.faults, Replica: self.replicas,
         }  # fmt: skip
         lists[type(one)].append(one)
 
@@ -142,6 +190,8 @@ class History:
             return
         if what == "receive":
             line["messages"] = tuple(Delivery(*one) for one in line["messages"])
+        if "failed" in line:
+            line["failed"] = tuple((began_s, ended_s) for began_s, ended_s in line["failed"])
         self.add(_KINDS[what](**line))
 
 

@@ -53,12 +53,16 @@ def merge(traces: Sequence[Iterable[Event]]) -> Iterator[Event]:
 
 
 class Judged:
-    """What judging came to. violation: the first broken rule, as text, or None. events: judged. terms: that began to be led."""
+    """What judging came to. violation: the first broken rule, as text, or None. events: judged. terms: that began to be led.
+
+    elected_s: when each of them did, in seconds.
+    """
 
     def __init__(self) -> None:
         self.violation: str | None = None
         self.events = 0
         self.terms: list[int] = []
+        self.elected_s: list[float] = []
 
     @property
     def elections(self) -> int:
@@ -71,17 +75,17 @@ def judge_files(files: Iterable[Path], *, since_us: int = 0) -> Judged:
 
     Raises: OSError; ValueError for a line that is none.
     """
-    judge, found, terms = Judge(), Judged(), dict[int, None]()
+    judge, found, terms = Judge(), Judged(), dict[int, float]()
     try:
         for event in merge([read_events(file) for file in files]):
             judge.observe(event)
             if event.name == "role" and event.text("role") == "leader" and event.at_ms * 1000 >= since_us:
-                terms[event.number("term")] = None
+                terms.setdefault(event.number("term"), event.at_ms / 1000)
     except ViolationError as error:
         found.violation = error.violation.to_text()
     except KeyError as error:
         raise ValueError(f"event {judge.number} does not tell {error}") from None
-    found.terms = list(terms)
+    found.terms, found.elected_s = list(terms), list(terms.values())
     found.events = sum(judge.counts.values())
     return found
 

@@ -4,9 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mq.chaos.checks import CHECKS, doubles, longest_gap_s
+from mq.chaos.calm import longest_gap_s
+from mq.chaos.checks import doubles
 from mq.chaos.history import DONE, REFUSED, UNKNOWN, History
-from mq.chaos.merging import judge_files
+from mq.chaos.judging import CHECKS, judge
+from mq.chaos.merging import Judged, judge_files
 from mq.cluster.files import TRACES
 
 __all__ = ["HISTORY", "NOTES", "TRACES", "Report", "judge_run"]
@@ -53,21 +55,32 @@ def judge_run(folder: Path) -> Report:
     history, report = History.read(folder / HISTORY), Report()
     surprises = history.facts.get("surprises")
     report.check("the run came to its end, without surprises", ["it was broken off"] if surprises is None else surprises)
+    traces = _judge_traces(folder / TRACES, history)
+    history.elected_s = traces.elected_s if traces is not None else []
     for name, check in CHECKS.items():
-        report.check(name, list(check(history)))
-    _judge_traces(folder / TRACES, history, report)
+        report.check(name, *judge(check, history))
+    _tell_traces(traces, history, report)
     _tell_figures(history, report)
     return report
 
 
-def _judge_traces(folder: Path, history: History, report: Report) -> None:
+def _judge_traces(folder: Path, history: History) -> Judged | None:
     files = sorted(folder.glob("*.trace"))
     if all(file.name == NOTES for file in files):
+        return None
+    return judge_files(files, since_us=int(history.facts["began_s"] * 1e6))
+
+
+def _tell_traces(found: Judged | None, history: History, report: Report) -> None:
+    rules = "the traces of the nodes keep Raft's rules"
+    if found is None and history.facts.get("has_traces"):
+        report.check(rules, ["there is no trace, though the nodes were told to write them"])
+        return
+    if found is None:
         report.lines.append("        the nodes write no traces: nothing to judge there")
         return
-    found = judge_files(files, since_us=int(history.facts["began_s"] * 1e6))
-    broken = [] if found.violation is None else [found.violation]
-    report.check("the traces of the nodes keep Raft's rules", broken, f"{found.events} events")
+    broken = [found.violation] if found.violation is not None else [] if found.events else ["the traces tell nothing"]
+    report.check(rules, broken, f"{found.events} events")
     needed = sum(fault.elections for fault in history.faults)
     told = f"{found.elections} elections, {needed} faults that need one"
     broken = [told] if found.elections > needed + _ELECTIONS_TO_SPARE else []

@@ -8,11 +8,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mq.chaos.history import Journal
+from mq.chaos.calm import CALM_AFTER_S
+from mq.chaos.history import NOTED, Journal
 from mq.chaos.injecting import NEEDS_FAULT_FILES, Injector, TraceNotes
-from mq.chaos.load import Load, Size, Topics
+from mq.chaos.load import Load
 from mq.chaos.plan import WEIGHTS, faults
+from mq.chaos.replicas import ask_replicas
 from mq.chaos.report import HISTORY, NOTES
+from mq.chaos.setting import Size, Topics
 from mq.cluster.backend import ClusterBackend
 from mq.cluster.docker_plan import DEFAULT_IMAGE
 from mq.cluster.errors import ClusterError
@@ -28,7 +31,8 @@ _ATTEMPTS_MAX = 1000
 """Of a delivery: nothing is to become a dead letter here."""
 _SETTINGS = {"segment_bytes": "1MiB", "snapshot_every_bytes": "1MiB"}
 """Small, so that segments and snapshots are made all the time."""
-_CALM_S = 1.0
+_CALM_S = 2.0
+"""Before the first fault, and after what is left of the last one: what is refused then, is refused for no reason."""
 _TOPIC_S_MAX = 30.0
 
 
@@ -103,6 +107,7 @@ class _Run:
             raise ClusterError(f"no fault is left: nodes that `mq cluster up` made cannot play {', '.join(self._left_out)}")
         self._injector = Injector(cluster, notes, self._stop.wait)
         self._cluster = cluster
+        self._members = len(cluster.status().nodes)
         self._endpoints = cluster.status().endpoint
         self._topics = Topics.of(f"{time.time_ns() // 1_000_000:x}")
 
@@ -112,25 +117,29 @@ class _Run:
         load = Load(self._endpoints, self._topics, self._journal, self._plan.seed, self._plan.size)
         self._journal.facts(
             seed=self._plan.seed, began_s=time.monotonic(), ordered=[self._topics.turn], left_out=self._left_out,
-            nodes=f"{len(self._cluster.status().nodes)}, {self._cluster.runs_in}",
+            nodes=f"{self._members}, {self._cluster.runs_in}", members=self._members, noted=NOTED,
+            has_traces=self._cluster.is_under_test,
         )  # fmt: skip
         clients = [asyncio.create_task(load.produce()), asyncio.create_task(load.consume())]
         broken = []
         try:
             await asyncio.sleep(_CALM_S)
             broken = await self._injure(load)
-            load.stopping.set()
+            await asyncio.sleep(CALM_AFTER_S + _CALM_S)
+            load.progress.stopping.set()
             await clients[0]
             left = await load.drain()
             await clients[1]
             await load.read_all()
+            for replica in await asyncio.to_thread(ask_replicas, self._cluster.status().nodes):
+                self._journal.note(replica)
         finally:
             self._stop.set()
             for task in clients:
                 task.cancel()
             await asyncio.gather(*clients, return_exceptions=True)
         broken += [f"{group} was not done with all messages in the end" for group in left]
-        broken += sorted(load.refusals)
+        broken += sorted(load.progress.refusals)
         drained = {group: topics for group, topics in self._topics.reads.items() if group not in left}
         self._journal.facts(surprises=[*broken, *self._injector.surprises], drained=drained)
 
@@ -145,7 +154,7 @@ class _Run:
                 self._journal.note(done)
                 self._tell(
                     f"{number:4}  {done.kind:<16} {done.nodes:<24} {done.ended_s - done.began_s:5.1f} s  "
-                    f"{load.acknowledged} messages acknowledged"
+                    f"{load.progress.acknowledged} messages acknowledged"
                 )
                 await asyncio.sleep(fault.rest_s)
                 await asyncio.to_thread(self._injector.look_for_surprises)

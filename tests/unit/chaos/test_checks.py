@@ -6,14 +6,36 @@ from pathlib import Path
 
 import pytest
 
-from mq.chaos.checks import CHECKS, doubles, longest_gap_s
-from mq.chaos.history import DONE, REFUSED, UNKNOWN, Ack, Delivery, FaultDone, History, Journal, Receive, Send, Stored
+from mq.chaos.checks import doubles
+from mq.chaos.history import (
+    DONE,
+    NOTED,
+    REFUSED,
+    UNKNOWN,
+    Ack,
+    Change,
+    Delivery,
+    FaultDone,
+    History,
+    Journal,
+    Receive,
+    Replica,
+    Send,
+    Stored,
+)  # fmt: skip
+from mq.chaos.judging import CHECKS, judge
+from mq.core.limits import DEDUPLICATION_WINDOW
 
+FAULTS = "faults were carried out"
+FAILED = "no send failed"
+CALM = "while all is well, nothing is refused"
+CHANGED = "a changed invisible time counts"
+REPLICAS = "all nodes hold the same state"
 LOST = "nothing acknowledged is lost"
 INVENTED = "nothing is invented"
 PLACES = "each message is where it was said to be"
 ORDER = "queues and message groups are in order"
-DOUBLES = "duplicates are accounted for"
+DOUBLES = "nothing is stored twice"
 HIDDEN = "nothing is delivered inside its invisible time"
 FINISHED = "nothing acknowledged is delivered again"
 TURN = "an ordered group gets its messages in turn"
@@ -21,7 +43,7 @@ TURN = "an ordered group gets its messages in turn"
 
 def send(number: int, **more: object) -> Send:
     """Message `number` was sent at its number in seconds, and acknowledged half a second later."""
-    made = Send(f"m{number}", "t", number, float(number), number + 0.5, DONE, offset=number)
+    made = Send(f"m{number}", "t", number, float(number), number + 0.5, DONE, message_group="x", offset=number, attempts=1)
     return replace(made, **more)  # type: ignore[arg-type]
 
 
@@ -35,10 +57,17 @@ def ack(number: int, at_s: float, *, group: str = "g", attempt: int = 1, outcome
     return Ack(group, "t", f"m{number}", attempt, at_s, at_s + 0.1, outcome)
 
 
+def change(number: int, at_s: float, invisible_s: float, *, attempt: int = 1, outcome: str = DONE) -> Change:
+    return Change("g", "t", f"m{number}", attempt, at_s, at_s + 0.25, invisible_s, outcome)
+
+
 def good() -> History:
-    """Three messages in one queue for a plain group and an ordered one; m2 comes again to the plain one, after its time."""
+    """Three messages in one queue for a plain group and an ordered one; m2 comes again to the plain one, after its time.
+
+    m1 was sent twice. To the plain group m0 is to be hidden for longer, m2 for a shorter time when it came again.
+    """
     return History(
-        sends=[send(0), send(1), send(2)],
+        sends=[send(0), send(1, attempts=2), send(2)],
         receives=[
             receive(0, 1, 2, at_s=3.0), receive(2, at_s=13.5, attempt=2),
             receive(0, 1, at_s=3.0, group="f"), receive(2, at_s=5.0, group="f"),
@@ -47,14 +76,22 @@ def good() -> History:
             ack(0, 4.0), ack(1, 4.0), ack(2, 14.0, attempt=2),
             ack(0, 4.0, group="f"), ack(1, 4.5, group="f"), ack(2, 6.0, group="f"),
         ],
+        changes=[change(0, 3.2, 14.0), change(2, 13.7, 1.0, attempt=2)],
         stored=[Stored("t", 0, number, f"m{number}", number) for number in range(3)],
+        faults=[FaultDone("kill", "n1", 100.0, 101.0, 1)],
+        replicas=[Replica(f"n{number}", 70, 0xABC) for number in (1, 2, 3)],
         ordered={"f"},
         drained={"g": ["t"], "f": ["t"]},
+        facts={"noted": NOTED, "members": 3},
     )  # fmt: skip
 
 
 def broken(history: History) -> set[str]:
-    return {name for name, check in CHECKS.items() if list(check(history))}
+    return {name for name, check in CHECKS.items() if judge(check, history)[0]}
+
+
+def why(name: str, history: History) -> list[str]:
+    return judge(CHECKS[name], history)[0]
 
 
 def test_a_good_history_breaks_no_promise() -> None:
@@ -74,12 +111,46 @@ def test_what_nobody_knows_may_have_happened_or_not() -> None:
     assert broken(history) == set()
 
 
-def test_a_send_whose_outcome_was_not_known_may_be_stored_twice() -> None:
+def test_a_history_in_which_nothing_happened_passes_no_check_and_each_says_what_it_lacks() -> None:
+    empty = History(facts={"noted": NOTED, "members": 3})
+    assert broken(empty) == set(CHECKS)
+    assert why(DOUBLES, empty) == ["it met nothing to judge: no messages sent again"]
+    assert why(FAULTS, empty) == ["it met nothing to judge: no faults"]
+
+
+def test_a_thousand_refused_sends_pass_only_what_they_are_about() -> None:
+    refused = [send(number, outcome=REFUSED, offset=None, error="NotServingError: no") for number in range(1000)]
+    history = History(sends=refused, faults=good().faults, replicas=good().replicas, facts=good().facts)
+    assert set(CHECKS) - broken(history) == {FAULTS, CALM, REPLICAS}
+
+
+def test_an_old_history_passes_no_check_of_what_it_does_not_tell() -> None:
     history = good()
-    history.sends[1] = send(1, is_unsure=True)
+    history.facts = {}
+    history.changes, history.replicas = [], []
+    assert broken(history) == {CALM, DOUBLES, CHANGED, REPLICAS}
+    assert why(REPLICAS, history) == [
+        "the history does not tell its replicas, as those of an older program do not: nothing to judge"
+    ]
+
+
+@pytest.mark.parametrize("more", [{"is_unsure": True}, {"attempts": 2}, {"outcome": UNKNOWN, "is_unsure": True, "offset": None}])
+def test_nothing_excuses_a_message_that_is_stored_twice(more: dict[str, object]) -> None:
+    history = good()
+    history.sends[1] = send(1, **more)
     history.stored.append(Stored("t", 0, 3, "m1", 1))
     assert doubles(history) == {"m1": [(0, 1), (0, 3)]}
-    assert broken(history) == set()
+    assert why(DOUBLES, history) == ["m1 is stored more than once: at 0/1, 0/3"]
+
+
+@pytest.mark.parametrize(("others", "is_excused"), [(DEDUPLICATION_WINDOW - 2, False), (DEDUPLICATION_WINDOW + 1, True)])
+def test_but_that_so_many_came_meanwhile_that_it_need_not_be_known(others: int, is_excused: bool) -> None:
+    history = good()
+    history.sends[1] = send(1, ended_s=40.0, attempts=2)
+    history.stored.append(Stored("t", 0, 3, "m1", 1))
+    one = send(0, began_s=20.0, ended_s=21.0, message_group="")
+    history.sends += [replace(one, message_id=f"x{number}") for number in range(others)]
+    assert (why(DOUBLES, history) == []) is is_excused
 
 
 def move(history: History) -> None:
@@ -113,7 +184,21 @@ def skip(history: History) -> None:
     history.drained.clear()
 
 
+def keep_its_old_time(history: History) -> None:
+    """m2 is given back for 1 s, and comes after its 10 s."""
+    history.acks[2] = ack(2, 25.0, attempt=3)
+    history.receives.append(receive(2, at_s=24.0, attempt=3))
+
+
 BREAKS: list[tuple[str, str, Callable[[History], object]]] = [
+    ("nothing was broken", FAULTS, lambda h: h.faults.clear()),
+    ("a send was refused", FAILED, lambda h: h.sends.append(send(3, outcome=REFUSED, error="RefusedError: no"))),
+    ("an attempt was refused", CALM, lambda h: h.sends.__setitem__(1, send(1, attempts=2, failed=((1.0, 1.1),)))),
+    ("a shorter time does not count", CHANGED, keep_its_old_time),
+    ("times are only made longer", CHANGED, lambda h: h.changes.pop(1)),
+    ("times are only made shorter", CHANGED, lambda h: h.changes.pop(0)),
+    ("a longer time does not count", HIDDEN, lambda h: h.receives.append(receive(0, at_s=14.0, attempt=2))),
+    ("a node made another state", REPLICAS, lambda h: h.replicas.__setitem__(1, Replica("n2", 70, 0xABD))),
     ("a message is stored nowhere", LOST, lambda h: (h.stored.pop(), h.receives.pop(1))),
     ("a message never came to a group", LOST, lambda h: h.receives.__setitem__(3, receive(at_s=5.0, group="f"))),
     ("nobody sent it", INVENTED, forget_a_send),
@@ -155,17 +240,37 @@ def test_a_receive_that_broke_says_nothing_of_invisible_times() -> None:
     assert broken(history) == set()
 
 
-def test_the_longest_gap_is_between_acknowledged_sends() -> None:
+def test_a_shorter_time_counts_from_its_call_on() -> None:
     history = good()
-    history.sends[1] = send(1, outcome=UNKNOWN)
-    assert longest_gap_s(history.sends) == 2.0
-    assert longest_gap_s([]) == 0.0
+    history.acks[2] = ack(2, 15.5, attempt=3)
+    history.receives.append(receive(2, at_s=14.8, attempt=3))
+    assert broken(history) == set()
+    history.receives[-1] = receive(2, at_s=14.5, attempt=3)
+    assert broken(history) == {HIDDEN}
+
+
+def test_a_change_that_nobody_knows_of_may_count_or_not_and_a_refused_one_does_not() -> None:
+    history = good()
+    history.acks[2] = ack(2, 26.0, attempt=3)
+    for at_s, outcome, told in ((14.8, UNKNOWN, set()), (24.0, UNKNOWN, set()), (14.8, REFUSED, {HIDDEN})):
+        changes = [change(1, 3.2, 1.0), change(0, 3.2, 14.0), change(2, 13.7, 1.0, attempt=2, outcome=outcome)]
+        found = replace(history, changes=changes, receives=[*history.receives, receive(2, at_s=at_s, attempt=3)])
+        assert broken(found) == told
 
 
 def test_a_history_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     journal, written = Journal(tmp_path / "history.jsonl"), good()
+    written.sends[1] = send(1, attempts=3, failed=((1.0, 1.25), (1.5, 1.75)))
     journal.facts(ordered=["f"], seed=7)
-    for one in (*written.sends, *written.receives, *written.acks, *written.stored, FaultDone("kill", "n1", 1.0, 2.0, 1)):
+    for one in (
+        *written.sends,
+        *written.receives,
+        *written.acks,
+        *written.changes,
+        *written.stored,
+        *written.faults,
+        *written.replicas,
+    ):
         journal.note(one)
     journal.facts(drained={"g": ["t"], "f": ["t"]}, surprises=[])
     journal.close()
@@ -173,12 +278,8 @@ def test_a_history_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
         file.write('{"what":"send","mess')  # where a crash cut it
     found = History.read(tmp_path / "history.jsonl")
     assert found == journal.history
-    assert (found.sends, found.receives, found.acks, found.stored) == (
-        written.sends,
-        written.receives,
-        written.acks,
-        written.stored,
-    )
+    for name in ("sends", "receives", "acks", "changes", "stored", "faults", "replicas"):
+        assert getattr(found, name) == getattr(written, name)
     assert (found.ordered, found.drained, found.facts["seed"]) == (written.ordered, written.drained, 7)
 
 
@@ -187,4 +288,6 @@ def test_what_a_receive_that_broke_gave_back_comes_again_as_the_same_attempt() -
     history.receives[0] = receive(0, 1, 2, at_s=3.0, is_whole=False)
     history.receives[1] = receive(2, at_s=4.0)
     history.acks[2] = ack(2, 4.5)
+    history.receives.append(receive(1, at_s=13.5, attempt=2))
+    history.acks[1] = ack(1, 14.0, attempt=2)
     assert broken(history) == set()
