@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,9 @@ from mq.cluster.files import ClusterFile
 from mq.cluster.local import LocalCluster
 from mq.cluster.plan import BROKER_COMMAND, ClusterPlan
 from mq.core.address import parse_address
-from mq.core.errors import RefusedError
+from mq.core.errors import MqError, RefusedError
+from mq.rpc.admin_client import AdminClient
+from mq.rpc.calling import Connection
 from tests.cluster.broker_process import wait_until
 from tests.cluster.history import Stored
 from tests.cluster.load import read_queues
@@ -80,6 +83,19 @@ class Group:
 
         return str(wait_until(found, "the group has a leader", limit_s=limit_s))
 
+    def voters(self) -> set[tuple[int, ...]]:
+        """Who decides, as each node says; empty for one that does not answer, or is just being made a voter."""
+        found: set[tuple[int, ...]] = set()
+        for client in self.clients.values():
+            try:
+                with Connection(client, timeout_s=5.0) as connection:
+                    view = AdminClient(connection).describe_raft()
+            except MqError:
+                found.add(())
+            else:
+                found.add(view.voters if view.part == "full" and not view.is_changing else ())
+        return found
+
     def others(self, name: str) -> list[str]:
         """All nodes but this one."""
         return [other for other in self.names if other != name]
@@ -120,6 +136,24 @@ class Group:
             self.leader(but=leader)
             self.cluster.resume(leader)
             self.mend()
+
+    def hand_over(self, name: str) -> None:
+        """Leadership goes to this node, as an operator orders it; comes back when it leads."""
+
+        def leads() -> bool:
+            if self.leader() == name:
+                return True
+            with Connection(",".join(self.clients.values())) as connection, suppress(RefusedError):  # it may be behind for now
+                AdminClient(connection).transfer_leadership(self.names.index(name) + 1)
+            return False
+
+        wait_until(leads, f"{name} leads", limit_s=_WHOLE_S_MAX)
+
+    def wipe(self, name: str) -> None:
+        """SIGKILL, and the disk is lost; the node is started again with an empty folder."""
+        self.cluster.kill(name)
+        self.cluster.wipe(name)
+        self.cluster.start(name, is_awaited=False)
 
     def mend(self) -> None:
         """Nothing is cut, paused or dead any more; comes back when all nodes serve and follow one leader."""

@@ -1,0 +1,99 @@
+"""Log time over a change of leaders. Case 64 of the protocol's list: messages in flight reappear exactly in time.
+
+Log time is what a leader's own clock counts. The nodes start apart here, so that clocks that each count from their own start
+would differ by seconds.
+"""
+
+import time
+
+import psutil
+import pytest
+
+from tests.cluster.broker_process import wait_until
+from tests.cluster.group import Group
+from tests.interop.driving import Official
+from tests.interop.place import Place
+
+pytestmark = pytest.mark.timeout(300)
+
+APART_S = 8.0
+INVISIBLE_S = 10
+LATE_S_MAX = 3.0
+BODIES = [f"loaf {number}" for number in range(20)]
+
+
+def start_apart(group: Group, first: str) -> None:
+    """All nodes die; one is there alone for a while, before the others come."""
+    for name in group.names:
+        group.cluster.kill(name)
+    group.cluster.start(first, is_awaited=False)
+    (pid,) = [node.pid for node in group.cluster.status().nodes if node.name == first]
+    process = psutil.Process(pid)
+    wait_until(lambda: time.time() - process.create_time() > APART_S, f"{first} has run for {APART_S:g} s")
+    group.mend()
+
+
+def fill(official: Official, place: Place) -> tuple[float, float]:
+    """Messages that are all received and not acknowledged; when that began and ended."""
+    official.producer("anna", topic=place.topic)
+    official.send_all_at_once("anna", topic=place.topic, bodies=BODIES)
+    official.simple("eve", topic=place.topic, group=place.group)
+    began_s, held = time.monotonic(), 0
+    while held < len(BODIES):
+        held += len(official.receive("eve", invisible_s=INVISIBLE_S)["messages"])
+    return began_s, time.monotonic()
+
+
+def check_back(official: Official, began_s: float, ended_s: float) -> None:
+    """Nothing comes before its time, all of it soon afterwards."""
+    back: list[str] = []
+    while len(back) < len(BODIES):
+        found = official.receive("eve", invisible_s=30)["messages"]
+        now_s = time.monotonic()
+        assert not found or now_s - began_s >= INVISIBLE_S, f"back {now_s - began_s:.2f} s after the first was received"
+        assert now_s - ended_s < INVISIBLE_S + LATE_S_MAX, f"{len(back)} of {len(BODIES)} are back"
+        assert {message["attempt"] for message in found} <= {2}
+        back += [message["body"] for message in found]
+    print(f"hidden for {INVISIBLE_S} s; all were back {time.monotonic() - ended_s:.2f} s after the last was received")
+    assert sorted(back) == sorted(BODIES)
+
+
+def test_case_64_messages_in_flight_come_back_in_time_when_the_next_leader_started_long_before(
+    group: Group, place: Place, official: Official
+) -> None:
+    old, young = group.names[0], group.names[1]
+    start_apart(group, old)
+    group.hand_over(young)
+    began_s, ended_s = fill(official, place)
+    group.cluster.kill(young)
+    group.hand_over(old)
+    assert time.monotonic() < began_s + INVISIBLE_S, "the other one leads before their time is over"
+    check_back(official, began_s, ended_s)
+
+
+def test_case_64_messages_in_flight_come_back_in_time_when_the_next_leader_started_long_after(
+    group: Group, place: Place, official: Official
+) -> None:
+    old, young = group.names[0], group.names[1]
+    start_apart(group, old)
+    group.hand_over(old)
+    began_s, ended_s = fill(official, place)
+    group.cluster.kill(old)
+    group.hand_over(young)
+    assert time.monotonic() < began_s + INVISIBLE_S, "the other one leads before their time is over"
+    check_back(official, began_s, ended_s)
+
+
+def test_case_64_messages_in_flight_come_back_in_time_when_a_former_leader_leads_again(
+    group: Group, place: Place, official: Official
+) -> None:
+    """What it counted in its own reign is over: the one between counted for all."""
+    former, between = group.names[0], group.names[1]
+    start_apart(group, former)
+    group.hand_over(former)
+    group.hand_over(between)
+    began_s, ended_s = fill(official, place)
+    group.cluster.kill(between)
+    group.hand_over(former)
+    assert time.monotonic() < began_s + INVISIBLE_S, "the other one leads before their time is over"
+    check_back(official, began_s, ended_s)
