@@ -109,10 +109,12 @@ def night(lab: Lab, count: int, file: Path) -> int:
         begun = time.perf_counter()
         while done < count:
             seeds = range(done, min(done + _NIGHT_STEP, count))
-            for check in (check for check in lab.suite.checks if check.by_seed is not None):
+            for check in lab.suite.checks:
+                by_seed = check.by_seed
+                if by_seed is None:
+                    continue
                 for seed in seeds:
-                    case, run = check.case(str(seed)), Run()
-                    assert case is not None
+                    case, run = by_seed(seed), Run()
                     try:
                         case.play(make, case.steps, run)
                     except Exception as error:  # noqa: BLE001 - whatever it is, it is to be looked at

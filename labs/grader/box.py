@@ -100,6 +100,11 @@ class Box:
     def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
         self.remove()
 
+    def open_for_all(self) -> None:
+        """Whoever the worker runs as may read it."""
+        for place in (self.folder, *self.folder.rglob("*")):
+            place.chmod(0o755 if place.is_dir() else 0o644)
+
     def remove(self) -> None:
         """The folder goes."""
         shutil.rmtree(self.folder, ignore_errors=True)

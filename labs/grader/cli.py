@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from labs.grader.files import as_data, write_files
-from labs.grader.grading import grade_of
+from labs.grader.grading import PRACTICE, grade_of, in_a_process
 from labs.grader.lab import Lab, LabError, all_labs, find_lab
 from labs.grader.report import closing_lines, failure_lines, outcome_line
 from labs.grader.result import Grade, Outcome
@@ -159,9 +159,17 @@ def _told(lab: Lab, grade: Grade, failed: list[Outcome]) -> int:
 @_lab
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--seed", type=int, help="The course's key as a number; else it is taken from MQ_COURSE_KEY.")
+@click.option("--container", "is_container", is_flag=True, help="For marks: in a container. Else it is practice.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for result.json, results.json and report.html.")
 @_output
-def _grade(lab: Lab, path: Path, seed: int | None, out: Path | None, output: str) -> int:
+def _grade(
+    lab: Lab,
+    path: Path,
+    seed: int | None,
+    out: Path | None,
+    output: str,
+    is_container: bool,  # noqa: FBT001 - click calls it so
+) -> int:
     """Run every test with seeds of your course and of this submission, and give the mark.
 
     Exit code 0: graded, whatever the mark. 2: could not be graded.
@@ -175,7 +183,16 @@ def _grade(lab: Lab, path: Path, seed: int | None, out: Path | None, output: str
             print_line(outcome_line(outcome, lab.short))
         return True
 
-    grade = grade_of(lab, submission, Seeds(key.encode(), submission.mark), folder=folder, tell=tell)
+    start, mode = in_a_process(), PRACTICE
+    if is_container:
+        from labs.grader.container import ContainerError, ContainerProcess, in_a_container  # noqa: PLC0415 - not needed else
+
+        try:
+            start, mode = in_a_container(), ContainerProcess.mode
+        except ContainerError as error:
+            raise click.UsageError(str(error)) from error
+    seeds = Seeds(key.encode(), submission.mark)
+    grade = grade_of(lab, submission, seeds, folder=folder, tell=tell, start=start, mode=mode)
     if output == "json":
         print_json(as_data(grade))
     else:

@@ -1,9 +1,8 @@
 """The worker as a process of its own: started, asked, timed, ended from outside.
 
-*Practice mode*: a plain subprocess with limits of the system. It stops mistakes, and it stops whoever writes marks into
-files or patches
-the tester; it does not stop a program that reaches for the network or for other processes of the same user. That takes a
-container.
+*Practice mode*: a plain subprocess with limits of the system. It stops mistakes, and it stops whoever writes marks into files or
+patches the tester; it does not stop a program that reaches for the network or for other processes of the same user. For that
+there is `labs.grader.container`.
 """
 
 import contextlib
@@ -13,23 +12,25 @@ import secrets
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 __all__ = ["CALL_SECONDS_MAX", "LIMITS", "ProcessGoneError", "WorkerProcess"]
 
 CALL_SECONDS_MAX = 10.0
 """For one call, by the clock on the wall: long, since the machine may be busy; an endless loop is as long on any machine."""
 LIMITS = {"AS": 1 << 30, "CPU": 120, "CORE": 0, "FSIZE": 1 << 20, "NOFILE": 64}
+ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
+"""`-I` would ignore the first: sets of strings would come out in another order each time."""
+WORKER = ("-S", "-s", "-P", "-B", "-m", "labs.grader.inside.worker")
+"""Arguments of Python."""
+_START_SECONDS_MAX = 30.0
 _ANSWER_BYTES_MAX = 4 << 20
 _PRINTED_BYTES_MAX = 4096
 _LOOK_EVERY_S = 0.05
-ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
-"""`-I` would ignore the first: sets of strings would come out in another order each time."""
 
 
 class ProcessGoneError(Exception):
@@ -37,36 +38,41 @@ class ProcessGoneError(Exception):
 
 
 class WorkerProcess:
-    """One worker in a box. command: what to start in the box's place, for a container; then `environment` is its own affair."""
+    """One worker in a box. opening: what it is told first."""
 
     mode = "practice mode, not for marks"
 
-    def __init__(self, folder: Path, opening: dict[str, Any], command: Sequence[str] = ()) -> None:
-        self._printed: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        place = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own arguments
-            command or [sys.executable, "-S", "-s", "-P", "-B", "-m", "labs.grader.inside.worker"],
-            cwd=folder, env={**ENVIRONMENT, **place, "PYTHONPATH": str(folder)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self._printed, start_new_session=True,
+    def __init__(self, folder: Path, opening: dict[str, Any]) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own program and arguments
+            self.command(folder), cwd=folder, env=self.environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         self._deadline = 0.0
         self._is_late = False
+        self._printed = b""
         self.last_said = b""
         """The newest answer as it came, but for its id."""
         self._is_over = threading.Event()
+        self._listener = threading.Thread(target=self._listen, name="what a worker prints", daemon=True)
+        self._listener.start()
         threading.Thread(target=self._watch, name="deadline of a worker", daemon=True).start()
-        try:
-            self.opened = self.ask({"do": "open", "limits": LIMITS, **opening})
-        except ProcessGoneError:
-            self.close()
-            raise
+        self.opened = self.ask({"do": "open", "limits": LIMITS, **opening}, _START_SECONDS_MAX)
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def command(self, _folder: Path) -> Sequence[str]:
+        """What is started."""
+        return [sys.executable, *WORKER]
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """Nothing of ours comes along."""
+        needed = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+        return {**ENVIRONMENT, **needed, "PYTHONPATH": str(folder)}
+
+    def ask(self, request: dict[str, Any], seconds_max: float = 0.0) -> dict[str, Any]:
         """The answer to a request. Raises: ProcessGoneError, after which there is nothing more to ask."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         request["id"] = secrets.token_hex(8)
-        self._deadline = time.monotonic() + CALL_SECONDS_MAX
+        self._deadline = time.monotonic() + (seconds_max or CALL_SECONDS_MAX)
         try:
             self._process.stdin.write(json.dumps(request, separators=(",", ":")).encode() + b"\n")
             self._process.stdin.flush()
@@ -109,42 +115,52 @@ class WorkerProcess:
             return f" (exit status {status})"
         return f" (by {signal.Signals(-status).name})" if -status in set(signal.Signals) else ""
 
+    # --- beside it
+
     def _watch(self) -> None:
         """Ends the process when an answer is overdue; whoever waits for it then reads the end of the pipe."""
         while not self._is_over.wait(_LOOK_EVERY_S):
             if 0 < self._deadline < time.monotonic():
                 self._is_late = True
-                self._kill()
+                self.kill()
                 return
 
+    def _listen(self) -> None:
+        """What it prints is taken as fast as it comes, and only the end of it is kept: no flood fills anything."""
+        pipe = self._process.stderr
+        assert pipe is not None
+        try:
+            while data := os.read(pipe.fileno(), 1 << 16):
+                self._printed = (self._printed + data)[-_PRINTED_BYTES_MAX:]
+        except (OSError, ValueError):
+            pass
+
+    @property
     def printed(self) -> str:
         """The end of what the student's code printed."""
-        size = self._printed.seek(0, os.SEEK_END)
-        self._printed.seek(max(0, size - _PRINTED_BYTES_MAX))
-        return self._printed.read().decode("utf-8", "replace")
+        return self._printed.decode("utf-8", "replace")
 
-    def _kill(self) -> None:
+    # --- its end
+
+    def kill(self) -> None:
+        """At once, with all that it started in its group."""
         try:
             if hasattr(os, "killpg"):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
+                return
         except OSError:
-            self._process.kill()
+            pass
+        self._process.kill()
 
     def end(self) -> None:
-        """The process and all that it started in its group are gone."""
+        """The process is gone; what it printed is still known."""
         if self._is_over.is_set():
             return
         self._is_over.set()
-        self._kill()
+        self.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-
-    def close(self) -> None:
-        """Ended, and nothing is kept of it."""
-        self.end()
-        self._printed.close()
+        self._listener.join(1)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            with contextlib.suppress(OSError):
+                pipe.close()

@@ -8,7 +8,6 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import NamedTuple
@@ -248,9 +247,7 @@ class Runner:
 
     def _end(self, worker: WorkerProcess) -> None:
         worker.end()
-        self.printed = worker.printed() or self.printed
-        with suppress(OSError):
-            worker.close()
+        self.printed = worker.printed or self.printed
 
 
 def _some_of(case: Case, kept: tuple[int, ...]) -> Case:

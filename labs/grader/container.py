@@ -1,0 +1,81 @@
+"""For marks: the worker in a container, with nothing to reach and little to use up.
+
+It is the same worker in the same box, on the same two pipes: `docker run -i` passes them through. No network, a root
+that cannot be written, a small `/tmp` in memory, no capabilities and no way to get any, nobody's user, limits for
+memory, processes and files. The image holds Python and nothing else; in particular not this repository.
+"""
+
+import os
+import secrets
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from labs.grader.box import Box
+from labs.grader.process import ENVIRONMENT, WORKER, WorkerProcess
+from labs.grader.running import Start
+
+__all__ = ["DEFAULT_IMAGE", "ContainerError", "ContainerProcess", "in_a_container"]
+
+DEFAULT_IMAGE = os.environ.get("MQ_GRADER_IMAGE", "python:3.12-slim")
+_MEMORY = "512m"
+_PROCESSES_MAX = 64
+_LIMITS = (
+    *("--network=none", "--read-only", "--tmpfs=/tmp:rw,noexec,nosuid,size=16m", "--user=65534:65534"),
+    *("--cap-drop=ALL", "--security-opt=no-new-privileges", "--pull=never", "--log-driver=none"),
+    *(f"--memory={_MEMORY}", f"--memory-swap={_MEMORY}", f"--pids-limit={_PROCESSES_MAX}"),
+    *("--ulimit=nofile=64:64", "--ulimit=core=0"),
+)
+
+
+class ContainerError(Exception):
+    """There is no engine, or no image."""
+
+
+class ContainerProcess(WorkerProcess):
+    """One worker in a container of its own."""
+
+    mode = "for marks: in a container"
+
+    def __init__(self, folder: Path, opening: dict[str, Any], image: str) -> None:
+        self._name = f"mq-lab-{secrets.token_hex(6)}"
+        self._image = image
+        super().__init__(folder, opening)
+
+    def command(self, folder: Path) -> Sequence[str]:
+        """The engine's client, which lives as long as the container."""
+        known = [f"--env={name}={value}" for name, value in {**ENVIRONMENT, "PYTHONPATH": "/box"}.items()]
+        place = [f"--volume={folder}:/box:ro", "--workdir=/box", f"--name={self._name}"]
+        return ["docker", "run", "--rm", "--interactive", *_LIMITS, *known, *place, self._image, "python3", *WORKER]
+
+    def environment(self, _folder: Path) -> dict[str, str]:
+        """The client's own; the container gets none of it."""
+        return dict(os.environ)
+
+    def kill(self) -> None:
+        """The container from the host, then the client."""
+        subprocess.run(  # noqa: S603 - a name of our own
+            ["docker", "kill", self._name],  # noqa: S607 - where the engine's client is, is the machine's affair
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        super().kill()
+
+
+def in_a_container(image: str = DEFAULT_IMAGE) -> Start:
+    """Starts workers in containers. Raises: ContainerError when that cannot be."""
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command
+            ["docker", "image", "inspect", image],  # noqa: S607
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise ContainerError("there is no `docker` on this machine: marks need a container") from error
+    if done.returncode:
+        raise ContainerError(f"the image {image} cannot be used (MQ_GRADER_IMAGE names another): {done.stderr.strip()[:200]}")
+
+    def start(box: Box, opening: dict[str, Any]) -> WorkerProcess:
+        box.open_for_all()
+        return ContainerProcess(box.folder, opening, image)
+
+    return start
