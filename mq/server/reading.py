@@ -101,6 +101,8 @@ class LogReader:
         while first <= last:
             began_s = time.monotonic()
             entries = await self.run(partial(self._log.entries, LogIndex(first), LogIndex(last), _SLICE_BYTES))
+            if not entries:
+                return  # a newer leader superseded the rest meanwhile
             first = entries[-1].entry.index + 1
             yield entries
             await asyncio.sleep((time.monotonic() - began_s) * (1 / share - 1))

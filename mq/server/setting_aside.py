@@ -40,8 +40,8 @@ def can_come_back(config: BrokerConfig) -> bool:
 def calls_for_repair(error: MqError, config: BrokerConfig) -> TypeGuard[DamageError]:
     """Whether a running node has to leave its group because of this, and comes back: its log is damaged, and the others have it.
 
-    Not because of damage elsewhere, which costs no promise: snapshots and indexes are made anew. Never because of any other
-    error: that may be a bug, and the data be whole.
+    Not because of damage elsewhere: what is derived from the log can be made anew, and costs no promise. Never because of any
+    other error: that may be a bug, and the data be whole.
     """
     return isinstance(error, DamageError) and error.file.startswith(_LOG) and can_come_back(config)
 

@@ -2,17 +2,22 @@
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
+import grpc
 import pytest
 
 from mq.client.encoding import MessageEncoder
+from mq.core.errors import Code
 from mq.rpc.admin_client import AdminClient
 from mq.rpc.batch_client import BatchProducer
 from mq.rpc.calling import Connection
 from tests.cluster.broker_process import wait_until
+from tests.cluster.caller import Caller
 from tests.cluster.load import read_queues
 from tests.cluster.membership import Members
 from tests.interop.driving import Official
@@ -248,3 +253,99 @@ def test_a_node_whose_log_is_damaged_comes_back_by_what_the_others_hold(members:
     sent = all_sent(official)
     assert len(members.state_hashes(1, 2, 3)) == 1
     check_holds(members, damaged, sent)
+
+
+SENT = [f"id-{number}" for number in range(400)]
+NOT_NOW = {Code.PROXY_TIMEOUT, Code.MASTER_PERSISTENCE_TIMEOUT, Code.INTERNAL_SERVER_ERROR}
+"""Of a node that is leaving, or knows of no leader; the last when nothing of what was to be handed out could be read."""
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Iterator[Members]:
+    """Three nodes with 400 acknowledged messages in several segments, and snapshots behind most of them."""
+    with Members(tmp_path / "cluster", segment_bytes="64KiB", snapshot_every_bytes="64KiB") as made:
+        create_topic(made)
+        with Caller(made.clients[made.leader()]) as client:
+            for message_id in SENT:
+                assert client.send(TOPIC, message_id, message_id.encode().ljust(500, b".")).status.code == Code.OK
+        yield made
+
+
+def segments_of(members: Members, node: int) -> list[Path]:
+    return sorted((members.data_folder(node) / "log").iterdir())
+
+
+def damage_second_segment(members: Members, node: int) -> Path:
+    """Three bytes, far from all that opening the log reads; returns the segment."""
+    segments = segments_of(members, node)
+    assert len(segments) > 3
+    content = segments[1].read_bytes()
+    at = len(content.rstrip(b"\0")) // 2
+    with segments[1].open("r+b") as file:
+        file.seek(at)
+        file.write(bytes(byte ^ 1 for byte in content[at : at + 3]))
+    return segments[1]
+
+
+def receive_all(members: Members, *nodes: int) -> None:
+    """What was sent, each message at least once; asks one of these nodes after the other as long as some are missing."""
+    missing, turn = set(SENT), cycle(nodes)
+
+    def is_done() -> bool:
+        with Caller(members.clients[next(turn)], timeout_s=5.0) as client:
+            try:
+                messages = client.receive(TOPIC, "kitchen", wait_s=0.2)
+                client.ack(TOPIC, "kitchen", messages)
+            except grpc.RpcError:
+                return False
+            except AssertionError as refused:
+                if refused.args[0].code not in NOT_NOW:
+                    raise
+                return False
+        missing.difference_update(message.system_properties.message_id for message in messages)
+        return not missing
+
+    wait_until(is_done, "all is received that was acknowledged", limit_s=60.0)
+
+
+def check_was_repaired(members: Members, node: int, segment: Path, damaged: bytes) -> None:
+    """Out of its group by what it found, and again in it; what was damaged is kept."""
+    wait_until(lambda: "is a voter of its group again" in members.log_of(node), "it is a voter again", limit_s=60.0)
+    members.await_voters(1, 2, 3)
+    said = members.log_of(node)
+    assert f"stopping because of this: log/{segment.name}, byte " in said, "it was found while it served"
+    assert (members.data_folder(node) / "damaged-1" / "log" / segment.name).read_bytes() == damaged
+    assert not (members.data_folder(node) / "damaged-2").exists()
+    assert "Traceback" not in said
+    assert len(members.state_hashes(1, 2, 3)) == 1
+
+
+def test_damage_far_behind_snapshots_takes_a_node_out_until_the_others_have_repaired_it(filled: Members) -> None:
+    """Opening does not read so far back: it is found by reading all of the log, in the background."""
+    damaged = filled.leader() % 3 + 1
+    filled.cluster.kill(filled.name(damaged))
+    assert list((filled.data_folder(damaged) / "snapshots").iterdir())
+    segment = damage_second_segment(filled, damaged)
+    content = segment.read_bytes()
+    filled.cluster.start(filled.name(damaged), is_awaited=False)
+    check_was_repaired(filled, damaged, segment, content)
+    moved = filled.mq("raft", "transfer", str(damaged), "-o", "json")
+    assert moved.json == {"leader": damaged}, moved
+    receive_all(filled, damaged)
+
+
+def test_a_leader_whose_log_is_damaged_hands_out_what_it_can_and_no_message_is_missed(filled: Members) -> None:
+    """A consumer's read finds the damage; another node leads, and has what could not be read."""
+    damaged = filled.leader() % 3 + 1
+    filled.cluster.stop(filled.name(damaged))
+    filled.cluster.start(filled.name(damaged))  # what it sent and heard before is not in memory any more
+    filled.await_voters(1, 2, 3)
+    moved = filled.mq("raft", "transfer", str(damaged), "-o", "json")
+    assert moved.json == {"leader": damaged}, moved
+    segment = damage_second_segment(filled, damaged)
+    content = segment.read_bytes()
+    receive_all(filled, damaged, damaged % 3 + 1, (damaged + 1) % 3 + 1)
+    check_was_repaired(filled, damaged, segment, content)
+    led_next = re.search(r"node (\d) leads", filled.log_of(damaged).split("stopping because of this")[1])
+    assert led_next is not None
+    assert int(led_next[1]) != damaged

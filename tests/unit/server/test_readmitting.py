@@ -28,8 +28,8 @@ def leader(
     )  # fmt: skip
 
 
-def asks(*, was_voter: bool = True, is_learning: bool = False) -> Returning:
-    return Returning(WIPED, was_voter, is_learning)
+def asks(*, was_voter: bool = True, is_learning: bool = False, learner_at: int = 0) -> Returning:
+    return Returning(WIPED, was_voter, is_learning, learner_at)
 
 
 def test_the_whole_way_back_is_three_changes() -> None:
@@ -40,6 +40,19 @@ def test_the_whole_way_back_is_three_changes() -> None:
     assert next_members(leader(learner), asks(), is_settled=True) is None, "it has to be told first that it is a learner"
     assert next_members(leader(learner), asks(is_learning=True), is_settled=True) == three
     assert next_members(leader(three), asks(is_learning=True), is_settled=True) is None
+
+
+@pytest.mark.parametrize(("matched", "is_voter"), [(0, False), (69, False), (70, True), (90, True)])
+def test_a_learner_becomes_a_voter_with_all_that_was_committed_when_it_was_told(matched: int, is_voter: bool) -> None:
+    """Else a node with nothing in its log votes, wherever the whole log is shorter than a lag that counts as small."""
+    learning = leader(Configuration((1, 2), (), (3,)), match={3: matched})
+    wanted = next_members(learning, asks(is_learning=True, learner_at=70), is_settled=True)
+    assert wanted == (Configuration.of(1, 2, 3) if is_voter else None)
+
+
+def test_a_leader_that_has_not_heard_of_the_learner_yet_waits() -> None:
+    alone = leader(Configuration((1, 2), (), (3,)))._replace(peers=())
+    assert next_members(alone, asks(is_learning=True, learner_at=1), is_settled=True) is None
 
 
 @pytest.mark.parametrize("members", [Configuration.of(1, 2, 3), Configuration.of(1, 2), Configuration((1, 2), (), (3,))])

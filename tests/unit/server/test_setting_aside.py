@@ -1,14 +1,17 @@
 """Damaged data of a group's member is kept, out of the way, and the node knows that it is on its way back."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from mq.core.errors import DamageError
+from mq.core.errors import DamageError, DiskError, FormatError, MqError, StateError
+from mq.server import process
+from mq.server.broker import Broker
 from mq.server.config import BrokerConfig
-from mq.server.disk import FileDisk
-from mq.server.setting_aside import can_come_back, set_aside
-from mq.server.taking_part import Note, Part, read_note
+from mq.server.disk import FileDisk, FolderInUseError
+from mq.server.setting_aside import DAMAGE_FILE, calls_for_repair, can_come_back, note_damage, noted_damage, set_aside
+from mq.server.taking_part import NOTE_FILE, Note, Part, read_note
 
 DAMAGE = DamageError("log/1.log", 77, "a bit was flipped")
 THREE = ("1=127.0.0.1:1", "2=127.0.0.1:2", "3=127.0.0.1:3")
@@ -20,17 +23,24 @@ def fill(folder: Path, text: str) -> None:
         (folder / name).write_text(text)
 
 
+def note_in(folder: Path) -> Note | None:
+    disk = FileDisk(folder)
+    try:
+        return read_note(disk)
+    finally:
+        disk.close()
+
+
 def test_everything_is_kept_as_it_was_and_the_folder_is_empty_but_for_the_note(tmp_path: Path) -> None:
     fill(tmp_path, "first")
     aside = set_aside(tmp_path, DAMAGE)
     assert aside == tmp_path / "damaged-1"
     assert (aside / "log/1.log").read_text() == (aside / "snapshots/2.snap").read_text() == "first"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["LOCK", "damaged-1", "rejoining"]
-    disk = FileDisk(tmp_path)
-    note = read_note(disk)
-    disk.close()
+    note = note_in(tmp_path)
     assert note == Note()
     assert note.part is Part.REJOINING
+    assert "a bit was flipped" in (aside / DAMAGE_FILE).read_text(), "whoever looks at the files later sees why they are there"
 
 
 def test_a_second_time_the_first_is_let_be(tmp_path: Path) -> None:
@@ -53,3 +63,136 @@ def test_a_second_time_the_first_is_let_be(tmp_path: Path) -> None:
 )
 def test_only_where_the_others_are_a_majority_by_themselves(settings: dict[str, object], can: bool, tmp_path: Path) -> None:
     assert can_come_back(BrokerConfig(data=tmp_path / "data", **settings)) is can  # type: ignore[arg-type]
+
+
+def test_a_crash_in_the_midst_leaves_a_silent_node_and_the_next_start_does_the_rest(tmp_path: Path) -> None:
+    for crash_at in range(3):
+        folder = tmp_path / str(crash_at)
+        fill(folder, "first")
+        (folder / "damaged-2").mkdir()  # so the first free number is 1, and then 3
+        with pytest.MonkeyPatch.context() as patch:
+            left, rename = [crash_at], Path.rename
+
+            def falling(path: Path, to: Path) -> Path:
+                if not left[0]:  # noqa: B023 - used in this turn
+                    raise OSError(5, "the power is gone")
+                left[0] -= 1  # noqa: B023
+                return rename(path, to)  # noqa: B023
+
+            patch.setattr(Path, "rename", falling)
+            with pytest.raises(DiskError, match="the power is gone"):
+                set_aside(folder, DAMAGE)
+        noted, note = noted_damage(folder), note_in(folder)
+        assert str(noted) == str(DAMAGE)
+        assert note is not None
+        assert note.part is Part.REJOINING
+        assert noted is not None
+        set_aside(folder, noted)
+        assert noted_damage(folder) is None
+        assert {path.name for path in folder.iterdir()} == {"LOCK", NOTE_FILE, "damaged-1", "damaged-2", "damaged-3"}
+        assert sorted(path.name for path in folder.rglob("*.[ls]*") if path.is_file()) == ["1.log", "2.snap"]
+
+
+def test_a_node_that_knows_that_it_was_a_voter_still_knows(tmp_path: Path) -> None:
+    """Else it would stay a learner: its leader does not call it a voter any more."""
+    fill(tmp_path, "first")
+    (tmp_path / NOTE_FILE).write_text(json.dumps(Note(was_voter=True, learner_at=7, term=2)._asdict()))
+    set_aside(tmp_path, DAMAGE)
+    assert note_in(tmp_path) == Note(was_voter=True)
+
+
+def test_nothing_is_moved_while_a_process_works_there(tmp_path: Path) -> None:
+    fill(tmp_path, "first")
+    disk = FileDisk(tmp_path)
+    note_damage(tmp_path, DAMAGE)
+    with pytest.raises(FolderInUseError):
+        set_aside(tmp_path, DAMAGE)
+    disk.close()
+    assert (tmp_path / "log/1.log").read_text() == "first"
+
+
+@pytest.mark.parametrize("text", ["", "{}", '["log"]', '{"file": 1}'])
+def test_a_note_of_damage_that_is_damaged_is_one_all_the_same(text: str, tmp_path: Path) -> None:
+    assert noted_damage(tmp_path) is None
+    (tmp_path / DAMAGE_FILE).write_text(text)
+    assert noted_damage(tmp_path) is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "calls"),
+    [
+        (DAMAGE, True),
+        (DamageError("index/1.idx", 0, "a slot"), False),
+        (DamageError("queues/t/0/0.cq", 0, "a hole"), False),
+        (DamageError("snapshots/2.snap", 0, "cut short"), False),
+        (StateError("a rule of our own was broken"), False),
+        (DiskError("read of log/1.log"), False),
+        (FormatError("log/1.log: version 9"), False),
+    ],
+)
+def test_only_damage_of_the_log_takes_a_running_node_out_and_only_where_it_can_come_back(
+    error: MqError, calls: bool, tmp_path: Path
+) -> None:
+    assert calls_for_repair(error, BrokerConfig(data=tmp_path, peers=THREE)) is calls
+    assert not calls_for_repair(error, BrokerConfig(data=tmp_path, peers=THREE[:2]))
+    assert not calls_for_repair(error, BrokerConfig(data=tmp_path))
+
+
+async def broker_that_reads_damage(config: BrokerConfig, damage: DamageError, *, as_leader: bool) -> Broker:
+    """It has read it for a client or in the background, or as a leader for a follower that lags behind."""
+    broker = Broker(config)
+    (broker.node.host if as_leader else broker.node.reader).on_damage(damage)
+    broker.node.begin_ticking()
+    broker.node.campaign()
+    await broker.node.carry_out_plan(())
+    return broker
+
+
+@pytest.mark.parametrize("as_leader", [False, True])
+async def test_a_member_that_reads_damage_is_out_at_once_and_a_crash_does_not_bring_it_back(
+    as_leader: bool, tmp_path: Path
+) -> None:
+    broker = await broker_that_reads_damage(BrokerConfig(data=tmp_path, peers=THREE), DAMAGE, as_leader=as_leader)
+    assert broker.failed.result() is DAMAGE
+    assert broker.node.failure is DAMAGE
+    assert broker.node.view().term == 0, "it does not even campaign"
+    assert str(noted_damage(tmp_path)) == str(DAMAGE)
+    await broker.node.close()
+
+
+async def test_the_next_start_does_what_a_crash_left_undone(tmp_path: Path) -> None:
+    config = BrokerConfig(data=tmp_path, peers=THREE)
+    fill(tmp_path, "damaged")
+    note_damage(tmp_path, DAMAGE)
+    broker = process._open(config)
+    await broker.node.close()
+    assert (tmp_path / "damaged-1/log/1.log").read_text() == "damaged"
+    assert noted_damage(tmp_path) is None
+    assert note_in(tmp_path) == Note()
+    broker = process._open(config)
+    await broker.node.close()
+    assert not (tmp_path / "damaged-2").exists(), "only once"
+
+
+async def test_a_note_of_damage_means_nothing_to_a_node_by_itself(tmp_path: Path) -> None:
+    note_damage(tmp_path, DAMAGE)
+    broker = process._open(BrokerConfig(data=tmp_path))
+    await broker.node.close()
+    assert not (tmp_path / "damaged-1").exists()
+
+
+async def test_a_bug_takes_no_folder_away(tmp_path: Path) -> None:
+    broker = Broker(BrokerConfig(data=tmp_path, peers=THREE))
+    broker.node.breaks_down(StateError("a rule of our own was broken"))
+    assert broker.failed.done()
+    assert noted_damage(tmp_path) is None
+    await broker.node.close()
+
+
+@pytest.mark.parametrize("peers", [(), THREE[:2]])
+async def test_a_node_whose_others_cannot_mend_it_goes_on(peers: tuple[str, ...], tmp_path: Path) -> None:
+    broker = await broker_that_reads_damage(BrokerConfig(data=tmp_path, peers=peers), DAMAGE, as_leader=False)
+    assert not broker.failed.done()
+    assert broker.node.failure is None
+    assert noted_damage(tmp_path) is None
+    await broker.node.close()
