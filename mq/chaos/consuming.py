@@ -9,7 +9,7 @@ from random import Random
 from mq.chaos.calls import Calls
 from mq.chaos.history import DONE, REFUSED, UNKNOWN, Ack, Change, Delivery, Journal, Receive
 from mq.chaos.setting import AGAIN_S, POLL_S, Progress
-from mq.core.errors import MqError, RefusedError
+from mq.core.errors import Code, MqError, RefusedError
 from mq.rpc.message_calls import Delivered
 
 __all__ = ["Consumer"]
@@ -77,15 +77,19 @@ class Consumer:
         """Returns those that are hidden so now, with their new handles."""
         changed = []
         for one in messages:
-            began_s, outcome = time.monotonic(), DONE
+            began_s, outcome, error = time.monotonic(), DONE, ""
             try:
                 changed.append(await calls.change_invisible(self._topic, self._group, one, invisible_s))
             except MqError as failure:
-                outcome = REFUSED if failure.definite else UNKNOWN
+                # A node that lost its leader before the answer asks the next one: for that one the handle may be spent by this
+                # very call, so a refusal of the handle does not tell that nothing was done.
+                is_spent = failure.code == Code.INVALID_RECEIPT_HANDLE
+                outcome, error = REFUSED if failure.definite and not is_spent else UNKNOWN, f"{type(failure).__name__}: {failure}"
                 if not isinstance(failure, RefusedError):
                     await calls.use_next()
+            ended_s = time.monotonic()
             self._journal.note(
-                Change(self._group, self._topic, one.message_id, one.attempt, began_s, time.monotonic(), invisible_s, outcome)
+                Change(self._group, self._topic, one.message_id, one.attempt, began_s, ended_s, invisible_s, outcome, error)
             )
         return changed
 

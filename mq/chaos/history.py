@@ -104,6 +104,7 @@ class Change:
     ended_s: float
     invisible_s: float
     outcome: str
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
