@@ -1,0 +1,178 @@
+"""Sends while nobody leads. Case 18 of the protocol's list: each is acknowledged, or told as failed; both must be true.
+
+The answer 50400 says that surely nothing was done, 50401 that nobody knows.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
+
+import grpc
+import pytest
+
+from mq.core.errors import Code
+from tests.cluster.broker_process import wait_until
+from tests.cluster.group import Group, Sent, gap_s
+from tests.cluster.sending import check_consumed, sent_by, wait_for_more
+from tests.interop.driving import Official, RefusedByClientError
+from tests.interop.place import Place
+from tests.interop.raw import OK, RawClient
+
+pytestmark = pytest.mark.timeout(300)
+
+CLIENT_S = 3.0
+"""Official clients wait no longer for an answer."""
+_NOT_DONE, _UNKNOWN, _NO_ANSWER = int(Code.PROXY_TIMEOUT), int(Code.MASTER_PERSISTENCE_TIMEOUT), 0
+_PACE_S = 0.02
+_ROUNDS_MAX = 6
+
+
+class Asked:
+    """One raw client of a node that sends one message after the other, `LABEL NUMBER`.
+
+    codes: of the answers, by body; slowest_s: of them.
+    """
+
+    def __init__(self, place: Place, client: str, label: str) -> None:
+        self._client, self._label, self._numbers = RawClient(client, place.topic, ""), label, count()
+        place.keep(self._client)
+        self.codes: dict[str, int] = {}
+        self.slowest_s = 0.0
+
+    def send(self) -> int:
+        """One more; the code of its answer."""
+        body, began_s = f"{self._label} {next(self._numbers)}", time.monotonic()
+        try:
+            code = self._client.try_send(body.encode())
+        except grpc.RpcError:
+            code = _NO_ANSWER
+        self.codes[body] = code
+        self.slowest_s = max(self.slowest_s, time.monotonic() - began_s)
+        return code
+
+    def with_code(self, code: int) -> set[str]:
+        """Bodies that were answered so."""
+        return {body for body, found in self.codes.items() if found == code}
+
+
+def check_stored(group: Group, topic: str, asked: list[Asked], sent: list[Sent]) -> None:
+    """What was acknowledged is stored, what was surely not done is not, and nothing is there twice or was never sent."""
+    bodies = [one.body.decode() for one in group.stored(topic)]
+    assert len(bodies) == len(set(bodies))
+    stored = set(bodies)
+    assert {one.body for one in sent if not one.error} <= stored
+    known = {one.body for one in sent}
+    for one in asked:
+        assert one.with_code(OK) <= stored
+        assert one.with_code(_NOT_DONE) & stored == set(), "these clients were told that nothing was done"
+        known |= set(one.codes)
+    assert stored <= known
+
+
+def check_consumed_with(official: Official, asked: list[Asked], sent: list[Sent]) -> None:
+    """As `check_consumed`; the raw clients' messages are consumed, too."""
+    theirs = [Sent(0, 0, body, "" if code == OK else str(code)) for one in asked for body, code in one.codes.items()]
+    check_consumed(official, "eve", [*sent, *theirs])
+
+
+def check_held(sent: list[Sent], asked: list[Asked], paused_s: float) -> None:
+    """Clients whose node stands by them met an election, were held up, and then served."""
+    slowest_s = max(*(one.ended_s - one.began_s for one in sent), *(one.slowest_s for one in asked))
+    print(f"the leader stood still: gap {gap_s(sent, paused_s):.2f} s; slowest answer {slowest_s:.2f} s")
+    assert [one for one in sent if one.error] == []
+    assert any(one.began_s < paused_s + 1 and one.ended_s > paused_s + 0.2 for one in sent)
+    assert slowest_s < CLIENT_S
+    answers = {code for one in asked for code in one.codes.values()}
+    assert answers <= {OK, _NOT_DONE, _UNKNOWN}, "each has an answer that says what came of it"
+
+
+def test_case_18_what_is_sent_during_an_election_is_acknowledged_or_clearly_failed(
+    group: Group, place: Place, official: Official
+) -> None:
+    """The leader stands still: nobody is told, so a whole election time-out passes, and calls are held meanwhile."""
+    topic = place.topic
+    official.push("eve", topic=topic, group=place.group)
+    official.producer("anna", topic=topic)
+    used = group.node_of(official.pid)
+    paused = group.others(used)[0]
+    group.hand_over(paused)
+    official.keep_sending("anna", topic=topic, callers=["a1", "a2", "a3"])
+    asked = [Asked(place, group.clients[name], name) for name in group.others(paused)]
+    assert [one.send() for one in asked] == [OK, OK]
+    wait_for_more(official, "anna", 20)
+    group.cluster.pause(paused)
+    paused_s = time.monotonic()
+    with ThreadPoolExecutor(len(asked)) as pool:
+        list(pool.map(Asked.send, asked))  # the ones that an election holds up
+    assert group.leader(but=paused) != paused
+    for one in asked:
+        wait_until(lambda: one.send() == OK, "sends are acknowledged again")  # noqa: B023 - called in this turn
+    wait_for_more(official, "anna")
+    group.cluster.resume(paused)
+    group.mend()
+    wait_for_more(official, "anna")
+    sent = sent_by(official, "anna")
+    check_held(sent, asked, paused_s)
+    check_consumed_with(official, asked, sent)
+    check_stored(group, topic, asked, sent)
+
+
+def send_until_closed(group: Group, name: str, asked: Asked, pool: ThreadPoolExecutor) -> "list[Future[int]]":
+    """One send after the other, none waiting for the one before, until the node lets nobody in any more."""
+    calls: list[Future[int]] = []
+    pause = threading.Event()
+
+    def is_closed() -> bool:
+        calls.append(pool.submit(asked.send))
+        pause.wait(_PACE_S)
+        return not group.is_open(name)
+
+    wait_until(is_closed, f"{name} turns clients away")
+    return calls
+
+
+def meet_no_majority(group: Group, one: Asked, left: str, pool: ThreadPoolExecutor, meanwhile: Callable[[], object]) -> None:
+    """The leader stands still and the other follower is dead, until the one that is left turns its clients away."""
+    paused = group.leader()
+    (killed,) = [name for name in group.others(paused) if name != left]
+    assert one.send() == OK
+    group.cluster.kill(killed)
+    group.cluster.pause(paused)
+    calls = send_until_closed(group, left, one, pool)
+    meanwhile()
+    group.cluster.resume(paused)
+    wait_until(lambda: all(call.done() for call in calls), "every call has ended")
+    group.mend()
+
+
+def test_case_18_a_send_that_is_told_as_not_done_is_never_found(group: Group, place: Place, official: Official) -> None:
+    """Without a majority no election ends. What was under way, and what came later, must be told apart.
+
+    A node without a leader holds calls for a while, refuses them, and then turns its clients away: few calls meet just that, so
+    they come in quick succession, until some of them do.
+    """
+    topic, asked = place.topic, list[Asked]()
+    official.producer("anna", topic=topic)
+    official.keep_sending("anna", topic=topic, callers=["a1", "a2", "a3"])
+    lost = [Sent(0, 0, f"nobody knows {number}", "it was told as failed") for number in range(_ROUNDS_MAX)]
+
+    def fail() -> None:
+        with pytest.raises(RefusedByClientError):
+            official.send("anna", topic=topic, body=lost[len(asked) - 1].body)
+
+    with ThreadPoolExecutor(256) as pool:
+        while not any(one.with_code(_NOT_DONE) for one in asked):
+            assert len(asked) < _ROUNDS_MAX, "no call was told that nothing was done"
+            wait_for_more(official, "anna", 20)
+            left = group.others(group.leader())[0]
+            asked.append(Asked(place, group.clients[left], f"raw-{len(asked)}"))
+            meet_no_majority(group, asked[-1], left, pool, fail)
+    wait_for_more(official, "anna")
+    sent = sent_by(official, "anna") + lost
+    told = {code: sum(len(one.with_code(code)) for one in asked) for code in (OK, _NOT_DONE, _UNKNOWN, _NO_ANSWER)}
+    assert sum(told.values()) == sum(len(one.codes) for one in asked), "no other answer"
+    print(f"raw sends by their answers: {told}; official: {sum(bool(one.error) for one in sent)} of {len(sent)} failed")
+    assert max(one.slowest_s for one in asked) < CLIENT_S
+    check_stored(group, topic, asked, sent)
