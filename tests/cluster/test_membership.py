@@ -1,4 +1,4 @@
-"""Members of a group come, go, hand over, and lose their disks. Case 61 of the protocol's list, and what belongs to it."""
+"""Members of a group come, go, hand over, and lose their disks."""
 
 import asyncio
 import os
@@ -71,7 +71,7 @@ def send_many(members: Members, count: int) -> None:
     assert done.code == 0, done
 
 
-def test_case_61_a_fourth_node_joins_and_the_leader_leaves_under_load(members: Members, official: Official) -> None:
+def test_a_fourth_node_joins_and_the_leader_leaves_under_load(members: Members, official: Official) -> None:
     wait_for_more(official)
     peer = members.start_newcomer(4)
     waiting = members.view(4)
