@@ -10,9 +10,11 @@ from typing import cast
 import pytest
 
 from mq.broker import commands as c
+from mq.raft.configuration import Configuration
 from mq.raft.errors import NotLeaderError
 from mq.raft.messages import Message
 from mq.raft.options import RaftOptions
+from mq.raft.view import NodeView
 from mq.server import coming_in
 from mq.server.coming_in import HISTORY, REJOIN, WayIn
 from mq.server.core import GroupSettings
@@ -21,6 +23,7 @@ from mq.server.node import BrokerNode
 from mq.server.peer_calling import OutgoingCall, PeerUnreachableError
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall
+from mq.server.readmitting import Returning, next_members
 from mq.server.taking_part import NOTE_FILE, Part, may_hear, may_say
 
 LIMIT_S = 60
@@ -226,6 +229,39 @@ async def test_a_node_goes_on_with_its_way_after_a_restart(village: Village) -> 
     assert village.ways[wiped].part is Part.LEARNING, "its folder is not empty any more, and still it may not vote"
     await village.until_part(Part.FULL, wiped)
     assert village.nodes[wiped].view().configuration.voters == VOTERS
+
+
+async def test_a_wiped_node_votes_again_with_all_that_was_committed_when_it_began_to_learn(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says of that reaches whoever decides; the decision itself is tried out in `test_readmitting`."""
+    asked: list[Returning] = []
+    matched: list[int] = []
+
+    def noting(view: NodeView, returning: Returning, *, is_settled: bool) -> Configuration | None:
+        wanted = next_members(view, returning, is_settled=is_settled)
+        if returning.is_learning:
+            asked.append(returning)
+            if wanted is not None:
+                matched.extend(peer.match_index for peer in view.peers if peer.node_id == returning.node_id)
+        return wanted
+
+    monkeypatch.setattr(coming_in, "next_members", noting)
+    village.start(*VOTERS)
+    await village.until_part(Part.FULL, *VOTERS)
+    await village.store(20)
+    leader = await village.leader()
+    wiped = next(node for node in VOTERS if node != leader.view().node_id)
+    await village.stop(wiped)
+    shutil.rmtree(village.folder / str(wiped))
+    committed = leader.view().commit_index
+    village.start(wiped)
+    await village.until_part(Part.LEARNING, wiped)
+    await village.until_part(Part.FULL, wiped)
+    assert asked
+    assert min(one.learner_at for one in asked) >= committed
+    assert matched
+    assert min(matched) >= max(one.learner_at for one in asked)
 
 
 async def test_a_node_that_does_not_lead_says_nothing_of_standings(village: Village) -> None:
