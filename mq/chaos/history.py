@@ -16,6 +16,7 @@ __all__ = [
     "UNKNOWN",
     "Ack",
     "Change",
+    "Copy",
     "Delivery",
     "FaultDone",
     "History",
@@ -28,7 +29,7 @@ __all__ = [
 
 DONE, REFUSED, UNKNOWN = "done", "refused", "unknown"
 """How an operation ended: it happened, it surely did not, or nobody knows."""
-NOTED = ("attempts", "changes", "replicas")
+NOTED = ("attempts", "changes", "copies", "replicas")
 """What a history has told since it began to tell `noted`, its fact. One without it cannot be judged by it."""
 
 
@@ -138,8 +139,20 @@ class Replica:
     state_hash: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What a node reads of one queue from its own disk, at the end. checksum: of all messages and their offsets."""
+
+    node: str
+    topic: str
+    queue_id: int
+    count: int
+    checksum: int
+
+
 _KINDS: dict[str, type[Any]] = {
     "send": Send, "receive": Receive, "ack": Ack, "change": Change, "stored": Stored, "fault": FaultDone, "replica": Replica,
+    "copy": Copy,
 }  # fmt: skip
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -159,6 +172,7 @@ class History:
     stored: list[Stored] = field(default_factory=list)
     faults: list[FaultDone] = field(default_factory=list)
     replicas: list[Replica] = field(default_factory=list)
+    copies: list[Copy] = field(default_factory=list)
     ordered: set[str] = field(default_factory=set)
     drained: dict[str, list[str]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -168,7 +182,7 @@ class History:
         """Another operation."""
         lists: dict[type[Any], list[Any]] = {
             Send: self.sends, Receive: self.receives, Ack: self.acks, Change: self.changes, Stored: self.stored,
-            FaultDone: self.faults, Replica: self.replicas,
+            FaultDone: self.faults, Replica: self.replicas, Copy: self.copies,
         }  # fmt: skip
         lists[type(one)].append(one)
 

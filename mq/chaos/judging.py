@@ -6,7 +6,7 @@ from typing import NamedTuple
 from mq.chaos import checks
 from mq.chaos.calm import Calm, given_up, refused
 from mq.chaos.history import DONE, History
-from mq.chaos.replicas import differing
+from mq.chaos.replicas import differing, unlike
 
 __all__ = ["CHECKS", "Check", "judge"]
 
@@ -85,6 +85,10 @@ def _ordered(history: History) -> int:
     return sum(one.offset > 0 for receive in history.receives if receive.group in history.ordered for one in receive.messages)
 
 
+def _copied(history: History) -> int:
+    return sum(copy.count for copy in history.copies)
+
+
 CHECKS: dict[str, Check] = {
     "faults were carried out": Check(lambda _history: iter(()), lambda history: len(history.faults), "faults"),
     "no send failed": Check(given_up, lambda history: len(history.sends), "sends"),
@@ -101,5 +105,6 @@ CHECKS: dict[str, Check] = {
     "nothing acknowledged is delivered again": Check(checks.finished, _acknowledged, "acknowledged deliveries"),
     "an ordered group gets its messages in turn": Check(checks.in_turn, _ordered, "deliveries behind others"),
     "all nodes hold the same state": Check(differing, lambda history: len(history.replicas), "nodes", "replicas"),
+    "all nodes store the same messages": Check(unlike, _copied, "messages on their disks", "copies"),
 }
 """By the sentence that a report tells."""

@@ -6,13 +6,15 @@ What they do comes from a seed; when, from the cluster. Bodies are told apart by
 import asyncio
 import time
 import zlib
+from collections.abc import Sequence
 from random import Random
 
 from mq.chaos.calls import Calls
 from mq.chaos.consuming import Consumer
-from mq.chaos.history import Journal, Stored
+from mq.chaos.history import Copy, Journal, Stored
 from mq.chaos.producing import BatchSender, Sender
 from mq.chaos.setting import Progress, Size, Topics
+from mq.cluster.backend import NodeInfo
 from mq.core.errors import MqError
 from mq.rpc.batch_client import BatchFetcher
 from mq.rpc.message_calls import read_message
@@ -72,13 +74,24 @@ class Load:
         lags = await calls.lag(group)
         return all(lags.get(topic) == 0 for topic in self.topics.reads[group])
 
-    async def read_all(self) -> None:
-        """Note what the queues hold."""
-        async with BatchFetcher(self._endpoints) as fetcher:
+    async def read_all(self, nodes: Sequence[NodeInfo]) -> None:
+        """Note what the queues hold, and that as each node reads it from its own disk. They are to have applied all."""
+        await self._read(self._endpoints, "")
+        for node in nodes:
+            await self._read(node.client, node.name)
+
+    async def _read(self, endpoints: str, node: str) -> None:
+        """node: whose copy it is; empty for what the group as a whole holds."""
+        async with BatchFetcher(endpoints) as fetcher:
             for topic, queues in self.topics.queues.items():
                 for queue_id in range(queues):
+                    count = checksum = 0
                     async for batch in fetcher.fetch(topic, queue_id, offset=0):
                         for place, raw in enumerate(batch.messages):
                             message_id, body = read_message(raw)
                             one = Stored(topic, queue_id, batch.base_offset + place, message_id, zlib.crc32(body))
-                            self._journal.note(one)
+                            if not node:
+                                self._journal.note(one)
+                            count, checksum = count + 1, zlib.crc32(f"{one.offset} {message_id} {one.body}\n".encode(), checksum)
+                    if node:
+                        self._journal.note(Copy(node, topic, queue_id, count, checksum))

@@ -1,13 +1,14 @@
 """What each node has made of the log, at the end: the same."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from mq.chaos.history import History, Replica
+from mq.chaos.history import Copy, History, Replica
 from mq.cluster.backend import NodeInfo
 from mq.cluster.polling import poll_until
 from mq.core.errors import MqError
 
-__all__ = ["ask_replicas", "differing"]
+__all__ = ["ask_replicas", "differing", "unlike"]
 
 _LEVEL_S_MAX = 90.0
 _ASK_S_MAX = 30.0
@@ -49,6 +50,20 @@ def differing(history: History) -> Iterator[str]:
         yield f"they did not come to the same entry: {told}"
     elif any(one.state_hash is None for one in history.replicas) or len({one.state_hash for one in history.replicas}) > 1:
         yield f"their states differ: {told}"
+
+
+def unlike(history: History) -> Iterator[str]:
+    """What each node reads from its own disk is the same, queue by queue."""
+    queues: dict[tuple[str, int], list[Copy]] = defaultdict(list)
+    for copy in history.copies:
+        queues[copy.topic, copy.queue_id].append(copy)
+    members = int(history.facts.get("members", 0))
+    for (topic, queue_id), copies in queues.items():
+        told = ", ".join(f"{one.node} {one.count} messages ({one.checksum:08x})" for one in copies)
+        if len({one.node for one in copies}) < members:
+            yield f"queue {queue_id} of {topic} was read from some of {members} nodes only: {told}"
+        elif len({(one.count, one.checksum) for one in copies}) > 1:
+            yield f"queue {queue_id} of {topic} is not the same everywhere: {told}"
 
 
 def _hash_text(one: Replica) -> str:

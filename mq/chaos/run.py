@@ -130,9 +130,10 @@ class _Run:
             await clients[0]
             left = await load.drain()
             await clients[1]
-            await load.read_all()
-            for replica in await asyncio.to_thread(ask_replicas, self._cluster.status().nodes):
+            nodes = self._cluster.status().nodes
+            for replica in await asyncio.to_thread(ask_replicas, nodes):
                 self._journal.note(replica)
+            await load.read_all(nodes)
         finally:
             self._stop.set()
             for task in clients:

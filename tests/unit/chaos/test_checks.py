@@ -14,6 +14,7 @@ from mq.chaos.history import (
     UNKNOWN,
     Ack,
     Change,
+    Copy,
     Delivery,
     FaultDone,
     History,
@@ -31,6 +32,7 @@ FAILED = "no send failed"
 CALM = "while all is well, nothing is refused"
 CHANGED = "a changed invisible time counts"
 REPLICAS = "all nodes hold the same state"
+COPIES = "all nodes store the same messages"
 LOST = "nothing acknowledged is lost"
 INVENTED = "nothing is invented"
 PLACES = "each message is where it was said to be"
@@ -80,6 +82,7 @@ def good() -> History:
         stored=[Stored("t", 0, number, f"m{number}", number) for number in range(3)],
         faults=[FaultDone("kill", "n1", 100.0, 101.0, 1)],
         replicas=[Replica(f"n{number}", 70, 0xABC) for number in (1, 2, 3)],
+        copies=[Copy(f"n{number}", "t", 0, 3, 0xDEF) for number in (1, 2, 3)],
         ordered={"f"},
         drained={"g": ["t"], "f": ["t"]},
         facts={"noted": NOTED, "members": 3},
@@ -127,8 +130,8 @@ def test_a_thousand_refused_sends_pass_only_what_they_are_about() -> None:
 def test_an_old_history_passes_no_check_of_what_it_does_not_tell() -> None:
     history = good()
     history.facts = {}
-    history.changes, history.replicas = [], []
-    assert broken(history) == {CALM, DOUBLES, CHANGED, REPLICAS}
+    history.changes, history.replicas, history.copies = [], [], []
+    assert broken(history) == {CALM, DOUBLES, CHANGED, REPLICAS, COPIES}
     assert why(REPLICAS, history) == [
         "the history does not tell its replicas, as those of an older program do not: nothing to judge"
     ]
@@ -199,6 +202,7 @@ BREAKS: list[tuple[str, str, Callable[[History], object]]] = [
     ("times are only made shorter", CHANGED, lambda h: h.changes.pop(0)),
     ("a longer time does not count", HIDDEN, lambda h: h.receives.append(receive(0, at_s=14.0, attempt=2))),
     ("a node made another state", REPLICAS, lambda h: h.replicas.__setitem__(1, Replica("n2", 70, 0xABD))),
+    ("a node stores other messages", COPIES, lambda h: h.copies.__setitem__(1, Copy("n2", "t", 0, 3, 0xDEE))),
     ("a message is stored nowhere", LOST, lambda h: (h.stored.pop(), h.receives.pop(1))),
     ("a message never came to a group", LOST, lambda h: h.receives.__setitem__(3, receive(at_s=5.0, group="f"))),
     ("nobody sent it", INVENTED, forget_a_send),
@@ -270,6 +274,7 @@ def test_a_history_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
         *written.stored,
         *written.faults,
         *written.replicas,
+        *written.copies,
     ):
         journal.note(one)
     journal.facts(drained={"g": ["t"], "f": ["t"]}, surprises=[])
@@ -278,7 +283,7 @@ def test_a_history_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
         file.write('{"what":"send","mess')  # where a crash cut it
     found = History.read(tmp_path / "history.jsonl")
     assert found == journal.history
-    for name in ("sends", "receives", "acks", "changes", "stored", "faults", "replicas"):
+    for name in ("sends", "receives", "acks", "changes", "stored", "faults", "replicas", "copies"):
         assert getattr(found, name) == getattr(written, name)
     assert (found.ordered, found.drained, found.facts["seed"]) == (written.ordered, written.drained, 7)
 

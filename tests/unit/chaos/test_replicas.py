@@ -2,8 +2,8 @@
 
 import pytest
 
-from mq.chaos.history import Replica
-from mq.chaos.replicas import differing
+from mq.chaos.history import Copy, Replica
+from mq.chaos.replicas import differing, unlike
 from tests.unit.chaos.test_checks import good
 
 
@@ -28,3 +28,22 @@ def test_nodes_none_of_which_said_a_hash_are_not_alike() -> None:
     history = good()
     history.replicas = [Replica(f"n{number}", 70, None) for number in (1, 2, 3)]
     assert len(list(differing(history))) == 1
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (Copy("n2", "t", 0, 3, 0xDEE), "is not the same everywhere: n1 3 messages (00000def), n2 3 messages (00000dee), "),
+        (Copy("n2", "t", 0, 2, 0xDEF), "is not the same everywhere: n1 3 messages (00000def), n2 2 messages (00000def), "),
+        (
+            Copy("n1", "t", 0, 3, 0xDEF),
+            "was read from some of 3 nodes only: n1 3 messages (00000def), n1 3 messages (00000def), ",
+        ),
+    ],
+    ids=["another message", "a message less", "a node is missing"],
+)
+def test_a_queue_that_is_not_the_same_everywhere_is_told(second: Copy, told: str) -> None:
+    history = good()
+    assert list(unlike(history)) == []
+    history.copies[1] = second
+    assert list(unlike(history)) == [f"queue 0 of t {told}n3 3 messages (00000def)"]

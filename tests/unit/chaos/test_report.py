@@ -23,7 +23,15 @@ def later(one: Any) -> Any:
 def a_run(folder: Path, *, elections: int = 0, surprises: list[str] | None = None, is_lost: bool = False) -> None:
     journal, run = Journal(folder / HISTORY), good()
     journal.facts(seed=1, began_s=0.0, ordered=["f"], members=3, noted=NOTED)
-    for one in (*run.sends, *run.receives, *run.acks, *run.changes, *run.stored[: 2 if is_lost else 3], *run.replicas):
+    for one in (
+        *run.sends,
+        *run.receives,
+        *run.acks,
+        *run.changes,
+        *run.stored[: 2 if is_lost else 3],
+        *run.replicas,
+        *run.copies,
+    ):
         journal.note(later(one))
     journal.note(replace(later(run.faults[0]), elections=elections))
     if surprises is not None:
@@ -91,7 +99,7 @@ def test_what_an_older_program_left_is_judged_and_what_it_did_not_note_is_said(t
     assert "attempts" not in old
     (tmp_path / HISTORY).write_text(old)
     report = judge_run(tmp_path)
-    assert len(report.failed) == 4
+    assert len(report.failed) == 5
     assert "the history does not tell its replicas, as those of an older program do not" in report.to_text()
 
 
