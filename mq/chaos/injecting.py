@@ -29,7 +29,7 @@ _FULL = "full"
 _STILL_S_MAX = 90.0
 """So long a node on its way back into its group may take in nothing."""
 _LOOK_EVERY_S = 0.05
-_ASK_EVERY_S = 0.25
+_ASK_EVERY_S, _ASK_S_MAX = 0.25, 10.0
 """Of a node that has much to do."""
 
 
@@ -39,7 +39,7 @@ def _part_of(client: str) -> tuple[str, int]:
     from mq.rpc.calling import Connection  # noqa: PLC0415
 
     try:
-        with Connection(client, timeout_s=1.0) as connection:
+        with Connection(client, timeout_s=_ASK_S_MAX) as connection:
             found = AdminClient(connection).describe_raft()
     except MqError as error:
         return str(error), -1
