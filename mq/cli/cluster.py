@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from mq.cli.failing import tidy_end
 from mq.cli.options import DURATION, backend_options, output_option
@@ -59,9 +60,9 @@ def cluster_command() -> None:
 @cluster_command.command("up")
 @_folder_option
 @click.option("--groups", type=int, default=1, show_default=True, help="Broker groups.")
-@click.option("--nodes", type=int, default=3, show_default=True, help="Nodes of each group, 1 to 7.")
+@click.option("--nodes", type=int, help="Nodes of each group, 1 to 7.  [default: 3]")
 @click.option("--registries", type=int, default=0, show_default=True, help="Registry nodes. (More come with stage 2.)")
-@backend_options("What nodes run in.", "local")
+@backend_options("What nodes run in.  [default: local]")
 @click.option(
     "--base-port", "--port", "base_port", type=click.IntRange(0, 65535), metavar="PORT",
     help="Node n listens for clients at PORT + 10n; 0 for any free ports.  [default: 8081, or free ports where one is taken]",
@@ -73,12 +74,17 @@ def cluster_command() -> None:
     "--parts",
     multiple=True,
     metavar="[NODE=]X",
-    help="Replaced organs, a folder or a module, in all nodes or one; can be repeated.",
+    help="Replaced organs, a folder or a module, in all nodes or one; nothing in the place of X: our own. Can be repeated.",
 )
 @click.option("--direct", "is_direct", is_flag=True, help="Nothing between the nodes: a bit faster, but nothing can be cut.")
 @output_option
 def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - click calls it so
-    """Start a cluster, new or as it was left, and wait until it serves."""
+    """Start a cluster, new or as it was left, and wait until it serves.
+
+    A folder keeps what its cluster was made with. Where there is one, only --dir is needed: --set and --parts change what they
+    name and leave the rest as it was, --image changes what containers are made from, and --port 0 finds other ports for those
+    that are taken by now. Any other flag is refused when it says something else than the cluster was made with.
+    """
     _refuse_later(wanted["groups"], wanted["registries"])
     from mq.cluster.opening import cluster_up  # noqa: PLC0415
     from mq.cluster.plan import ClusterPlan  # noqa: PLC0415
@@ -88,8 +94,10 @@ def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - c
         nodes=wanted["nodes"], base_port=wanted["base_port"], is_direct=wanted["is_direct"],
         settings=dict(map(_setting, wanted["settings"])), parts={node: part for node, _, part in parts},
     )  # fmt: skip
+    is_image_given = click.get_current_context().get_parameter_source("image") is not ParameterSource.DEFAULT
     with tidy_end():
-        status = cluster_up(folder, plan, backend=wanted["backend"], image=wanted["image"]).status()
+        image = wanted["image"] if is_image_given else None
+        status = cluster_up(folder, plan, backend=wanted["backend"], image=image).status()
     if is_json:
         print_json(_promised(status))
         return
@@ -131,6 +139,9 @@ def _print_nodes(status: "ClusterStatus", roles: "dict[str, str] | None" = None)
         for n in status.nodes
     ]
     print_table(columns, rows)
+    for node in status.nodes:
+        if node.parts:
+            note(f"{node.name} has organs of {node.parts}")
 
 
 @cluster_command.command("down")
@@ -184,12 +195,15 @@ def _status(cluster: "Cluster", is_json: bool) -> None:  # noqa: FBT001 - click 
 @_with_cluster
 @click.argument("node")
 def _start(cluster: "Cluster", node: str) -> None:
-    """Start NODE again, and wait until it answers."""
+    """Start NODE again, and what lies between the nodes; wait until it serves, if its group can have a leader."""
     name = _node_name(cluster, node)
     if cluster.start(name):
         note(f"{name} serves")
-    else:
-        note(f"{name} runs, but does not serve yet (has its group a majority?)")
+        return
+    nodes = cluster.status().nodes
+    members = [one for one in nodes if one.group == next(own.group for own in nodes if own.name == name)]
+    running = sum(one.state == "running" for one in members)
+    note(f"{name} runs, but its group has no leader ({running} of {len(members)} nodes run): it turns clients away until it has")
 
 
 def _verb(name: str, done: str, text: str) -> None:

@@ -10,7 +10,7 @@ from mq.cluster.errors import ClusterError
 from mq.core.address import parse_address
 from mq.core.errors import MqError
 
-__all__ = ["Answer", "Ask", "ask_all", "ask_broker", "leader_of", "resolve"]
+__all__ = ["Answer", "Ask", "ask_all", "ask_broker", "leader_of", "resolve", "serves"]
 
 _ASK_S_MAX = 1.0
 _LEADER = "leader"
@@ -76,6 +76,22 @@ def leader_of(nodes: Iterable[NodeInfo], answers: dict[str, Answer | None]) -> d
         if names and answer.last_index > found.get(node.group, (-1, ""))[0]:
             found[node.group] = (answer.last_index, names[0])
     return {group: name for group, (_, name) in found.items()}
+
+
+def serves(name: str, nodes: Iterable[NodeInfo], ask: Ask) -> bool | None:
+    """Whether a node answers, and its group has a leader; without one it turns clients away.
+
+    None: it answers, and there will be no leader before others are started: no majority of the group runs.
+    """
+    nodes = list(nodes)
+    own = next(node for node in nodes if node.name == name)
+    if ask_all([own], ask)[name] is None:
+        return False
+    members = [node for node in nodes if node.group == own.group]
+    if leader_of(members, ask_all(members, ask)):
+        return True
+    running = sum(node.state == "running" for node in members)
+    return False if 2 * running > len(members) else None
 
 
 def resolve(text: str, status: ClusterStatus, ask: Ask) -> str:

@@ -15,7 +15,8 @@ class NodeInfo:
     """A node of a cluster.
 
     name: such as broker-a-1. node: its number in its group. client, peer: HOST:PORT where it listens for clients and for other
-    nodes. data: its folder or volume. state: running, paused or stopped. pid or container: what it runs in, if it does.
+    nodes. data: its folder or volume. state: running, paused or stopped. pid or container: what it runs in, if it does. parts:
+    where its replaced organs come from; empty when it has none.
     """
 
     name: str
@@ -27,6 +28,7 @@ class NodeInfo:
     state: str
     pid: int | None = None
     container: str | None = None
+    parts: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class ClusterBackend(Protocol):
         ...
 
     def start(self, name: str, *, is_awaited: bool = True) -> bool:
-        """Start a stopped node. is_awaited: until it answers. Whether it does."""
+        """Start a stopped node. is_awaited: until it serves, if its group can have a leader. Whether it does."""
         ...
 
     def stop(self, name: str) -> None:

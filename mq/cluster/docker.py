@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mq.cluster import docker_plan as planned
-from mq.cluster.asking import Ask, ask_all, ask_broker, leader_of
+from mq.cluster.asking import Ask, ask_all, ask_broker, leader_of, serves
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.docker_engine import check_image, engine, explained, freeze, short
+from mq.cluster.earlier import as_it_was
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import TRACES, ClusterFile, locked, read_json, write_json
 from mq.cluster.plan import ClusterPlan
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["DockerCluster"]
 
 _SERVE_S_MAX = 90.0
-_ANSWER_S_MAX = 20.0
+_START_S_MAX = 30.0
+_START_POLL_S = 0.1
 _GRACE_S = 15
 _GONE_S_MAX = 60
 """Until the engine has noticed that a container was killed."""
@@ -51,18 +53,25 @@ class DockerCluster:
         self._engine = engine()
 
     @classmethod
-    def up(cls, folder: Path, plan: ClusterPlan, *, image: str = planned.DEFAULT_IMAGE, ask: Ask = ask_broker) -> "DockerCluster":
-        """As `LocalCluster.up`. image: built from docker/Dockerfile; it must be there. Raises: ClusterError."""
+    def up(cls, folder: Path, plan: ClusterPlan, *, image: str | None = None, ask: Ask = ask_broker) -> "DockerCluster":
+        """As `LocalCluster.up`. image: built from docker/Dockerfile; it must be there; None: as it was, or the usual one.
+
+        Raises: ClusterError.
+        """
         folder = folder.resolve()
+        image = image or planned.image_of(folder)
         check_image(engine(), image)
         with locked(folder):
             if ClusterFile.exists(folder):
                 earlier = cls(folder, ask=ask)
                 if any(earlier._state(node.name) != STOPPED for node in earlier._file.nodes):
                     raise ClusterError(f"the cluster in {folder} is up already; `mq cluster down --dir {folder}` ends it")
-                plan.check_like(earlier._file)
+                made = as_it_was(plan, earlier._file)
+                made.docker["image"] = image
                 earlier._clear()
-            planned.make(folder, plan, image).write()
+            else:
+                made = planned.make(folder, plan, image)
+            made.write()
             write_json(folder / "cuts.json", {"cuts": []})
             cluster = cls(folder, ask=ask)
             cluster._make_test_folders()
@@ -107,7 +116,7 @@ class DockerCluster:
     # --- the verbs
 
     def start(self, name: str, *, is_awaited: bool = True) -> bool:
-        """Start a stopped node; whether it answers. What was cut, still is."""
+        """Start a stopped node; whether it serves. What was cut, still is."""
         with locked(self.folder):
             state = self._state(name)
             if state != STOPPED:
@@ -121,10 +130,16 @@ class DockerCluster:
                     container.unpause()
         if not is_awaited:
             return False
-        client = self._file.node(name).client
-        answers = poll_until(lambda: self._state(name) == STOPPED or self._ask(client) is not None, _ANSWER_S_MAX)
+        found: list[bool | None] = [False]
+
+        def is_done() -> bool:
+            if self._state(name) != STOPPED:
+                found[0] = serves(name, self.status().nodes, self._ask)
+            return found[0] is not False or self._state(name) == STOPPED
+
+        poll_until(is_done, _START_S_MAX, every_s=_START_POLL_S)
         self._check_alive([name])
-        return answers
+        return found[0] is True
 
     def stop(self, name: str) -> None:
         """SIGTERM, and wait; SIGKILL when it takes longer than 15 s."""
@@ -203,7 +218,10 @@ class DockerCluster:
             name = planned.object_name(self.folder, node.name)
             state = _STATES.get(found[name].status, STOPPED) if name in found else STOPPED
             container = name if name in found else None
-            nodes.append(NodeInfo(node.name, node.group, node.node, node.client, node.peer, name, state, container=container))
+            parts = self._file.parts.get(node.name, "")
+            nodes.append(
+                NodeInfo(node.name, node.group, node.node, node.client, node.peer, name, state, container=container, parts=parts)
+            )
         return ClusterStatus(tuple(nodes), RUNNING if found else STOPPED, tuple(self._cuts()))
 
     # --- containers

@@ -9,12 +9,12 @@ from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry
 from mq.cluster.plan import CLIENT_PORT, ClusterPlan, environment_of
 from mq.cluster.ports import PortPicker
 from mq.core.address import parse_address
-from mq.server.config import ENVIRONMENT_PREFIX, load_config
+from mq.server.config import ENVIRONMENT_PREFIX
 from mq.server.group_settings import PEER_PORT
 
 __all__ = [
-    "CLUSTER_LABEL", "DATA", "DEFAULT_IMAGE", "NODE_LABEL", "OUTSIDE_PORT", "cluster_id", "make", "mounts_of", "moved",
-    "object_name", "random_subnet", "settings_of",
+    "CLUSTER_LABEL", "DATA", "DEFAULT_IMAGE", "NODE_LABEL", "OUTSIDE_PORT", "cluster_id", "image_of", "make", "mounts_of",
+    "moved", "object_name", "random_subnet", "settings_of",
 ]  # fmt: skip
 
 DEFAULT_IMAGE = "raftmq:latest"
@@ -55,9 +55,15 @@ def moved(nodes: list[NodeEntry], subnet: str) -> list[NodeEntry]:
     return [replace(node, peer=f"{_address(subnet, number)}:{PEER_PORT}") for number, node in enumerate(nodes)]
 
 
+def image_of(folder: Path) -> str:
+    """What the containers of a folder's cluster are made from, and of a new one. Raises: ClusterError."""
+    earlier = ClusterFile.read(folder).docker if ClusterFile.exists(folder) else {}
+    return earlier.get("image", DEFAULT_IMAGE)
+
+
 def make(folder: Path, plan: ClusterPlan, image: str) -> ClusterFile:
     """The cluster, with ports of this machine that are free now. Raises: ClusterError, IllegalArgumentError."""
-    names = [(f"broker-{chr(ord('a') + group)}", node) for group in range(plan.groups) for node in range(1, plan.nodes + 1)]
+    names = plan.names()
     subnet = random_subnet()
     with PortPicker() as ports:
         base = CLIENT_PORT if plan.base_port is None else plan.base_port
@@ -70,13 +76,8 @@ def make(folder: Path, plan: ClusterPlan, image: str) -> ClusterFile:
         folder, nodes, [], dict(plan.settings), backend="docker", docker={"image": image, "subnet": subnet},
         is_under_test=plan.is_under_test,
     )  # fmt: skip
-    for name, parts in plan.parts.items():
-        if name:
-            made.node(name)
-        place = str(Path(parts).resolve()) if Path(parts).exists() else parts
-        made.parts.update(dict.fromkeys([name] if name else [node.name for node in nodes], place))
-    for node in nodes:
-        load_config(None, {}, {**made.settings, "data": "data", "name": node.group, "node": node.node})
+    plan.put_parts(made)
+    plan.check_settings(made)
     return made
 
 

@@ -98,7 +98,9 @@ class ClusterFile:
     def check_backend(self, backend: str) -> None:
         """Raises: ClusterError when this is a cluster of another kind."""
         if self.backend != backend:
-            raise ClusterError(f"{self.folder} holds a cluster of the {self.backend} backend; give another --dir")
+            raise ClusterError(
+                f"--backend {backend}: {self.folder} holds a cluster of the {self.backend} backend; give another --dir"
+            )
 
     def links(self) -> list[tuple[str, str]]:
         """Who dials whom: every ordered pair of nodes of one group."""

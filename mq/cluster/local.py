@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import mq
-from mq.cluster.asking import Ask, ask_all, ask_broker, leader_of
+from mq.cluster.asking import Ask, ask_all, ask_broker, leader_of, serves
 from mq.cluster.backend import ClusterStatus, NodeInfo
+from mq.cluster.earlier import as_it_was
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import PROXY, ClusterFile, NodeEntry, locked
 from mq.cluster.plan import ClusterPlan, environment_of, flags_of
@@ -24,6 +25,8 @@ from mq.server.faults import Faults
 __all__ = ["LocalCluster"]
 
 _SERVE_S_MAX = 60.0
+_START_S_MAX = 30.0
+_START_POLL_S = 0.1
 _ANSWER_S_MAX = 10.0
 _GRACE_S = 15.0
 _FOLLOW_S = 0.1
@@ -42,7 +45,7 @@ class LocalCluster:
 
     @classmethod
     def up(cls, folder: Path, plan: ClusterPlan, *, ask: Ask = ask_broker) -> "LocalCluster":
-        """Start a cluster, new or as it was left; returns when every node answers and every group has a leader.
+        """Start a cluster, new or as it was (`mq.cluster.earlier`); returns when every node answers and every group has a leader.
 
         Nothing is left running when that fails. Raises: ClusterError, IllegalArgumentError for a wrong setting.
         """
@@ -53,8 +56,9 @@ class LocalCluster:
                 earlier = cls(folder, ask=ask)
                 if earlier._running():
                     raise ClusterError(f"the cluster in {folder} is up already; `mq cluster down --dir {folder}` ends it")
-                plan.check_like(earlier._file)
-            plan.make(folder).write()
+                as_it_was(plan, earlier._file).write()
+            else:
+                plan.make(folder).write()
             cluster = cls(folder, ask=ask)
             cluster._file.make_test_folders()
             try:
@@ -91,21 +95,28 @@ class LocalCluster:
     # --- the verbs
 
     def start(self, name: str, *, is_awaited: bool = True) -> bool:
-        """Start a stopped node; whether it answers (in a group without a majority it may not)."""
+        """Start a stopped node, and the proxy if it does not run; whether the node serves (without a majority it does not)."""
         with locked(self.folder):
             state = self._state(name)
             if state != STOPPED:
                 raise ClusterError(f"{name} is {state}" + ("; `mq cluster resume` lets it go on" if state == PAUSED else ""))
-            process = self._start(name)
+            if self._file.token and self._state(PROXY) == STOPPED:
+                self._start_proxy()
+                self._await_proxy()
+            self._start(name)
         if not is_awaited:
             return False
+        found: list[bool | None] = [False]
 
         def is_done() -> bool:
-            return process.state == STOPPED or self._ask(self._file.node(name).client) is not None
+            if self._state(name) == STOPPED:
+                return True
+            found[0] = serves(name, map(self._info, self._file.nodes), self._ask)
+            return found[0] is not False
 
-        answers = poll_until(is_done, _ANSWER_S_MAX)
+        poll_until(is_done, _START_S_MAX, every_s=_START_POLL_S)
         self._check_alive([name])
-        return answers
+        return found[0] is True
 
     def stop(self, name: str) -> None:
         """SIGTERM, and wait; SIGKILL when it takes longer than 15 s."""
@@ -180,7 +191,7 @@ class LocalCluster:
         process, state = self._process(node.name), self._state(node.name)
         return NodeInfo(
             node.name, node.group, node.node, node.client, node.peer, str(self._file.data_folder(node.name)), state,
-            pid=process.pid if process is not None and state != STOPPED else None,
+            pid=process.pid if process is not None and state != STOPPED else None, parts=self._file.parts.get(node.name, ""),
         )  # fmt: skip
 
     def _process(self, name: str) -> Process | None:
@@ -261,6 +272,22 @@ class LocalCluster:
 
         if not poll_until(is_done, _SERVE_S_MAX):
             raise ClusterError(f"after {_SERVE_S_MAX:g} s {', '.join(missing)}; what they say is in {self.folder / 'logs'}")
+
+    def _await_proxy(self) -> None:
+        """Until the proxy listens. Raises: ClusterError when it ends instead."""
+
+        def is_done() -> bool:
+            self._check_alive([PROXY])
+            return self._proxy_answers()
+
+        if not poll_until(is_done, _START_S_MAX, every_s=_START_POLL_S):
+            raise ClusterError(f"after {_START_S_MAX:g} s the proxy between the nodes does not answer")
+
+    def _proxy_answers(self) -> bool:
+        with suppress(ClusterError):
+            self._network({"verb": "state"})
+            return True
+        return False
 
     def _check_alive(self, names: list[str]) -> None:
         for name in names:

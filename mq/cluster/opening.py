@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from mq.cluster.backend import ClusterBackend
-from mq.cluster.docker_plan import DEFAULT_IMAGE
 from mq.cluster.files import ClusterFile
 from mq.cluster.local import LocalCluster
 from mq.cluster.plan import ClusterPlan
@@ -20,8 +19,14 @@ def cluster_in(folder: Path) -> ClusterBackend:
     return LocalCluster(folder)
 
 
-def cluster_up(folder: Path, plan: ClusterPlan, *, backend: str = "local", image: str = DEFAULT_IMAGE) -> ClusterBackend:
-    """Start a cluster, new or as it was left, and wait until it serves. Raises: ClusterError, IllegalArgumentError."""
+def cluster_up(folder: Path, plan: ClusterPlan, *, backend: str | None = None, image: str | None = None) -> ClusterBackend:
+    """Start a cluster, new or as it was (`mq.cluster.earlier`), and wait until it serves.
+
+    backend, image: None stands for what they were, in a new folder for local processes and the usual image.
+    Raises: ClusterError, IllegalArgumentError.
+    """
+    if backend is None and ClusterFile.exists(folder):
+        backend = ClusterFile.read(folder.resolve()).backend
     if backend == "docker":
         from mq.cluster.docker import DockerCluster  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What a new cluster of local processes is to be: nodes, ports, settings."""
+"""What a cluster is to be: nodes, ports, settings."""
 
 import secrets
 import sys
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mq.cluster.errors import ClusterError
 from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry
 from mq.cluster.ports import PortPicker
 from mq.core.errors import IllegalArgumentError
@@ -21,6 +20,7 @@ BROKER_COMMAND = (sys.executable, "-m", "mq.cli.main", "broker")
 
 CLIENT_PORT = 8081
 _HOST = "127.0.0.1"
+_GROUPS, _NODES = 1, 3
 _GROUPS_MAX, _NODES_MAX = 26, 7
 _OWN = frozenset({
     "data", "listen", "advertise", "name", "node", "peers", "peer_listen", "replication", "cluster_secret", "cluster_secret_file",
@@ -31,16 +31,17 @@ _OWN = frozenset({
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterPlan:
-    """What `up` is asked for.
+    """What `up` is asked for. None: as it is in the folder already; in a new one 1 group of 3 nodes.
 
     base_port: node n listens for clients at base_port + 10 n; 0 takes any free ports; None is 8081, and any free port in place
-    of one that is taken. settings: of `mq broker`, by field name. parts: replaced organs, by node; "" for all nodes. is_direct:
+    of one that is taken. settings: of `mq broker`, by field name. parts: replaced organs, by node; "" for all nodes; an
+    empty place stands for our own. is_direct:
     nodes reach each other without a proxy in between, so that nothing can be cut. is_under_test: see `ClusterBackend`. command:
     starts a node, given the flags of `mq broker`.
     """
 
-    groups: int = 1
-    nodes: int = 3
+    groups: int | None = None
+    nodes: int | None = None
     base_port: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
@@ -49,17 +50,36 @@ class ClusterPlan:
     command: tuple[str, ...] = BROKER_COMMAND
 
     def __post_init__(self) -> None:
-        if not 1 <= self.groups <= _GROUPS_MAX:
+        if self.groups is not None and not 1 <= self.groups <= _GROUPS_MAX:
             raise IllegalArgumentError(f"groups: {self.groups} is outside of 1 to {_GROUPS_MAX}")
-        if not 1 <= self.nodes <= _NODES_MAX:
+        if self.nodes is not None and not 1 <= self.nodes <= _NODES_MAX:
             raise IllegalArgumentError(f"nodes: {self.nodes} is outside of 1 to {_NODES_MAX}")
         for name in self.settings:
             if name in _OWN:
                 raise IllegalArgumentError(f"{name}: a cluster sets this itself")
 
+    def names(self) -> list[tuple[str, int]]:
+        """(group, number) of each node of a new cluster."""
+        groups, nodes = self.groups or _GROUPS, self.nodes or _NODES
+        return [(f"broker-{chr(ord('a') + group)}", node) for group in range(groups) for node in range(1, nodes + 1)]
+
+    def put_parts(self, made: ClusterFile) -> None:
+        """Put the replaced organs in. Raises: ClusterError when there is no such node."""
+        for name, parts in self.parts.items():
+            for node in [made.node(name)] if name else made.nodes:
+                made.parts.pop(node.name, None)
+                if parts:
+                    made.parts[node.name] = str(Path(parts).resolve()) if Path(parts).exists() else parts
+
+    def check_settings(self, made: ClusterFile) -> None:
+        """Raises: IllegalArgumentError for a wrong one."""
+        for node in made.nodes:
+            own = {"data": str(made.data_folder(node.name)), "listen": node.client, "name": node.group, "node": node.node}
+            load_config(None, {}, {**made.settings, **own})
+
     def make(self, folder: Path) -> ClusterFile:
-        """The cluster, with ports that are free now. Raises: ClusterError, IllegalArgumentError for a wrong setting."""
-        names = [(f"broker-{chr(ord('a') + group)}", node) for group in range(self.groups) for node in range(1, self.nodes + 1)]
+        """A new cluster, with ports that are free now. Raises: ClusterError, IllegalArgumentError for a wrong setting."""
+        names = self.names()
         with PortPicker() as ports:
             clients = ports.row(
                 CLIENT_PORT if self.base_port is None else self.base_port, len(names), is_needed=bool(self.base_port)
@@ -73,24 +93,9 @@ class ClusterPlan:
             if not self.is_direct:
                 made.token, made.control = secrets.token_hex(16), ports.any()
                 made.proxied = [(source, target, ports.any()) for source, target in made.links()]
-        for name, parts in self.parts.items():
-            if name:
-                made.node(name)
-            place = str(Path(parts).resolve()) if Path(parts).exists() else parts
-            made.parts.update(dict.fromkeys([name] if name else [node.name for node in nodes], place))
-        for node in nodes:
-            own = {"data": str(made.data_folder(node.name)), "listen": node.client, "name": node.group, "node": node.node}
-            load_config(None, {}, {**made.settings, **own})
+        self.put_parts(made)
+        self.check_settings(made)
         return made
-
-    def check_like(self, earlier: ClusterFile) -> None:
-        """Whether the nodes of an earlier cluster in this folder are those that are asked for. Raises: ClusterError."""
-        groups = {node.group for node in earlier.nodes}
-        if (len(groups), len(earlier.nodes)) != (self.groups, self.groups * self.nodes):
-            raise ClusterError(
-                f"{earlier.folder} holds a cluster of {len(groups)} x {len(earlier.nodes) // len(groups)} nodes; "
-                "ask for the same, or give another --dir"
-            )
 
 
 def environment_of(cluster: ClusterFile, folder: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from mq.cluster.errors import ClusterError
 from mq.cluster.files import ClusterFile, write_json
 from mq.cluster.local import LocalCluster
 from mq.cluster.plan import ClusterPlan
+from mq.cluster.ports import PortPicker
 from mq.core.address import parse_address
 from mq.core.errors import IllegalArgumentError
 from tests.cluster.broker_process import run_mq, wait_until
@@ -69,6 +70,15 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def up(folder: Path, *more: str, **wanted: Any) -> LocalCluster:
     return LocalCluster.up(folder, ClusterPlan(command=(*STAND_IN, *more), base_port=0, **wanted), ask=ask)
+
+
+def free_row(count: int) -> int:
+    """A base port of which the ports for so many nodes are free."""
+    with PortPicker() as ports:
+        for base in range(20_000, 30_000, 100):
+            if all(ports.take(base + 10 * number) for number in range(1, count + 1)):
+                return base
+    raise AssertionError("no free ports")
 
 
 @pytest.fixture
@@ -174,10 +184,52 @@ def test_two_ups_at_the_same_moment_make_one_cluster(folder: Path) -> None:
     made[0].down()
 
 
-def test_a_folder_keeps_the_shape_of_its_cluster(cluster: LocalCluster) -> None:
+def test_a_folder_keeps_what_its_cluster_was_made_with(folder: Path) -> None:
+    base_port = free_row(3)
+    made: dict[str, Any] = {"command": STAND_IN, "base_port": base_port, "settings": {"segment_bytes": "1MiB"}, "is_direct": True}
+    LocalCluster.up(folder, ClusterPlan(**made, parts={"broker-a-2": "some.module"}), ask=ask).down()
+    before = ClusterFile.read(folder)
+    cluster = LocalCluster.up(folder, ClusterPlan(command=STAND_IN), ask=ask)
+    assert [node.client for node in cluster.status().nodes] == [f"127.0.0.1:{base_port + 10 * number}" for number in (1, 2, 3)]
+    assert [node.parts for node in cluster.status().nodes] == ["", "some.module", ""]
+    assert cluster.status().network == "direct"
+    found = tell(clients(cluster)["broker-a-2"], do="describe")
+    assert found["flags"][-2:] == ["--parts", "some.module"]
+    assert found["settings"] == {"MQ_BROKER_SEGMENT_BYTES": "1MiB"}
+    assert ClusterFile.read(folder) == before
     cluster.down()
-    with pytest.raises(ClusterError, match="holds a cluster of 1 x 3 nodes; ask for the same, or give another --dir"):
-        up(cluster.folder, nodes=5)
+
+
+def test_what_contradicts_a_cluster_that_is_there_is_refused_by_its_flag_and_changes_nothing(cluster: LocalCluster) -> None:
+    cluster.down()
+    before = (cluster.folder / "cluster.json").read_bytes()
+    wanted: list[tuple[dict[str, Any], str]] = [
+        ({"nodes": 5}, "--nodes 5: .* holds a cluster of 1 x 3 nodes; leave the flag out, or give another --dir"),
+        ({"groups": 2}, "--groups 2: .* holds a cluster of 1 x 3 nodes"),
+        ({"base_port": 4000}, r"--base-port 4000: the nodes of the cluster in .* listen for clients on \d+, \d+, \d+; leave"),
+        ({"is_direct": True}, "--direct: the cluster in .* was made with a proxy between its nodes; leave the flag out"),
+    ]
+    for different, text in wanted:
+        with pytest.raises(ClusterError, match=text):
+            LocalCluster.up(cluster.folder, ClusterPlan(**{"command": STAND_IN, **different}), ask=ask)
+    with pytest.raises(IllegalArgumentError, match="segment_bytes: 1024 is outside of"):
+        up(cluster.folder, settings={"segment_bytes": "1KiB"})
+    assert (cluster.folder / "cluster.json").read_bytes() == before
+    assert processes_of(cluster.folder) == []
+
+
+def test_a_clients_port_that_is_taken_by_now_is_told_and_others_move(cluster: LocalCluster) -> None:
+    cluster.down()
+    file = ClusterFile.read(cluster.folder)
+    places = [parse_address(place, "place") for place in (file.nodes[0].client, file.nodes[1].peer)]
+    with socket.create_server(places[1]):
+        with socket.create_server(places[0]), pytest.raises(ClusterError, match=f"port {places[0][1]} of broker-a-1 is taken"):
+            LocalCluster.up(cluster.folder, ClusterPlan(command=STAND_IN), ask=ask)
+        again = LocalCluster.up(cluster.folder, ClusterPlan(command=STAND_IN), ask=ask)
+        assert clients(again) == {node.name: node.client for node in file.nodes}
+        assert again.status().nodes[1].peer != file.nodes[1].peer
+        Voices(again).arrives(1, 2, "where it listens now")
+        again.down()
 
 
 def test_a_node_that_dies_while_starting_takes_all_others_along_and_its_last_words_are_shown(folder: Path) -> None:
@@ -307,6 +359,30 @@ def test_a_node_that_died_by_itself_is_seen_as_stopped_and_can_be_started(cluste
     wait_until(lambda: states(cluster)[0] == "stopped", "it is seen")
     assert cluster.status().nodes[0].pid is None
     assert cluster.start("broker-a-1") is True
+
+
+def test_a_node_that_answers_without_a_leader_in_its_group_does_not_serve(cluster: LocalCluster) -> None:
+    for name in NAMES:
+        cluster.kill(name)
+    assert cluster.start("broker-a-3") is False, "node 1 leads, and does not run"
+    assert states(cluster) == ["stopped", "stopped", "running"]
+    assert cluster.start("broker-a-1") is True
+
+
+def test_a_start_after_down_starts_the_proxy_too_so_that_nodes_meet(cluster: LocalCluster) -> None:
+    cluster.down()
+    for name in ("broker-a-3", "broker-a-1"):
+        cluster.start(name)
+    assert cluster.status().network == "running"
+    Voices(cluster).arrives(1, 3, "through the proxy")
+
+
+def test_a_start_says_when_the_proxy_cannot_be_started(cluster: LocalCluster) -> None:
+    cluster.down()
+    with socket.create_server(("127.0.0.1", ClusterFile.read(cluster.folder).control)):
+        with pytest.raises(ClusterError, match=r"(?s)proxy ended with exit status 1 while starting.*the proxy cannot listen"):
+            cluster.start("broker-a-2")
+        cluster.down()
 
 
 def test_a_number_that_belongs_to_another_process_now_is_left_alone(cluster: LocalCluster) -> None:
@@ -502,3 +578,9 @@ def test_real_brokers_are_killed_and_started_again_as_three(folder: Path) -> Non
     assert states(cluster) == ["running", "stopped", "running"]
     assert cluster.start("broker-a-2") is True
     assert cluster.down() == 4
+    alone = run_mq("cluster", "start", "broker-a-3", "--dir", str(folder))
+    assert (alone.code, alone.err) == (
+        0, "broker-a-3 runs, but its group has no leader (1 of 3 nodes run): it turns clients away until it has\n"
+    )  # fmt: skip
+    assert run_mq("cluster", "start", "broker-a-1", "--dir", str(folder)).err == "broker-a-1 serves\n", "by the proxy they meet"
+    assert cluster.down() == 3

@@ -61,7 +61,7 @@ def test_a_folder_holds_one_kind_of_cluster(tmp_path: Path) -> None:
     file = made(tmp_path)
     file.write()
     assert ClusterFile.read(tmp_path) == file
-    with pytest.raises(ClusterError, match="holds a cluster of the docker backend; give another --dir"):
+    with pytest.raises(ClusterError, match=r"--backend local: .* holds a cluster of the docker backend; give another --dir"):
         ClusterFile.read(tmp_path).check_backend("local")
 
 

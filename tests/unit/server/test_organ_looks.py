@@ -131,9 +131,10 @@ def test_a_right_log_of_another_shape_passes(made: Made) -> None:
         middle = data.index(b"rye")
         return (Write(file, at, data[:middle]), Write(file, at + middle, data[middle:]), Sync(file))
 
-    made(planning(parted)).append(LogIndex(0), entries(1, b"a loaf", b"", b"rye"), STATE)
+    several = made(planning(parted)).append(LogIndex(0), entries(1, b"a loaf", b"", b"rye"), STATE)
+    assert [type(operation) for operation in several.plan] == [Write, Write, Sync]
     whole = made(planning(lambda plan: tuple(Replace(one.file, one.data) for one in plan if isinstance(one, Write))))
-    whole.append(LogIndex(0), entries(1, b"a loaf", b"rye"))
+    assert {type(one) for one in whole.append(LogIndex(0), entries(1, b"a loaf", b"rye")).plan} == {Replace}
 
 
 def test_a_log_is_looked_at_also_when_a_replaced_raft_calls_it() -> None:
