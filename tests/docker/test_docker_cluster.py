@@ -191,8 +191,11 @@ def test_the_commands_find_a_cluster_of_containers_and_what_is_stored_outlives_t
         assert run_mq("cluster", "status", "--dir", folder, "-o", "json").json["nodes"][0]["state"] == "stopped"
         assert run_mq("cluster", "down", "--dir", folder).code == 0
         assert "serves on" in (Path(folder) / "logs" / "broker-a-1.log").read_text(), "what a container said outlives it"
-        ran = run_mq(*up, limit_s=120)
+        endpoint = ran.json["endpoint"]
+        ran = run_mq("cluster", "up", "--dir", folder, "-o", "json", limit_s=120)
         assert ran.code == 0, ran
+        assert [(n["name"], "container" in n) for n in ran.json["nodes"]] == [("broker-a-1", True)], "as it was made"
+        assert ran.json["endpoint"] == endpoint
         found = run_mq("topic", "list", "--endpoint", ran.json["endpoint"], "-o", "json")
         assert "bread" in json.dumps(found.json)
     finally:

@@ -11,7 +11,7 @@ from mq.cluster import docker_engine, docker_plan
 from mq.cluster.docker_engine import engine, freeze
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import ClusterFile
-from mq.cluster.opening import cluster_in
+from mq.cluster.opening import cluster_in, cluster_up
 from mq.cluster.plan import ClusterPlan
 from mq.cluster.silence import neighbour_request
 from mq.server.config import load_config
@@ -63,6 +63,17 @@ def test_a_folder_holds_one_kind_of_cluster(tmp_path: Path) -> None:
     assert ClusterFile.read(tmp_path) == file
     with pytest.raises(ClusterError, match=r"--backend local: .* holds a cluster of the docker backend; give another --dir"):
         ClusterFile.read(tmp_path).check_backend("local")
+
+
+def test_an_up_without_a_backend_takes_the_one_that_the_folder_was_made_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    made(tmp_path).write()
+    with pytest.raises(ClusterError, match="no Docker engine answers"):
+        cluster_up(tmp_path, ClusterPlan())
+    with pytest.raises(ClusterError, match=r"--backend local: .* holds a cluster of the docker backend"):
+        cluster_up(tmp_path, ClusterPlan(), backend="local")
 
 
 def test_a_message_to_the_kernel_names_its_length_the_interface_the_address_and_nobody() -> None:
