@@ -3,7 +3,8 @@
 The making of an organ, each call of it, each of its properties and each step of its generators is counted, timed and looked at.
 What comes back with another type than the seam says, or says of itself what cannot be, or loses what it was to keep
 (`mq.server.organ_looks`), ends the node with a sentence that names organ, method and mistake; what does not come back within
-two seconds ends the process, with the place where it was.
+two seconds ends the process, with the place where it was. Only recovery may take a minute: how much there is to read depends on
+what is stored, and nobody waits for a node that starts.
 """
 
 import functools
@@ -24,6 +25,7 @@ __all__ = ["OrganError", "Organs", "Watchdog", "organs_of"]
 
 _STAMP = "organs.json"
 _SAME_READS_MAX = 1000
+_SLOW_S = 60.0
 _T = TypeVar("_T")
 
 
@@ -96,7 +98,7 @@ class _Guard:
 
     def _run(self, what: str, call: Callable[[bool], Any]) -> Any:
         """Watched. call: is told whether it comes from outside; what the organ asks of itself is its own affair."""
-        outer = self._watchdog.begin(self._organ, what)
+        outer = self._watchdog.begin(self._organ, what, _SLOW_S if what == self._what("recover") else None)
         try:
             return call(outer is None or outer.organ != self._organ)
         except MqError:

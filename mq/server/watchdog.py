@@ -17,11 +17,12 @@ _LINES_SHOWN = 6
 
 
 class UnderWay(NamedTuple):
-    """A call that has not come back. since_s: by the watchdog's own clock. outer: the call that it is part of."""
+    """A call that has not come back. until_s: when it should have, by the watchdog's own clock. outer: what it is part of."""
 
     organ: str
     what: str
-    since_s: float
+    until_s: float
+    limit_s: float
     outer: Optional["UnderWay"]
 
 
@@ -36,11 +37,12 @@ class Watchdog:
         self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
         self._thread.start()
 
-    def begin(self, organ: str, what: str) -> UnderWay | None:
-        """A call begins in this thread; returns the one that it is part of."""
+    def begin(self, organ: str, what: str, limit_s: float | None = None) -> UnderWay | None:
+        """A call begins in this thread; returns the one that it is part of. limit_s: when it is another than usual."""
         thread = threading.get_ident()
         outer = self._under_way.get(thread)
-        self._under_way[thread] = UnderWay(organ, what, self._clock_s, outer)
+        limit_s = limit_s or self._limit_s
+        self._under_way[thread] = UnderWay(organ, what, self._clock_s + limit_s, limit_s, outer)
         return outer
 
     def finish(self, outer: UnderWay | None) -> None:
@@ -70,7 +72,7 @@ class Watchdog:
                 late = self._late(call)
                 if late is not None:
                     sys.stderr.write(
-                        f"{late.what} did not come back within {self._limit_s:g} s: this node stops. "
+                        f"{late.what} did not come back within {late.limit_s:g} s: this node stops. "
                         f"It was here:\n{''.join(self._place(thread))}"
                     )
                     sys.stderr.flush()
@@ -79,6 +81,6 @@ class Watchdog:
 
     def _late(self, call: UnderWay | None) -> UnderWay | None:
         """The innermost call that takes too long: one that goes on calling others, for ever, is not hidden by them."""
-        while call is not None and self._clock_s - call.since_s <= self._limit_s:
+        while call is not None and self._clock_s <= call.until_s:
             call = call.outer
         return call

@@ -168,11 +168,13 @@ def test_a_right_log_is_read_in_steps_and_each_step_is_watched(made: Made, monke
     log = made(Own)
     disk = filled(log)
     begun: list[str] = []
+    limits: dict[str, float | None] = {}
     begin = Watchdog.begin
 
-    def noting(watchdog: Watchdog, organ: str, what: str) -> Any:
+    def noting(watchdog: Watchdog, organ: str, what: str, limit_s: float | None) -> Any:
         begun.append(what)
-        return begin(watchdog, organ, what)
+        limits[what] = limit_s
+        return begin(watchdog, organ, what, limit_s)
 
     monkeypatch.setattr(Watchdog, "begin", noting)
     steps = log.entries(LogIndex(1), LogIndex(3), 1 << 20)
@@ -182,6 +184,8 @@ def test_a_right_log_is_read_in_steps_and_each_step_is_watched(made: Made, monke
     assert begun.count("commit_log: `entries`") >= 2, "one for each step, and the end"
     again = made(Own)
     assert drive(again.recover(disk.files()), disk).last_index == 3
+    assert limits["commit_log: `recover`"] == 60, "how much there is to read depends on what is stored"
+    assert limits["commit_log: `entries`"] is None
 
 
 def reading(steps: Callable[[CommitLog], Any]) -> type[CommitLog]:

@@ -199,6 +199,16 @@ def test_calls_of_two_threads_do_not_hide_each_other(capfd: pytest.CaptureFixtur
     assert "commit_log: `entries` did not come back within 0.25 s" in capfd.readouterr().err
 
 
+def test_a_call_that_may_take_longer_is_let_be_longer() -> None:
+    ended = threading.Event()
+    watchdog = Watchdog(0.01, end=lambda _number: ended.set())
+    outer = watchdog.begin("commit_log", "commit_log: `recover`", LIMIT_S)
+    assert not ended.wait(0.5)
+    watchdog.finish(outer)
+    watchdog.begin("commit_log", "commit_log: `synced`")
+    assert ended.wait(LIMIT_S)
+
+
 def test_calls_that_come_back_in_time_are_let_be() -> None:
     ended = threading.Event()
     watchdog = Watchdog(LIMIT_S, end=lambda _number: ended.set())
