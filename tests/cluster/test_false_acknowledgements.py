@@ -82,11 +82,13 @@ def telling_lies(strangers: list[Stranger]) -> Iterator[None]:
     threads = [threading.Thread(target=each.run) for each in strangers]
     for thread in threads:
         thread.start()
-    yield
-    for each in strangers:
-        each.over.set()
-    for thread in threads:
-        thread.join()
+    try:
+        yield
+    finally:
+        for each in strangers:
+            each.over.set()
+        for thread in threads:
+            thread.join()
 
 
 def strangers_at(group: Group, leader: str) -> list[Stranger]:

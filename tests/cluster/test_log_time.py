@@ -82,18 +82,3 @@ def test_case_64_messages_in_flight_come_back_in_time_when_the_next_leader_start
     group.hand_over(young)
     assert time.monotonic() < began_s + INVISIBLE_S, "the other one leads before their time is over"
     check_back(official, began_s, ended_s)
-
-
-def test_case_64_messages_in_flight_come_back_in_time_when_a_former_leader_leads_again(
-    group: Group, place: Place, official: Official
-) -> None:
-    """What it counted in its own reign is over: the one between counted for all."""
-    former, between = group.names[0], group.names[1]
-    start_apart(group, former)
-    group.hand_over(former)
-    group.hand_over(between)
-    began_s, ended_s = fill(official, place)
-    group.cluster.kill(between)
-    group.hand_over(former)
-    assert time.monotonic() < began_s + INVISIBLE_S, "the other one leads before their time is over"
-    check_back(official, began_s, ended_s)
