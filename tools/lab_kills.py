@@ -146,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kills: list[Kill] = []
     is_bad = False
     for kind in ("wrong", "right"):
-        for file in sorted((lab.folder / kind).glob(f"*{options.only}*.py")):
+        for file in sorted((lab.folder / kind).glob(f"*{options.only}*.py" if options.only else "*.py")):
             mine = list(kills_of(lab, file))
             kills += mine
             is_dead = any(kill.test for kill in mine)

@@ -8,7 +8,7 @@ says what it wants to read, the caller answers with bytes. What an organ raises 
 import hashlib
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
@@ -93,10 +93,9 @@ class RemoteMaker:
         self.record = []
 
     def make(self, *args: Any, **named: Any) -> "RemoteOrgan":
-        """A new object of the student's class. Raises: what its `__init__` raises."""
-        organ = RemoteOrgan(self, next(self.numbers))
-        self.ask(organ, "__init__", {"do": "new", **self.arguments(args, named)})
-        return organ
+        """A new object of the student's class. It is made with its first call, which raises what `__init__` raises."""
+        made = self.arguments(args, named)
+        return RemoteOrgan(self, next(self.numbers), [made["args"], made["named"]])
 
     def arguments(self, args: Any, named: dict[str, Any]) -> dict[str, Any]:
         """As they cross."""
@@ -111,6 +110,8 @@ class RemoteMaker:
         if self.garbage:
             request["drop"], self.garbage = self.garbage, []
         request["object"] = organ.remote_number
+        if organ.unmade is not None:
+            request["make"], organ.unmade = organ.unmade, None
         if time.monotonic() > self.until:
             self.worker.end()
             raise ProcessGoneError(f"`{name}`: the test takes too long; something in it is slow, or never comes to its end")
@@ -152,9 +153,10 @@ class RemoteMaker:
 class RemoteOrgan:
     """One object of the student's class."""
 
-    def __init__(self, maker: RemoteMaker, number: int) -> None:
+    def __init__(self, maker: RemoteMaker, number: int, unmade: list[Any]) -> None:
         self._maker = maker
         self.remote_number = number
+        self.unmade: list[Any] | None = unmade
         self.seen: list[Any] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -167,6 +169,8 @@ class RemoteOrgan:
         return partial(self._steps if method.is_steps else self._call, name, method)
 
     def _property(self, name: str) -> Any:
+        if self.unmade is not None:
+            self._maker.ask(self, "__init__", {"do": "new"})
         at = self._maker.seam.observed.index(name)
         shown = self.seen[at] if at < len(self.seen) else None
         if type(shown) is not dict or not ("value" in shown or "raised" in shown):
@@ -179,6 +183,24 @@ class RemoteOrgan:
         answer = self._maker.ask(self, name, {"do": "call", "name": name, **self._maker.arguments(args, named)})
         return self._maker.read(method.decode, answer.get("value"), f"`{name}`")
 
+    def driven(self, name: str, files: Mapping[str, bytes], *args: Any) -> Any:
+        """A method that reads, to its end, with what lies on the disk sent along. See `labs.grader.seams.drive_on`."""
+        maker, method = self._maker, self._maker.seam.signatures[name]
+        assert method.decode_read is not None
+        request = {"do": "drive", "name": name, "files": maker.encoding.encode(dict(files)), **maker.arguments(args, {})}
+        answer = maker.ask(self, name, request)
+        self._check_generator(name, answer)
+        if "read" in answer:
+            maker.read(method.decode_read, answer["read"], f"`{name}`", "yielded")
+        return maker.read(method.decode, answer.get("value"), f"`{name}`")
+
+    @staticmethod
+    def _check_generator(name: str, answer: dict[str, Any]) -> None:
+        if "is_plain" in answer:
+            raise WrongTypeError(f"`{name}` is no generator: it must `yield` what it wants to read, and return what it found")
+        if "is_endless" in answer:
+            raise WrongTypeError(f"`{name}` wants to read for ever: it yielded {_READS_MAX} reads and has not returned")
+
     def _steps(self, name: str, method: Method, *args: Any, **named: Any) -> Generator[Any, bytes, Any]:
         """Crosses the border once for each thing that is read."""
         maker, reading = self._maker, next(self._maker.numbers)
@@ -188,12 +210,10 @@ class RemoteOrgan:
             reads = 0
             while "read" in (answer := maker.ask(self, name, request)):
                 reads += 1
-                if reads > _READS_MAX:
-                    raise WrongTypeError(f"`{name}` wants to read for ever: it yielded {_READS_MAX} reads and has not returned")
+                self._check_generator(name, {"is_endless": True} if reads > _READS_MAX else {})
                 data = yield maker.read(method.decode_read, answer["read"], f"`{name}`", "yielded")
                 request = {"do": "step", "reading": reading, "data": maker.encoding.encode(data)}
-            if "is_plain" in answer:
-                raise WrongTypeError(f"`{name}` is no generator: it must `yield` what it wants to read, and return what it found")
+            self._check_generator(name, answer)
             return maker.read(method.decode, answer.get("value"), f"`{name}`")
         finally:
             maker.garbage.append(reading)

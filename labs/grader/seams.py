@@ -5,17 +5,36 @@ organ's own
 class need not be there where the student's code runs.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, get_args, get_origin, get_type_hints
 
 from labs.grader.decoding import Decode, decoder_of
+from mq.core.ports import Disk, drive
 
-__all__ = ["Make", "Method", "Seam"]
+__all__ = ["Make", "Method", "Readable", "Seam", "drive_on"]
 
 Make = Callable[..., Any]
 """Makes an organ as its class would: `make(segment_bytes=2048)`."""
+
+
+class Readable(Disk, Protocol):
+    """A disk whose files can be had as a whole."""
+
+    def contents(self) -> Mapping[str, bytes]:
+        """Every file with what a read sees of it."""
+
+
+def drive_on(organ: Any, name: str, disk: Readable, *args: Any) -> Any:
+    """Call a method that reads, and answer its reads from a disk, to its end.
+
+    An organ in another process gets the files along with the call, which is quicker; `mq.core.ports.drive` asks for each read.
+    """
+    driven = getattr(type(organ), "driven", None)
+    if driven is not None:
+        return driven(organ, name, disk.contents(), *args)
+    return drive(getattr(organ, name)(*args), disk)
 
 
 @dataclass(frozen=True, slots=True)

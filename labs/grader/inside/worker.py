@@ -4,11 +4,15 @@ Each line on its standard input is a request, each line on its standard output t
 to standard error. It decides nothing and knows neither tests nor marks: a student who takes it over can only send other data,
 and data is all that the other side takes. Request (JSON):
 
-    id, do: "open" | "new" | "call" | "begin" | "step" | "sweep" | "end", drop: [objects and readings that are needed no more]
-    open   classes, organ, observed, limits          new    object, args, named
+    id, do (one of the words below), drop ([objects and readings that are needed no more])
+
+    open   classes, organ, observed, limits          new    object, make
     call   object, name, args, named                 begin  object, name, args, named, reading
+    drive  object, name, args, named, files
     step   reading, data                             sweep  module, number, seeds
     end    nothing more comes
+
+`make` ([args, named], in any request) makes the object first. `drive` is `begin` with all steps at once.
 
 Answer: first the same id, then `value` or `raised`; of a reading `read` or `value`; and what the object shows of itself, `seen`.
 """
@@ -26,6 +30,7 @@ from labs.grader.inside.encoding import Encoding
 __all__ = ["Worker", "main"]
 
 _TEXT_MAX = 400
+_READS_MAX = 5000
 _RECURSION_MAX = 800
 """Deep enough for what is right, and far from where the interpreter itself breaks."""
 
@@ -59,12 +64,14 @@ class Worker:
 
     def _do(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: PLR0911 - one line for each kind
         decode = self._encoding.decode
+        if "make" in request:
+            args, named = request["make"]
+            made = self._organ(*map(decode, args), **{name: decode(value) for name, value in named.items()})
+            self._encoding.objects[request["object"]] = made
         match request["do"]:
             case "open":
                 return self._open(request)
             case "new":
-                made = self._organ(*map(decode, request["args"]), **{name: decode(v) for name, v in request["named"].items()})
-                self._encoding.objects[request["object"]] = made
                 return {"value": None}
             case "call":
                 return {"value": self._encoding.encode(self._call(request))}
@@ -74,6 +81,8 @@ class Worker:
                     return {"value": self._encoding.encode(found), "is_plain": True}
                 self._readings[request["reading"]] = (request["object"], found)
                 return self._step(request["reading"], None)
+            case "drive":
+                return self._driven(self._call(request), decode(request["files"]))
             case "step":
                 return self._step(request["reading"], decode(request["data"]))
             case "sweep":
@@ -90,6 +99,22 @@ class Worker:
         if not isinstance(self._organ, type):
             raise TypeError(f"{module.rpartition('.')[2]}.py has no class {name}")
         return {"value": None}
+
+    def _driven(self, steps: Any, files: dict[str, bytes]) -> dict[str, Any]:
+        """A reading to its end, with what lies on the disk at hand: one crossing in the place of many."""
+        if not isinstance(steps, Generator):
+            return {"value": self._encoding.encode(steps), "is_plain": True}
+        data = None
+        for _ in range(_READS_MAX):
+            try:
+                wanted = steps.send(data)
+            except StopIteration as done:
+                return {"value": self._encoding.encode(done.value)}
+            at, size_bytes = getattr(wanted, "at", None), getattr(wanted, "size_bytes", None)
+            if type(wanted).__name__ != "Read" or type(at) is not int or type(size_bytes) is not int:
+                return {"read": self._encoding.encode(wanted)}
+            data = files.get(getattr(wanted, "file", ""), b"")[at : at + size_bytes]
+        return {"is_endless": True}
 
     def _swept(self, module: str, number: str, seeds: list[int]) -> list[int]:
         """Run many schedules in here; returns the seeds that failed. Why is asked from outside."""

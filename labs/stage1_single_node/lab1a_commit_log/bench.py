@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labs.grader.seams import Make
+from labs.grader.seams import Make, drive_on
 from labs.grader.suite import PromiseBrokenError, Run
 from mq.broker.store.checkpoint import Checkpoint
 from mq.broker.store.log_view import Recovery, StoredEntry
@@ -17,7 +17,7 @@ from mq.broker.store.write_queue import WriteQueue
 from mq.core.entry import Appended, Entry, EntryKind, HardState
 from mq.core.errors import DamageError, FormatError, StateError
 from mq.core.ids import LogIndex, Term
-from mq.core.ports import Create, Plan, Remove, Replace, Sync, Write, drive
+from mq.core.ports import Create, Plan, Remove, Replace, Sync, Write
 from mq.sim.disk import SimDisk
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def read_all(log: "CommitLog", disk: SimDisk) -> Iterator[StoredEntry]:
     wanted = int(log.first_index)
     last = log.last_index
     while wanted <= last:
-        found = drive(log.entries(LogIndex(wanted), last, _READ_BYTES), disk)
+        found: tuple[StoredEntry, ...] = drive_on(log, "entries", disk, LogIndex(wanted), last, _READ_BYTES)
         if not found:
             raise broken(5, expected=f"entry {wanted} is in the log", found="`entries` returned nothing")
         for stored in found:
@@ -144,7 +144,7 @@ def read_all(log: "CommitLog", disk: SimDisk) -> Iterator[StoredEntry]:
 def open_log(make: Make, disk: SimDisk, segment_bytes: int = SEGMENT_BYTES, checkpoint: Checkpoint | None = None) -> Found:
     """Open what lies on a disk, carry out the repairs, read everything. Raises: PromiseBrokenError, and what the log raises."""
     log: CommitLog = make(segment_bytes=segment_bytes)
-    recovery = drive(log.recover(disk.files(), checkpoint), disk)
+    recovery: Recovery = drive_on(log, "recover", disk, disk.files(), checkpoint)
     if recovery.damage:
         if recovery.repairs:
             raise broken(8, expected="a damaged log has no repairs", found=f"`recover` returned {len(recovery.repairs)}")

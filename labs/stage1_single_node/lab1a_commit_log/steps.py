@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from labs.grader.seams import drive_on
 from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, open_log, plans_of
 from mq.core.entry import HardState
 from mq.core.errors import DiskError, DiskFullError
 from mq.core.ids import LogIndex, Term
-from mq.core.ports import Create, Operation, drive
+from mq.core.ports import Create, Operation
 from mq.sim.crash import after_power_loss, draw_survival
 from mq.sim.disk import SimDisk
 
@@ -151,7 +152,7 @@ class Read:
         begin = first + (last - first) * min(self.from_share, self.to_share) // 100
         end = first + (last - first) * max(self.from_share, self.to_share) // 100
         bench.run.tell(f"read entries {begin} to {end}, about {self.bytes_max} bytes")
-        found = drive(bench.log.entries(LogIndex(begin), LogIndex(end), self.bytes_max), bench.disk)
+        found = drive_on(bench.log, "entries", bench.disk, LogIndex(begin), LogIndex(end), self.bytes_max)
         wanted = [(begin + n, *one) for n, one in enumerate(bench.now.entries[begin - 1 : begin - 1 + len(found)])]
         got = [(int(stored.entry.index), int(stored.entry.term), stored.entry.payload) for stored in found]
         if got != wanted or not 0 < len(got) <= end - begin + 1:
