@@ -9,7 +9,7 @@ from random import Random
 from mq.chaos.calls import Calls
 from mq.chaos.history import DONE, REFUSED, UNKNOWN, Ack, Change, Delivery, Journal, Receive
 from mq.chaos.setting import AGAIN_S, POLL_S, Progress
-from mq.core.errors import Code, MqError, RefusedError
+from mq.core.errors import MqError, RefusedError
 from mq.rpc.message_calls import Delivered
 
 __all__ = ["Consumer"]
@@ -81,10 +81,7 @@ class Consumer:
             try:
                 changed.append(await calls.change_invisible(self._topic, self._group, one, invisible_s))
             except MqError as failure:
-                # A node that lost its leader before the answer asks the next one: for that one the handle may be spent by this
-                # very call, so a refusal of the handle does not tell that nothing was done.
-                is_spent = failure.code == Code.INVALID_RECEIPT_HANDLE
-                outcome, error = REFUSED if failure.definite and not is_spent else UNKNOWN, f"{type(failure).__name__}: {failure}"
+                outcome, error = REFUSED if failure.definite else UNKNOWN, f"{type(failure).__name__}: {failure}"
                 if not isinstance(failure, RefusedError):
                     await calls.use_next()
             ended_s = time.monotonic()

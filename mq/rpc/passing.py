@@ -17,7 +17,7 @@ from mq.rpc.endings import ENDINGS
 from mq.rpc.handling import Context, Handler, headers_of, log_failure
 from mq.rpc.methods import Cardinality, Method
 
-__all__ = ["FORWARDED_PEER", "GroupPort", "LeaderLostError", "PassedContext", "Passer", "is_read"]
+__all__ = ["FORWARDED_PEER", "GroupPort", "LeaderAwayError", "LeaderLostError", "PassedContext", "Passer", "is_read"]
 
 HOLD_S = 2.0
 FORWARDED_PEER = "x-raftmq-peer"
@@ -31,6 +31,10 @@ _BOTH = {"Heartbeat"}
 """Noted where it arrives, and at the leader's, which looks after what the client holds."""
 
 
+_TOLD_APART = {"SendMessage", "StoreBatch", "AckMessage", "EnsureGroup", "UpdateOffset", "Heartbeat", "NotifyClientTermination"}
+"""Calls that may be carried out twice: the second time changes nothing, and is answered like the first. Another one, such as
+ChangeInvisibleDuration, would be refused then, though it was done: what became of it is told as unknown."""
+
 _READS = ("Get", "Query", "List", "Describe", "Peek")
 """How the names of calls begin whose answers must not be older than what was answered before."""
 
@@ -41,10 +45,17 @@ def is_read(name: str) -> bool:
 
 
 class LeaderLostError(MqError):
-    """The leader could not be reached, or was lost before it answered. It may have carried the call out."""
+    """The leader was lost before it answered. It may have carried the call out."""
 
     code = Code.MASTER_PERSISTENCE_TIMEOUT  # clients take PROXY_TIMEOUT for a promise that nothing was done
     definite = False
+
+
+class LeaderAwayError(LeaderLostError):
+    """The leader could not be reached, and nothing was sent to it."""
+
+    code = Code.PROXY_TIMEOUT
+    definite = True
 
 
 class GroupPort(Protocol):
@@ -166,6 +177,8 @@ class Passer:
                     return await self._group.call(leader, name, _headers(context), raw, context.time_remaining())
             except (NotLeaderError, LeaderLostError) as error:
                 failed = error
+                if not error.definite and name not in _TOLD_APART and not is_read(name):
+                    raise
             await hold.wait(failed)
 
     def _here_if_known(self, name: str, method: Method, handler: Handler) -> Handler:

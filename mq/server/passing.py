@@ -10,7 +10,7 @@ from mq.raft.errors import NotLeaderError
 from mq.rpc.call_codec import Headers
 from mq.rpc.handling import Context, Handler
 from mq.rpc.methods import Cardinality, Method
-from mq.rpc.passing import LeaderLostError, PassedContext, is_read
+from mq.rpc.passing import LeaderAwayError, LeaderLostError, PassedContext, is_read
 from mq.server.node import BrokerNode, Reign
 from mq.server.peer_calling import CallRefusedError, OutgoingCall, PeerLostError, PeerUnreachableError
 from mq.server.peer_network import PeerNetwork
@@ -91,7 +91,9 @@ class Peers:
 
 def _as_known(error: MqError) -> MqError:
     """What a call that is passed on can come to: it may be tried again when the leader was lost, or was none."""
-    if isinstance(error, PeerUnreachableError | PeerLostError):
+    if isinstance(error, PeerUnreachableError):
+        return LeaderAwayError(str(error))
+    if isinstance(error, PeerLostError):
         return LeaderLostError(str(error))
     if isinstance(error, CallRefusedError):
         return NotLeaderError(None)

@@ -9,7 +9,7 @@ from mq.core.errors import MqError
 from mq.raft.errors import NotLeaderError
 from mq.rpc import passing
 from mq.rpc.handling import Context
-from mq.rpc.passing import LeaderLostError, PassedContext, Passer
+from mq.rpc.passing import LeaderAwayError, LeaderLostError, PassedContext, Passer
 
 
 class Group:
@@ -40,6 +40,7 @@ async def never(raw: bytes, context: Context) -> bytes:
     [
         ([], True),
         ([NotLeaderError(None)], True),
+        ([LeaderAwayError("no connection")], True),
         ([LeaderLostError("it was killed")], False),
         ([LeaderLostError("it was killed"), NotLeaderError(3)], False),
     ],
@@ -53,3 +54,30 @@ async def test_what_the_client_is_told_promises_no_more_than_is_known(
         await call(b"", cast(Context, PassedContext((), None)))
     told = error_of_code(failed.value.code, str(failed.value))
     assert told.definite == is_definite, told
+
+
+class Twice(Group):
+    """A leader that is lost before it answers, and answers when it is asked again."""
+
+    def __init__(self) -> None:
+        super().__init__(LeaderLostError("it was killed"))
+
+    @property
+    def leader(self) -> int | None:
+        return 2
+
+    async def call(self, *_: Any) -> bytes:
+        if self.ends:
+            raise self.ends.pop(0)
+        return b"answer"
+
+
+@pytest.mark.parametrize("name", ["SendMessage", "AckMessage", "GetOffset"])
+async def test_what_changes_nothing_the_second_time_is_asked_again(name: str) -> None:
+    assert await Passer(cast(Any, Twice())).unary(name, never)(b"", cast(Context, PassedContext((), None))) == b"answer"
+
+
+@pytest.mark.parametrize("name", ["ChangeInvisibleDuration", "DeleteTopic"])
+async def test_what_would_be_refused_the_second_time_is_not_asked_again(name: str) -> None:
+    with pytest.raises(LeaderLostError):
+        await Passer(cast(Any, Twice())).unary(name, never)(b"", cast(Context, PassedContext((), None)))
