@@ -27,6 +27,7 @@ from mq.server.disk import FileDisk
 from mq.server.keeping import Keeper
 from mq.server.lane import StorageLane
 from mq.server.opening import OpenedStore
+from mq.server.organs import OrganError
 
 __all__ = ["StoreHost", "Upstairs"]
 
@@ -346,6 +347,9 @@ class StoreHost(HostLoop):
             self.run(lambda: self.carry_out(self.core.chunk_fetched(wanted, data, is_last=is_last)))
         except MqError as error:
             _log.error("what a follower needs cannot be read: %s", error)
+            if isinstance(error, OrganError):
+                self._end(error)
+                return
             if isinstance(error, DamageError):
                 self.on_damage(error)
             if isinstance(wanted, EntriesWanted):
