@@ -62,7 +62,10 @@ def _joined(name: str) -> click.Command:
     from importlib.metadata import entry_points  # noqa: PLC0415 - slow to load
 
     for found in entry_points(group=_ENTRY_POINTS, name=name):
-        command = found.load()
+        try:
+            command = found.load()
+        except ModuleNotFoundError:
+            break  # installed without the course, as in an image of a broker
         assert isinstance(command, click.Command)
         return command
     raise click.UsageError(f"`mq {name}` belongs to a checkout of the course: `python3 run.py test --quick` there sets it up.")

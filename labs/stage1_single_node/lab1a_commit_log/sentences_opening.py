@@ -104,7 +104,7 @@ def damage_below_the_durable_end_is_reported_and_nothing_is_changed(bench: Bench
             8,
             expected="entries 3 to 5 behind it prove that entry 2 was synced: damage",
             found=f"`recover` reports none; the log holds {found}",
-            disks=[("after it was opened", disk)],
+            disks=[("a bit of entry 2 has changed", SimDisk.of_contents(before)), ("after it was opened", disk)],
         )
     damage = found.recovery.damage[0]
     if damage.file != file or not damage.at <= at < damage.at + 2 * SECTOR_BYTES:
