@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from typing import cast
 
 import grpc.aio
 
@@ -13,6 +14,7 @@ from mq.proto import broker_v1_pb2 as pb
 from mq.raft.errors import NotLeaderError
 from mq.rpc.backend import AdminPort, SendingPort
 from mq.rpc.handling import Context, Handler, log_failure
+from mq.rpc.passing import kept
 from mq.rpc.status import code_for, text_for
 from mq.rpc.validate_batch import BatchChecker
 from mq.rpc.wire import parse
@@ -74,7 +76,16 @@ class BatchHandlers:
         """Store each frame's messages as one batch; answers come as the batches become durable."""
         slots = asyncio.Semaphore(_IN_FLIGHT_MAX)
         running: set[asyncio.Task[None]] = set()
-        answers, checker = _Answers(context, slots), BatchChecker()
+        try:
+            await self._send_batches(requests, context, slots, running)
+        finally:
+            for task in running:  # the client is gone, or this node's door was closed: nobody waits for an answer
+                task.cancel()
+
+    async def _send_batches(
+        self, requests: AsyncIterator[bytes], context: Context, slots: asyncio.Semaphore, running: set[asyncio.Task[None]]
+    ) -> None:
+        answers, checker, lasting = _Answers(context, slots), BatchChecker(), cast(Context, kept(context))
         async for raw in requests:
             await slots.acquire()
             try:
@@ -82,7 +93,7 @@ class BatchHandlers:
             except MqError as error:
                 await answers.write(pb.BatchSent(code=code_for(error), message=text_for(error)))
                 continue
-            task = asyncio.create_task(self._store(raw, frame, checker, answers, context))
+            task = asyncio.create_task(self._store(raw, frame, checker, answers, lasting))
             running.add(task)
             task.add_done_callback(running.discard)
         if running:

@@ -8,7 +8,7 @@ been done twice by that is told apart further down: by the message id of a send,
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from mq.core.errors import Code, MqError, NotServingError, RefusedError
 from mq.raft.errors import NotLeaderError
@@ -17,7 +17,7 @@ from mq.rpc.endings import ENDINGS
 from mq.rpc.handling import Context, Handler, headers_of, log_failure
 from mq.rpc.methods import Cardinality, Method
 
-__all__ = ["FORWARDED_PEER", "GroupPort", "LeaderAwayError", "LeaderLostError", "PassedContext", "Passer", "is_read"]
+__all__ = ["FORWARDED_PEER", "GroupPort", "LeaderAwayError", "LeaderLostError", "PassedContext", "Passer", "is_read", "kept"]
 
 HOLD_S = 2.0
 FORWARDED_PEER = "x-raftmq-peer"
@@ -102,6 +102,12 @@ class PassedContext:
     def time_remaining(self) -> float | None:
         """In s, until the client gives up."""
         return None if self._deadline_s is None else self._deadline_s - asyncio.get_running_loop().time()
+
+
+def kept(context: Context) -> PassedContext:
+    """What a context says now, for work that may outlive its call. gRPC's own, asked after its call's end, ends the process."""
+    left_s = cast("float | None", context.time_remaining())
+    return PassedContext(_headers(context), None if left_s is None else asyncio.get_running_loop().time() + left_s)
 
 
 class _Hold:

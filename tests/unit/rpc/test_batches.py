@@ -12,6 +12,7 @@ from mq.broker.outcomes import Sent
 from mq.client.encoding import MessageEncoder
 from mq.core.errors import Code
 from mq.proto import broker_v1_pb2 as pb
+from mq.raft.errors import NotLeaderError
 from mq.rpc.backend import AdminPort, SendingPort
 from mq.rpc.batches import BatchHandlers
 from mq.rpc.handling import Context
@@ -36,10 +37,21 @@ class PickyContext:
 
     def __init__(self, *, gone_after: int = 1 << 30) -> None:
         self.written: list[pb.BatchSent] = []
-        self.writes = 0
+        self.writes, self.is_over = 0, False
         self._is_writing, self._gone_after = False, gone_after
 
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    def time_remaining(self) -> float | None:
+        return None
+
+    def peer(self) -> str:
+        assert not self.is_over, "gRPC's own context ends the process here"
+        return "ipv4:127.0.0.1:1"
+
     async def write(self, answer: bytes) -> None:
+        assert not self.is_over, "a call that has ended"
         if self._is_writing or self.writes >= self._gone_after:
             raise grpc.aio.InternalError("TOO_MANY_OPERATIONS")
         self._is_writing = True
@@ -90,3 +102,40 @@ async def test_a_client_that_left_is_no_error() -> None:
     gc.collect()  # a task's error that nobody asked for is reported when the task goes
     assert len(context.written) < 10
     assert unhandled == []
+
+
+class NoLeader:
+    """A store on a node that does not lead."""
+
+    async def send_batch(self, batch: OutgoingBatch) -> Sent:
+        raise NotLeaderError(None)
+
+
+async def test_what_waits_for_a_leader_does_not_touch_a_stream_that_has_ended() -> None:
+    """The door of a node was closed while frames were held; when a leader was known, they asked the dead call for its peer."""
+    context, is_held, leader_is_known, touched = PickyContext(), asyncio.Event(), asyncio.Event(), []
+
+    async def pass_on(raw: bytes, told: Context) -> bytes:
+        is_held.set()
+        try:
+            await leader_is_known.wait()
+        finally:
+            touched.append(told.peer())
+        return pb.BatchSent(code=int(Code.OK)).SerializeToString()
+
+    async def requests() -> AsyncIterator[bytes]:
+        yield frames_of(1)[0]
+        await asyncio.Event().wait()
+
+    handlers = BatchHandlers(cast("SendingPort", NoLeader()), cast("AdminPort", None))
+    handlers.pass_on = pass_on
+    stream = asyncio.create_task(handlers.send_batches(requests(), cast("Context", context)))
+    await asyncio.wait_for(is_held.wait(), 10)
+    stream.cancel()
+    await asyncio.wait([stream])
+    context.is_over = True
+    leader_is_known.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert touched == ["ipv4:127.0.0.1:1"], "what it was told at the beginning"
+    assert context.written == []
