@@ -197,6 +197,8 @@ def _status(cluster: "Cluster", is_json: bool) -> None:  # noqa: FBT001 - click 
 def _start(cluster: "Cluster", node: str) -> None:
     """Start NODE again, and what lies between the nodes; wait until it serves, if its group can have a leader."""
     name = _node_name(cluster, node)
+    if node.startswith("leader"):
+        _check_is(cluster, name, "stopped")
     if cluster.start(name):
         note(f"{name} serves")
         return
@@ -206,14 +208,26 @@ def _start(cluster: "Cluster", node: str) -> None:
     note(f"{name} runs, but its group has no leader ({running} of {len(members)} nodes run): it turns clients away until it has")
 
 
-def _verb(name: str, done: str, text: str) -> None:
-    """Adds a command that does one thing to one node."""
+def _check_is(cluster: "Cluster", name: str, state: str) -> None:
+    """What was done to a leader is undone by its name: another one leads by now. Raises: ClusterError naming those that are."""
+    from mq.cluster.errors import ClusterError  # noqa: PLC0415
+
+    states = {node.name: node.state for node in cluster.status().nodes}
+    if states.get(name, state) != state:
+        those = ", ".join(node for node, found in states.items() if found == state) or "none"
+        raise ClusterError(f"{name} is not {state}; {state} now: {those}")
+
+
+def _verb(name: str, done: str, text: str, *, of: str = "") -> None:
+    """Adds a command that does one thing to one node. of: the state that the node has to be in."""
 
     @cluster_command.command(name, help=text)
     @_with_cluster
     @click.argument("node")
     def command(cluster: "Cluster", node: str) -> None:
         found = _node_name(cluster, node)
+        if of:
+            _check_is(cluster, found, of)
         getattr(cluster, name)(found)
         note(f"{found} {done}")
 
@@ -221,7 +235,7 @@ def _verb(name: str, done: str, text: str) -> None:
 _verb("stop", "is stopped", "End NODE in good order (SIGTERM): it hands leadership over first.")
 _verb("kill", "is killed", "End NODE at once (SIGKILL).")
 _verb("pause", "is paused", "Let NODE stand still (SIGSTOP), with all its connections open.")
-_verb("resume", "goes on", "Let a paused NODE go on (SIGCONT).")
+_verb("resume", "goes on", "Let a paused NODE go on (SIGCONT).", of="paused")
 _verb("isolate", "is cut off from its group", "Cut NODE off from all others of its group.")
 
 

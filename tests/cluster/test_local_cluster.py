@@ -325,6 +325,16 @@ def test_a_paused_node_stands_still_until_it_is_resumed(cluster: LocalCluster) -
     assert tell(clients(cluster)["broker-a-3"], do="describe")["node"] == 3
 
 
+def test_to_resume_a_node_that_runs_is_refused_and_says_which_ones_stand_still(cluster: LocalCluster) -> None:
+    """As after `pause leader`: another node leads by the time of `resume leader`."""
+    cluster.pause("broker-a-3")
+    refused = run_mq("cluster", "resume", "broker-a-1", "--dir", str(cluster.folder))
+    assert refused.code == 1
+    assert "broker-a-1 is not paused; paused now: broker-a-3" in refused.err
+    assert run_mq("cluster", "resume", "broker-a-3", "--dir", str(cluster.folder)).code == 0
+    assert states(cluster) == ["running"] * 3
+
+
 def test_without_sigstop_pausing_is_refused_in_words(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "can_pause", lambda: False)
     with pytest.raises(ClusterError, match=r"this system cannot pause processes \(there is no SIGSTOP\)"):
