@@ -29,7 +29,7 @@ class PeerTimes(NamedTuple):
 
     connect_s: float = 1.0
     greeting_s: float = 2.0
-    ping_s: float = 0.5
+    ping_s: float = 0.75
     silent_pings_max: int = 3
     retry_s_min: float = 0.02
     retry_s_max: float = 0.5
