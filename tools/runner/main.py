@@ -14,7 +14,7 @@ from tools.runner.say import SetupError, say
 __all__ = ["LATER", "main"]
 
 LATER = {
-    "lab": "The labs come with the course material of stage 1; `course.toml` lists them.",
+    "lab": "`.venv/bin/mq lab list` shows the labs that are there; the others come with the course material of stage 1.",
     "course": "The course (cluster, console and notebooks in one) comes with the course material of stage 1.",
 }
 """Commands that are promised and not there yet, and when they come."""
