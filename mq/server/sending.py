@@ -11,6 +11,7 @@ from mq.broker.outcomes import Sent
 from mq.broker.state import DEAD_LETTER_PREFIX, Topic
 from mq.core.errors import Code, RefusedError
 from mq.core.message import MessageKind, Permission
+from mq.raft.errors import NotLeaderError
 from mq.server.node import BrokerNode
 from mq.server.space import SpaceGuard
 
@@ -113,7 +114,9 @@ class Sender:
         return outcome
 
     async def send_batch(self, batch: OutgoingBatch) -> Sent:
-        """Store one batch in one queue. Raises: RefusedError."""
+        """Store one batch in one queue. Raises: RefusedError; NotLeaderError, before an old state refuses anything."""
+        if not self._node.reign.is_here:
+            raise NotLeaderError(self._node.reign.leader)
         topic = await self.writable_topic(batch.topic, batch.kind)
         queue_id = batch.queue_id
         if queue_id >= len(topic.queues) or queue_id < -1:

@@ -99,7 +99,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_hidden_shows_through_man
     assert history.lost_receives_messages > 0
     assert any(ack.outcome is Outcome.UNKNOWN for ack in history.acks)
     assert sum(one.attempt > 1 for one in history.deliveries) > 20
-    assert len(broker.segments()) > KILLS
+    assert len(broker.segments()) > KILLS // 2
     assert sum(start["snapshot"] > 0 for start in broker.opened()) > KILLS // 2
     assert all(start["scanned"] < 4 << 20 for start in broker.opened())
 

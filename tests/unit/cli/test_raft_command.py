@@ -166,7 +166,10 @@ def test_the_rate_is_of_the_time_between_two_looks(broker: FakeNode, monkeypatch
         assert group.look()[0].per_s == 25.0
 
 
-def test_the_live_picture_shows_the_nodes_and_what_the_leader_knows(broker: FakeNode, follower: FakeNode) -> None:
+def test_the_live_picture_shows_the_nodes_and_what_the_leader_knows(
+    broker: FakeNode, follower: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     broker.state.learners.append(4)
     with GroupWatch(broker.endpoint) as group:
         lines = group.look()
@@ -179,6 +182,11 @@ def test_the_live_picture_shows_the_nodes_and_what_the_leader_knows(broker: Fake
     assert "replicate" in shown
     assert "replicate" not in without
     assert follower.endpoint in shown
+    monkeypatch.setenv("COLUMNS", "80")
+    console.print(picture(lines, has_peers=True))
+    narrow = console.export_text()
+    assert follower.endpoint not in narrow
+    assert max(map(len, narrow.splitlines())) <= 80
 
 
 def test_a_node_on_its_way_into_its_group_is_shown_so(broker: FakeNode, mq: Mq) -> None:
