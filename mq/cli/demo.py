@@ -75,7 +75,7 @@ def _summary(demo: Demo) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Show the demo; 0 when no send failed and nothing acknowledged was lost."""
     parser = argparse.ArgumentParser(prog="run.py demo", description=__doc__)
-    parser.add_argument("--count", type=_count, default=2000, help=f"orders to send, {_COUNT_MIN} or more (2000)")
+    parser.add_argument("--count", type=_count, default=1200, help=f"orders to send, {_COUNT_MIN} or more (1200)")
     parser.add_argument(
         "--dir",
         type=Path,
