@@ -69,7 +69,7 @@ def picture(lines: "Sequence[NodeLine]", *, has_peers: bool) -> "RenderableType"
     shown = [number for number, name in enumerate(COLUMNS) if name not in hidden]
     leader = leader_of(lines)
     title = "no leader answers" if leader is None else f"{leader.name}: {members_text(leader)}"
-    cells = [([row_of(line)[number] for number in shown], _style(line)) for line in lines]
+    cells = [([row[number] for number in shown], _style(line)) for line in lines for row in (row_of(line),)]
     parts = [title, _table([COLUMNS[number] for number in shown], cells)]
     if has_peers and leader is not None:
         rows = [

@@ -17,7 +17,17 @@ from mq.core.errors import MqError
 from mq.rpc.methods import Cardinality, Method
 from mq.rpc.status import code_for, code_for_language, text_for
 
-__all__ = ["Context", "Handler", "Refuse", "client_id_of", "generic_handler", "guarded", "headers_of", "log_failure"]
+__all__ = [
+    "Context",
+    "Handler",
+    "Refuse",
+    "client_id_of",
+    "generic_handler",
+    "guarded",
+    "headers_of",
+    "language_of",
+    "log_failure",
+]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, Context], Any]
@@ -37,6 +47,11 @@ def client_id_of(context: Context) -> str:
         if key == "x-mq-client-id" and isinstance(value, str):
             return value
     return ""
+
+
+def language_of(context: Context) -> str:
+    """The client's language, as it says itself in `x-mq-language`; empty when it does not."""
+    return headers_of(context).get("x-mq-language", "")
 
 
 def log_failure(name: str, error: BaseException) -> None:
@@ -81,7 +96,7 @@ def guarded(
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             log_failure(name, error)
-            code = code_for_language(code_for(error), headers_of(context).get("x-mq-language", ""))
+            code = code_for_language(code_for(error), language_of(context))
             return refuse(name, code, text_for(error)).SerializeToString()
         return answer
 

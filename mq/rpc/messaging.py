@@ -21,7 +21,7 @@ from mq.raft.errors import NotLeaderError
 from mq.rpc import validate
 from mq.rpc.backend import AdminPort, ClientsPort, DeliveryPort, SendingPort
 from mq.rpc.endings import delivered_now, nothing_new
-from mq.rpc.handling import Context, Handler, client_id_of, headers_of, log_failure
+from mq.rpc.handling import Context, Handler, client_id_of, headers_of, language_of, log_failure
 from mq.rpc.methods import MESSAGING
 from mq.rpc.routes import RouteBook
 from mq.rpc.settings import CONSUMERS, answer_settings
@@ -90,7 +90,7 @@ class MessagingHandlers:
         request = parse(pb.QueryRouteRequest, raw)
         validate.check_topic(request.topic.name)
         topic = self._admin.topic(request.topic.name)
-        queues = self._routes.queues(topic, request.topic, headers_of(context).get("x-mq-language", ""))
+        queues = self._routes.queues(topic, request.topic, language_of(context))
         return pb.QueryRouteResponse(status=ok(), message_queues=queues).SerializeToString()
 
     async def query_assignment(self, raw: bytes, context: Context) -> bytes:
@@ -103,7 +103,7 @@ class MessagingHandlers:
         if not topic.permission.is_readable:
             raise RefusedError(Code.FORBIDDEN, f"topic {topic.name} is not readable: it has no readable queue")
         group = next((g for g in self._admin.groups() if g.name == request.group.name), None)
-        language = headers_of(context).get("x-mq-language", "")
+        language = language_of(context)
         queues = self._routes.polled(topic, request.topic, language, is_fifo=group is not None and group.is_fifo)
         assignments = [pb.Assignment(message_queue=queue) for queue in queues]
         return pb.QueryAssignmentResponse(status=ok(), assignments=assignments).SerializeToString()
@@ -160,7 +160,7 @@ class MessagingHandlers:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             log_failure("ReceiveMessage", error)
-            code = code_for_language(code_for(error), headers_of(context).get("x-mq-language", ""))
+            code = code_for_language(code_for(error), language_of(context))
             yield pb.ReceiveMessageResponse(status=status(code, text_for(error))).SerializeToString()
             if code != Code.CLIENT_ID_REQUIRED:
                 yield delivered_now()
@@ -348,7 +348,7 @@ class MessagingHandlers:
                         stream_of = client
                         self._clients.stream_opened(client)
                     if command.WhichOneof("command") == "settings":
-                        settings = await self._settings(command.settings, client, headers_of(context).get("x-mq-language", ""))
+                        settings = await self._settings(command.settings, client, language_of(context))
                         yield pb.TelemetryCommand(status=ok(), settings=settings).SerializeToString()
                 except RefusedError as error:
                     if error.code == Code.CLIENT_ID_REQUIRED:

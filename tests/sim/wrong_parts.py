@@ -7,6 +7,7 @@ Each says in its first line what it gets wrong. They use nothing but the public 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from labs.stage1_single_node.lab1a_commit_log.wrong import higher_term_wins
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
 from mq.broker.delivery.table import Received
@@ -15,10 +16,7 @@ from mq.broker.outcomes import Acked, Outcome, Sent
 from mq.broker.state import SentIds
 from mq.broker.store.commit_log import Appended, Checkpoint, CommitLog, Recovery
 from mq.broker.store.consume_queue import QueueEntry
-from mq.broker.store.log_state import LogState
 from mq.broker.store.record import RECORD_HEADER_BYTES
-from mq.broker.store.segment import Segment
-from mq.broker.store.unsynced import UnsyncedAppends
 from mq.core.entry import Entry, EntryKind, HardState, RecordPlace
 from mq.core.ids import EntryId, LogIndex, Term
 from mq.core.ports import Create, Read, Remove, Steps, Sync, Write
@@ -125,30 +123,8 @@ class ClaimsTooMuch(CommitLog):
         """Cannot be taken back, having been called durable."""
 
 
-class _HigherTerms(LogState):
-    """See `HigherTermWins`."""
-
-    is_opening = False
-
-    def enter(
-        self, entries: Sequence[tuple[int, int]], position: int, segment: Segment, before: EntryId | None = None
-    ) -> Mapping[int, int]:
-        index, term = entries[0]
-        if self.is_opening and index <= self.last_index and term < (self.term_at(index) or 0):
-            return {}
-        return super().enter(entries, position, segment, before)
-
-
-class HigherTermWins(CommitLog):
+class HigherTermWins(higher_term_wins.CommitLog):
     """Opens a log by the rule "the higher term wins", where the later record wins. Paper: Raft, figure 8, is what breaks it."""
-
-    def recover(self, files: Mapping[str, int], checkpoint: Checkpoint | None = None) -> Steps[Recovery]:
-        self._state = state = _HigherTerms()
-        self._unsynced = UnsyncedAppends(state)
-        state.is_opening = True
-        recovery = yield from super().recover(files, checkpoint)
-        state.is_opening = False
-        return recovery
 
 
 class RemovesBeforeTheResetIsDurable(CommitLog):
