@@ -111,7 +111,9 @@ class Broker:
             self.member.join(self.node, services.passed.serve)
             self.node.on_reign.append(self.deliverer.reign_is)
             await self.member.start()
-            self._tasks.append(asyncio.create_task(self._listener.follow(self.node, self.member.is_reachable)))
+            self._tasks.append(
+                asyncio.create_task(self._listener.follow(self.node, self.member.is_reachable, self.member.opinion.is_led))
+            )
         for work in (
             self.deliverer.renewer.renew_forever,
             self.sender.release_timers_forever,

@@ -2,13 +2,14 @@
 
 A client stays on a connection that stands, whatever it is told there. So a node that hears of no leader stops listening: its
 clients go to another node of their route, and come back when they like. A node that led and heard of no quorum closes at once;
-one that only waits for an election holds calls for a while first (`mq.rpc.passing`). And one that hears of its leader but
-cannot say anything to it has nobody to pass calls on to.
+one that only waits for an election holds calls for a while first (`mq.rpc.passing`), but not when its peers follow a leader
+that it does not hear. And one that hears of its leader but cannot say anything to it has nobody to pass calls on to.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from mq.core.address import Address
 from mq.core.errors import MqError
@@ -22,8 +23,11 @@ _PATIENCE_S = 2.0
 _UNREACHED_S = 0.5
 """So long the leader may be out of reach, as while a connection is made again."""
 _LOOK_EVERY_S = 0.1
+_ASK_EVERY_S = 0.2
 _CLOSE_GRACE_S = 0.1
 _log = logging.getLogger(__name__)
+
+IsLed: TypeAlias = Callable[[], Awaitable[bool]]
 
 
 class Listener:
@@ -58,8 +62,11 @@ class Listener:
         servers, self._servers = self._servers, []
         await asyncio.gather(*(server.stop(grace_s) for server in servers))
 
-    async def follow(self, node: BrokerNode, reaches: Callable[[int], bool]) -> None:
-        """Open while a leader is known and can be reached, for ever. reaches: whether what is said to that node arrives."""
+    async def follow(self, node: BrokerNode, reaches: Callable[[int], bool], is_led: IsLed) -> None:
+        """Open while a leader is known and can be reached, for ever.
+
+        reaches: whether what is said to that node arrives. is_led: whether another node knows of a leader.
+        """
         assert node.group is not None
         now, self._reached_s = node.reign, asyncio.get_running_loop().time()
         while True:
@@ -70,7 +77,7 @@ class Listener:
             if now.leader is None:
                 # Whoever led and steps down within its term has heard of no quorum for a whole time-out.
                 has_lost_quorum = before == Reign(now.term, node.group.node_id, is_here=before.is_here)
-                await self._close_when_lost(node, now, 0.0 if has_lost_quorum else _PATIENCE_S)
+                await self._close_when_lost(node, now, is_led, 0.0 if has_lost_quorum else _PATIENCE_S)
             else:
                 self._reached_s = asyncio.get_running_loop().time()
                 if not self.is_open:
@@ -99,14 +106,35 @@ class Listener:
             _log.warning("node %d leads and cannot be reached from here: clients are turned away until it can", leader)
             await self.close(_CLOSE_GRACE_S)
 
-    async def _close_when_lost(self, node: BrokerNode, lost: Reign, patience_s: float) -> None:
+    async def _close_when_lost(self, node: BrokerNode, lost: Reign, is_led: IsLed, patience_s: float) -> None:
+        why = await self._why_lost(node, lost, is_led, patience_s)
+        if why and self.is_open:
+            _log.warning("%s: clients are turned away until a leader is known", why)
+            await self.close(_CLOSE_GRACE_S)
+
+    async def _why_lost(self, node: BrokerNode, lost: Reign, is_led: IsLed, patience_s: float) -> str:
+        """Why there is nothing more to wait for; empty when a leader is known again."""
+        assert node.group is not None
+        now_s = asyncio.get_running_loop().time
+        end_s = now_s() + patience_s
+        # Time-outs of different nodes lie so far apart: before, another one may still believe in a leader that is gone.
+        within_s = node.group.raft.election_ticks * node.group.tick_ms / 1000
+        while not await self._is_found(node, min(within_s, end_s - now_s())):
+            if now_s() >= end_s:
+                return f"no leader since term {lost.term}"
+            if await is_led() and node.reign.leader is None:
+                return "the others have a leader that is not heard here"
+            within_s = _ASK_EVERY_S
+        return ""
+
+    @staticmethod
+    async def _is_found(node: BrokerNode, within_s: float) -> bool:
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(within_s):
                 await node.until(lambda: node.reign.leader is not None)
         except TimeoutError:
-            if node.reign.leader is None and self.is_open:
-                _log.warning("no leader since term %d: clients are turned away until one is known", lost.term)
-                await self.close(_CLOSE_GRACE_S)
+            return node.reign.leader is not None
+        return True
 
     async def _reopen(self) -> None:
         try:

@@ -20,6 +20,7 @@ from mq.server.member_addresses import ANNOUNCE, AddressBook
 from mq.server.node import BrokerNode, Reign
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall, Serve
+from mq.server.second_opinion import FOLLOWS, SecondOpinion
 from mq.server.taking_part import Part, may_hear, may_say
 
 __all__ = ["Member"]
@@ -40,6 +41,7 @@ class Member:
         self._serve: Serve | None = None
         self._way: WayIn | None = None
         self._addresses: AddressBook | None = None
+        self._opinion: SecondOpinion | None = None
         self.client: Address | None = None
         self._announcing: asyncio.Task[None] | None = None
         self.network = PeerNetwork(
@@ -67,6 +69,12 @@ class Member:
         assert self._addresses is not None
         return self._addresses
 
+    @property
+    def opinion(self) -> SecondOpinion:
+        """Of the other nodes, about who leads."""
+        assert self._opinion is not None
+        return self._opinion
+
     def client_addresses(self) -> list[Address] | None:
         """As clients reach the voters; None while that is not known of all."""
         return None if self._addresses is None else self._addresses.of_clients()
@@ -80,6 +88,7 @@ class Member:
         self._node, self._serve = node, serve
         self._way = WayIn(node, self.network, self._settings.node_id, self._settings.voters, self._on_part)
         self._addresses = AddressBook(self._config, node, self.network, self.client)
+        self._opinion = SecondOpinion(node, self.network)
         node.on_reign.append(self._on_reign)
         node.on_applied.append(self._on_applied)
         node.on_replaced.append(self._dial)
@@ -126,6 +135,9 @@ class Member:
             return
         if call.name == ANNOUNCE:
             await self.addresses.answer(call)
+            return
+        if call.name == FOLLOWS:
+            await self.opinion.answer(call)
             return
         assert self._serve is not None
         await self._serve(call)

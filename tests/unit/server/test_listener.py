@@ -1,7 +1,7 @@
 """When the door for clients closes and opens: at once without a quorum, after a while without a leader, never for a hand-over."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Container
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from mq.server import listener as module
+from mq.server.core import GroupSettings
 from mq.server.listener import Listener
 from mq.server.node import BrokerNode, Reign
 from tests.unit.server.eventually import until
@@ -21,7 +22,8 @@ class Node:
     """What a listener sees of a node."""
 
     def __init__(self, reign: Reign) -> None:
-        self.reign, self.group = reign, SimpleNamespace(node_id=OWN)
+        self.reign = reign
+        self.group = GroupSettings(node_id=OWN, voters=(1, 2, 3), tick_ms=1)
         self._changed = asyncio.Event()
 
     def becomes(self, reign: Reign) -> None:
@@ -53,9 +55,17 @@ class Door(Listener):
 
 
 @asynccontextmanager
-async def following(reign: Reign, unreached: Container[int] = ()) -> AsyncIterator[tuple[Node, Door]]:
-    node, door = Node(reign), Door()
-    task = asyncio.create_task(door.follow(cast(BrokerNode, node), lambda other: other not in unreached))
+async def following(
+    reign: Reign, unreached: Container[int] = (), peers_are_led: Sequence[bool] = (False,)
+) -> AsyncIterator[tuple[Node, Door]]:
+    """peers_are_led: what the others answer, one after the other; the last one for ever."""
+    node, door, answers = Node(reign), Door(), list(peers_are_led)
+
+    async def is_led() -> bool:
+        await asyncio.sleep(0)
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    task = asyncio.create_task(door.follow(cast(BrokerNode, node), lambda other: other not in unreached, is_led))
     await asyncio.sleep(0)
     yield node, door
     task.cancel()
@@ -104,6 +114,31 @@ async def test_a_node_without_a_leader_turns_its_clients_away_when_its_patience_
         node.becomes(NONE_LEADS)
         await until(lambda: not door.has_clients)
         assert not door.has_clients
+
+
+async def test_a_node_whose_peers_follow_a_leader_turns_its_clients_away_before_its_patience_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_S", 3600.0)
+    monkeypatch.setattr(module, "_ASK_EVERY_S", 0.001)
+    async with following(Reign(3, 2, is_here=False), peers_are_led=[False, False, True]) as (node, door):
+        node.becomes(NONE_LEADS)
+        await until(lambda: not door.has_clients)
+        assert not door.has_clients
+        node.becomes(Reign(3, 2, is_here=False))
+        await until(lambda: door.has_clients)
+        assert door.has_clients
+
+
+async def test_peers_are_asked_only_when_their_own_time_outs_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_S", 3600.0)
+    async with following(Reign(3, 2, is_here=False), peers_are_led=[True]) as (node, door):
+        node.group = GroupSettings(node_id=OWN, voters=(1, 2, 3), tick_ms=1000)
+        node.becomes(NONE_LEADS)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await until(lambda: not door.has_clients)
+        assert door.has_clients, "they may believe in the dead leader still"
 
 
 async def test_a_node_that_hears_its_leader_but_cannot_reach_it_turns_clients_away_until_it_can(
