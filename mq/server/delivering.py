@@ -19,6 +19,7 @@ from mq.broker.state import MAX_ATTEMPTS, Group, dead_letter_topic
 from mq.core.errors import Code, DamageError, FormatError, MqError, NotServingError, RefusedError, StateError
 from mq.core.ids import QueueOffset
 from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
+from mq.raft.errors import NotLeaderError
 from mq.server.clients import Clients
 from mq.server.node import BrokerNode, Reign
 from mq.server.renewing import Renewer
@@ -106,13 +107,14 @@ class Deliverer:
         command = c.ReceiveMessages(
             log_ms, wall_ms, group, topic, wish.client, wish.attempt_id, renews, log_ms + span_ms, choice.picks
         )
-        self.picker.reserve(group, topic, choice.picks)
+        picker = self.picker  # another reign has another one
+        picker.reserve(group, topic, choice.picks)
         try:
             future = self._node.propose(command)
-        except NotServingError:
-            self.picker.release(group, topic, choice.picks)
+        except (NotServingError, NotLeaderError):
+            picker.release(group, topic, choice.picks)
             raise
-        future.add_done_callback(lambda _: self.picker.release(group, topic, choice.picks))
+        future.add_done_callback(lambda _: picker.release(group, topic, choice.picks))
         try:
             received = await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -162,7 +164,10 @@ class Deliverer:
             self.give_back(group, topic, received.delivered)
 
     def give_back(self, group: str, topic: str, delivered: Iterable[Delivered]) -> None:
-        """Messages that never reached their consumer become visible at once, and the delivery does not count."""
+        """Messages that never reached their consumer become visible at once, and the delivery does not count.
+
+        Where that cannot be written here any more they come back when their invisible time is over.
+        """
         for one in delivered:
             log_ms, wall_ms = self._node.stamps()
             try:
@@ -171,7 +176,7 @@ class Deliverer:
                         log_ms, wall_ms, group, topic, one.queue_id, one.offset, one.stamp, log_ms, is_counted=False
                     )
                 )
-            except NotServingError:
+            except (NotServingError, NotLeaderError):
                 return
             future.add_done_callback(_ignore)
 

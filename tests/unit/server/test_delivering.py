@@ -13,11 +13,12 @@ from mq.broker.batch import AppendMessages
 from mq.broker.exchange import DeliveredMessage, ReceiveWish
 from mq.core.errors import Code, DamageError, RefusedError
 from mq.core.limits import CLIENT_LIFETIME_MS, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
+from mq.raft.errors import NotLeaderError
 from mq.server import renewing
 from mq.server.clients import Clients
 from mq.server.delivering import Deliverer
 from mq.server.disk import FileDisk
-from mq.server.node import BrokerNode
+from mq.server.node import BrokerNode, Reign
 from tests.unit.server.eventually import until
 
 
@@ -206,6 +207,52 @@ async def test_a_poll_that_is_cancelled_when_it_was_woken_leaves_the_message_to_
     await kitchen.send("1")
     polls[0].cancel()
     assert len(await asyncio.wait_for(polls[1], 10)) == 1
+
+
+async def test_a_poll_that_is_cancelled_when_its_node_lost_its_leadership_gives_nothing_back_and_fails_nothing(
+    kitchen: Kitchen,
+) -> None:
+    failures: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context["message"]))
+    await kitchen.send("1")
+    await kitchen.deliverer.make_group("g")
+    handed_out = asyncio.Event()
+
+    def leaves(command: c.Command, _outcome: object) -> None:
+        if isinstance(command, c.ReceiveMessages):
+            kitchen.node.reign = Reign(2, 2, is_here=False)
+            handed_out.set()
+
+    kitchen.node.on_applied.append(leaves)
+    poll = asyncio.create_task(kitchen.receive(invisible_ms=60_000))
+    await until(lambda: kitchen.node.has_pending)
+    poll.cancel()
+    await handed_out.wait()
+    with contextlib.suppress(asyncio.CancelledError):
+        await poll
+    await until(lambda: not kitchen.node.has_pending)
+    await asyncio.sleep(0)
+    assert failures == []
+    assert set(kitchen.deadlines()) == {0}, "it comes back when its time is over"
+
+
+async def test_a_node_that_lost_its_leadership_while_it_chose_keeps_nothing_reserved(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kitchen.send("1")
+    leads, stamps = kitchen.node.reign, kitchen.node.stamps
+
+    def stamps_at_the_last_moment() -> tuple[int, int]:
+        kitchen.node.reign = Reign(2, 2, is_here=False)
+        return stamps()
+
+    await kitchen.deliverer.make_group("g")
+    monkeypatch.setattr(kitchen.node, "stamps", stamps_at_the_last_moment)
+    with pytest.raises(NotLeaderError):
+        await kitchen.receive(invisible_ms=60_000)
+    monkeypatch.undo()
+    kitchen.node.reign = leads
+    assert [message.offset for message in await kitchen.receive(invisible_ms=60_000)] == [0]
 
 
 async def test_silent_clients_are_forgotten(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
