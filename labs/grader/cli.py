@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from labs.grader.cli_class import release_command
+from labs.grader.cli_types import lab_argument
 from labs.grader.files import as_data, write_files
 from labs.grader.grading import PRACTICE, grade_of, in_a_process
-from labs.grader.lab import Lab, LabError, all_labs, find_lab
+from labs.grader.lab import Lab, LabError, all_labs, find_lab, is_for_students
 from labs.grader.report import closing_lines, failure_lines, outcome_line
 from labs.grader.result import Grade, Outcome
 from labs.grader.seeds import Seeds
@@ -23,17 +25,6 @@ _WORK = Path("work")
 _RESULTS = _WORK / "results"
 
 
-class _LabType(click.ParamType[Lab]):
-    name = "lab"
-
-    def convert(self, value: Lab | str, param: click.Parameter | None, ctx: click.Context | None) -> Lab:
-        try:
-            return value if isinstance(value, Lab) else find_lab(value.lower())
-        except LabError as error:
-            self.fail(str(error), param, ctx)
-
-
-_lab = click.argument("lab", type=_LabType())
 _path = click.argument("path", type=click.Path(path_type=Path), required=False)
 _output = click.option(
     "-o", "--output", type=click.Choice(["table", "json"], case_sensitive=False), default="table", show_default=True
@@ -72,7 +63,7 @@ def _list(output: str) -> None:
 
 
 @lab_command.command("start")
-@_lab
+@lab_argument
 @_dir
 def _start(lab: Lab, folder: Path) -> int:
     """Copy a lab's skeleton into your work folder."""
@@ -90,12 +81,15 @@ def _start(lab: Lab, folder: Path) -> int:
 
 
 @lab_command.command("catch-up")
-@_lab
+@lab_argument
 @_dir
 def _catch_up(lab: Lab, folder: Path) -> int:
     """Write a working solution of a lab, as a base for the next one. Your own work stays as it is."""
     from labs.grader.skeleton import solution_of, write_all  # noqa: PLC0415 - for this command only
 
+    if is_for_students():
+        note("there is no solution in a repository for students; ask your teacher for one")
+        return _FAILED
     target = folder / lab.id
     if target.exists():
         target = folder / f"{lab.id}_reference"
@@ -118,7 +112,7 @@ def _submission_of(lab: Lab, path: Path | None) -> Submission:
 
 
 @lab_command.command("check")
-@_lab
+@lab_argument
 @_path
 @click.option("--all", "is_all", is_flag=True, help="Run every test, also when one failed.")
 def _check(lab: Lab, path: Path | None, is_all: bool) -> int:  # noqa: FBT001 - click calls it so
@@ -156,7 +150,7 @@ def _told(lab: Lab, grade: Grade, failed: list[Outcome]) -> int:
 
 
 @lab_command.command("grade")
-@_lab
+@lab_argument
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--seed", type=int, help="The course's key as a number; else it is taken from MQ_COURSE_KEY.")
 @click.option("--container", "is_container", is_flag=True, help="For marks: in a container. Else it is practice.")
@@ -225,3 +219,6 @@ def _replay(token: str, path: Path | None) -> int:
         write_files(_RESULTS / lab.id, grade)
         print_line(f"picture:   {_RESULTS / lab.id / 'report.html'}")
     return _FAILED
+
+
+lab_command.add_command(release_command)

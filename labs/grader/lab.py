@@ -11,9 +11,11 @@ from typing import NamedTuple
 from labs.grader.seams import Seam
 from labs.grader.suite import Suite
 
-__all__ = ["LABS", "Blank", "Lab", "LabError", "all_labs", "find_lab"]
+__all__ = ["LABS", "STUDENT_MARK", "Blank", "Lab", "LabError", "all_labs", "find_lab", "has_reference", "is_for_students"]
 
 LABS = Path(__file__).resolve().parent.parent
+STUDENT_MARK = "student.toml"
+"""Lies in the folder `labs` of a repository that `mq lab release` made."""
 
 
 class LabError(Exception):
@@ -70,6 +72,19 @@ class Lab:
         found = importlib.import_module(self.suite_module).SUITE
         assert isinstance(found, Suite)
         return found
+
+
+def is_for_students() -> bool:
+    """Whether this is a repository that was made for students: without solutions."""
+    return (LABS / STUDENT_MARK).is_file()
+
+
+@cache
+def has_reference() -> bool:
+    """Whether what the labs ask for can be run here, be it sealed."""
+    if not is_for_students():
+        return True
+    return tomllib.loads((LABS / STUDENT_MARK).read_text(encoding="utf-8")).get("reference") == "sealed"
 
 
 @cache

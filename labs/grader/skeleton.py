@@ -18,7 +18,7 @@ from pathlib import Path
 from labs.grader.box import ROOT
 from labs.grader.lab import Blank, Lab
 
-__all__ = ["blanked", "skeleton_of", "solution_of", "write_all"]
+__all__ = ["blanked", "hollow_of", "skeleton_of", "solution_of", "taken_out", "write_all"]
 
 _DOOR = '''"""The files of this folder are imported as `{package}`, wherever the folder lies. Nothing to be done here.
 
@@ -50,8 +50,8 @@ def _functions(tree: ast.Module) -> dict[str, _Function]:
     return found
 
 
-def blanked(source: str, blanks: Iterable[Blank], lab: str) -> str:
-    """The source with the bodies of these functions taken out. Raises: ValueError for one that is not there."""
+def _places(source: str, blanks: Iterable[Blank], lab: str) -> list[tuple[int, int, int, str]]:
+    """First and last line of what is taken out, from 1, its indent, and the function's name. Raises: ValueError."""
     lines = source.split("\n")
     functions = _functions(ast.parse(source))
     places = []
@@ -66,9 +66,38 @@ def blanked(source: str, blanks: Iterable[Blank], lab: str) -> str:
                 raise ValueError(f"{lab}: no statement of {blank.name} begins with {blank.begins!r}")
             body = body[begins[0] :]
         places.append((body[0].lineno, function.end_lineno or 0, body[0].col_offset, blank.name))
-    for first, last, indent, name in sorted(places, reverse=True):
+    return sorted(places, reverse=True)
+
+
+def blanked(source: str, blanks: Iterable[Blank], lab: str) -> str:
+    """The source with the bodies of these functions taken out. Raises: ValueError for one that is not there."""
+    lines = source.split("\n")
+    for first, last, indent, name in _places(source, blanks, lab):
         lines[first - 1 : last] = [f'{" " * indent}raise NotImplementedError("{lab}: {name}")']
     return "\n".join(lines)
+
+
+def _blanks_in(lab: Lab, source: str) -> list[Blank]:
+    return [blank for blank in lab.blanks if blank.name in _functions(ast.parse(source))]
+
+
+def taken_out(lab: Lab) -> dict[str, list[str]]:
+    """The lines that a student has to find, by the name of the function."""
+    found = {}
+    for reference in lab.files.values():
+        source = (ROOT / reference).read_text(encoding="utf-8")
+        for first, last, _, name in _places(source, _blanks_in(lab, source), lab.spoken):
+            found[name] = source.split("\n")[first - 1 : last]
+    return found
+
+
+def hollow_of(lab: Lab) -> dict[str, str]:
+    """The reference's own files, from the root, with the bodies taken out, and all else as it is."""
+    made = {}
+    for reference in lab.files.values():
+        source = (ROOT / reference).read_text(encoding="utf-8")
+        made[reference] = blanked(source, _blanks_in(lab, source), lab.spoken)
+    return made
 
 
 def _turned(source: str, files: Mapping[str, str], package: str) -> str:

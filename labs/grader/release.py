@@ -1,0 +1,151 @@
+"""A repository for students: what they need to do the labs, and nothing that does them.
+
+Taken are the files that git knows, by `_TAKEN`. Not among them: the right and wrong solutions, the tests of the repository, the
+history. The files of `mq` that a lab asks for are *sealed*: the broker and the lessons run with them, but nobody can read them or
+find a line of them by searching. Sealing is a curtain, no lock (docs/decisions/015); `Kind.NONE` leaves the bodies out, and then
+a broker runs with a student's own log only.
+"""
+
+import ast
+import base64
+import subprocess
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from labs.grader.box import ROOT
+from labs.grader.lab import STUDENT_MARK, Lab, all_labs, is_for_students
+from labs.grader.skeleton import hollow_of
+from labs.grader.survivors import Survivor, survivors
+
+__all__ = ["Kind", "ReleaseError", "release"]
+
+_TAKEN = (
+    *("run.py", "pyproject.toml", "uv.lock", "LICENSE", "course.toml", ".gitignore", "requirements/"),
+    *("tools/__init__.py", "tools/runner/", "mq/", "lessons/", "docs/glossary.md"),
+    *("labs/__init__.py", "labs/grader/"),
+)
+_TAKEN_OF_A_LAB = ("README.md", "lab.toml", "skeleton/")
+"""And the modules of its tests, which lie flat in its folder."""
+_MARK = "# Made by `mq lab release`: what is sealed, or left out, is what the labs ask for.\n"
+_SURVIVORS_SHOWN = 8
+_SEALED_CHARS = 120
+_SEALED = '''"""What you write in {lab}. The one that works is sealed, so that the broker and the lessons run before yours does.
+
+Where your code is graded it is not there at all. `mq broker --parts work/{id}` runs the broker with yours.
+"""
+
+import base64
+import zlib
+
+_SEALED = """
+{data}
+"""
+exec(compile(zlib.decompress(base64.b85decode(_SEALED.replace("\\n", ""))), "sealed", "exec"), globals())
+'''
+
+
+class Kind(StrEnum):
+    """What stands in the place of the modules that a lab asks for."""
+
+    SEALED = "sealed"
+    NONE = "none"
+
+
+class ReleaseError(Exception):
+    """There is no release, and the folder is as it was or must be thrown away."""
+
+
+def release(folder: Path, labs: Sequence[Lab], kind: Kind = Kind.SEALED) -> int:
+    """Write the repository. Returns the number of files. Raises: ReleaseError, also when a line of a solution is in it."""
+    if is_for_students():
+        raise ReleaseError("this is a repository for students already; release from the whole one")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ReleaseError(f"{folder} is there already, and not empty")
+    if folder.resolve().is_relative_to(ROOT) and folder.resolve().relative_to(ROOT).parts[:1] != ("work",):
+        raise ReleaseError(f"{folder} is inside of this repository; give one outside")
+    instead = dict(_instead(all_labs(), kind))
+    count = 0
+    for name in _names(labs):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = instead.get(name)
+        target.write_bytes((ROOT / name).read_bytes() if text is None else text.encode())
+        count += 1
+    (folder / "README.md").write_text(_readme(labs), encoding="utf-8")
+    listed = ", ".join(f'"{lab.id}"' for lab in labs)
+    mark = f'{_MARK}reference = "{kind}"\nlabs = [{listed}]\n'
+    (folder / "labs" / STUDENT_MARK).write_text(mark, encoding="utf-8")
+    if found := survivors(folder, all_labs()):
+        raise ReleaseError(_told(found, folder))
+    return count + 2
+
+
+def _names(labs: Iterable[Lab]) -> Iterator[str]:
+    folders = [lab.folder.relative_to(ROOT).as_posix() for lab in labs]
+    for name in _tracked():
+        if name.startswith(_TAKEN):
+            yield name
+            continue
+        for folder in folders:
+            inside = name.removeprefix(f"{folder}/")
+            if inside != name and (inside.startswith(_TAKEN_OF_A_LAB) or (inside.endswith(".py") and "/" not in inside)):
+                yield name
+
+
+def _tracked() -> list[str]:
+    """Files of the repository, from the root."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed command
+    except FileNotFoundError as error:
+        raise ReleaseError("a release needs git: what it knows is what is taken") from error
+    if done.returncode:
+        raise ReleaseError(f"git does not know the files of {ROOT}: {done.stderr.strip()[:200]}")
+    names = sorted(set(done.stdout.split("\0")) - {""})
+    return [name for name in names if (ROOT / name).is_file() and not (ROOT / name).is_symlink()]
+
+
+# --- what takes the place of the reference
+
+
+def _instead(labs: Iterable[Lab], kind: Kind) -> Iterator[tuple[str, str]]:
+    for lab in labs:
+        if kind is Kind.NONE:
+            yield from hollow_of(lab).items()
+            continue
+        for reference in lab.files.values():
+            yield reference, _sealed((ROOT / reference).read_text(encoding="utf-8"), lab)
+
+
+def _sealed(source: str, lab: Lab) -> str:
+    """A module that does the same and tells nothing: without comments and docstrings, packed."""
+    packed = base64.b85encode(zlib.compress(ast.unparse(_mute(ast.parse(source))).encode(), 9)).decode()
+    lines = [packed[at : at + _SEALED_CHARS] for at in range(0, len(packed), _SEALED_CHARS)]
+    return _SEALED.format(lab=lab.spoken, id=lab.id, data="\n".join(lines))
+
+
+def _mute(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            kept = [each for each in node.body if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))]
+            node.body = kept or [ast.Pass()]
+    return tree
+
+
+# --- what is said
+
+
+def _told(found: Sequence[Survivor], folder: Path) -> str:
+    lines = [f"  {one.file}:{one.line}  ({one.function})  {one.text.splitlines()[0][:80]}" for one in found[:_SURVIVORS_SHOWN]]
+    more = f"\n  and {len(found) - len(lines)} more" if len(found) > len(lines) else ""
+    return f"lines of a solution are in {folder}, which must not be given out:\n" + "\n".join(lines) + more
+
+
+def _readme(labs: Sequence[Lab]) -> str:
+    text = (Path(__file__).parent / "for_students.md").read_text(encoding="utf-8")
+    rows = [
+        f"| `{lab.short}` | [{lab.title}]({lab.folder.relative_to(ROOT).as_posix()}/README.md) | {lab.hours} |" for lab in labs
+    ]
+    return text.replace("{labs}", "\n".join(rows)).replace("{first}", labs[0].short).replace("{id}", labs[0].id)

@@ -1,0 +1,120 @@
+"""The repository for students: it works, and it does not hold what they are to find."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from labs.grader.lab import all_labs
+from labs.grader.release import Kind, ReleaseError, release
+from labs.grader.skeleton import solution_of, taken_out, write_all
+from labs.grader.survivors import survivors
+from tests.cluster.broker_process import BrokerProcess, run_mq
+from tests.labs.helpers import LAB1A, ROOT
+from tests.labs.test_in_the_broker import organ_of
+
+LAB = "labs/stage1_single_node/lab1a_commit_log"
+MQ = "import sys; from mq.cli.main import main; sys.exit(main(sys.argv[1:]))"
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("release") / "students"
+    assert release(folder, all_labs()) > 300
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`mq lab` as a student of that folder has it."""
+    command = [sys.executable, "-c", MQ, "lab", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+
+
+def test_it_holds_what_a_student_needs_and_no_solutions(released: Path) -> None:
+    names = {file.relative_to(released).as_posix() for file in released.rglob("*") if file.is_file()}
+    assert {"run.py", "pyproject.toml", "README.md", f"{LAB}/README.md", f"{LAB}/lab.toml", f"{LAB}/skeleton/scan.py"} <= names
+    assert {f"{LAB}/sentences.py", f"{LAB}/suite.py", "labs/grader/running.py", "mq/server/host.py"} <= names
+    kept_back = ("/wrong/", "/right/", "/solution/", "KILLS.md", "kills.json", "__pycache__", ".git/", "stage3_raft")
+    assert not [name for name in names for part in kept_back if part in name]
+    assert not [name for name in names if name.startswith(("tests/", "bench/", "docs/decisions"))]
+    text = (released / "README.md").read_text()
+    assert "mq lab start lab1a" in text
+    assert "{" not in text.replace("{labs}", "{"), "all places are filled in"
+
+
+def test_no_line_of_a_solution_survives_and_one_that_did_is_found(released: Path, tmp_path: Path) -> None:
+    assert survivors(released, all_labs()) == []
+    body = taken_out(LAB1A)["UnsyncedAppends.synced"]
+    for file in LAB1A.files.values():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(released / file, tmp_path / file)
+    (tmp_path / "lesson.ipynb").write_text(json.dumps({"cells": [{"source": [f"# {line}\n" for line in body]}]}))
+    (tmp_path / "notes.py").write_text("\n".join(f"      {line.strip()}" for line in body))
+    found = survivors(tmp_path, all_labs())
+    assert {one.file for one in found} == {"notes.py", "lesson.ipynb"}
+    assert {one.function for one in found} == {"UnsyncedAppends.synced"}
+
+
+@pytest.mark.parametrize("name", [blank.name for blank in LAB1A.blanks])
+def test_each_function_that_a_student_writes_would_be_found(name: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("\n".join(taken_out(LAB1A)[name]))
+    assert name in {one.function for one in survivors(tmp_path, [LAB1A])}
+
+
+def test_a_release_with_a_solution_in_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labs.grader.release._sealed", lambda source, _lab: source)
+    with pytest.raises(ReleaseError, match=r"must not be given out:\n  mq/broker/store/commit_log\.py:\d+"):
+        release(tmp_path / "students", all_labs())
+
+
+def test_a_folder_that_is_not_empty_and_one_inside_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("x")
+    with pytest.raises(ReleaseError, match="not empty"):
+        release(tmp_path, all_labs())
+    with pytest.raises(ReleaseError, match="inside of this repository"):
+        release(ROOT / "docs" / "students", all_labs())
+
+
+def test_a_student_starts_fails_and_gets_points_for_what_is_right(released: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    assert ask(released, "start", "lab1a", "--dir", str(work)).returncode == 0
+    failed = ask(released, "check", "lab1a", str(work / LAB1A.id))
+    assert failed.returncode == 1
+    assert "`CommitLog._roll` is not written yet" in failed.stdout
+    write_all(work / "done", solution_of(LAB1A))
+    again = ask(released, "replay", "lab1a:2.1:8142", str(work / "done"))
+    assert again.returncode == 0, again
+    assert "no solution in a repository for students" in ask(released, "catch-up", "lab1a").stderr
+    assert "for students already" in ask(released, "release", str(tmp_path / "x")).stderr
+
+
+def test_what_is_sealed_is_not_where_a_students_code_runs(released: Path, tmp_path: Path) -> None:
+    write_all(tmp_path, {"commit_log.py": "from mq.broker.store.commit_log import CommitLog\n"})
+    done = ask(released, "check", "lab1a", str(tmp_path))
+    assert "No module named 'mq.broker.store.commit_log'" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_broker_of_it_runs_with_what_is_sealed(released: Path, tmp_path: Path) -> None:
+    with BrokerProcess(tmp_path, environment=environment(released)) as broker:
+        assert run_mq("topic", "create", "orders", "--endpoint", broker.endpoint).code == 0
+        assert organ_of(broker)["class_name"] == "mq.broker.store.commit_log.CommitLog"
+
+
+@pytest.mark.slow
+def test_a_hollow_one_has_no_reference_at_all_and_runs_a_students_log(tmp_path: Path) -> None:
+    folder = tmp_path / "hollow"
+    release(folder, all_labs(), Kind.NONE)
+    assert 'raise NotImplementedError("lab 1a: CommitLog.append")' in (folder / "mq/broker/store/commit_log.py").read_text()
+    write_all(tmp_path / "mine", solution_of(LAB1A))
+    (tmp_path / "broker").mkdir()
+    with BrokerProcess(tmp_path / "broker", "--parts", str(tmp_path / "mine"), environment=environment(folder)) as broker:
+        assert run_mq("topic", "create", "orders", "--endpoint", broker.endpoint).code == 0
