@@ -4,19 +4,25 @@
     mq broker --parts labs/stage3_raft/right/lazy.py       a file
     mq broker --parts my_package.my_organs         a module
 
-What is taken are the classes with the names of the organs (`Raft`, `CommitLog`); what is not there stays the reference.
+What is taken are the classes with the names of the organs (`Raft`, `CommitLog`, `DeliveryTable`); what is not there stays the
+reference.
 
 A `CommitLog` may have a format of its own, but writes the payloads of entries as they are, and so does not compress them: a
 node guards itself against a log that loses entries by looking for them in what it writes (`mq.server.organ_looks`).
+
+A `DeliveryTable` is made without arguments, one for each group and topic, and again from a snapshot by `from_plain`. It is part
+of the replicated state: equal commands must make equal snapshots (`to_plain`, of what JSON can hold), on each replica and
+behind each restart.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+from mq.broker.delivery.table import DeliveryTable
 from mq.broker.store.commit_log import CommitLog
 from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
@@ -26,8 +32,13 @@ __all__ = ["REFERENCE", "Parts", "load_parts", "module_of", "name_of"]
 _METHODS = {
     "Raft": ("tick", "step", "propose", "saved", "save_failed", "applied", "view"),
     "CommitLog": ("append", "synced", "abandon", "entries", "recover", "drop_before", "reset", "checkpoint"),
-}
+    "DeliveryTable": (
+        "still_due", "take", "ack", "change", "renew", "give_back", "forget_below", "move", "queues", "next_offset",
+        "consumer_offset", "attempt_id", "flights", "expired", "next_deadline_ms", "valid", "is_done", "to_plain", "from_plain",
+    ),
+}  # fmt: skip
 """Of each organ what the broker cannot do without."""
+_FIELDS = {"Raft": "raft", "CommitLog": "commit_log", "DeliveryTable": "delivery_table"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,13 @@ class Parts:
 
     raft: type[RaftNode] = RaftNode
     commit_log: type[CommitLog] = CommitLog
+    delivery_table: type[DeliveryTable] = DeliveryTable
+
+    def organ(self, name: str) -> type:
+        """By the name that its class must have, such as `CommitLog`."""
+        found = getattr(self, _FIELDS[name])
+        assert isinstance(found, type)
+        return found
 
     def replaced(self) -> dict[str, type]:
         """Those that are not the reference, by field."""
@@ -70,7 +88,7 @@ def load_parts(where: str) -> Parts:
         lacking = [method for method in _METHODS[name] if not callable(getattr(organ, method, None))]
         if lacking:
             raise IllegalArgumentError(f"parts: the class {name} in {where} lacks {', '.join(lacking)}")
-    return Parts(found.get("Raft", RaftNode), found.get("CommitLog", CommitLog))
+    return replace(REFERENCE, **{_FIELDS[name]: organ for name, organ in found.items()})
 
 
 def _modules(where: str) -> Iterator[ModuleType]:

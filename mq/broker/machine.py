@@ -13,6 +13,7 @@ from typing import Any
 
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
+from mq.broker.delivery.table import DeliveryTable
 from mq.broker.filters.tag import MIXED_TAGS, tag_code
 from mq.broker.outcomes import Acked, Changed, Done, Outcome, Released, Sent
 from mq.broker.state import Group, Hidden, Topic, dead_letter_topic
@@ -34,9 +35,12 @@ class BrokerMachine:
 
     Invariants: `applied_index` only grows; every queue's offsets are dense; a message id is in a topic's
     window at most once; every in-flight offset is below its queue's `next_offset`.
+
+    table_class: what the groups' delivery tables are made of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, table_class: type[DeliveryTable] = DeliveryTable) -> None:
+        self.table_class = table_class
         self.applied_index = 0
         self.log_ms = 0
         self.wall_ms = 0
@@ -51,6 +55,8 @@ class BrokerMachine:
         """Queues of deleted topics, for the host to remove the files of; not part of the state."""
         self.cleanups: list[Operation] = []
         """Files that retention made superfluous, for the host to remove; not part of the state."""
+        self.table_calls = 0
+        """Commands that delivery tables carried out; not part of the state."""
         self._handlers: dict[type[Any], Callable[[int, Any, RecordPlace], Outcome]] = {
             AppendMessages: self._append_messages,
             c.ReceiveMessages: self._receive_messages,
@@ -164,10 +170,15 @@ class BrokerMachine:
 
     # --- delivery
 
+    def _table(self, group: Group, topic: str) -> DeliveryTable:
+        """Where a command is carried out."""
+        self.table_calls += 1
+        return group.table(topic)
+
     def _receive_messages(self, index: int, command: c.ReceiveMessages, _place: RecordPlace) -> Outcome:
         group = self.group(command.group)
         self.topic(command.topic)
-        table = group.table(command.topic)
+        table = self._table(group, command.topic)
         received = table.take(
             table.still_due(command.picks, command.log_ms, is_fifo=group.is_fifo),
             stamp=index,
@@ -182,11 +193,11 @@ class BrokerMachine:
         return received
 
     def _ack_messages(self, _index: int, command: c.AckMessages, _place: RecordPlace) -> Outcome:
-        table = self.group(command.group).table(command.topic)
+        table = self._table(self.group(command.group), command.topic)
         return Acked(tuple(table.ack(*delivery, command.log_ms) for delivery in command.deliveries))
 
     def _change_invisible(self, index: int, command: c.ChangeInvisible, _place: RecordPlace) -> Outcome:
-        table = self.group(command.group).table(command.topic)
+        table = self._table(self.group(command.group), command.topic)
         flight = table.change(
             command.queue_id, command.offset, command.stamp, command.log_ms, deadline_ms=command.deadline_ms, new_stamp=index,
             is_counted=command.is_counted,
@@ -194,7 +205,7 @@ class BrokerMachine:
         return Changed(flight)
 
     def _dead_letter(self, index: int, command: c.DeadLetter, _place: RecordPlace) -> Outcome:
-        table = self.group(command.group).table(command.topic)
+        table = self._table(self.group(command.group), command.topic)
         if not table.ack(command.queue_id, command.place.offset, command.stamp, command.log_ms):
             return Done()
         self._bury(command.group, command.place, command.wall_ms, index)
@@ -233,7 +244,7 @@ class BrokerMachine:
                 f"offset {command.offset} is outside queue {command.queue_id} of {command.topic}: "
                 f"{queue.min_offset} to {queue.max_offset}",
             )
-        self.group(command.group).table(command.topic).move(command.queue_id, command.offset)
+        self._table(self.group(command.group), command.topic).move(command.queue_id, command.offset)
         return Done()
 
     # --- definitions
@@ -271,7 +282,7 @@ class BrokerMachine:
     def _create_group(self, _index: int, command: c.CreateGroup, _place: RecordPlace) -> Outcome:
         group = self.groups.get(command.name)
         if group is None:
-            group = self.groups[command.name] = Group(command.name)
+            group = self.groups[command.name] = Group(command.name, table_class=self.table_class)
         elif command.if_absent:
             return Done()
         group.is_fifo, group.max_attempts = command.is_fifo, command.max_attempts
@@ -289,7 +300,7 @@ class BrokerMachine:
             self.cleanups.extend(topic.queues[queue_id].drop_before(QueueOffset(floor)))
             for group in self.groups.values():
                 if name in group.tables:
-                    self.skipped_by_retention += group.tables[name].queue(queue_id).forget_below(floor)
+                    self.skipped_by_retention += group.tables[name].forget_below(queue_id, floor)
         return Done(command.index)
 
     @staticmethod
@@ -328,7 +339,7 @@ class BrokerMachine:
     def has_in_flight(self) -> bool:
         """Whether any group holds a message that it has not acknowledged."""
         tables = (table for group in self.groups.values() for table in group.tables.values())
-        return any(progress.in_flight for table in tables for _, progress in table.queues())
+        return any(table.next_deadline_ms() is not None for table in tables)
 
     def oldest_hidden(self) -> LogIndex | None:
         """The lowest entry that a delayed or half message still needs; retention must not pass it."""
@@ -355,16 +366,16 @@ class BrokerMachine:
         return json.dumps(plain, separators=(",", ":")).encode()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "BrokerMachine":
-        """The machine of a snapshot. Raises: FormatError."""
+    def from_bytes(cls, data: bytes, table_class: type[DeliveryTable] = DeliveryTable) -> "BrokerMachine":
+        """The machine of a snapshot, with tables of that class. Raises: FormatError."""
         plain = json.loads(data)
         if plain["version"] != _STATE_VERSION:
             raise FormatError(f"state version {plain['version']} is not known to this program (it knows {_STATE_VERSION})")
-        machine = cls()
+        machine = cls(table_class)
         for name in _PLAIN_FIELDS:
             setattr(machine, name, plain[name])
         machine.topics = {t.name: t for t in map(Topic.from_plain, plain["topics"])}
-        machine.groups = {g.name: g for g in map(Group.from_plain, plain["groups"])}
+        machine.groups = {g.name: g for g in (Group.from_plain(values, table_class) for values in plain["groups"])}
         for values in plain["timers"]:
             hidden = Hidden(*values)
             machine.timers.append((hidden.due_ms, hidden.log_index, hidden))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from mq.broker.delivery.table import InFlight, Received
+from mq.broker.delivery.flight import InFlight, Received
 from mq.core.errors import RefusedError
 
 __all__ = ["Acked", "Changed", "Done", "Outcome", "Received", "Released", "Sent"]

@@ -118,30 +118,33 @@ class Topic:
 
 @dataclass(slots=True)
 class Group:
-    """One consumer group: its settings, and its progress in each topic."""
+    """One consumer group: its settings, and its progress in each topic. table_class: what its tables are made of."""
 
     name: str
     is_fifo: bool = False
     max_attempts: int = MAX_ATTEMPTS
     tables: dict[str, DeliveryTable] = field(default_factory=dict)
+    table_class: type[DeliveryTable] = DeliveryTable
 
     def table(self, topic: str) -> DeliveryTable:
         """The group's progress in a topic; at the beginning when it never read there."""
         table = self.tables.get(topic)
         if table is None:
-            table = self.tables[topic] = DeliveryTable()
+            table = self.tables[topic] = self.table_class()
         return table
 
     def look(self, topic: str) -> DeliveryTable:
         """Like `table`, for reading only: looking must not change the state, which replicas share."""
-        return self.tables.get(topic) or DeliveryTable()
+        table = self.tables.get(topic)
+        return self.table_class() if table is None else table
 
     def to_plain(self) -> list[Any]:
         """The group as plain values."""
         return [self.name, self.is_fifo, self.max_attempts, {t: table.to_plain() for t, table in self.tables.items()}]
 
     @classmethod
-    def from_plain(cls, plain: list[Any]) -> "Group":
+    def from_plain(cls, plain: list[Any], table_class: type[DeliveryTable] = DeliveryTable) -> "Group":
         """The group of a snapshot."""
         name, is_fifo, max_attempts, tables = plain
-        return cls(name, is_fifo, max_attempts, {t: DeliveryTable.from_plain(p) for t, p in tables.items()})
+        restored = {topic: table_class.from_plain(table) for topic, table in tables.items()}
+        return cls(name, is_fifo, max_attempts, restored, table_class)

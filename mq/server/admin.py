@@ -111,10 +111,11 @@ class Administrator:
             if topic is None or only_topic not in ("", name):
                 continue
             for queue in topic.queues:
-                progress = group.look(name).look(queue.queue_id)
-                in_flight = len(progress.in_flight)
-                lag = queue.max_offset - max(progress.next_offset, queue.min_offset) + in_flight
-                rows.append(QueueOfGroup(name, queue.queue_id, progress.consumer_offset, queue.max_offset, lag, in_flight))
+                table = group.look(name)
+                in_flight = len(table.flights(queue.queue_id))
+                lag = queue.max_offset - max(table.next_offset(queue.queue_id), queue.min_offset) + in_flight
+                at = table.consumer_offset(queue.queue_id)
+                rows.append(QueueOfGroup(name, queue.queue_id, at, queue.max_offset, lag, in_flight))
         return rows
 
     async def reset(
@@ -146,7 +147,7 @@ class Administrator:
         """The lowest offset that is not done; None when the group never read this topic. RocketMQ: GetOffset."""
         self._machine.queue(topic, queue_id)
         table = self._machine.group(group).tables.get(topic)
-        return None if table is None else table.look(queue_id).consumer_offset
+        return None if table is None else table.consumer_offset(queue_id)
 
     async def offset_at(self, topic: str, queue_id: int, time_ms: int) -> int:
         """The first offset stored at or after a wall time; the queue's end when there is none."""

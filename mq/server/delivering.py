@@ -10,9 +10,9 @@ from functools import partial
 
 from mq.broker import commands as c
 from mq.broker.batch import BatchReader
+from mq.broker.delivery.flight import Delivered, Received
 from mq.broker.delivery.picker import Choice, Look, Picker, dead_place
 from mq.broker.delivery.receipt import ReceiptHandle
-from mq.broker.delivery.table import Delivered, Received
 from mq.broker.exchange import DeliveredMessage, ReceiveWish
 from mq.broker.outcomes import Acked, Changed, Outcome, Released, Sent
 from mq.broker.state import MAX_ATTEMPTS, Group, dead_letter_topic
@@ -94,11 +94,11 @@ class Deliverer:
 
     def _until_ready_s(self, group: Group, topic: str, limit_s: float) -> float:
         """How long until something in flight runs out, at most `limit_s`."""
-        deadlines = [d for _, p in group.look(topic).queues() if (d := p.next_deadline_ms()) is not None]
-        if not deadlines:
+        deadline_ms = group.look(topic).next_deadline_ms()
+        if deadline_ms is None:
             return limit_s
         # One millisecond more: a deadline is reached when log time is not below it.
-        return min(limit_s, max(0.001, (min(deadlines) - self._node.log_ms() + 1) / 1000))
+        return min(limit_s, max(0.001, (deadline_ms - self._node.log_ms() + 1) / 1000))
 
     async def _hand_out(self, wish: ReceiveWish, choice: Choice) -> list[DeliveredMessage]:
         group, topic, renews = wish.group, wish.topic, wish.invisible_ms is None
@@ -274,7 +274,7 @@ class Deliverer:
         Only its deliveries renew themselves; another consumer may ask for any time. Some clients read the delays of
         their settings as milliseconds, or drop all below a second.
         """
-        flight = self._machine.group(handle.group).look(handle.topic).look(handle.queue_id).in_flight[handle.offset]
+        flight = self._machine.group(handle.group).look(handle.topic).flights(handle.queue_id)[handle.offset]
         if invisible_ms >= _NACK_MS_MIN or not flight.renews:
             return 0
         return RETRY_DELAYS_S[min(flight.attempt, len(RETRY_DELAYS_S)) - 1] * 1000

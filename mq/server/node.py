@@ -75,9 +75,7 @@ class BrokerNode:
     ) -> None:
         self.disk, self.group = disk, group
         self.organs = organs or Organs()
-        self.opened = open_store(
-            disk, segment_bytes=segment_bytes, is_of_group=group is not None, log_class=self.organs.commit_log
-        )
+        self.opened = open_store(disk, segment_bytes=segment_bytes, is_of_group=group is not None, organs=self.organs)
         self.log, self.machine = self.opened.log, self.opened.machine
         self.reader = LogReader(self.log, disk)
         self.clock = NodeClock(self.machine.log_ms, self.machine.wall_ms)

@@ -19,11 +19,14 @@ from typing import Any, TypeVar
 from mq.core.errors import MqError
 from mq.parts import REFERENCE, Parts, name_of
 from mq.server.organ_looks import LOG_LOOKS, RAFT_LOOKS, Looks, OrganError, look_at_read, reads_max
+from mq.server.table_looks import TABLE_LOOKS
 from mq.server.watchdog import Watchdog
 
 __all__ = ["OrganError", "Organs", "Watchdog", "organs_of"]
 
 _STAMP = "organs.json"
+_LOOKS = {"raft": RAFT_LOOKS, "commit_log": LOG_LOOKS, "delivery_table": TABLE_LOOKS}
+_MAKERS = ("from_plain",)
 _SAME_READS_MAX = 1000
 _SLOW_S = 60.0
 _T = TypeVar("_T")
@@ -37,19 +40,19 @@ class Organs:
         self.calls: Counter[str] = Counter()
         replaced = parts.replaced()
         self._watchdog = Watchdog() if replaced else None
-        self.raft, self.commit_log = parts.raft, parts.commit_log
-        if "raft" in replaced:
-            self.raft = self._guarded("raft", parts.raft, RAFT_LOOKS)
-        if "commit_log" in replaced:
-            self.commit_log = self._guarded("commit_log", parts.commit_log, LOG_LOOKS)
+        self.raft, self.commit_log = self._guarded("raft", parts.raft), self._guarded("commit_log", parts.commit_log)
+        self.delivery_table = self._guarded("delivery_table", parts.delivery_table)
 
-    def _guarded(self, organ: str, cls: type[_T], looks: Looks) -> type[_T]:
+    def _guarded(self, organ: str, cls: type[_T]) -> type[_T]:
+        if organ not in self.parts.replaced():
+            return cls
         assert self._watchdog is not None
-        return _Guard(organ, self.calls, self._watchdog, looks).around(cls)
+        return _Guard(organ, self.calls, self._watchdog, _LOOKS[organ]).around(cls)
 
-    def shown(self, turns: int, appends: int) -> list[tuple[str, str, int]]:
-        """(organ, class, calls) of each. turns, appends: how often the reference's Raft and log were called."""
-        found, replaced, reference = [], self.parts.replaced(), {"raft": turns, "commit_log": appends}
+    def shown(self, turns: int, appends: int, table_calls: int) -> list[tuple[str, str, int]]:
+        """(organ, class, calls) of each. The arguments: how often the reference's Raft, log and delivery tables were called."""
+        found, replaced = [], self.parts.replaced()
+        reference = {"raft": turns, "commit_log": appends, "delivery_table": table_calls}
         for organ, name in self.parts.names().items():
             calls = reference[organ]
             if organ in replaced:
@@ -85,6 +88,8 @@ class _Guard:
             found = inspect.getattr_static(cls, name)
             if name.startswith("_") or name == "check":
                 continue
+            if isinstance(found, classmethod) and name in _MAKERS:
+                guards[name] = classmethod(self._maker(name, found.__func__))
             if isinstance(found, FunctionType):
                 guards[name] = self._method(name, found)
             elif isinstance(found, property) and found.fget is not None:
@@ -115,6 +120,21 @@ class _Guard:
         @functools.wraps(function)
         def call(organ: Any, *arguments: Any, **named: Any) -> Any:
             return self._run(what, lambda _is_from_outside: function(organ, *arguments, **named))
+
+        return call
+
+    def _maker(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Guarded, of another way to make one: what it makes is guarded as well, also when it names its class itself."""
+        what = self._what(name)
+
+        @functools.wraps(function)
+        def call(cls: type, *arguments: Any, **named: Any) -> Any:
+            made = self._run(what, lambda _is_from_outside: function(cls, *arguments, **named))
+            if not isinstance(made, cls.__mro__[1]):
+                raise OrganError(f"{what} returned {type(made).__name__}, expected {cls.__name__}")
+            if not isinstance(made, cls):
+                made.__class__ = cls
+            return made
 
         return call
 

@@ -44,8 +44,8 @@ class Renewer:
             (flight.client, group.name)
             for group in self._machine.groups.values()
             for table in group.tables.values()
-            for _, progress in table.queues()
-            for flight in progress.in_flight.values()
+            for queue_id in table.queues()
+            for flight in table.flights(queue_id).values()
             if flight.renews
         }
         if held:

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
+from mq.broker.delivery.flight import Delivered, Received
 from mq.broker.delivery.picker import Choice, Look
-from mq.broker.delivery.table import Delivered, Received
 from mq.broker.outcomes import Acked, Changed, Outcome, Sent
 from mq.core.errors import MqError
 from mq.core.message import MessageKind

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from labs.stage1_single_node.lab1a_commit_log.wrong import higher_term_wins
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
-from mq.broker.delivery.table import Received
+from mq.broker.delivery.flight import Received
 from mq.broker.machine import BrokerMachine
 from mq.broker.outcomes import Acked, Outcome, Sent
 from mq.broker.state import SentIds
@@ -204,8 +204,8 @@ class AlwaysTheFirstAttempt(BrokerMachine):
         if isinstance(command, c.ReceiveMessages):
             for group in self.groups.values():
                 for table in group.tables.values():
-                    for _, progress in table.queues():
-                        for flight in progress.in_flight.values():
+                    for queue_id in table.queues():
+                        for flight in table.flights(queue_id).values():
                             flight.attempt = 0
         return super().apply(index, command, place)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from mq.broker.batch import decode_tags
 from mq.broker.commands import DeadPlace, QueuePick
-from mq.broker.delivery.table import QueueProgress
+from mq.broker.delivery.table import DeliveryTable
 from mq.broker.filters.tag import MIXED_TAGS, tag_code
 from mq.broker.machine import BrokerMachine
 from mq.broker.state import Group
@@ -99,7 +99,7 @@ class Picker:
         for queue_id in order:
             if choice.count >= look.count_max:
                 break
-            pick = yield from choose_one(look, queues[queue_id], group.look(topic).look(queue_id), choice)
+            pick = yield from choose_one(look, queues[queue_id], group.look(topic), choice)
             if pick is not None:
                 picks.append(pick)
         choice.picks = tuple(picks)
@@ -127,49 +127,48 @@ class Picker:
 
     # --- one queue
 
-    def _choose_any(self, look: Look, queue: ConsumeQueue, progress: QueueProgress, choice: Choice) -> Steps[QueuePick | None]:
+    def _choose_any(self, look: Look, queue: ConsumeQueue, table: DeliveryTable, choice: Choice) -> Steps[QueuePick | None]:
         held = self._reserved.get((look.group.name, look.topic, queue.queue_id))
-        expired = [o for o in progress.expired(look.now_ms) if held is None or o not in held.again]
-        again, dead = yield from self._take_again(look, queue, progress, expired, choice)
-        from_offset = held.next_offset if held is not None else progress.next_offset
+        expired = [o for o in table.expired(queue.queue_id, look.now_ms) if held is None or o not in held.again]
+        again, dead = yield from self._take_again(look, queue, table, expired, choice)
+        from_offset = held.next_offset if held is not None else table.next_offset(queue.queue_id)
         # Retention may have passed a group that reads here for the first time.
         first = max(from_offset, queue.min_offset)
         after, skipped = first, list[int]()
-        if len(progress.in_flight) < IN_FLIGHT_PER_QUEUE_MAX:
+        if len(table.flights(queue.queue_id)) < IN_FLIGHT_PER_QUEUE_MAX:
             after, skipped = yield from self._take_new(look, queue, first, choice)
         if after == first and not again and not dead:
             return None
         return QueuePick(queue.queue_id, from_offset, first, after, tuple(skipped), tuple(again), tuple(dead))
 
-    def _choose_in_order(
-        self, look: Look, queue: ConsumeQueue, progress: QueueProgress, choice: Choice
-    ) -> Steps[QueuePick | None]:
+    def _choose_in_order(self, look: Look, queue: ConsumeQueue, table: DeliveryTable, choice: Choice) -> Steps[QueuePick | None]:
         """A queue of an ordered group is closed while anything received from it is hidden and not acknowledged.
 
         RocketMQ: ConsumerOrderInfoManager; the whole queue is closed there, too.
         """
         if (look.group.name, look.topic, queue.queue_id) in self._reserved:
             return None
-        flights = progress.in_flight
+        flights = table.flights(queue.queue_id)
         if not flights:
-            return (yield from self._choose_any(look, queue, progress, choice))
-        is_repeat = bool(look.attempt_id) and progress.attempt_id == look.attempt_id
+            return (yield from self._choose_any(look, queue, table, choice))
+        is_repeat = bool(look.attempt_id) and table.attempt_id(queue.queue_id) == look.attempt_id
         if not is_repeat and any(flight.deadline_ms > look.now_ms for flight in flights.values()):
             return None
-        again, dead = yield from self._take_again(look, queue, progress, sorted(flights), choice, may_die=not is_repeat)
-        offset = progress.next_offset
+        again, dead = yield from self._take_again(look, queue, table, sorted(flights), choice, may_die=not is_repeat)
+        offset = table.next_offset(queue.queue_id)
         return QueuePick(queue.queue_id, offset, offset, offset, (), tuple(again), tuple(dead), is_repeat)
 
     def _take_again(
         self,
         look: Look,
         queue: ConsumeQueue,
-        progress: QueueProgress,
+        table: DeliveryTable,
         offsets: list[int],
         choice: Choice,
         *,
         may_die: bool = True,
     ) -> Steps[tuple[list[int], list[DeadPlace]]]:
+        flights = table.flights(queue.queue_id)
         again: list[int] = []
         dead: list[DeadPlace] = []
         for offset in offsets:
@@ -180,7 +179,10 @@ class Picker:
             if not found or found[0].base_offset > offset or self._reader.is_gone(found[0]):
                 continue
             entry = found[0]
-            if may_die and progress.in_flight[offset].attempt >= look.group.max_attempts:
+            flight = flights.get(offset)
+            if flight is None:  # acknowledged while its entry was read
+                continue
+            if may_die and flight.attempt >= look.group.max_attempts:
                 dead.append(dead_place(offset, entry))
                 continue
             again.append(offset)

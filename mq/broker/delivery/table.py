@@ -8,101 +8,21 @@ For each queue a message is in exactly one of four places:
 * done: below `next_offset` and not in flight (acknowledged, skipped by a filter, or a dead letter).
 
 The table is part of the replicated state: it changes only when a command is applied, and takes the time
-from the command. RocketMQ: PopMessageProcessor, AckMessageProcessor, ChangeInvisibleTimeProcessor.
+from the command. What others need to know of it they ask by methods with plain answers, which change nothing, so that a
+table of another make can stand in this one's place (`mq.parts`). RocketMQ: PopMessageProcessor, AckMessageProcessor,
+ChangeInvisibleTimeProcessor.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from heapq import heapify, heappop, heappush
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from heapq import heappush
+from typing import Any
 
 from mq.broker.commands import DeadPlace, QueuePick
+from mq.broker.delivery.flight import Delivered, InFlight, Received
+from mq.broker.delivery.progress import QueueProgress
 
-__all__ = ["Delivered", "DeliveryTable", "InFlight", "QueueProgress", "Received"]
-
-
-@dataclass(slots=True)
-class InFlight:
-    """One message that was handed out and is not done.
-
-    attempt: how often it was delivered, from 1; 0 when the only delivery did not take place.
-    deadline_ms: log time at which it is ready again.
-    stamp: log index of the command that made its valid receipt handle. taken_ms: log time of the delivery.
-    """
-
-    attempt: int
-    deadline_ms: int
-    stamp: int
-    client: str
-    renews: bool
-    taken_ms: int
-
-
-class Delivered(NamedTuple):
-    """One message handed out by a receive."""
-
-    queue_id: int
-    offset: int
-    attempt: int
-    stamp: int
-    deadline_ms: int
-
-
-class Received(NamedTuple):
-    """What a receive came to: the messages handed out, and (queue id, place) of those that died."""
-
-    delivered: tuple[Delivered, ...]
-    dead: tuple[tuple[int, DeadPlace], ...]
-
-
-class QueueProgress:
-    """A group's place in one queue."""
-
-    __slots__ = ("attempt_id", "in_flight", "next_offset", "ready")
-
-    def __init__(self) -> None:
-        self.next_offset = 0
-        self.in_flight: dict[int, InFlight] = {}
-        self.attempt_id = ""
-        # (deadline, offset, stamp), the earliest first; entries whose stamp or deadline is not the
-        # current one are left behind and dropped when they come up.
-        self.ready: list[tuple[int, int, int]] = []
-
-    @property
-    def consumer_offset(self) -> int:
-        """The lowest offset that is not done."""
-        return min(self.in_flight, default=self.next_offset)
-
-    def hide(self, offset: int, flight: InFlight) -> None:
-        """Put a message in flight, or change how it is."""
-        self.in_flight[offset] = flight
-        heappush(self.ready, (flight.deadline_ms, offset, flight.stamp))
-
-    def next_deadline_ms(self) -> int | None:
-        """When the next message in flight becomes ready again; None when nothing is in flight."""
-        ready = self.ready
-        while ready:
-            deadline_ms, offset, stamp = ready[0]
-            flight = self.in_flight.get(offset)
-            if flight is not None and flight.stamp == stamp and flight.deadline_ms == deadline_ms:
-                return deadline_ms
-            heappop(ready)
-        return None
-
-    def expired(self, now_ms: int) -> list[int]:
-        """Offsets in flight whose deadline passed, in queue order."""
-        first = self.next_deadline_ms()
-        if first is None or first > now_ms:
-            return []
-        return sorted(offset for offset, flight in self.in_flight.items() if flight.deadline_ms <= now_ms)
-
-    def forget_below(self, offset: int) -> int:
-        """Retention took everything below `offset`; returns how many undelivered messages that skipped."""
-        for gone in [o for o in self.in_flight if o < offset]:
-            del self.in_flight[gone]
-        skipped = max(0, offset - self.next_offset)
-        self.next_offset += skipped
-        return skipped
+__all__ = ["DeliveryTable"]
 
 
 class DeliveryTable:
@@ -118,13 +38,54 @@ class DeliveryTable:
             progress = self._queues[queue_id] = QueueProgress()
         return progress
 
-    def look(self, queue_id: int) -> QueueProgress:
-        """Like `queue`, for reading only: looking must not change the state, which replicas share."""
-        return self._queues.get(queue_id) or QueueProgress()
+    # --- what is asked; it changes nothing, for replicas share the state
 
-    def queues(self) -> Iterator[tuple[int, QueueProgress]]:
+    def queues(self) -> tuple[int, ...]:
         """The queues that the group has touched."""
-        return iter(self._queues.items())
+        return tuple(self._queues)
+
+    def next_offset(self, queue_id: int) -> int:
+        """The first message of a queue that was never delivered."""
+        progress = self._queues.get(queue_id)
+        return progress.next_offset if progress is not None else 0
+
+    def consumer_offset(self, queue_id: int) -> int:
+        """The lowest offset of a queue that is not done."""
+        progress = self._queues.get(queue_id)
+        return progress.consumer_offset if progress is not None else 0
+
+    def attempt_id(self, queue_id: int) -> str:
+        """What the last receive from a queue called itself."""
+        progress = self._queues.get(queue_id)
+        return progress.attempt_id if progress is not None else ""
+
+    def flights(self, queue_id: int) -> Mapping[int, InFlight]:
+        """What is in flight of a queue, by offset. To be looked at, not to be changed."""
+        progress = self._queues.get(queue_id)
+        return progress.in_flight if progress is not None else {}
+
+    def expired(self, queue_id: int, now_ms: int) -> list[int]:
+        """Offsets of a queue that are in flight and ready again, in queue order."""
+        progress = self._queues.get(queue_id)
+        return progress.expired(now_ms) if progress is not None else []
+
+    def next_deadline_ms(self) -> int | None:
+        """When the next message in flight becomes ready again, of all queues; None when nothing is in flight."""
+        deadlines = [d for p in self._queues.values() if (d := p.next_deadline_ms()) is not None]
+        return min(deadlines, default=None)
+
+    def valid(self, queue_id: int, offset: int, stamp: int, now_ms: int) -> InFlight | None:
+        """The delivery that a receipt handle stands for, if the handle is the current one and in time."""
+        progress = self._queues.get(queue_id)
+        flight = progress.in_flight.get(offset) if progress else None
+        return flight if flight is not None and flight.stamp == stamp and flight.deadline_ms > now_ms else None
+
+    def is_done(self, queue_id: int, offset: int) -> bool:
+        """Whether the group needs the message no more."""
+        progress = self._queues.get(queue_id)
+        return progress is not None and offset < progress.next_offset and offset not in progress.in_flight
+
+    # --- what commands do
 
     def still_due(self, picks: tuple[QueuePick, ...], now_ms: int, *, is_fifo: bool) -> tuple[QueuePick, ...]:
         """The picks without what was ready again when it was chosen and is hidden by now.
@@ -134,7 +95,7 @@ class DeliveryTable:
         """
         due = []
         for pick in picks:
-            flights = self.look(pick.queue_id).in_flight
+            flights = self.flights(pick.queue_id)
             offsets = (*pick.again, *(place.offset for place in pick.dead))
             hidden = {o for o in offsets if o in flights and flights[o].deadline_ms > now_ms and not pick.is_repeat}
             gone = frozenset(offsets if hidden and is_fifo else hidden)
@@ -178,17 +139,6 @@ class DeliveryTable:
         for offset in range(pick.first_offset, pick.next_offset):
             if offset not in skipped:
                 yield offset, 1
-
-    def valid(self, queue_id: int, offset: int, stamp: int, now_ms: int) -> InFlight | None:
-        """The delivery that a receipt handle stands for, if the handle is the current one and in time."""
-        progress = self._queues.get(queue_id)
-        flight = progress.in_flight.get(offset) if progress else None
-        return flight if flight is not None and flight.stamp == stamp and flight.deadline_ms > now_ms else None
-
-    def is_done(self, queue_id: int, offset: int) -> bool:
-        """Whether the group needs the message no more."""
-        progress = self._queues.get(queue_id)
-        return progress is not None and offset < progress.next_offset and offset not in progress.in_flight
 
     def ack(self, queue_id: int, offset: int, stamp: int, now_ms: int) -> bool:
         """The message is done. False, and nothing changes, when the handle is replaced or out of time."""
@@ -237,33 +187,23 @@ class DeliveryTable:
                     moved += 1
         return moved
 
+    def forget_below(self, queue_id: int, offset: int) -> int:
+        """Retention took everything of a queue below `offset`; returns how many undelivered messages that skipped."""
+        return self.queue(queue_id).forget_below(offset)
+
     def move(self, queue_id: int, offset: int) -> None:
-        """Go on from `offset`; whatever was in flight is forgotten."""
-        progress = self.queue(queue_id)
-        progress.next_offset = offset
-        progress.in_flight.clear()
-        progress.ready.clear()
+        """Go on from `offset` in a queue; whatever was in flight there is forgotten."""
+        self.queue(queue_id).move(offset)
+
+    # --- snapshots
 
     def to_plain(self) -> list[Any]:
         """The table as plain lists, for a snapshot."""
-        return [
-            [
-                queue_id,
-                p.next_offset,
-                p.attempt_id,
-                [[o, f.attempt, f.deadline_ms, f.stamp, f.client, f.renews, f.taken_ms] for o, f in p.in_flight.items()],
-            ]
-            for queue_id, p in self._queues.items()
-        ]
+        return [[queue_id, *progress.to_plain()] for queue_id, progress in self._queues.items()]
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> "DeliveryTable":
         """The table of a snapshot."""
         table = cls()
-        for queue_id, next_offset, attempt_id, flights in plain:
-            progress = table.queue(queue_id)
-            progress.next_offset, progress.attempt_id = next_offset, attempt_id
-            progress.in_flight = {offset: InFlight(*flight) for offset, *flight in flights}
-            progress.ready = [(f.deadline_ms, o, f.stamp) for o, f in progress.in_flight.items()]
-            heapify(progress.ready)
+        table._queues = {queue_id: QueueProgress.from_plain(progress) for queue_id, *progress in plain}
         return table

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
+from mq.broker.delivery.flight import Delivered, Received
 from mq.broker.delivery.picker import Choice, Look, Picker
-from mq.broker.delivery.table import Delivered, Received
 from mq.broker.machine import BrokerMachine
 from mq.broker.outcomes import Outcome, Sent
 from mq.broker.store.commit_log import StoredEntry

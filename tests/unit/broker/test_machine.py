@@ -17,7 +17,7 @@ from mq.broker.batch import (
     delivery_slice,
     encode_batch,
 )
-from mq.broker.delivery.table import Delivered
+from mq.broker.delivery.flight import Delivered
 from mq.broker.machine import BrokerMachine
 from mq.broker.outcomes import Done, Released, Sent
 from mq.broker.state import SentIds

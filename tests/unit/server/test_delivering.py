@@ -46,7 +46,7 @@ class Kitchen:
 
     def deadlines(self) -> dict[int, int]:
         """By offset, from now, in ms."""
-        flights = self.node.machine.group("g").look("t").look(0).in_flight
+        flights = self.node.machine.group("g").look("t").flights(0)
         return {offset: flight.deadline_ms - self.node.log_ms() for offset, flight in flights.items()}
 
 
@@ -69,9 +69,9 @@ async def renewed(kitchen: Kitchen) -> bool:
     """Whether a round of renewals moves the deadline of what is in flight, once log time has gone on."""
     at_ms = kitchen.node.log_ms()
     await until(lambda: kitchen.node.log_ms() > at_ms + 1)
-    before = {o: f.deadline_ms for o, f in kitchen.node.machine.group("g").look("t").look(0).in_flight.items()}
+    before = {o: f.deadline_ms for o, f in kitchen.node.machine.group("g").look("t").flights(0).items()}
     await kitchen.deliverer.renewer.renew_due()
-    after = {o: f.deadline_ms for o, f in kitchen.node.machine.group("g").look("t").look(0).in_flight.items()}
+    after = {o: f.deadline_ms for o, f in kitchen.node.machine.group("g").look("t").flights(0).items()}
     assert set(before) == set(after) != set()
     return all(after[offset] > before[offset] for offset in after)
 
@@ -178,7 +178,7 @@ async def test_a_simple_consumer_may_give_back_at_once(kitchen: Kitchen) -> None
 async def test_the_last_delay_of_the_back_off_repeats(kitchen: Kitchen) -> None:
     await kitchen.send("1")
     (message,) = await kitchen.receive()
-    kitchen.node.machine.group("g").look("t").look(0).in_flight[0].attempt = 100
+    kitchen.node.machine.group("g").look("t").flights(0)[0].attempt = 100
     await kitchen.deliverer.change_invisible("g", "t", message.handle, 0)
     assert kitchen.deadlines()[0] > RETRY_DELAYS_S[-1] * 1000 - 500
 

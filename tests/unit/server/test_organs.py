@@ -234,11 +234,12 @@ def test_a_data_folder_remembers_whose_organs_wrote_there(tmp_path: Path) -> Non
 def test_a_replaced_organ_shows_its_own_calls_and_not_those_of_the_reference() -> None:
     own = Organs(Parts(raft=OwnRaft))
     lone_node(own.raft).tick()
-    assert own.shown(1000, 7) == [
+    assert own.shown(1000, 7, 5) == [
         ("raft", f"{OwnRaft.__module__}.OwnRaft", 1),
         ("commit_log", "mq.broker.store.commit_log.CommitLog", 7),
+        ("delivery_table", "mq.broker.delivery.table.DeliveryTable", 5),
     ]
-    assert Organs(REFERENCE).shown(1000, 7)[0] == ("raft", "mq.raft.node.RaftNode", 1000)
+    assert Organs(REFERENCE).shown(1000, 7, 5)[0] == ("raft", "mq.raft.node.RaftNode", 1000)
     own.stop()
 
 
