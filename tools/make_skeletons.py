@@ -19,7 +19,7 @@ __all__ = ["differences", "main"]
 def differences(lab: Lab) -> list[str]:
     """Files of a skeleton that are missing, stale, or not known."""
     folder, wanted = lab.folder / "skeleton", skeleton_of(lab)
-    there = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.py")}
+    there = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.*")}
     return sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))
 
 

@@ -84,7 +84,8 @@ class Box:
         for file in (*files, *_INSIDE):
             self._put(file, (ROOT / file).read_bytes())
         for name, data in submission.files.items():
-            self._put(f"{package}/{name}", data)
+            if name.endswith(".py"):
+                self._put(f"{package}/{name}", data)
 
     def _put(self, file: str, data: bytes) -> None:
         target = self.folder / file

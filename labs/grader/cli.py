@@ -72,7 +72,7 @@ def _start(lab: Lab, folder: Path) -> int:
         note(f"{target} is there already, and is left as it is. To begin anew, move it away first.")
         return _FAILED
     target.mkdir(parents=True)
-    for file in sorted((lab.folder / "skeleton").glob("*.py")):
+    for file in sorted((lab.folder / "skeleton").glob("*.*")):
         (target / file.name).write_bytes(file.read_bytes())
     (target / "README.md").write_bytes((lab.folder / "README.md").read_bytes())
     print_line(f"{target}: {len(lab.blanks)} methods to write, {lab.hours} hours. Begin with {target / 'README.md'}")
@@ -106,7 +106,7 @@ def _submission_of(lab: Lab, path: Path | None) -> Submission:
     if path is None and not where.exists():
         raise click.UsageError(f"there is no {where} yet: mq lab start {lab.short}")
     try:
-        return read_submission(where, lab.organ_file)
+        return read_submission(where, lab.organ_file, lab.texts)
     except SubmissionError as error:
         raise click.UsageError(str(error)) from error
 

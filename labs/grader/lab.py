@@ -33,7 +33,7 @@ class Blank(NamedTuple):
 class Lab:
     """id: such as lab1a_commit_log. hours: what it takes. files: a student's file -> the reference's, from the root.
 
-    suite: the module with SUITE and SEAM.
+    suite: the module with SUITE and SEAM. texts: files that are handed in besides, and are no Python.
     """
 
     id: str
@@ -43,6 +43,7 @@ class Lab:
     suite_module: str
     files: Mapping[str, str]
     blanks: tuple[Blank, ...]
+    texts: tuple[str, ...] = ()
 
     @property
     def short(self) -> str:
@@ -107,4 +108,4 @@ def _read(file: Path) -> Lab:
     folder = file.parent
     module = ".".join(("labs", folder.parent.name, folder.name, "suite"))
     blanks = tuple(Blank(blank["name"], blank.get("from", "")) for blank in data.get("blank", ()))
-    return Lab(folder.name, folder, data["title"], data["hours"], module, data["files"], blanks)
+    return Lab(folder.name, folder, data["title"], data["hours"], module, data["files"], blanks, tuple(data.get("texts", ())))

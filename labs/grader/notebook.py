@@ -32,13 +32,13 @@ class Shown:
 def check(lab: str, path: str | Path | None = None) -> Shown:
     """All tests with public seeds. path: the work; `work/LAB` from here, if it is not given."""
     found = find_lab(lab)
-    submission = read_submission(Path(path or Path("work") / found.id), found.organ_file)
+    submission = read_submission(Path(path or Path("work") / found.id), found.organ_file, found.texts)
     return Shown(grade_of(found, submission, Seeds()))
 
 
 def replay(token: str, path: str | Path | None = None) -> Shown:
     """One case again, by the word that a failure ends with."""
     found = find_lab(token.partition(":")[0])
-    submission = read_submission(Path(path or Path("work") / found.id), found.organ_file)
+    submission = read_submission(Path(path or Path("work") / found.id), found.organ_file, found.texts)
     outcome = replayed(found, token, submission)
     return Shown(Grade(found.id, found.title, "replay", (outcome,), reason="one case alone", points_max=outcome.points_max))

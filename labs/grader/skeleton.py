@@ -133,14 +133,19 @@ def _made(lab: Lab, blanks: Iterable[Blank]) -> dict[str, str]:
     return {"__init__.py": _DOOR.format(package=lab.id), **made}
 
 
+def _texts(lab: Lab, folder: str) -> dict[str, str]:
+    return {name: (lab.folder / folder / name).read_text(encoding="utf-8") for name in lab.texts}
+
+
 def skeleton_of(lab: Lab, only: str | None = None) -> dict[str, str]:
     """Files by name. only: blank no other function than this one."""
-    return _made(lab, [blank for blank in lab.blanks if only is None or blank.name == only])
+    made = _made(lab, [blank for blank in lab.blanks if only is None or blank.name == only])
+    return {**made, **_texts(lab, "skeleton")}
 
 
 def solution_of(lab: Lab) -> dict[str, str]:
     """The reference as a student's folder."""
-    return _made(lab, [])
+    return {**_made(lab, []), **_texts(lab, "solution")}
 
 
 def write_all(folder: Path, files: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ left alone; a link in the place of a Python file is refused, for nobody knows wh
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -32,6 +32,11 @@ class Submission:
     files: Mapping[str, bytes]
 
     @property
+    def texts(self) -> dict[str, str]:
+        """Those that are no Python: they are read here, and never run."""
+        return {name: data.decode("utf-8", "replace") for name, data in self.files.items() if not name.endswith(".py")}
+
+    @property
     def mark(self) -> str:
         """Of names and contents, whatever the folder is called."""
         whole = sha256()
@@ -40,10 +45,10 @@ class Submission:
         return whole.hexdigest()
 
 
-def read_submission(where: Path, organ_file: str) -> Submission:
+def read_submission(where: Path, organ_file: str, texts: Collection[str] = ()) -> Submission:
     """From a folder, or from one file that is then the organ's. Raises: SubmissionError.
 
-    organ_file: the file that must be there.
+    organ_file: the file that must be there. texts: names of other files that are taken in when they are there.
     """
     if where.is_symlink():
         raise SubmissionError(f"{where} is a link; hand in the folder itself")
@@ -51,9 +56,10 @@ def read_submission(where: Path, organ_file: str) -> Submission:
         return Submission({organ_file: _bytes_of(where)})
     if not where.is_dir():
         raise SubmissionError(f"there is no folder {where}")
-    names = sorted(name for name in os.listdir(where) if _NAME.fullmatch(name) and not _LEFT_ALONE.fullmatch(name))  # noqa: PTH208
+    there = os.listdir(where)  # noqa: PTH208 - names alone
+    names = sorted(name for name in there if name in texts or (_NAME.fullmatch(name) and not _LEFT_ALONE.fullmatch(name)))
     if len(names) > _FILES_MAX:
-        raise SubmissionError(f"{where} holds {len(names)} Python files, and {_FILES_MAX} are allowed")
+        raise SubmissionError(f"{where} holds {len(names)} files, and {_FILES_MAX} are allowed")
     files = {name: _bytes_of(where / name) for name in names}
     if organ_file not in files:
         raise SubmissionError(f"there is no {organ_file} in {where}")

@@ -39,6 +39,8 @@ class Run:
     met: Counter[str] = field(default_factory=Counter)
     story: list[str] = field(default_factory=list)
     disks: list[tuple[str, SimDisk]] = field(default_factory=list)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Text files that were handed in, by name."""
 
     def tell(self, line: str) -> None:
         """The next thing that is done."""
@@ -50,11 +52,13 @@ class Case:
     """One try. key: names it within its check, such as a seed. steps: some of them may be left out to make it smaller.
 
     play: does the steps with organs that `make` makes. Raises: PromiseBrokenError, and what the organ raises.
+    is_apart: it asks nothing of the student's code.
     """
 
     key: str
     steps: tuple[Any, ...]
     play: Callable[[Make, tuple[Any, ...], Run], None]
+    is_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Check:
 
     @property
     def ring(self) -> int:
-        """1: sentences, 2: seeded schedules, 3: a search."""
+        """1: sentences, 2: seeded schedules, 3: a search, 4: tests that the student wrote."""
         return int(self.number.split(".")[0])
 
     def case(self, key: str) -> Case | None:

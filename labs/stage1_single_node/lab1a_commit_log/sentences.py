@@ -44,7 +44,7 @@ def _is_synced_after(plan: tuple[Operation, ...], number: int) -> bool:
 # ---------------------------------------------------------------- writing
 
 
-@sentence("1.1", 1)
+@sentence("1.1", 1, points=1)
 def the_first_append_makes_a_segment_writes_into_it_and_syncs_it(bench: Bench) -> None:
     bench.run.tell("append entry 1 to an empty log")
     plan = bench.plan(body(1)).plan
@@ -256,7 +256,7 @@ def a_record_that_is_damaged_or_cut_short_is_reported_with_file_and_byte(bench: 
             raise broken(5, expected=f"a record is refused when {what}: DamageError", found="`decode` took it")
 
 
-@sentence("1.12", 5)
+@sentence("1.12", 5, points=1)
 def entries_come_in_order_and_some_bytes_at_a_time(bench: Bench) -> None:
     bench.run.tell("append 20 entries in groups of four, over several segments")
     for number in range(1, 21, 4):

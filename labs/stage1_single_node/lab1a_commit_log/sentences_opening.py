@@ -182,7 +182,7 @@ def a_mark_makes_damage_of_the_last_group_known(bench: Bench) -> None:
     bench.reopened(bench.disk.copy(), why=" again")
 
 
-@sentence("1.23", 12)
+@sentence("1.23", 12, points=1)
 def an_append_that_found_no_room_never_was(bench: Bench) -> None:
     bench.append(body(1, 400))
     bench.run.tell("append entries 2 and 3, of 700 and 20 bytes, for which the disk has no room; the newest is taken back first")
@@ -207,7 +207,7 @@ def an_append_that_found_no_room_never_was(bench: Bench) -> None:
     bench.reopened(bench.disk.copy(), why=" again")
 
 
-@sentence("1.24", 13)
+@sentence("1.24", 13, points=1)
 def retention_removes_whole_segments_and_never_the_last(bench: Bench) -> None:
     bench.run.tell("append entries 1 to 9 over several segments")
     for number in range(1, 10):

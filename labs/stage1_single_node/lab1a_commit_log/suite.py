@@ -4,6 +4,7 @@ from labs.grader.seams import Seam
 from labs.grader.suite import Suite
 from labs.stage1_single_node.lab1a_commit_log import schedules
 from labs.stage1_single_node.lab1a_commit_log.crash_points import SEARCHES
+from labs.stage1_single_node.lab1a_commit_log.own_tests import OWN_TESTS
 from labs.stage1_single_node.lab1a_commit_log.schedules import SCHEDULES
 from labs.stage1_single_node.lab1a_commit_log.sentences_opening import SENTENCES
 from mq.broker.store.checkpoint import Checkpoint
@@ -31,4 +32,4 @@ SEAM = Seam(
     classes=_CLASSES,
 )  # fmt: skip
 
-SUITE = Suite((*SENTENCES, *SCHEDULES, *SEARCHES), schedules.__name__)
+SUITE = Suite((*SENTENCES, *SCHEDULES, *SEARCHES, *OWN_TESTS), schedules.__name__)
