@@ -79,6 +79,8 @@ def _decoder_of(annotation: Any) -> Decode:  # noqa: C901, PLR0911 - one line fo
         return _nothing
     if annotation is bytes:
         return _bytes
+    if annotation is Any:
+        return _as_json
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         return _one_of(annotation, parts)
@@ -102,6 +104,18 @@ def _exactly(kind: type) -> Decode:
         return plain
 
     return decode
+
+
+def _as_json(plain: Any, where: str) -> Any:
+    """Whatever JSON can hold, as it is when it was written and read: tuples are lists."""
+    if plain is None or type(plain) in (bool, int, str):
+        return plain
+    if type(plain) is list or (type(plain) is dict and type(plain.get("l")) is list):
+        return [_as_json(one, f"{where}[{number}]") for number, one in enumerate(_items(plain, where, ""))]
+    if type(plain) is dict and type(plain.get("d")) is list:
+        pairs = [_tuple_of((str, Any))(pair, f"{where}, its keys,") for pair in plain["d"]]
+        return dict(pairs)
+    raise MisfitError(where, name_of(plain), "what JSON can hold")
 
 
 def _nothing(plain: Any, where: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from labs.grader.decoding import MisfitError
 from labs.grader.inside.encoding import Encoding
 from labs.grader.process import ProcessGoneError, WorkerProcess
-from labs.grader.seams import Method, Seam
+from labs.grader.seams import Call, Method, Seam
 from mq.core import errors
 
 __all__ = ["OrganRaisedError", "RemoteMaker", "RemoteOrgan", "WrongTypeError", "opening_of"]
@@ -92,10 +92,10 @@ class RemoteMaker:
         """A new run."""
         self.record = []
 
-    def make(self, *args: Any, **named: Any) -> "RemoteOrgan":
-        """A new object of the student's class. It is made with its first call, which raises what `__init__` raises."""
-        made = self.arguments(args, named)
-        return RemoteOrgan(self, next(self.numbers), [made["args"], made["named"]])
+    @property
+    def make(self) -> "RemoteClass":
+        """The student's class, to make objects of."""
+        return RemoteClass(self)
 
     def arguments(self, args: Any, named: dict[str, Any]) -> dict[str, Any]:
         """As they cross."""
@@ -124,6 +124,9 @@ class RemoteMaker:
         if type(seen) is list and len(seen) == len(self.seam.observed):
             organ.seen = seen
         if "raised" in answer:
+            calls, at = request.get("calls", ()), answer.get("at")
+            if type(at) is int and 0 <= at < len(calls):
+                name = calls[at][0]
             raise _error_of(answer["raised"], f"`{name}`")
         return answer
 
@@ -148,6 +151,28 @@ class RemoteMaker:
             raise WrongTypeError(f"{what} {verb} {where}{misfit.found}, expected {misfit.expected}") from None
         except (ValueError, TypeError, RecursionError) as error:
             raise WrongTypeError(f"{what} {verb} what cannot be: {error}") from None
+
+
+class RemoteClass:
+    """Stands for the student's class: called, it makes an object, and so do those class methods that the seam knows.
+
+    An object is made with its first call, which raises what the making raises.
+    """
+
+    def __init__(self, maker: RemoteMaker) -> None:
+        self._maker = maker
+
+    def __call__(self, *args: Any, **named: Any) -> "RemoteOrgan":
+        return self._made("", *args, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._maker.seam.makers:
+            raise AttributeError(name)
+        return partial(self._made, name)
+
+    def _made(self, by: str, *args: Any, **named: Any) -> "RemoteOrgan":
+        made = self._maker.arguments(args, named)
+        return RemoteOrgan(self._maker, next(self._maker.numbers), [made["args"], made["named"], by])
 
 
 class RemoteOrgan:
@@ -182,6 +207,16 @@ class RemoteOrgan:
     def _call(self, name: str, method: Method, *args: Any, **named: Any) -> Any:
         answer = self._maker.ask(self, name, {"do": "call", "name": name, **self._maker.arguments(args, named)})
         return self._maker.read(method.decode, answer.get("value"), f"`{name}`")
+
+    def at_once(self, calls: Sequence[Call]) -> list[Any]:
+        """Several calls in one crossing. See `labs.grader.seams.at_once`."""
+        maker = self._maker
+        asked = [[call.name, *maker.arguments(call.args, dict(call.named)).values()] for call in calls]
+        found = maker.ask(self, calls[0].name, {"do": "calls", "calls": asked}).get("value")
+        if type(found) is not list or len(found) != len(calls):
+            raise WrongTypeError(f"`{calls[0].name}` came back with something that is no plain data")
+        signatures = maker.seam.signatures
+        return [maker.read(signatures[call.name].decode, one, f"`{call.name}`") for call, one in zip(calls, found, strict=True)]
 
     def driven(self, name: str, files: Mapping[str, bytes], *args: Any) -> Any:
         """A method that reads, to its end, with what lies on the disk sent along. See `labs.grader.seams.drive_on`."""

@@ -8,15 +8,15 @@ class need not be there where the student's code runs.
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Protocol, get_args, get_origin, get_type_hints
 
 from labs.grader.decoding import Decode, decoder_of
 from mq.core.ports import Disk, drive
 
-__all__ = ["Make", "Method", "Readable", "Seam", "drive_on"]
+__all__ = ["Call", "Make", "Method", "Readable", "Seam", "at_once", "drive_on"]
 
 Make = Callable[..., Any]
-"""Makes an organ as its class would: `make(segment_bytes=2048)`."""
+"""Makes an organ as its class would: `make(segment_bytes=2048)`; `make.restored(...)`, where the seam has such makers."""
 
 
 class Readable(Disk, Protocol):
@@ -37,6 +37,26 @@ def drive_on(organ: Any, name: str, disk: Readable, *args: Any) -> Any:
     return drive(getattr(organ, name)(*args), disk)
 
 
+class Call(NamedTuple):
+    """A method to be called."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    named: Mapping[str, Any] = {}
+
+
+def at_once(organ: Any, calls: Sequence[Call]) -> list[Any]:
+    """What these calls, one after the other, come to. An organ in another process is asked for all of them in one crossing.
+
+    None of them may read. Raises: what the first one raises that does.
+    """
+    together = getattr(type(organ), "at_once", None)
+    if together is not None:
+        found: list[Any] = together(organ, calls)
+        return found
+    return [getattr(organ, call.name)(*call.args, **call.named) for call in calls]
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """decode: of what it returns. is_steps: whether it is a generator that yields what it wants to read; decode_read: of that."""
@@ -51,6 +71,7 @@ class Seam:
     """organ: a class of ours with the signatures. name: what the student's class is called; module: its file without `.py`.
 
     observed: properties that every answer brings along. classes: what may cross besides numbers, text and bytes.
+    makers: class methods that make one in another way.
     """
 
     organ: type
@@ -59,6 +80,7 @@ class Seam:
     methods: Sequence[str]
     observed: Sequence[str]
     classes: Sequence[type] = field(default=())
+    makers: Sequence[str] = field(default=())
 
     @cached_property
     def signatures(self) -> dict[str, Method]:

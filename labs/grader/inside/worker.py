@@ -8,13 +8,15 @@ and data is all that the other side takes. Request (JSON):
 
     open   classes, organ, observed, limits          new    object, make
     call   object, name, args, named                 begin  object, name, args, named, reading
+    calls  object, calls ([name, args, named] each)
     drive  object, name, args, named, files
     step   reading, data                             sweep  module, number, seeds
     end    nothing more comes
 
-`make` ([args, named], in any request) makes the object first. `drive` is `begin` with all steps at once.
+`make` ([args, named, class method or ""], in any request) makes the object first. `drive` is `begin` with all steps at once.
 
-Answer: first the same id, then `value` or `raised`; of a reading `read` or `value`; and what the object shows of itself, `seen`.
+Answer: first the same id, then `value` or `raised` (of several calls `at`: by which one); of a reading `read` or `value`;
+and what the object shows of itself, `seen`.
 """
 
 import importlib
@@ -62,12 +64,10 @@ class Worker:
             found["seen"] = [self._look(target, name) for name in self._observed]
         return {"id": request["id"], **found}
 
-    def _do(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: PLR0911 - one line for each kind
+    def _do(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: C901, PLR0911 - one line for each kind
         decode = self._encoding.decode
         if "make" in request:
-            args, named = request["make"]
-            made = self._organ(*map(decode, args), **{name: decode(value) for name, value in named.items()})
-            self._encoding.objects[request["object"]] = made
+            self._encoding.objects[request["object"]] = self._made(*request["make"])
         match request["do"]:
             case "open":
                 return self._open(request)
@@ -75,6 +75,8 @@ class Worker:
                 return {"value": None}
             case "call":
                 return {"value": self._encoding.encode(self._call(request))}
+            case "calls":
+                return self._calls(request["object"], request["calls"])
             case "begin":
                 found = self._call(request)
                 if not isinstance(found, Generator):
@@ -88,6 +90,15 @@ class Worker:
             case "sweep":
                 return {"value": self._swept(request["module"], request["number"], request["seeds"])}
         raise KeyError(f"no such request: {request['do']}")
+
+    def _made(self, args: list[Any], named: dict[str, Any], by: str) -> Any:
+        """A new object, by the class itself or by one of its class methods."""
+        decode = self._encoding.decode
+        make = getattr(self._organ, by) if by else self._organ
+        made = make(*map(decode, args), **{name: decode(value) for name, value in named.items()})
+        if not isinstance(made, self._organ):
+            raise TypeError(f"`{by}` returned {type(made).__name__}, expected {self._organ.__name__}")
+        return made
 
     def _open(self, request: dict[str, Any]) -> dict[str, Any]:
         classes = [getattr(importlib.import_module(module), name) for module, name in request["classes"]]
@@ -129,6 +140,17 @@ class Worker:
             except Exception:  # noqa: BLE001 - whatever it is
                 failed.append(seed)
         return failed
+
+    def _calls(self, number: int, calls: list[list[Any]]) -> dict[str, Any]:
+        """One after the other, as far as none of them raises. Each answer is taken down before the next call."""
+        found: list[Any] = []
+        for name, args, named in calls:
+            try:
+                made = self._call({"object": number, "name": name, "args": args, "named": named})
+            except BaseException as error:  # noqa: BLE001 - whatever a student's code raises is told
+                return {"raised": self._raised(error), "at": len(found)}
+            found.append(self._encoding.encode(made))
+        return {"value": found}
 
     def _call(self, request: dict[str, Any]) -> Any:
         method = getattr(self._encoding.objects[request["object"]], request["name"])
