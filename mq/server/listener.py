@@ -20,10 +20,12 @@ from mq.server.services import Services
 __all__ = ["Listener"]
 
 _PATIENCE_S = 2.0
-_UNREACHED_S = 0.5
-"""So long the leader may be out of reach, as while a connection is made again."""
+_UNREACHED_S = 1.0
+"""So long the leader may be out of reach, as while a connection is made again on a busy machine."""
 _LOOK_EVERY_S = 0.1
 _ASK_EVERY_S = 0.2
+_TOLD_MIN = 2
+"""In a row; a leader that is new says so to all within that time."""
 _CLOSE_GRACE_S = 0.1
 _log = logging.getLogger(__name__)
 
@@ -119,10 +121,12 @@ class Listener:
         end_s = now_s() + patience_s
         # Time-outs of different nodes lie so far apart: before, another one may still believe in a leader that is gone.
         within_s = node.group.raft.election_ticks * node.group.tick_ms / 1000
+        told = 0
         while not await self._is_found(node, min(within_s, end_s - now_s())):
             if now_s() >= end_s:
                 return f"no leader since term {lost.term}"
-            if await is_led() and node.reign.leader is None:
+            told = told + 1 if await is_led() else 0
+            if told >= _TOLD_MIN and node.reign.leader is None:
                 return "the others have a leader that is not heard here"
             within_s = _ASK_EVERY_S
         return ""

@@ -121,12 +121,24 @@ async def test_a_node_whose_peers_follow_a_leader_turns_its_clients_away_before_
 ) -> None:
     monkeypatch.setattr(module, "_PATIENCE_S", 3600.0)
     monkeypatch.setattr(module, "_ASK_EVERY_S", 0.001)
-    async with following(Reign(3, 2, is_here=False), peers_are_led=[False, False, True]) as (node, door):
+    async with following(Reign(3, 2, is_here=False), peers_are_led=[False, True, False, True]) as (node, door):
         node.becomes(NONE_LEADS)
         await until(lambda: not door.has_clients)
         assert not door.has_clients
         node.becomes(Reign(3, 2, is_here=False))
         await until(lambda: door.has_clients)
+        assert door.has_clients
+
+
+async def test_one_word_of_a_leader_is_not_enough_for_it_may_be_about_to_speak_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_S", 3600.0)
+    monkeypatch.setattr(module, "_ASK_EVERY_S", 0.001)
+    asked: list[bool] = [False, True] * 50
+    async with following(Reign(3, 2, is_here=False), peers_are_led=[*asked, False]) as (node, door):
+        node.becomes(NONE_LEADS)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await until(lambda: not door.has_clients)
         assert door.has_clients
 
 
