@@ -6,17 +6,18 @@ class need not be there where the student's code runs.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, get_args, get_origin, get_type_hints
 
 from labs.grader.decoding import Decode, decoder_of
 from mq.core.ports import Disk, drive
 
-__all__ = ["Call", "Make", "Method", "Readable", "Seam", "at_once", "drive_on"]
+__all__ = ["Call", "Make", "Method", "Readable", "Seam", "at_once", "drive_on", "made_by"]
 
 Make = Callable[..., Any]
-"""Makes an organ as its class would: `make(segment_bytes=2048)`; `make.restored(...)`, where the seam has such makers."""
+"""Makes an organ as its class would: `make(segment_bytes=2048)`. See also `made_by`."""
 
 
 class Readable(Disk, Protocol):
@@ -54,7 +55,21 @@ def at_once(organ: Any, calls: Sequence[Call]) -> list[Any]:
     if together is not None:
         found: list[Any] = together(organ, calls)
         return found
-    return [getattr(organ, call.name)(*call.args, **call.named) for call in calls]
+    return [_as_now(getattr(organ, call.name)(*call.args, **call.named)) for call in calls]
+
+
+def _as_now(value: Any) -> Any:
+    """A copy of what an organ may go on to change."""
+    if isinstance(value, Mapping):
+        return {key: _as_now(one) for key, one in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_as_now, value))
+    return copy(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def made_by(make: Make, maker: str, *args: Any) -> Any:
+    """An organ, made by one of the seam's other makers."""
+    return getattr(make, maker)(*args)
 
 
 @dataclass(frozen=True, slots=True)

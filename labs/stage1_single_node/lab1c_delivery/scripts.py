@@ -1,0 +1,87 @@
+"""Schedules written by hand, which are run in every grade: the mistakes that chance finds late."""
+
+from labs.stage1_single_node.lab1c_delivery.steps import (
+    Ack,
+    Change,
+    Choose,
+    Forget,
+    GiveBack,
+    Land,
+    Receive,
+    Renew,
+    Reset,
+    Snapshot,
+    Step,
+    Wait,
+)
+
+__all__ = ["SCRIPTS"]
+
+_DEADLINE = Wait(0, to_deadline=0)
+
+SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
+    "2.1": {
+        # anna is slow; ben gets it; anna's ack comes when ben is at work on it, and must not count.
+        "the-slow-consumer": (
+            Receive(0, 1, 5_000), _DEADLINE, Receive(1, 1, 5_000), Ack(0, is_fresh=False), _DEADLINE, Receive(2, 1, 5_000),
+            Ack(1, is_fresh=False), Ack(2, is_fresh=False),
+        ),
+        "to-the-last-attempt": (
+            *(step for client in (0, 1, 2, 0) for step in (Receive(client, 2, 2_000), _DEADLINE)), Receive(1, 2, 2_000),
+        ),
+        "acknowledged-in-the-last-millisecond": (
+            Receive(0, 2, 2_000), Wait(0, to_deadline=-1), Ack(0, is_fresh=False), Wait(1), Ack(1, is_fresh=False),
+            Receive(1, 2, 2_000),
+        ),
+    },
+    "2.2": {
+        "later-then-sooner": (
+            Receive(0, 2, 5_000), Change(0, 8_000), Change(0, 1_000), _DEADLINE, Receive(1, 2, 5_000), _DEADLINE, Receive(2,
+            2, 5_000),
+        ),
+        "renewed-then-gone": (
+            Receive(0, 2, 5_000, renews=True), Wait(3_000), Renew(0, 12_000), Wait(3_000), Ack(0, is_fresh=False),
+            GiveBack(0, everything=False), Ack(1, is_fresh=False), Receive(1, 2, 5_000), Renew(0, 12_000), Ack(3,
+            is_fresh=False),
+        ),
+        "never-arrived": (
+            Receive(0, 1, 5_000), Change(0, 0, is_counted=False), Receive(1, 1, 5_000), _DEADLINE, Receive(2, 1, 5_000),
+            _DEADLINE,
+            Receive(0, 1, 5_000),
+        ),
+        "what-was-changed-does-not-renew-itself": (
+            Receive(0, 1, 5_000, renews=True), Change(0, 8_000), Renew(0, 12_000), GiveBack(0, everything=False), _DEADLINE,
+            Receive(1, 1, 2_000),
+        ),
+    },
+    "2.3": {
+        "asked-twice": (
+            Receive(0, 3, 5_000, attempt=1), Receive(0, 3, 5_000, attempt=1), Ack(0), Receive(1, 3, 5_000, attempt=1),
+            _DEADLINE,
+            Receive(1, 4, 5_000, attempt=2), Ack(0, is_fresh=False), Ack(5), Ack(5), Receive(0, 3, 5_000),
+        ),
+        "one-of-them-late": (
+            Receive(0, 3, 5_000), Change(1, 8_000), Wait(6_000), Receive(1, 3, 5_000), _DEADLINE, Receive(1, 4, 5_000),
+        ),
+    },
+    "2.4": {
+        "two-leaders-choose-the-same": (Choose(3), Choose(3), Land(0, 5_000), Land(0, 5_000), Receive(0, 2, 5_000)),
+        "changed-on-the-way": (
+            Receive(0, 2, 5_000), _DEADLINE, Choose(2), Receive(1, 1, 5_000), Change(0, 8_000), Land(0, 2_000), _DEADLINE,
+            Receive(2, 3, 2_000),
+        ),
+    },
+    "2.5": {
+        "everything-in-flight": (
+            Receive(0, 3, 5_000, renews=True), Receive(1, 2, 10_000, attempt=1), Ack(1), Snapshot(is_twin=True),
+            Wait(4_000), Renew(0, 6_000),
+            Ack(0), _DEADLINE, Receive(2, 4, 2_000), Snapshot(), _DEADLINE, Receive(0, 4, 2_000),
+        ),
+        "back-to-the-beginning": (
+            Receive(0, 3, 5_000), Ack(0), Reset(0, 0), Reset(1, 0), Ack(1, is_fresh=False), Receive(1, 4, 5_000), Ack(2,
+            is_fresh=False),
+            Snapshot(is_twin=True), Forget(0, 2), Forget(1, 4), Ack(3, is_fresh=False), _DEADLINE, Receive(2, 4, 5_000),
+        ),
+    },
+}  # fmt: skip
+"""By test, and by name."""
