@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXPORTS = {"broker": ("speed",), "demo": ("demo", "speed"), "test": ("test",)}
+EXPORTS = {"broker": ("speed",), "demo": ("demo", "speed"), "course": ("demo", "labs", "lessons", "speed"), "test": ("test",)}
 """The extras of each file. `broker` is for the image in docker/."""
 PUBLIC = re.compile(r"https://(pypi\.org/simple|files\.pythonhosted\.org/packages/)")
 

@@ -26,9 +26,9 @@ from tools.runner.say import Counter, SetupError, say
 
 __all__ = ["PURPOSES", "Environment", "venv_advice"]
 
-PURPOSES = ("demo", "test")
+PURPOSES = ("demo", "course", "test")
 """Each holds all that the ones before it hold."""
-_EXTRAS = {"demo": ("demo", "speed"), "test": ("test",)}
+_EXTRAS = {"demo": ("demo", "speed"), "course": ("demo", "labs", "lessons", "speed"), "test": ("test",)}
 _TAIL_LINES = 25
 
 

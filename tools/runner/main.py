@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.runner import checks, doctor, tiers
+from tools.runner import checks, course, doctor, tiers
 from tools.runner.environment import PURPOSES, Environment
 from tools.runner.places import ROOT
 from tools.runner.say import SetupError, say
@@ -15,7 +15,6 @@ __all__ = ["LATER", "main"]
 
 LATER = {
     "lab": "`.venv/bin/mq lab list` shows the labs that are there; the others come with the course material of stage 1.",
-    "course": "The course (cluster, console and notebooks in one) comes with the course material of stage 1.",
 }
 """Commands that are promised and not there yet, and when they come."""
 
@@ -27,6 +26,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="run.py", description="RaftMQ: one entry to everything. Sets itself up on first use.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("demo", help="see a broker killed in mid-stream and nothing lost (about a minute)", add_help=False)
+    commands.add_parser(
+        "course", help="open the lessons in JupyterLab (arguments go to it, such as --no-browser)", add_help=False
+    )
     test = commands.add_parser("test", help="run the tests", usage="run.py test [--quick | --night] [PYTEST ARGUMENT ...]")
     tier = test.add_mutually_exclusive_group()
     tier.add_argument("--quick", action="store_true", help="only what takes about a minute in all")
@@ -60,6 +62,8 @@ def _run(command: str, options: argparse.Namespace, rest: list[str]) -> int:
     if command == "test":
         tier = "quick" if options.quick else "night" if options.night else "default"
         return tiers.run(environment.ensure("test"), tier, rest)
+    if command == "course":
+        return course.run(environment.ensure("course"), rest)
     if command == "check":
         return checks.run(environment.ensure("test"))
     if command == "doctor":
@@ -78,7 +82,7 @@ def main(arguments: list[str]) -> int:
     if options.command in LATER:
         say(LATER[options.command])
         return 2
-    if rest and options.command not in (*_MODULES, "test"):
+    if rest and options.command not in (*_MODULES, "course", "test"):
         parser.error(f"{options.command} does not know {' '.join(rest)}")
     if options.command != "sim":
         # The tests, the tools and the demo name their files from the root; a picture goes where it is asked for.

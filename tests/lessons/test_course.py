@@ -1,0 +1,195 @@
+"""`run.py course`: it keeps to its folder and to this machine, and leaves nothing behind."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tools.lesson_files import LESSONS, lessons_of
+from tools.runner import course
+
+ROOT = LESSONS.parent
+TOKEN = "a-token-for-this-test"
+IS_LINUX = sys.platform == "linux"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(is_so: Callable[[], Any], what: str, *, limit_s: float = 120.0) -> Any:
+    end_s = time.monotonic() + limit_s
+    while not (answer := is_so()):
+        assert time.monotonic() < end_s, f"not within {limit_s:g} s: {what}"
+        time.sleep(0.05)
+    return answer
+
+
+def asked(port: int, path: str, data: bytes | None = None) -> Any:
+    """An answer of the server as plain data; None while there is none."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/{path}",
+        data=data,
+        headers={"Authorization": f"token {TOKEN}", "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+    except OSError:
+        return None
+
+
+def test_all_that_jupyter_keeps_lies_in_one_folder(tmp_path: Path) -> None:
+    mine = {"JUPYTER_TOKEN": "x", "JUPYTERLAB_SETTINGS_DIR": "elsewhere", "PATH": "/bin", "PYTHONPATH": "elsewhere"}
+    variables = course.surroundings(tmp_path, mine)
+    assert variables["PATH"] == "/bin"
+    assert "JUPYTER_TOKEN" not in variables
+    assert "PYTHONPATH" not in variables
+    folders = {name: value for name, value in variables.items() if name.endswith("DIR")}
+    assert len(folders) == 6
+    assert all(Path(value).is_relative_to(tmp_path) for value in folders.values())
+
+
+def test_news_updates_and_extensions_are_off(tmp_path: Path) -> None:
+    course.prepare(tmp_path)
+    page = json.loads((tmp_path / "config" / "labconfig" / "page_config.json").read_text(encoding="utf-8"))
+    assert page["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"] is True
+    command = course.command(Path("python"), ["--no-browser"])
+    assert command[-1] == "--no-browser"
+    for word in ("--LabApp.news_url=", "--LabApp.extension_manager=readonly", "--ServerApp.ip=127.0.0.1"):
+        assert word in command
+    assert any("NeverCheckForUpdate" in word for word in command)
+
+
+def test_a_students_own_settings_stay(tmp_path: Path) -> None:
+    course.prepare(tmp_path)
+    file = next((tmp_path / "settings").rglob("notification.*"))
+    file.write_text('{"doNotDisturbMode": false}', encoding="utf-8")
+    course.prepare(tmp_path)
+    assert file.read_text(encoding="utf-8") == '{"doNotDisturbMode": false}'
+
+
+@pytest.mark.skipif(not IS_LINUX, reason="processes are found by /proc")
+def test_what_a_course_left_behind_is_found() -> None:
+    marked = dict(os.environ, RAFTMQ_COURSE="abc123")
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], env=marked, stdin=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert course.leftovers("abc123") == [process.pid]
+        assert course.leftovers("abc124") == []
+        process.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not IS_LINUX, reason="ends it by a signal, and looks at processes")
+def test_it_opens_and_leaves_nothing_running() -> None:
+    port = free_port()
+    command = [
+        sys.executable,
+        "run.py",
+        "course",
+        "--no-browser",
+        f"--ServerApp.port={port}",
+        f"--IdentityProvider.token={TOKEN}",
+    ]
+    runner = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        wait_until(lambda: runner.poll() is not None or asked(port, "api/status"), "the server answers")
+        assert runner.poll() is None, runner.stdout.read() if runner.stdout else ""
+        content = asked(port, "api/contents/lessons/README.ipynb?content=1")
+        assert content["name"] == "README.ipynb"
+        assert all(cell["metadata"].get("trusted") for cell in content["content"]["cells"] if cell["cell_type"] == "code")
+        kernel = asked(port, "api/kernels", data=b"{}")
+        assert kernel["name"] == "python3"
+        family = psutil.Process(runner.pid).children(recursive=True)
+        assert len(family) >= 2, "a server and a kernel"
+        away = [
+            one
+            for process in family
+            for one in process.net_connections()
+            if len(one.raddr) and not one.raddr.ip.startswith("127.")
+        ]
+        assert away == []
+        runner.send_signal(signal.SIGTERM)
+        output = runner.communicate(timeout=60)[0]
+        assert runner.returncode == 0, output
+        assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
+    finally:
+        runner.kill()
+        for process in psutil.process_iter(["environ"]):
+            if f"{TOKEN}" in " ".join((process.info["environ"] or {}).values()):
+                process.kill()
+
+
+# ---------------------------------------------------------------- in a browser
+
+
+def chromium() -> str:
+    found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    return found
+
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+@pytest.fixture
+def untrusting_lab(tmp_path: Path) -> Iterator[str]:
+    """JupyterLab as the course starts it, for somebody who trusts no notebook yet. Its address."""
+    port = free_port()
+    course.prepare(tmp_path)
+    arguments = ["--no-browser", f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"]
+    command = course.command(Path(sys.executable), arguments)
+    with (tmp_path / "lab.log").open("wb") as log:
+        server = subprocess.Popen(
+            command, cwd=ROOT, env=course.surroundings(tmp_path, os.environ), stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        wait_until(lambda: asked(port, "api/status"), "the server answers")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_an_untrusted_notebook_shows_its_pictures_and_asks_nobody_else(untrusting_lab: str, tmp_path: Path) -> None:
+    hosts: set[str] = set()
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(tmp_path / "profile"), executable_path=chromium(), args=list(FLAGS), headless=True
+        )
+        page = context.pages[0]
+        page.on("request", lambda request: hosts.add(request.url.split("/")[2] if "//" in request.url else "data:"))
+        for lesson in lessons_of(LESSONS):
+            path = lesson.notebook.relative_to(ROOT).as_posix()
+            page.goto(f"{untrusting_lab}/lab/tree/{path}?token={TOKEN}&reset", timeout=120_000)
+            picture = page.locator('.jp-Notebook .jp-OutputArea-output img[src^="data:image/png"]').first
+            picture.wait_for(state="attached", timeout=120_000)
+            assert picture.evaluate("image => image.complete && image.naturalWidth") > 600, lesson.name
+        context.close()
+    assert hosts <= {untrusting_lab.removeprefix("http://"), "data:"}
+    assert untrusting_lab.removeprefix("http://") in hosts
