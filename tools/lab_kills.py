@@ -25,11 +25,12 @@ from labs.grader.grading import in_a_process
 from labs.grader.lab import Lab, find_lab
 from labs.grader.running import Runner
 from labs.grader.seeds import Seeds
-from labs.grader.submission import read_submission
+from labs.grader.skeleton import skeleton_of
+from labs.grader.submission import Submission, read_submission
 from labs.grader.suite import Run
 from mq.parts import load_parts
 
-__all__ = ["Kill", "kills_of", "main"]
+__all__ = ["Hole", "Kill", "hole_of", "kills_of", "main"]
 
 RINGS = {1: "sentences", 2: "schedules", 3: "searches"}
 _NIGHT_STEP = 50
@@ -45,6 +46,33 @@ class Kill:
     schedules: int = 0
     seconds: float = 0.0
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """What one function alone is good for: all others are written. test: the first that fails without it; failed: how many do.
+
+    is_named: whether each of them says which function it is.
+    """
+
+    name: str
+    test: str
+    failed: int
+    points: int
+    is_named: bool
+
+
+def hole_of(lab: Lab, name: str) -> Hole:
+    """By the sentences, asked across the border."""
+    files = {file: text.encode() for file, text in skeleton_of(lab, only=name).items() if file != "__init__.py"}
+    submission = Submission(files)
+    with Runner(lab, submission, Seeds(b"kill table", submission.mark), in_a_process()) as runner:
+        runner.is_brief = True
+        outcomes = [runner.outcome(check) for check in lab.suite.checks if check.ring == 1]
+    failed = [outcome for outcome in outcomes if not outcome.is_passed]
+    first = f"{failed[0].number} {failed[0].name}" if failed else ""
+    is_named = all(f"`{name}` is not written yet" in outcome.message for outcome in failed)
+    return Hole(name, first, len(failed), sum(outcome.points_max for outcome in failed), is_named)
 
 
 def kills_of(lab: Lab, file: Path) -> Iterator[Kill]:
@@ -75,7 +103,7 @@ def _cell(kill: Kill) -> str:
     return f"{kill.test.split()[0]}{runs}, {kill.seconds:.1f} s"
 
 
-def table_of(lab: Lab, kills: Sequence[Kill]) -> str:
+def table_of(lab: Lab, kills: Sequence[Kill], holes: Sequence[Hole]) -> str:
     """KILLS.md."""
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     machine = f"at {done.stdout.strip()}, Python {platform.python_version()}, {os.cpu_count()} processors"
@@ -96,6 +124,16 @@ def table_of(lab: Lab, kills: Sequence[Kill]) -> str:
     for file in sorted((lab.folder / "right").glob("*.py")):
         failed = [kill.test for kill in kills if kill.name == file.stem and kill.test]
         lines.append(f"| [`{file.stem}`](right/{file.name}) | {sentence_of(file)} | {', '.join(failed) or 'nothing'} |")
+    lines += [
+        "",
+        "Each function that a student writes, taken out alone: what fails then, of the sentences, and if each failure names it.",
+        "",
+        "| without | first to fail | tests | points | named |",
+        "|---|---|---:|---:|---|",
+    ]
+    for hole in holes:
+        facts = f"{hole.failed} | {hole.points} | {'yes' if hole.is_named else 'no'}"
+        lines.append(f"| `{hole.name}` | {hole.test or '-'} | {facts} |")
     return "\n".join(lines) + "\n"
 
 
@@ -133,7 +171,7 @@ def night(lab: Lab, count: int, file: Path) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the table; returns 1 when a wrong one lives or a right one dies."""
+    """Make the table; returns 1 when a wrong one lives, a right one dies, or a function is not missed."""
     parser = argparse.ArgumentParser(prog="python -m tools.lab_kills", description="Who of a lab's solutions dies by what.")
     parser.add_argument("lab")
     parser.add_argument("only", nargs="?", default="", help="solutions with this in their name")
@@ -152,8 +190,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             is_dead = any(kill.test for kill in mine)
             is_bad = is_bad or is_dead != (kind == "wrong")
             print(f"{file.stem:36} {' | '.join(_cell(kill) for kill in mine)}", flush=True)
+    holes: list[Hole] = []
+    for blank in lab.blanks if not options.only else ():
+        holes.append(hole_of(lab, blank.name))
+        is_bad = is_bad or not holes[-1].test or not holes[-1].is_named
+        print(f"without {blank.name:28} {holes[-1].failed} tests, first {holes[-1].test}", flush=True)
     if not options.only:
-        (lab.folder / "KILLS.md").write_text(table_of(lab, kills), encoding="utf-8")
+        (lab.folder / "KILLS.md").write_text(table_of(lab, kills, holes), encoding="utf-8")
         (lab.folder / "kills.json").write_text(json.dumps([asdict(kill) for kill in kills], indent=1) + "\n", encoding="utf-8")
     return 1 if is_bad else 0
 

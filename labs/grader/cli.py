@@ -1,17 +1,17 @@
 """`mq lab`: registered as a command of `mq` by entry point, since nothing in `mq` knows the labs."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from labs.grader.cli_class import release_command
+from labs.grader.cli_class import release_command, zip_command
+from labs.grader.cli_grade import RESULTS, grade_command
 from labs.grader.cli_types import lab_argument
-from labs.grader.files import as_data, write_files
-from labs.grader.grading import PRACTICE, grade_of, in_a_process
+from labs.grader.files import write_files
+from labs.grader.grading import grade_of
 from labs.grader.lab import Lab, LabError, all_labs, find_lab, is_for_students
-from labs.grader.report import closing_lines, failure_lines, outcome_line
+from labs.grader.report import failure_lines, outcome_line
 from labs.grader.result import Grade, Outcome
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission, SubmissionError, read_submission
@@ -19,10 +19,8 @@ from mq.cli.output import note, print_json, print_line, print_table
 
 __all__ = ["lab_command"]
 
-KEY_VARIABLE = "MQ_COURSE_KEY"
-_FAILED, _NOT_GRADED = 1, 2
+_FAILED = 1
 _WORK = Path("work")
-_RESULTS = _WORK / "results"
 
 
 _path = click.argument("path", type=click.Path(path_type=Path), required=False)
@@ -144,57 +142,9 @@ def _told(lab: Lab, grade: Grade, failed: list[Outcome]) -> int:
     print_line(f"\n{lab.short}: {points} of {grade.max_score} points so far, in {grade.seconds:.1f} s ({grade.mode})")
     if failed and failed[0].failure is not None and failed[0].failure.disks:
         shown = replace(grade, outcomes=(failed[0],), reason="one failure of a check")
-        write_files(_RESULTS / lab.id, shown)
-        print_line(f"picture:   {_RESULTS / lab.id / 'report.html'}")
+        write_files(RESULTS / lab.id, shown)
+        print_line(f"picture:   {RESULTS / lab.id / 'report.html'}")
     return _FAILED if failed or grade.reason else 0
-
-
-@lab_command.command("grade")
-@lab_argument
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, help="The course's key as a number; else it is taken from MQ_COURSE_KEY.")
-@click.option("--container", "is_container", is_flag=True, help="For marks: in a container. Else it is practice.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for result.json, results.json and report.html.")
-@_output
-def _grade(
-    lab: Lab,
-    path: Path,
-    seed: int | None,
-    out: Path | None,
-    output: str,
-    is_container: bool,  # noqa: FBT001 - click calls it so
-) -> int:
-    """Run every test with seeds of your course and of this submission, and give the mark.
-
-    Exit code 0: graded, whatever the mark. 2: could not be graded.
-    """
-    submission = _submission_of(lab, path)
-    key = str(seed) if seed is not None else os.environ.get(KEY_VARIABLE, "")
-    folder = out or _RESULTS / lab.id
-
-    def tell(outcome: Outcome) -> bool:
-        if output == "table":
-            print_line(outcome_line(outcome, lab.short))
-        return True
-
-    start, mode = in_a_process(), PRACTICE
-    if is_container:
-        from labs.grader.container import ContainerError, ContainerProcess, in_a_container  # noqa: PLC0415 - not needed else
-
-        try:
-            start, mode = in_a_container(), ContainerProcess.mode
-        except ContainerError as error:
-            raise click.UsageError(str(error)) from error
-    seeds = Seeds(key.encode(), submission.mark)
-    grade = grade_of(lab, submission, seeds, folder=folder, tell=tell, start=start, mode=mode)
-    if output == "json":
-        print_json(as_data(grade))
-    else:
-        first = grade.first_failure
-        lines = [*(failure_lines(first) if first is not None else []), *closing_lines(grade), f"report: {folder / 'report.html'}"]
-        for line in lines:
-            print_line(line)
-    return _NOT_GRADED if grade.reason else 0
 
 
 @lab_command.command("replay")
@@ -216,9 +166,11 @@ def _replay(token: str, path: Path | None) -> int:
         print_line(line)
     if outcome.failure is not None and outcome.failure.disks:
         grade = Grade(lab.id, lab.title, "replay", (outcome,), reason="one case alone", points_max=outcome.points_max)
-        write_files(_RESULTS / lab.id, grade)
-        print_line(f"picture:   {_RESULTS / lab.id / 'report.html'}")
+        write_files(RESULTS / lab.id, grade)
+        print_line(f"picture:   {RESULTS / lab.id / 'report.html'}")
     return _FAILED
 
 
+lab_command.add_command(grade_command)
 lab_command.add_command(release_command)
+lab_command.add_command(zip_command)

@@ -45,7 +45,7 @@ class WorkerProcess:
     def __init__(self, folder: Path, opening: dict[str, Any]) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own program and arguments
             self.command(folder), cwd=folder, env=self.environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, start_new_session=True,
+            stderr=subprocess.PIPE, start_new_session=True, **self.rights(),
         )  # fmt: skip
         self._deadline = 0.0
         self._is_late = False
@@ -66,6 +66,10 @@ class WorkerProcess:
         """Nothing of ours comes along."""
         needed = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
         return {**ENVIRONMENT, **needed, "PYTHONPATH": str(folder)}
+
+    def rights(self) -> dict[str, Any]:
+        """As whom it runs: arguments of `Popen`."""
+        return {}
 
     def ask(self, request: dict[str, Any], seconds_max: float = 0.0) -> dict[str, Any]:
         """The answer to a request. Raises: ProcessGoneError, after which there is nothing more to ask."""

@@ -19,7 +19,7 @@ from labs.grader.lab import STUDENT_MARK, Lab, all_labs, is_for_students
 from labs.grader.skeleton import hollow_of
 from labs.grader.survivors import Survivor, survivors
 
-__all__ = ["Kind", "ReleaseError", "release"]
+__all__ = ["Kind", "ReleaseError", "release", "tracked"]
 
 _TAKEN = (
     *("run.py", "pyproject.toml", "uv.lock", "LICENSE", "course.toml", ".gitignore", "requirements/"),
@@ -84,7 +84,7 @@ def release(folder: Path, labs: Sequence[Lab], kind: Kind = Kind.SEALED) -> int:
 
 def _names(labs: Iterable[Lab]) -> Iterator[str]:
     folders = [lab.folder.relative_to(ROOT).as_posix() for lab in labs]
-    for name in _tracked():
+    for name in tracked():
         if name.startswith(_TAKEN):
             yield name
             continue
@@ -94,8 +94,8 @@ def _names(labs: Iterable[Lab]) -> Iterator[str]:
                 yield name
 
 
-def _tracked() -> list[str]:
-    """Files of the repository, from the root."""
+def tracked() -> list[str]:
+    """Files of the repository, from the root. Raises: ReleaseError when git does not know them."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed command

@@ -18,7 +18,7 @@ from pathlib import Path
 from labs.grader.box import ROOT
 from labs.grader.lab import Blank, Lab
 
-__all__ = ["blanked", "hollow_of", "skeleton_of", "solution_of", "taken_out", "write_all"]
+__all__ = ["blanked", "hollow_of", "skeleton_of", "solution_of", "taken_out", "write_all", "written_up_to"]
 
 _DOOR = '''"""The files of this folder are imported as `{package}`, wherever the folder lies. Nothing to be done here.
 
@@ -141,6 +141,11 @@ def skeleton_of(lab: Lab, only: str | None = None) -> dict[str, str]:
     """Files by name. only: blank no other function than this one."""
     made = _made(lab, [blank for blank in lab.blanks if only is None or blank.name == only])
     return {**made, **_texts(lab, "skeleton")}
+
+
+def written_up_to(lab: Lab, count: int) -> dict[str, str]:
+    """A skeleton in which the first so many functions are written, in the order in which they are to be."""
+    return {**_made(lab, lab.blanks[count:]), **_texts(lab, "skeleton")}
 
 
 def solution_of(lab: Lab) -> dict[str, str]:

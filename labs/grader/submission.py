@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-__all__ = ["Submission", "SubmissionError", "read_submission"]
+from labs.grader.zipped import BadZipError, files_in_zip
+
+__all__ = ["Submission", "SubmissionError", "place_of", "read_submission"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}\.py")
 _LEFT_ALONE = re.compile(r"(?:test_|conftest|sitecustomize|usercustomize).*")
 _FILES_MAX = 24
 _FILE_BYTES_MAX = 256 << 10
+_FOLDERS_DEEP_MAX = 3
 
 
 class SubmissionError(Exception):
@@ -46,24 +49,50 @@ class Submission:
 
 
 def read_submission(where: Path, organ_file: str, texts: Collection[str] = ()) -> Submission:
-    """From a folder, or from one file that is then the organ's. Raises: SubmissionError.
+    """From a folder, from a zip file, or from one Python file that is then the organ's. Raises: SubmissionError.
 
     organ_file: the file that must be there. texts: names of other files that are taken in when they are there.
     """
+
+    def is_wanted(name: str) -> bool:
+        return name in texts or bool(_NAME.fullmatch(name) and not _LEFT_ALONE.fullmatch(name))
+
     if where.is_symlink():
         raise SubmissionError(f"{where} is a link; hand in the folder itself")
+    if where.is_file() and where.suffix == ".zip":
+        try:
+            return _checked(where, files_in_zip(where, organ_file, is_wanted, _FILE_BYTES_MAX), organ_file)
+        except BadZipError as error:
+            raise SubmissionError(str(error)) from error
     if where.is_file():
         return Submission({organ_file: _bytes_of(where)})
     if not where.is_dir():
         raise SubmissionError(f"there is no folder {where}")
     there = os.listdir(where)  # noqa: PTH208 - names alone
-    names = sorted(name for name in there if name in texts or (_NAME.fullmatch(name) and not _LEFT_ALONE.fullmatch(name)))
+    names = sorted(filter(is_wanted, there))
     if len(names) > _FILES_MAX:
         raise SubmissionError(f"{where} holds {len(names)} files, and {_FILES_MAX} are allowed")
-    files = {name: _bytes_of(where / name) for name in names}
+    return _checked(where, {name: _bytes_of(where / name) for name in names}, organ_file)
+
+
+def _checked(where: Path, files: Mapping[str, bytes], organ_file: str) -> Submission:
     if organ_file not in files:
         raise SubmissionError(f"there is no {organ_file} in {where}")
+    if len(files) > _FILES_MAX:
+        raise SubmissionError(f"{where} holds {len(files)} files, and {_FILES_MAX} are allowed")
     return Submission(files)
+
+
+def place_of(where: Path, organ_file: str) -> Path:
+    """Where the organ's file lies, also when it is in the only folder of a folder, as it is when one hands in a folder."""
+    for _ in range(_FOLDERS_DEEP_MAX):
+        if where.is_symlink() or not where.is_dir() or (where / organ_file).exists():
+            break
+        inside = [each for each in where.iterdir() if each.is_dir() and not each.is_symlink() and each.name[0] not in "._"]
+        if len(inside) != 1:
+            break
+        where = inside[0]
+    return where
 
 
 def _bytes_of(file: Path) -> bytes:

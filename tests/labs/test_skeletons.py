@@ -10,7 +10,7 @@ from labs.grader.box import ROOT, BoxError, needed_by
 from labs.grader.lab import Blank, Lab, LabError, all_labs, find_lab
 from labs.grader.running import files_for
 from labs.grader.seeds import Seeds
-from labs.grader.skeleton import blanked, skeleton_of, solution_of
+from labs.grader.skeleton import blanked, skeleton_of, solution_of, written_up_to
 from tests.labs.helpers import LAB1A, class_in, failures, rings
 from tools.make_skeletons import differences
 
@@ -101,10 +101,9 @@ def test_each_blank_alone_makes_a_test_fail_that_names_it(blank: Blank, tmp_path
 
 
 def test_the_methods_written_in_order_move_the_score_up(tmp_path: Path) -> None:
-    names, scores = [blank.name for blank in LAB1A.blanks], []
-    solved = solution_of(LAB1A)
-    for count in range(len(names) + 1):
-        files = {name: _with_blanks(name, names[count:]) for name in solved}
+    scores = []
+    for count in range(len(LAB1A.blanks) + 1):
+        files = written_up_to(LAB1A, count)
         failed = {number for number, _, _ in failures(class_in(tmp_path / str(count), files), rings(1), Seeds())}
         scores.append(sum(check.points for check in rings(1) if check.number not in failed))
     print(scores)
@@ -112,18 +111,6 @@ def test_the_methods_written_in_order_move_the_score_up(tmp_path: Path) -> None:
     assert scores == sorted(scores)
     assert scores[-1] == sum(check.points for check in rings(1))
     assert len(set(scores)) >= 9, "too many methods make no difference of their own"
-
-
-def _with_blanks(file: str, names: list[str]) -> str:
-    text = solution_of(LAB1A)[file]
-    defined = {blank.name: blank for blank in LAB1A.blanks}
-    mine = [defined[name] for name in names if f"def {name.rpartition('.')[2]}(" in text and _holds(text, name)]
-    return blanked(text, mine, LAB1A.spoken)
-
-
-def _holds(text: str, name: str) -> bool:
-    owner = name.rpartition(".")[0]
-    return not owner or f"class {owner}" in text
 
 
 # ---------------------------------------------------------------- the README

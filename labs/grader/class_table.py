@@ -1,0 +1,235 @@
+"""What came of a class, as `class.csv`, `class.html` and `similarity.csv`: made of the results that lie there, one at a time."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from labs.grader.class_run import ClassRun, Entry, read_entry
+from labs.grader.lab import has_reference, is_for_students
+from labs.grader.policy import Late, Policy
+from labs.grader.similarity import Pair, Print, Spot, pairs_of, print_of
+from labs.grader.skeleton import solution_of
+from labs.grader.submission import SubmissionError
+
+__all__ = ["REFERENCE", "Row", "alike", "rows_of", "write_class"]
+
+REFERENCE = "(the reference)"
+_PAIRS_SHOWN = 30
+_ABOUT_PAIRS = (
+    "Pairs that share more than the skeleton, the hints and what a third of the class has. "
+    "It is a reason to look at the lines, and no proof of anything."
+)
+_EXCERPTS_SHOWN = 6
+_EXCERPT_LINES = 14
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; color: #1d2a35; max-width: 96rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2.5rem; } .quiet { color: #5a6874; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; }
+td, th { padding: .2rem .5rem; border-bottom: 1px solid #d5dbe1; text-align: left; }
+td.n, th.n { text-align: right; white-space: nowrap; } td.t { text-align: center; min-width: 1.6rem; padding: .2rem .15rem; }
+th.t { font-weight: 400; font-size: .75rem; padding: .2rem .15rem; text-align: center; }
+td.yes { background: #dff0e3; color: #1b6e3c; } td.no { background: #fbe3e1; color: #b3261e; }
+td.none { background: #eceff2; color: #5a6874; }
+pre { background: #f3f5f7; padding: .6rem; overflow-x: auto; margin: 0; font-size: 12.5px; }
+.two { display: grid; grid-template-columns: 1fr 1fr; gap: .6rem; margin: .5rem 0 1rem; }
+summary { cursor: pointer; padding: .3rem 0; }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One submission. tests: number -> (passed, name). score: None when it could not be graded."""
+
+    name: str
+    score: int | None
+    max_score: int
+    late: Late
+    reason: str
+    mode: str
+    seconds: float
+    tests: dict[str, tuple[bool, str]]
+
+
+def rows_of(run: ClassRun, entries: Iterable[Entry], policy: Policy) -> list[Row]:
+    """Of what lies in the results."""
+    return [_row(entry.name, run.result_of(entry.name), policy) for entry in entries]
+
+
+def _row(name: str, found: dict[str, Any], policy: Policy) -> Row:
+    reason = str(found.get("reason") or "")
+    score = None if reason else int(found.get("score", 0))
+    tests = {}
+    for test in found.get("tests", ()):
+        number, _, title = str(test["name"]).partition(" ")
+        tests[number] = (bool(test["passed"]), title)
+    late = policy.late(name, score or 0)
+    seconds = float(found.get("seconds") or 0)
+    return Row(name, score, int(found.get("max_score", 0)), late, reason, str(found.get("mode", "")), seconds, tests)
+
+
+def alike(run: ClassRun, entries: Iterable[Entry]) -> list[Pair]:
+    """Pairs among the submissions, and of them with the reference."""
+    lab = run.lab
+    prints: list[Print] = []
+    for entry in entries:
+        try:
+            prints.append(print_of(entry.name, read_entry(entry, lab).files))
+        except SubmissionError:
+            continue
+    if has_reference() and not is_for_students():
+        prints.append(print_of(REFERENCE, {name: text.encode() for name, text in solution_of(lab).items()}))
+    skeleton = {file.name: file.read_bytes() for file in (lab.folder / "skeleton").glob("*.py")}
+    hints = {"hints.py": _hints((lab.folder / "README.md").read_text(encoding="utf-8")).encode()}
+    return pairs_of(prints, (print_of("the skeleton", skeleton), print_of("the hints", hints)), (REFERENCE,))
+
+
+def _hints(readme: str) -> str:
+    """The code in a README: what stands between fences."""
+    return "\n".join(part.partition("\n")[2] for part in readme.split("```")[1::2])
+
+
+def write_class(run: ClassRun, entries: Sequence[Entry], policy: Policy) -> tuple[list[Row], list[Pair]]:
+    """Write the files, each whole or not at all; returns what is in them."""
+    rows, pairs = rows_of(run, entries, policy), alike(run, entries)
+    texts = {"class.csv": _csv(rows), "similarity.csv": _pairs_csv(pairs), "class.html": _page(run, rows, pairs, entries)}
+    run.results.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        half = run.results / f".{name}.half"
+        half.write_text(text, encoding="utf-8", newline="")
+        half.replace(run.results / name)
+    return rows, pairs
+
+
+# --- for spreadsheets
+
+
+def _cell(value: object) -> object:
+    """A text that a spreadsheet takes for a text."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _as_csv(lines: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows([_cell(value) for value in line] for line in lines)
+    return text.getvalue()
+
+
+def _numbers(rows: Sequence[Row]) -> list[str]:
+    numbers = {number for row in rows for number in row.tests}
+    return sorted(numbers, key=lambda number: [int(part) if part.isdecimal() else 0 for part in number.split(".")])
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    numbers = _numbers(rows)
+    lines: list[Sequence[object]] = [["name", "score", "max_score", "days_late", "mark", "reason", "mode", *numbers]]
+    for row in rows:
+        days = "" if row.late.days is None else row.late.days
+        passed = [int(row.tests[number][0]) if number in row.tests else "" for number in numbers]
+        score, mark = ("", "") if row.score is None else (row.score, f"{row.late.points:g}")
+        lines.append([row.name, score, row.max_score, days, mark, row.reason, row.mode, *passed])
+    return _as_csv(lines)
+
+
+def _pairs_csv(pairs: Sequence[Pair]) -> str:
+    lines: list[Sequence[object]] = [["one", "other", "shared", "share", "lines"]]
+    for pair in pairs:
+        where = "; ".join(f"{_where(here)} = {_where(there)}" for here, there in pair.lines)
+        lines.append([pair.one, pair.other, pair.shared, f"{pair.share:.2f}", where])
+    return _as_csv(lines)
+
+
+def _where(spot: Spot) -> str:
+    return f"{spot.file}:{spot.first}-{spot.last}"
+
+
+# --- for people
+
+
+def _page(run: ClassRun, rows: Sequence[Row], pairs: Sequence[Pair], entries: Sequence[Entry]) -> str:
+    numbers = _numbers(rows)
+    graded = [row.score for row in rows if row.score is not None]
+    middle = sorted(graded)[len(graded) // 2] if graded else 0
+    modes = ", ".join(f"{count} {mode}" for mode, count in Counter(row.mode for row in rows).items())
+    facts = f"{len(rows)} submissions, {len(graded)} graded; the middle one has {middle} points. {modes}."
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{escape(run.lab.title)}: a class</title><style>{_STYLE}</style></head><body>
+<h1>{escape(run.lab.title)} ({escape(run.lab.short)}): a class</h1>
+<p class="quiet">{escape(facts)}</p>
+<div class="wide"><table>{_head(numbers, rows)}{"".join(_line(row, numbers) for row in rows)}{_foot(numbers, rows)}</table></div>
+<h2>Alike</h2>
+<p class="quiet">{_ABOUT_PAIRS}</p>
+{_alike(run, pairs, entries)}
+</body></html>
+"""
+
+
+def _head(numbers: Sequence[str], rows: Sequence[Row]) -> str:
+    titles = {number: row.tests[number][1] for row in rows for number in row.tests}
+    tests = "".join(f'<th class="t" title="{escape(titles[number])}">{number}</th>' for number in numbers)
+    return f'<tr><th>submission</th><th class="n">score</th><th class="n">late</th><th class="n">mark</th>{tests}<th></th></tr>'
+
+
+def _line(row: Row, numbers: Sequence[str]) -> str:
+    days = "?" if row.late.days is None else f"{row.late.days} d" if row.late.days else ""
+    score, mark = ("-", "-") if row.score is None else (f"{row.score} / {row.max_score}", f"{row.late.points:g}")
+    tests = "".join(_test(row, number) for number in numbers)
+    return (
+        f'<tr><td><a href="{quote(row.name)}/report.html">{escape(row.name)}</a></td><td class="n">{score}</td>'
+        f'<td class="n">{days}</td><td class="n">{mark}</td>{tests}<td class="quiet">{escape(row.reason)}</td></tr>'
+    )
+
+
+def _test(row: Row, number: str) -> str:
+    found = row.tests.get(number)
+    kind, sign = ("none", "") if found is None else ("yes", "✓") if found[0] else ("no", "✗")
+    return f'<td class="t {kind}">{sign}</td>'
+
+
+def _foot(numbers: Sequence[str], rows: Sequence[Row]) -> str:
+    """How many passed each test."""
+    counts = [sum(row.tests.get(number, (False, ""))[0] for row in rows) for number in numbers]
+    cells = "".join(f'<td class="t">{count}</td>' for count in counts)
+    return f'<tr class="quiet"><td>passed by</td><td></td><td></td><td></td>{cells}<td></td></tr>'
+
+
+def _alike(run: ClassRun, pairs: Sequence[Pair], entries: Sequence[Entry]) -> str:
+    if not pairs:
+        return "<p>None.</p>"
+    places = {entry.name: entry for entry in entries}
+    shown = "".join(_pair(run, pair, places) for pair in pairs[:_PAIRS_SHOWN])
+    more = len(pairs) - _PAIRS_SHOWN
+    return shown + (f"<p>{more} more are in similarity.csv.</p>" if more > 0 else "")
+
+
+def _pair(run: ClassRun, pair: Pair, places: dict[str, Entry]) -> str:
+    longest = sorted(pair.lines, key=lambda both: both[0].first - both[0].last)[:_EXCERPTS_SHOWN]
+    one, other = _sources(run, pair.one, places), _sources(run, pair.other, places)
+    parts = [
+        f'<div class="two"><div>{_excerpt(one, here)}</div><div>{_excerpt(other, there)}</div></div>' for here, there in longest
+    ]
+    left = len(pair.lines) - len(longest)
+    more = f"<p>{left} more places are in similarity.csv.</p>" if left > 0 else ""
+    head = f"{pair.one} and {pair.other}: {pair.share:.0%} of what is their own, {len(pair.lines)} places"
+    return f"<details><summary>{escape(head)}</summary>{''.join(parts)}{more}</details>"
+
+
+def _sources(run: ClassRun, name: str, places: dict[str, Entry]) -> dict[str, str]:
+    if name == REFERENCE:
+        return solution_of(run.lab)
+    try:
+        files = read_entry(places[name], run.lab).files
+    except (SubmissionError, KeyError):
+        return {}
+    return {file: data.decode("utf-8", "replace") for file, data in files.items()}
+
+
+def _excerpt(sources: dict[str, str], spot: Spot) -> str:
+    lines = sources.get(spot.file, "").split("\n")[spot.first - 1 : spot.last]
+    shown = "\n".join(f"{number:>4}  {line}" for number, line in enumerate(lines[:_EXCERPT_LINES], spot.first))
+    more = f"\n      ... to line {spot.last}" if len(lines) > _EXCERPT_LINES else ""
+    return f'<div class="quiet">{escape(_where(spot))}</div><pre>{escape(shown + more)}</pre>'

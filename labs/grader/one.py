@@ -1,0 +1,47 @@
+"""One submission of a class, graded by a process of its own: its memory is given back, and its end is no one else's.
+
+    python -m labs.grader.one           one line of JSON on standard input: lab, path, out, key, is_container
+
+It ends when its standard input does: so it does not outlive who started it.
+"""
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+from labs.grader.grading import PRACTICE, grade_of, in_a_process
+from labs.grader.lab import find_lab
+from labs.grader.seeds import Seeds
+from labs.grader.submission import place_of, read_submission
+
+__all__ = ["ORPHANED", "main"]
+
+ORPHANED = 9
+
+
+def _watch() -> None:
+    """Who started us is gone. The workers end with their pipes."""
+    sys.stdin.read()
+    os._exit(ORPHANED)
+
+
+def main() -> int:
+    """Returns 0 when there is a result, whatever the mark."""
+    wanted = json.loads(sys.stdin.readline())
+    threading.Thread(target=_watch, name="whether anybody waits", daemon=True).start()
+    lab = find_lab(wanted["lab"])
+    submission = read_submission(place_of(Path(wanted["path"]), lab.organ_file), lab.organ_file, lab.texts)
+    start, mode = in_a_process(), PRACTICE
+    if wanted["is_container"]:
+        from labs.grader.container import ContainerProcess, in_a_container  # noqa: PLC0415 - not needed else
+
+        start, mode = in_a_container(), ContainerProcess.mode
+    seeds = Seeds(wanted["key"].encode(), submission.mark)
+    grade_of(lab, submission, seeds, folder=Path(wanted["out"]), start=start, mode=mode)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

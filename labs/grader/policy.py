@@ -1,0 +1,92 @@
+"""Due dates and what being late costs, from one file of the teacher's (`class.toml`).
+
+[lab1a]
+due = 2026-12-04T23:59:00+01:00
+late_percent_per_day = 10            # of the points; each day that is begun counts
+late_days_max = 3                    # later than that is 0
+
+[extra_days]                         # by name of the submission
+"ada" = 2
+
+[handed_in]                          # when; from your learning platform
+"ada" = 2026-12-05T08:12:00+01:00
+"""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+__all__ = ["NO_POLICY", "Late", "Policy", "PolicyError", "read_policy"]
+
+_DAY = timedelta(days=1)
+
+
+class PolicyError(Exception):
+    """The file says something else; the message names the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """days: begun, after what was granted; None when nobody knows. points: what is left of the score."""
+
+    days: int | None
+    points: float
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """due: with its offset; None when there is none."""
+
+    due: datetime | None = None
+    percent_per_day: float = 0.0
+    days_max: int | None = None
+    extra_days: Mapping[str, float] = field(default_factory=dict)
+    handed_in: Mapping[str, datetime] = field(default_factory=dict)
+
+    def late(self, name: str, score: float) -> Late:
+        """Of one submission."""
+        if self.due is None:
+            return Late(0, score)
+        when = self.handed_in.get(name)
+        if when is None:
+            return Late(None, score)
+        over = when - self.due - _DAY * self.extra_days.get(name, 0.0)
+        days = max(0, math.ceil(over / _DAY))
+        if self.days_max is not None and days > self.days_max:
+            return Late(days, 0.0)
+        return Late(days, round(score * max(0.0, 1 - self.percent_per_day * days / 100), 1))
+
+
+NO_POLICY = Policy()
+
+
+def read_policy(file: Path, lab: str) -> Policy:
+    """Of a lab, by its short name. Raises: PolicyError."""
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PolicyError(f"{file}: {error}") from error
+    mine = data.get(lab, {})
+    known = {"due", "late_percent_per_day", "late_days_max"}
+    if unknown := set(mine) - known:
+        raise PolicyError(f"{file}: [{lab}] knows {', '.join(sorted(known))}, not {', '.join(sorted(unknown))}")
+    due = mine.get("due")
+    moments = {f"[{lab}] due": due, **{f"[handed_in] {name}": when for name, when in data.get("handed_in", {}).items()}}
+    for where, moment in moments.items():
+        _check_moment(file, where, moment)
+    numbers = {"late_percent_per_day": mine.get("late_percent_per_day", 0), "late_days_max": mine.get("late_days_max", 0)}
+    numbers |= {f"[extra_days] {name}": days for name, days in data.get("extra_days", {}).items()}
+    for where, number in numbers.items():
+        if type(number) not in (int, float) or not 0 <= number <= 1000:
+            raise PolicyError(f"{file}: {where} is {number!r}, expected a number from 0 on")
+    percent, days_max = float(mine.get("late_percent_per_day", 0)), mine.get("late_days_max")
+    return Policy(due, percent, days_max, data.get("extra_days", {}), data.get("handed_in", {}))
+
+
+def _check_moment(file: Path, where: str, moment: Any) -> None:
+    if moment is not None and (not isinstance(moment, datetime) or moment.tzinfo is None):
+        raise PolicyError(f"{file}: {where} is {moment!r}, expected a moment with its offset, such as 2026-12-04T23:59:00+01:00")

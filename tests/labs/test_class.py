@@ -1,0 +1,262 @@
+"""A class is graded by one command: each fails alone, it goes on where it was killed, and copies are found."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from labs.grader.class_run import ClassRun, Done, Entry, entries_in
+from labs.grader.class_table import REFERENCE, alike, write_class
+from labs.grader.policy import NO_POLICY, Policy, PolicyError, read_policy
+from labs.grader.similarity import pairs_of, print_of, words_of
+from labs.grader.skeleton import skeleton_of, solution_of, write_all, written_up_to
+from tests.labs.helpers import LAB1A, ROOT
+
+KEY = "a key that no student knows"
+RENAMED = {"segment": "seg", "state": "st", "entries": "rows", "plan": "ops", "position": "where", "data": "raw", "old": "prev"}
+MQ = "import sys; from mq.cli.main import main; sys.exit(main(sys.argv[1:]))"
+
+
+def started(folder: Path, count: int = 0, note: str = "") -> Path:
+    """A submission in which the first functions are written. It fails soon, so that a grade is short."""
+    files = written_up_to(LAB1A, count)
+    write_all(folder, {name: text + note for name, text in files.items()})
+    return folder
+
+
+def a_class(folder: Path) -> Path:
+    """Twelve of them: honest ones, one as a zip, two that are alike, three that cannot be graded, two that cheat."""
+    for number, name in enumerate(("ada", "bob", "cleo", "dan", "eve")):
+        started(folder / name, 4, note=f"\n# {number}\n")
+    started(folder / "fay", 6)
+    copied = folder / "gus" / "lab1a_commit_log"
+    started(copied, 6)
+    for file in copied.glob("*.py"):
+        text = file.read_text()
+        for name, other in RENAMED.items():
+            text = re.sub(rf"\b{name}\b", other, text)
+        file.write_text("# my own work\n" + text.replace('"""', '"""My words. '))
+    with zipfile.ZipFile(folder / "hal.zip", "w") as packed:
+        for name, text in skeleton_of(LAB1A).items():
+            packed.writestr(f"hal/{name}", text)
+    (folder / "ida").mkdir()
+    (folder / "ida/notes.txt").write_text("I will hand in tomorrow")
+    (folder / "=joe").mkdir()
+    (folder / "=joe/commit_log.py").symlink_to("/etc/passwd")
+    write_all(folder / "kim", {"commit_log.py": "import os\nos._exit(0)\n"})
+    write_all(folder / "liz", {"commit_log.py": "print('{\"score\": 100}')\nclass CommitLog: pass\n"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClassRun, list[Entry], list[Done]]:
+    folder = a_class(tmp_path_factory.mktemp("class") / "handed_in")
+    entries = entries_in(folder, LAB1A)
+    run, told = ClassRun(LAB1A, folder.parent / "results", KEY, jobs=3), list[Done]()
+    run.grade_all(entries, told.append)
+    return run, entries, told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_each_has_its_result_or_says_why_not(graded: tuple[ClassRun, list[Entry], list[Done]]) -> None:
+    run, entries, told = graded
+    by_name = {done.name: done for done in told}
+    assert len(entries) == len(by_name) == 12
+    assert by_name["ida"] == ("ida", None, "there is no commit_log.py in ida", True)
+    assert "is a link" in by_name["=joe"].reason
+    assert (by_name["hal.zip"].score, by_name["kim"].score, by_name["liz"].score) == (0, 0, 0)
+    assert by_name["gus"].score is not None
+    assert 0 < (by_name["ada"].score or 0) < (by_name["fay"].score or 0), "who wrote more has more"
+    assert "ended in the middle" in json.dumps(run.result_of("kim"))
+    assert {"report.html", "results.json", "graded.json"} <= {file.name for file in (run.results / "ada").iterdir()}
+    assert KEY not in "".join(file.read_text() for file in run.results.rglob("*.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_second_time_nothing_is_graded_again_but_what_changed(graded: tuple[ClassRun, list[Entry], list[Done]]) -> None:
+    run, entries, first = graded
+    some = {entry.name: entry for entry in entries if entry.name in ("kim", "liz", "hal.zip")}
+    (some["liz"].path / "more.py").write_text("x = 1\n")
+    told: list[Done] = []
+    run.grade_all(list(some.values()), told.append)
+    assert {done.name: done.is_new for done in told} == {"hal.zip": False, "kim": False, "liz": True}
+    assert {(done.name, done.score) for done in told} <= {(done.name, done.score) for done in first}
+    with_another_key, again = ClassRun(LAB1A, run.results, "another key", jobs=2), list[Done]()
+    with_another_key.grade_all([some["kim"]], again.append)
+    assert again[0].is_new, "other seeds, so another grade"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_table_and_the_page(graded: tuple[ClassRun, list[Entry], list[Done]]) -> None:
+    run, entries, _ = graded
+    rows, pairs = write_class(run, entries, Policy())
+    with (run.results / "class.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["name"] for row in table] == ["'=joe", *sorted(row.name for row in rows if row.name != "=joe")]
+    ida = next(row for row in table if row["name"] == "ida")
+    assert (ida["score"], ida["mark"], ida["reason"]) == ("", "", "there is no commit_log.py in ida")
+    ada = next(row for row in table if row["name"] == "ada")
+    assert (ada["max_score"], ada["1.1"], ada["2.1"], ada["4.3"]) == ("100", "0", "0", "0")
+    page = (run.results / "class.html").read_text()
+    links = Links()
+    links.feed(page)
+    assert "%3Djoe/report.html" in links.found
+    assert all((run.results / link.replace("%3D", "=")).exists() for link in links.found)
+    assert "fay and gus" in page
+    assert not re.search(r"https?://", page), "it needs nothing from outside"
+    assert ("fay", "gus") in {(pair.one, pair.other) for pair in pairs}
+
+
+class Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, _tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attributes if name in ("src", "href")]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_it_is_killed_and_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "handed_in"
+    for name in ("a", "b", "c"):
+        started(folder / name, note=f"\n# {name}\n")
+    write_all(folder / "d", {"commit_log.py": "while True: pass\n"})  # ends by its deadline alone
+    command = [
+        sys.executable,
+        "-c",
+        MQ,
+        "lab",
+        "grade",
+        "lab1a",
+        str(folder),
+        "--seed",
+        "3",
+        "--jobs",
+        "1",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment) as process:
+        assert process.stderr is not None
+        assert any(line.startswith("2/4") for line in process.stderr)
+        process.send_signal(signal.SIGKILL)
+    done = {file.parent.name: file.stat().st_mtime_ns for file in (tmp_path / "out").glob("*/graded.json")}
+    assert sorted(done) == ["a", "b"]
+    (folder / "d/commit_log.py").write_text("import os\nos._exit(0)\n")
+    again = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert again.returncode == 0, again
+    assert re.search(r"a: 0 points \(graded before\)", again.stderr)
+    assert not re.search(r"[cd]: 0 points \(graded before\)", again.stderr)
+    assert {name: (tmp_path / "out" / name / "graded.json").stat().st_mtime_ns for name in done} == done
+    assert (tmp_path / "out/class.html").exists()
+    deadline = time.monotonic() + 30
+    while orphans(folder) and time.monotonic() < deadline:
+        os.sched_yield()
+    assert not orphans(folder), "what grades one of them does not outlive the command"
+
+
+def orphans(folder: Path) -> list[str]:
+    """Graders of ours that still run."""
+    found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=False).stdout
+    return [line for line in found.split("\n") if "labs.grader.one" in line and str(folder) in line]
+
+
+def test_a_submission_is_not_taken_for_a_class(tmp_path: Path) -> None:
+    started(tmp_path / "mine")
+    assert entries_in(tmp_path / "mine", LAB1A) == []
+    assert [entry.name for entry in entries_in(tmp_path, LAB1A)] == ["mine"]
+    (tmp_path / "mine/commit_log.py").unlink()
+    assert entries_in(tmp_path / "mine", LAB1A) == [], "one file was forgotten, the others are no submissions"
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "mine")
+    (tmp_path / "class.toml").write_text("")
+    assert [entry.name for entry in entries_in(tmp_path, LAB1A)] == ["mine"]
+
+
+# ---------------------------------------------------------------- alike
+
+
+def test_words_lose_names_numbers_texts_comments_and_layout() -> None:
+    one = 'def append(self, plan):  # adds\n    """Adds."""\n    if plan == 3:\n        return f(plan, "x")\n'
+    other = "def put( self , steps ):\n    if steps==77: return g(steps, 'other')\n"
+    assert [word for word, _ in words_of(one)] == [word for word, _ in words_of(other)]
+    assert [word for word, _ in words_of("x = 1\n")] != [word for word, _ in words_of("x += 1\n")]
+    assert list(words_of("'''never ends")), "what is no Python has words, too"
+    assert [line for _, line in words_of("a\n'''\n\n'''\nb")] == [1, 5]
+
+
+def test_a_copy_with_other_names_and_another_order_is_found_and_what_is_given_is_not(tmp_path: Path) -> None:
+    entries = entries_in(a_class(tmp_path), LAB1A)
+    pairs = alike(ClassRun(LAB1A, tmp_path / "out"), entries)
+    assert {(pair.one, pair.other) for pair in pairs} >= {("fay", "gus")}
+    names = {pair.one for pair in pairs} | {pair.other for pair in pairs}
+    assert names <= {"fay", "gus", REFERENCE}, "five of twelve wrote the same method: that says nothing"
+    best = next(pair for pair in pairs if (pair.one, pair.other) == ("fay", "gus"))
+    assert best.share > 0.8
+    assert any(here.file == "commit_log.py" and here.last - here.first > 5 for here, _ in best.lines)
+
+
+def test_two_who_wrote_on_their_own_are_not_alike() -> None:
+    right = LAB1A.folder / "right"
+    prints = [print_of(file.stem, {"commit_log.py": file.read_bytes()}) for file in sorted(right.glob("*.py"))]
+    prints.append(print_of("reference", {name: text.encode() for name, text in solution_of(LAB1A).items()}))
+    skeleton = print_of("skeleton", {name: text.encode() for name, text in skeleton_of(LAB1A).items()})
+    assert pairs_of(prints, [skeleton]) == []
+
+
+# ---------------------------------------------------------------- late
+
+POLICY = """
+[lab1a]
+due = 2026-12-04T23:59:00+01:00
+late_percent_per_day = 10
+late_days_max = 3
+[extra_days]
+ada = 2
+[handed_in]
+ada = 2026-12-06T10:00:00+01:00
+bob = 2026-12-05T00:00:00+01:00
+cleo = 2026-12-04T22:58:00Z
+dan = 2026-12-09T00:00:00+01:00
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "points"), [("ada", 0, 80), ("bob", 1, 72), ("cleo", 0, 80), ("dan", 5, 0), ("nobody", None, 80)]
+)
+def test_what_being_late_costs(name: str, days: int | None, points: float, tmp_path: Path) -> None:
+    (tmp_path / "class.toml").write_text(POLICY)
+    assert read_policy(tmp_path / "class.toml", "lab1a").late(name, 80) == (type(late := NO_POLICY.late(name, 80)))(days, points)
+    assert (late.days, late.points) == (0, 80)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[lab1a]\ndue = 2026-12-04", "expected a moment with its offset"),
+        ("[lab1a]\ndue = 2026-12-04T10:00:00", "expected a moment with its offset"),
+        ("[lab1a]\nlate = 3", r"\[lab1a\] knows due, late_days_max, late_percent_per_day, not late"),
+        ("[lab1a]\nlate_percent_per_day = '10'", "expected a number from 0 on"),
+        ("[extra_days]\nada = -1", "expected a number from 0 on"),
+        ("[lab1a", "class.toml"),
+    ],
+)
+def test_a_policy_that_says_something_else_is_refused(text: str, complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "class.toml").write_text(text)
+    with pytest.raises(PolicyError, match=complaint):
+        read_policy(tmp_path / "class.toml", "lab1a")

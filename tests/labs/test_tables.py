@@ -1,0 +1,68 @@
+"""The commands that make the tables of a lab, in short."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from labs.grader.lab import find_lab
+from labs.grader.submission import Submission
+from tests.labs.helpers import LAB1A, skeleton
+from tools import false_fails
+from tools.false_fails import Graded, graded, subjects, table_of
+from tools.lab_kills import hole_of
+
+KILLS = (LAB1A.folder / "KILLS.md").read_text(encoding="utf-8")
+
+
+def test_the_kill_table_is_of_the_solutions_that_there_are() -> None:
+    for kind in ("wrong", "right"):
+        names = [file.stem for file in sorted((LAB1A.folder / kind).glob("*.py"))]
+        assert [name for name in names if f"[`{name}`]({kind}/{name}.py)" not in KILLS] == []
+    kills = json.loads((LAB1A.folder / "kills.json").read_text(encoding="utf-8"))
+    dead = {kill["name"] for kill in kills if kill["test"]}
+    assert dead == {file.stem for file in (LAB1A.folder / "wrong").glob("*.py")}
+
+
+def test_a_function_that_is_taken_out_is_missed_across_the_border() -> None:
+    hole = hole_of(LAB1A, "CommitLog.drop_before")
+    assert (hole.test.split()[0], hole.failed, hole.is_named) == ("1.24", 2, True)
+
+
+def test_the_table_of_false_fails_says_who_lost_points_and_why() -> None:
+    table = table_of(LAB1A, {"one": [Graded(100, 100, 9.0, 3.0, ())] * 2, "other": [Graded(93, 100, 8.0, 2.0, ("3.3: late",))]})
+    assert "| one | 2 | 2 | 9 to 9 | 3 to 3 | nothing |" in table
+    assert "| other | 1 | 0 | 8 to 8 | 2 to 2 | 3.3: late |" in table
+
+
+def test_what_is_graded_are_the_reference_and_all_right_ones() -> None:
+    found = subjects(LAB1A)
+    assert set(found) == {"the reference", *(file.stem for file in (LAB1A.folder / "right").glob("*.py"))}
+    assert all("kills.txt" in submission.files for submission in found.values())
+
+
+def test_a_wrong_one_among_the_right_ones_ends_it_with_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[int] = []
+
+    def one(_lab: object, _name: str, _submission: Submission, number: int) -> Graded:
+        asked.append(number)
+        return Graded(100 - number, 100, 1.0, 1.0, ("2.1: why",) if number else ())
+
+    monkeypatch.setattr(false_fails, "subjects", lambda _lab: {"skeleton": skeleton()})
+    monkeypatch.setattr(false_fails, "graded", one)
+    arguments = ["lab1a", "--resume", str(tmp_path / "known.json"), "--out", str(tmp_path / "table.md")]
+    assert false_fails.main([*arguments, "--times", "1"]) == 0
+    assert false_fails.main([*arguments, "--times", "2"]) == 1
+    assert asked == [0, 1], "what was known is not graded again"
+    assert "| skeleton | 2 | 1 |" in (tmp_path / "table.md").read_text()
+    assert "2.1: why" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", sorted(subjects(find_lab("lab1a"))))
+def test_a_right_solution_gets_full_marks(name: str) -> None:
+    found = graded(LAB1A, name, subjects(LAB1A)[name], 1)
+    assert found.score == found.max_score, found.failed
