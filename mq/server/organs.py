@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from mq.core.errors import MqError
 from mq.parts import REFERENCE, Parts, name_of
 from mq.server.organ_looks import LOG_LOOKS, RAFT_LOOKS, Looks, OrganError, look_at_read, reads_max
+from mq.server.synced import write_synced
 from mq.server.table_looks import TABLE_LOOKS
 from mq.server.watchdog import Watchdog
 
@@ -61,18 +62,44 @@ class Organs:
         return found
 
     def stamp(self, folder: Path) -> str:
-        """Note in the data folder whose organs wrote there; returns what to tell when they are others than the last time."""
+        """Note in the data folder whose organs wrote there; returns what to tell when they are others than the last time.
+
+        Nothing depends on the note but that sentence: one that cannot be read or written is told of, and the node starts.
+        """
         file, names = folder / _STAMP, self.parts.names()
-        before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else names
-        file.write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
+        told, before = _names_in(file)
+        if before != names:
+            try:
+                write_synced(file, (json.dumps(names, indent=1) + "\n").encode())
+            except OSError as error:
+                told.append(f"{file} cannot be written ({error.strerror}): the next start will not know these organs")
         changed = [f"{organ}: {before.get(organ, 'the reference')} before, {name} now" for organ, name in names.items()
                    if before.get(organ, name) != name]  # fmt: skip
-        return f"the data in {folder} was written by other organs ({'; '.join(changed)})" if changed else ""
+        if changed:
+            told.append(f"the data in {folder} was written by other organs ({'; '.join(changed)})")
+        return "; ".join(told)
 
     def stop(self) -> None:
         """No more calls are watched."""
         if self._watchdog is not None:
             self._watchdog.stop()
+
+
+def _names_in(file: Path) -> tuple[list[str], dict[str, str]]:
+    """(what is wrong with the note of a data folder, the classes of its organs by field, none when that is not known)."""
+    try:
+        found = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return [], {}
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    except ValueError:
+        why = "it is no JSON"
+    else:
+        if isinstance(found, dict) and all(isinstance(name, str) for name in found.values()):
+            return [], found
+        why = "it is no table of organs and their classes"
+    return [f"{file} cannot be read ({why}): whose organs wrote the data there before, is not known"], {}
 
 
 class _Guard:

@@ -9,7 +9,6 @@ start does before anything else.
 
 import json
 import logging
-import os
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TypeGuard
 from mq.core.errors import DamageError, DiskError, FormatError, MqError
 from mq.server.config import BrokerConfig
 from mq.server.disk import FileDisk
+from mq.server.synced import sync_folder, write_synced
 from mq.server.taking_part import NOTE_FILE, Note, read_note
 
 __all__ = ["ASIDE", "DAMAGE_FILE", "calls_for_repair", "can_come_back", "note_damage", "noted_damage", "set_aside"]
@@ -102,33 +102,18 @@ def _move_all(folder: Path) -> Path:
     for path in sorted(folder.iterdir()):
         if path.name not in {_LOCK, NOTE_FILE, DAMAGE_FILE} and not path.name.startswith(ASIDE):
             path.rename(aside / path.name)
-    _sync_folder(aside)
-    _sync_folder(folder)
+    sync_folder(aside)
+    sync_folder(folder)
     (folder / DAMAGE_FILE).rename(aside / DAMAGE_FILE)
-    _sync_folder(folder)
+    sync_folder(folder)
     return aside
 
 
 def _write_synced(file: Path, data: bytes) -> None:
-    half_made = file.with_name(file.name + ".new")
     try:
-        with half_made.open("wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        half_made.replace(file)
-        _sync_folder(file.parent)
+        write_synced(file, data)
     except OSError as error:
         raise _as_disk_error(error, file.parent) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _as_disk_error(error: OSError, folder: Path) -> DiskError:

@@ -1,5 +1,8 @@
 """Guards around replaced organs: what they let through, what ends the node, and what they count."""
 
+import errno
+import json
+import os
 import random
 import sys
 import threading
@@ -229,6 +232,59 @@ def test_a_data_folder_remembers_whose_organs_wrote_there(tmp_path: Path) -> Non
     assert "OwnRaft now" in told
     assert own.stamp(tmp_path) == ""
     own.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("", "it is no JSON"), ("[1]", "it is no table"), ('{"raft": 3}', "it is no table"), ("\udcff", "it is no JSON")],
+    ids=["empty", "a list", "a number", "no text"],
+)
+def test_a_broken_note_of_organs_is_told_with_its_path_and_written_anew(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "organs.json"
+    file.write_bytes(text.encode("utf-8", "surrogateescape"))
+    told = Organs(REFERENCE).stamp(tmp_path)
+    assert f"{file} cannot be read ({complaint}" in told
+    assert "is not known" in told
+    assert json.loads(file.read_bytes()) == REFERENCE.names()
+    assert Organs(REFERENCE).stamp(tmp_path) == ""
+
+
+def test_the_note_of_organs_is_replaced_as_a_whole_and_not_touched_when_it_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    sync = os.fsync
+
+    def note(number: int) -> None:
+        synced.append(os.fstat(number).st_ino)
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", note)
+    Organs(REFERENCE).stamp(tmp_path)
+    file = tmp_path / "organs.json"
+    assert synced[0] == file.stat().st_ino  # the file that took its name was synced before
+    assert [path.name for path in tmp_path.iterdir()] == ["organs.json"]
+    Organs(REFERENCE).stamp(tmp_path)
+    assert synced[0] == file.stat().st_ino
+    assert len(synced) <= 2
+
+
+def test_a_note_of_organs_that_cannot_be_written_leaves_the_old_one_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Organs(REFERENCE).stamp(tmp_path)
+
+    def refuse(_number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    own = Organs(Parts(raft=OwnRaft))
+    told = own.stamp(tmp_path)
+    own.stop()
+    assert f"{tmp_path / 'organs.json'} cannot be written (No space left on device)" in told
+    assert "OwnRaft now" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["organs.json"]
+    assert json.loads((tmp_path / "organs.json").read_bytes()) == REFERENCE.names()
 
 
 def test_a_replaced_organ_shows_its_own_calls_and_not_those_of_the_reference() -> None:
