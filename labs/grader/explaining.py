@@ -19,7 +19,7 @@ def explain(error: Exception, run: Run) -> Failure:  # noqa: PLR0911 - one line 
     story = tuple(run.story)
     match error:
         case PromiseBrokenError():
-            return Failure(error.promise, error.expected, error.found, error.section, story, error.disks)
+            return Failure(error.promise, error.expected, error.found, error.section, story, error.disks, figure=run.figure)
         case OrganRaisedError(kind="NotImplementedError", text=text, place=place):
             return _not_written(text, place, story)
         case OrganRaisedError():

@@ -68,6 +68,10 @@ def _failure(outcome: Outcome, *, is_drawn: bool) -> str:
 
 def _drawing(failure: Failure, *, is_drawn: bool) -> str:
     """A picture where it can be drawn, else text."""
+    svg = failure.figure.svg() if failure.figure is not None else ""
+    if svg:
+        data = base64.b64encode(svg.encode()).decode()
+        return f'<img alt="{escape(failure.promise)}" src="data:image/svg+xml;base64,{data}">'
     if not failure.disks:
         return ""
     png = picture_of(failure) if is_drawn else b""

@@ -38,6 +38,8 @@ def failure_lines(outcome: Outcome) -> list[str]:
         lines += ["", f"{heading}:", *(f"  {strip}" for strip in strips_of(disk))]
     if failure.disks:
         lines += ["", f"  {legend()}"]
+    if failure.figure is not None and failure.figure.lines():
+        lines += ["", *(f"  {line}" for line in failure.figure.lines())]
     lines.append("")
     if failure.section:
         lines.append(f"read:      {failure.section}")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from labs.grader.figure import Figure
 from mq.sim.disk import SimDisk
 
 __all__ = ["Failure", "Grade", "Outcome"]
@@ -12,7 +13,7 @@ class Failure:
     """Why a test failed. promise: what is broken, in one sentence. expected, found: the two facts that conflict.
 
     section: where to read. story: the shortest run that was found, one line each. disks: (heading, disk) to be drawn.
-    is_gone: whether the student's process ended or hung over it.
+    figure: another picture. is_gone: whether the student's process ended or hung over it.
     """
 
     promise: str
@@ -22,6 +23,12 @@ class Failure:
     story: tuple[str, ...] = ()
     disks: tuple[tuple[str, SimDisk], ...] = ()
     is_gone: bool = False
+    figure: Figure | None = None
+
+    @property
+    def is_pictured(self) -> bool:
+        """Whether a page shows more than a terminal."""
+        return bool(self.disks or (self.figure is not None and self.figure.lines()))
 
     @property
     def sentence(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from labs.grader.figure import Figure
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from mq.sim.disk import SimDisk
@@ -34,13 +35,17 @@ class PromiseBrokenError(Exception):
 
 @dataclass(slots=True)
 class Run:
-    """What one case tells of itself as it goes. met: what it met, by name; story: what was done, one line each."""
+    """What one case tells of itself as it goes. met: what it met, by name; story: what was done, one line each.
+
+    figure: what a failure is shown by, where there are no disks.
+    """
 
     met: Counter[str] = field(default_factory=Counter)
     story: list[str] = field(default_factory=list)
     disks: list[tuple[str, SimDisk]] = field(default_factory=list)
     texts: Mapping[str, str] = field(default_factory=dict)
     """Text files that were handed in, by name."""
+    figure: Figure | None = None
 
     def tell(self, line: str) -> None:
         """The next thing that is done."""
