@@ -24,11 +24,12 @@ from mq.server.member import Member
 from mq.server.node import BrokerNode
 from mq.server.organs import Organs, organs_of
 from mq.server.retention import Retention
+from mq.server.room import RoomKeeper
 from mq.server.scrubbing import Scrubber
 from mq.server.sending import Sender
 from mq.server.services import Services
 from mq.server.setting_aside import calls_for_repair, note_damage
-from mq.server.space import SpaceGuard
+from mq.server.space import SpaceGuard, free_bytes_at
 from mq.server.timekeeping import TimeKeeper
 from mq.server.tracing import traced_host
 
@@ -71,14 +72,26 @@ class Broker:
         if told := self.node.organs.stamp(Path(config.data)):
             _log.warning("%s", told)
         # Enough that what is taken now fits, and after it the commands of consumers for a good while.
-        space = SpaceGuard(Path(config.data), reserve_bytes=_SEGMENTS_IN_RESERVE * config.segment_bytes)
-        self.sender = Sender(self.node, space, auto_create_topics=config.auto_create_topics)
+        self.space = SpaceGuard(
+            Path(config.data), reserve_bytes=_SEGMENTS_IN_RESERVE * config.segment_bytes,
+            free_bytes=free_bytes_at if faults is None else faults.free_bytes,
+        )  # fmt: skip
+        self.sender = Sender(self.node, self.space, auto_create_topics=config.auto_create_topics)
         self.deliverer = Deliverer(self.node, self.clients)
         self.admin = Administrator(self.node, self.clients, self.deliverer, name=config.name, node_id=config.node)
         self.scrubber = Scrubber(self.node)
         self.retention = Retention(self.node, bytes_max=config.retention_bytes, age_ms_max=config.retention_ms)
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: Listener | None = None
+
+    @property
+    def why_not_ready(self) -> str:
+        """Why clients are not served here; empty when they are."""
+        if self.node.failure is not None:
+            return str(self.node.failure)
+        if self._listener is None or not self._listener.is_open:
+            return "clients are turned away: no leader of the group is known here, or none is in reach"
+        return ""
 
     def _on_failed(self, error: MqError) -> None:
         if calls_for_repair(error, self.config):
@@ -108,9 +121,12 @@ class Broker:
         self._listener = Listener((self.config.listen_address[0], port), services, outside)
         await self._listener.open()
         if self.member is not None:
-            self.member.join(self.node, services.passed.serve)
+            self.member.join(self.node, services.passed.serve, lambda: self.space.is_roomy)
             self.node.on_reign.append(self.deliverer.reign_is)
             await self.member.start()
+            room = RoomKeeper(self.node, self.space, self.member.opinion.with_room, self.member.hand_over)
+            self.sender.make_way = room.make_way
+            self._tasks.append(asyncio.create_task(self._guarded(room.work_forever, is_leaders=True)))
             self._tasks.append(
                 asyncio.create_task(self._listener.follow(self.node, self.member.is_reachable, self.member.opinion.is_led))
             )
@@ -150,7 +166,10 @@ class Broker:
     async def stop(self) -> None:
         """Hand over what others can go on with, finish what was taken, sync, and let go of the folder."""
         if self.member is not None and self.node.failure is None:
-            await self.member.hand_over()
+            try:
+                await self.member.hand_over()
+            except MqError as error:
+                _log.warning("leadership was not handed over: %s", error)
         self.deliverer.stop()
         for task in self._tasks:
             task.cancel()

@@ -16,6 +16,7 @@ from pathlib import Path
 from mq.core.errors import DiskError, DiskFullError
 from mq.core.ports import Create, Operation, Replace, Sync, Write
 from mq.server.disk import FileDisk
+from mq.server.space import free_bytes_at
 
 __all__ = ["ENVIRONMENT_NAME", "FaultFile", "Faults", "FaultyDisk", "fault_file_of"]
 
@@ -24,9 +25,9 @@ ENVIRONMENT_NAME = "MQ_FAULTS"
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """is_full: nothing can be made, and no file grows. is_sync_failing: a sync fails, and what it was for may be lost.
+    """is_full: no file can be made or grow, and nothing is said to be free. slow_ms: each sync takes so much longer.
 
-    slow_ms: each sync takes so much longer. wall_shift_ms: the machine's wall clock was set by so much.
+    is_sync_failing: a sync fails, and what it was for may be lost. wall_shift_ms: the machine's wall clock was set by so much.
     """
 
     is_full: bool = False
@@ -55,6 +56,10 @@ class FaultFile:
         except (OSError, ValueError, TypeError):
             return self._faults
         return self._faults
+
+    def free_bytes(self, folder: Path) -> int:
+        """What is free where a folder is."""
+        return 0 if self.now().is_full else free_bytes_at(folder)
 
     def wall_ms(self) -> int:
         """The machine's wall clock: Unix time in ms."""

@@ -8,6 +8,7 @@ from mq.core.address import parse_address, show_address
 from mq.core.errors import Code, IllegalArgumentError, RefusedError
 from mq.raft.configuration import Configuration
 from mq.raft.errors import NotLeaderError
+from mq.raft.view import NodeView
 from mq.rpc.raft_handlers import MemberAddress, RaftState
 from mq.server.coming_in import is_settled
 from mq.server.config import BrokerConfig
@@ -19,6 +20,8 @@ __all__ = ["GroupAdministrator"]
 _TRANSFER_S = 3.0
 _CHANGE_S = 8.0
 _LOOK_EVERY_S = 0.02
+_ACTIVE_S = 1.0
+"""A leader that is new has heard of all that are up within that time."""
 _ALONE = "this node is by itself; start it with --replication raft to make a group of it"
 
 
@@ -113,10 +116,17 @@ class GroupAdministrator:
         voters = tuple(voter for voter in now.voters if voter != node)
         if not voters:
             raise RefusedError(Code.BAD_REQUEST, f"node {node} is the last voter: without it there would be no group")
+        without = Configuration(voters, (), tuple(learner for learner in now.learners if learner != node))
+        if not await _comes(lambda: _can_decide(self._node.view(), without, member.is_reachable), _ACTIVE_S):
+            raise RefusedError(
+                Code.BAD_REQUEST,
+                f"without node {node} the group would stand still: of voters {', '.join(map(str, voters))} too few are up. "
+                "Start those that are down, or remove one of them first",
+            )
         if node == view.node_id:
             await self.transfer(member.furthest())
             raise NotLeaderError(self._node.reign.leader)
-        await self._change(voters, tuple(learner for learner in now.learners if learner != node))
+        await self._change(voters, without.learners)
         await self._node.carry_out(SetMember(*self._node.stamps(), node, "", ""))
         return self._node.view().configuration
 
@@ -146,6 +156,12 @@ def _checked_address(text: str, what: str) -> str:
         return show_address(parse_address(text, what))
     except IllegalArgumentError as error:
         raise RefusedError(Code.BAD_REQUEST, str(error)) from None
+
+
+def _can_decide(view: NodeView, without: Configuration, is_reachable: Callable[[int], bool]) -> bool:
+    """Whether those that are up decide now, as the change needs it, and will without the node that goes."""
+    up = {view.node_id, *(peer.node_id for peer in view.peers if peer.is_active and is_reachable(peer.node_id))}
+    return without.has_quorum(up.__contains__) and view.configuration.has_quorum(up.__contains__)
 
 
 def _shown(members: Configuration) -> str:

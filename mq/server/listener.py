@@ -1,9 +1,10 @@
 """The door for clients: open while this node can serve, closed while it is cut off from the group.
 
-A client stays on a connection that stands, whatever it is told there. So a node that hears of no leader stops listening: its
-clients go to another node of their route, and come back when they like. A node that led and heard of no quorum closes at once;
-one that only waits for an election holds calls for a while first (`mq.rpc.passing`), but not when its peers follow a leader
-that it does not hear. And one that hears of its leader but cannot say anything to it has nobody to pass calls on to.
+A client stays on a connection that stands, whatever it is told there. So a node that hears of no leader, be it from its start
+on, stops listening: its clients go to another node of their route, and come back when they like. A node that led and heard of
+no quorum closes at once; one that only waits for an election holds calls for a while first (`mq.rpc.passing`), but not when its
+peers follow a leader that it does not hear. And one that hears of its leader but cannot say anything to it has nobody to pass
+calls on to.
 """
 
 import asyncio
@@ -71,6 +72,8 @@ class Listener:
         """
         assert node.group is not None
         now, self._reached_s = node.reign, asyncio.get_running_loop().time()
+        if now.leader is None:  # a node that is no member yet may never hear of one
+            await self._close_when_lost(node, now, is_led, _PATIENCE_S)
         while True:
             if not await self._changes(node, now):
                 await self._look_at_way(node, reaches)

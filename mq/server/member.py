@@ -6,6 +6,7 @@ need not wait (`mq.server.hunting`).
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 
 from mq.broker.commands import Command, SetMember
 from mq.broker.outcomes import Outcome
@@ -20,7 +21,7 @@ from mq.server.member_addresses import ANNOUNCE, AddressBook
 from mq.server.node import BrokerNode, Reign
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall, Serve
-from mq.server.second_opinion import FOLLOWS, SecondOpinion
+from mq.server.second_opinion import STANDING, SecondOpinion
 from mq.server.taking_part import Part, may_hear, may_say
 
 __all__ = ["Member"]
@@ -83,12 +84,12 @@ class Member:
     def _is_full(self) -> bool:
         return self._way is not None and self._way.part is Part.FULL
 
-    def join(self, node: BrokerNode, serve: Serve) -> None:
-        """serve: carries out calls that others pass on."""
+    def join(self, node: BrokerNode, serve: Serve, has_room: Callable[[], bool] = lambda: True) -> None:
+        """serve: carries out calls that others pass on. has_room: whether the disk here does."""
         self._node, self._serve = node, serve
         self._way = WayIn(node, self.network, self._settings.node_id, self._settings.voters, self._on_part)
         self._addresses = AddressBook(self._config, node, self.network, self.client)
-        self._opinion = SecondOpinion(node, self.network)
+        self._opinion = SecondOpinion(node, self.network, has_room)
         node.on_reign.append(self._on_reign)
         node.on_applied.append(self._on_applied)
         node.on_replaced.append(self._dial)
@@ -136,7 +137,7 @@ class Member:
         if call.name == ANNOUNCE:
             await self.addresses.answer(call)
             return
-        if call.name == FOLLOWS:
+        if call.name == STANDING:
             await self.opinion.answer(call)
             return
         assert self._serve is not None
@@ -190,17 +191,21 @@ class Member:
 
     # --- the end
 
-    def furthest(self) -> int:
-        """Of the other voters that can be reached the one whose log is the longest, as this leader knows; 0 without any."""
+    def furthest(self, among: Sequence[int] | None = None) -> int:
+        """Of the other voters that can be reached, or of these alone, the one whose log is the longest; 0 without any."""
         others = [voter for voter in self.node.core.configuration.voters if voter != self._settings.node_id]
+        others = others if among is None else [other for other in others if other in among]
         matched = {peer.node_id: peer.match_index for peer in self.node.view().peers}
         return max(filter(self.network.is_reachable, others), key=lambda other: matched.get(other, 0), default=0)
 
-    async def hand_over(self) -> None:
-        """Before a planned end, or before this node leaves its group: let another one lead, so that no client notices."""
-        node, to = self.node, self.furthest()
+    async def hand_over(self, among: Sequence[int] | None = None) -> bool:
+        """Let another one lead, so that no client notices: before a planned end, or because of these nodes' better disks.
+
+        Whether one does. Raises: RefusedError when members are being changed.
+        """
+        node, to = self.node, self.furthest(among)
         if not node.reign.is_here or not to:
-            return
+            return False
         _log.info("handing leadership over to node %d", to)
         node.order(lambda core: core.transfer(to))
         try:
@@ -209,6 +214,7 @@ class Member:
                 await node.until(lambda: not node.has_pending)
         except TimeoutError:
             _log.warning("leadership was not handed over within %g s", _HAND_OVER_S)
+        return node.reign.leader not in (None, self._settings.node_id)
 
     async def close(self) -> None:
         """No more messages."""

@@ -187,10 +187,10 @@ class MetricsServer:
             case "/healthz":
                 return _text(start_response, "200 OK", "alive")
             case "/readyz":
-                failure = self._broker.node.failure
+                why_not = self._broker.why_not_ready
                 return (
-                    _text(start_response, "503 Service Unavailable", str(failure))
-                    if failure
+                    _text(start_response, "503 Service Unavailable", why_not)
+                    if why_not
                     else _text(start_response, "200 OK", "ready")
                 )
         return _text(start_response, "404 Not Found", "there are /metrics, /healthz and /readyz")

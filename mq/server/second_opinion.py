@@ -1,12 +1,15 @@
-"""Does the group have a leader that only this node cannot hear? Its peers know.
+"""What the other voters say: whether they follow a leader, and whether their disks have room.
 
 A node without a leader holds its clients' calls, since an election is quick. When another node follows a leader all the same,
-there is nothing to wait for: this node is cut off, and its clients are better served elsewhere.
+there is nothing to wait for: this node is cut off, and its clients are better served elsewhere. And a leader whose disk is
+nearly full asks who could lead instead (`mq.server.room`).
 """
 
 import asyncio
 import json
 import logging
+from collections.abc import Callable
+from typing import NamedTuple
 
 from mq.core.errors import MqError
 from mq.server.node import BrokerNode
@@ -14,38 +17,55 @@ from mq.server.peer_calling import OutgoingCall
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall
 
-__all__ = ["FOLLOWS", "SecondOpinion"]
+__all__ = ["STANDING", "SecondOpinion"]
 
-FOLLOWS = "PeerFollows"
-"""A call between nodes alone: which other node the asked one follows, or leads as."""
+STANDING = "PeerStanding"
+"""A call between nodes alone: how the asked one stands."""
 
 _CALL_S = 0.5
 _log = logging.getLogger(__name__)
 
 
-class SecondOpinion:
-    """Asks the other voters, and answers them."""
+class _Standing(NamedTuple):
+    """leader: whom that node follows, or leads as. has_room: for many more messages."""
 
-    def __init__(self, node: BrokerNode, network: PeerNetwork) -> None:
-        self._node, self._network = node, network
+    leader: int | None = None
+    has_room: bool = False
+
+
+class SecondOpinion:
+    """Asks the other voters, and answers them. has_room: of this node."""
+
+    def __init__(self, node: BrokerNode, network: PeerNetwork, has_room: Callable[[], bool]) -> None:
+        self._node, self._network, self._has_room = node, network, has_room
 
     async def is_led(self) -> bool:
         """Whether another node that can be asked knows of a leader. Within half a second."""
-        assert self._node.group is not None
-        own = self._node.group.node_id
-        others = [voter for voter in self._node.core.configuration.voters if voter != own]
-        leaders = await asyncio.gather(*(self._ask(other) for other in others))
-        return any(leader not in (None, own) for leader in leaders)
+        return any(standing.leader not in (None, self._own) for standing in (await self._ask_all()).values())
 
-    async def _ask(self, other: int) -> int | None:
+    async def with_room(self) -> list[int]:
+        """The other voters whose disks have room, as they say themselves. Within half a second."""
+        return [node for node, standing in (await self._ask_all()).items() if standing.has_room]
+
+    @property
+    def _own(self) -> int:
+        assert self._node.group is not None
+        return self._node.group.node_id
+
+    async def _ask_all(self) -> dict[int, _Standing]:
+        others = [voter for voter in self._node.core.configuration.voters if voter != self._own]
+        return dict(zip(others, await asyncio.gather(*map(self._ask, others)), strict=True))
+
+    async def _ask(self, other: int) -> _Standing:
         try:
-            found = json.loads(await self._network.call(other, OutgoingCall(FOLLOWS, (), b"{}", _CALL_S)))
-        except MqError as error:
-            _log.debug("node %d does not say whom it follows: %s", other, error)
-            return None
+            found = json.loads(await self._network.call(other, OutgoingCall(STANDING, (), b"{}", _CALL_S)))
+        except (MqError, ValueError) as error:
+            _log.debug("node %d does not say how it stands: %s", other, error)
+            return _Standing()
         leader = found.get("leader")
-        return leader if isinstance(leader, int) else None
+        return _Standing(leader if type(leader) is int else None, has_room=found.get("has_room") is True)
 
     async def answer(self, call: IncomingCall) -> None:
-        """Another node has no leader, and asks."""
-        await call.answer(json.dumps({"leader": self._node.reign.leader}).encode(), is_last=True)
+        """Another node asks."""
+        standing = _Standing(self._node.reign.leader, self._has_room())
+        await call.answer(json.dumps(standing._asdict()).encode(), is_last=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import zlib
+from collections.abc import Awaitable, Callable
 from itertools import count
 
 from mq.broker import commands as c
@@ -9,7 +10,7 @@ from mq.broker.batch import AppendMessages
 from mq.broker.exchange import Outgoing, OutgoingBatch
 from mq.broker.outcomes import Sent
 from mq.broker.state import DEAD_LETTER_PREFIX, Topic
-from mq.core.errors import Code, RefusedError
+from mq.core.errors import Code, DiskFullError, RefusedError
 from mq.core.message import MessageKind, Permission
 from mq.raft.errors import NotLeaderError
 from mq.server.node import BrokerNode
@@ -25,10 +26,20 @@ class Sender:
         self._node, self._machine, self._space = node, node.machine, space
         self._auto_create_topics = auto_create_topics
         self._turn = count()
+        self.make_way: Callable[[], Awaitable[bool]] | None = None
+        """Of a member of a group: lets a node lead whose disk has room, if there is one."""
 
     async def writable_topic(self, name: str, kind: int) -> Topic:
-        """The topic, if it takes messages of this kind. Raises: RefusedError; DiskFullError when there is no space for more."""
-        self._space.check()
+        """The topic, if it takes messages of this kind.
+
+        Raises: RefusedError; DiskFullError when there is no space for more, NotLeaderError when another node has some.
+        """
+        try:
+            self._space.check()
+        except DiskFullError:
+            if self.make_way is None or not await self.make_way():
+                raise
+            raise NotLeaderError(self._node.reign.leader) from None
         topic = self._machine.topics.get(name)
         if topic is None and self._auto_create_topics and not name.startswith("%"):
             await self._node.carry_out(c.CreateTopic(*self._node.stamps(), name, kind, 8, Permission.READ_WRITE, if_absent=True))

@@ -33,11 +33,13 @@ _SMALL = {"segment_bytes": "1MiB", "snapshot_every_bytes": "1MiB"}
 class Group:
     """Three nodes of one group, with a proxy between them. Use `with`: nothing outlives it.
 
-    clients: HOST:PORT of each node by its name. command: starts a node, with the flags of `mq broker`.
+    clients: HOST:PORT of each node by its name. command: starts a node, with the flags of `mq broker`. is_under_test: whether
+    faults can be played (`cluster.play`).
     """
 
-    def __init__(self, folder: Path, *, command: Sequence[str] = BROKER_COMMAND) -> None:
-        self.cluster = LocalCluster.up(folder, ClusterPlan(base_port=0, command=tuple(command), settings=_SMALL))
+    def __init__(self, folder: Path, *, command: Sequence[str] = BROKER_COMMAND, is_under_test: bool = False) -> None:
+        plan = ClusterPlan(base_port=0, command=tuple(command), settings=_SMALL, is_under_test=is_under_test)
+        self.cluster = LocalCluster.up(folder, plan)
         file = ClusterFile.read(folder)
         self.folder = folder
         self.clients = {node.name: node.client for node in file.nodes}

@@ -116,6 +116,18 @@ async def test_a_node_without_a_leader_turns_its_clients_away_when_its_patience_
         assert not door.has_clients
 
 
+async def test_a_node_that_never_hears_of_a_leader_since_its_start_turns_its_clients_away_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.01)
+    async with following(Reign(0, None, is_here=False)) as (node, door):
+        await until(lambda: not door.has_clients)
+        assert not door.has_clients
+        node.becomes(Reign(1, 2, is_here=False))
+        await until(lambda: door.has_clients)
+        assert door.has_clients
+
+
 async def test_a_node_whose_peers_follow_a_leader_turns_its_clients_away_before_its_patience_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -11,7 +11,7 @@ from mq.server.node import BrokerNode, Reign
 from mq.server.peer_calling import OutgoingCall, PeerUnreachableError
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall
-from mq.server.second_opinion import FOLLOWS, SecondOpinion
+from mq.server.second_opinion import STANDING, SecondOpinion
 
 UNREACHED = PeerUnreachableError("there is no connection with node 2")
 
@@ -22,14 +22,14 @@ def opinion(**answers: Any) -> SecondOpinion:
 
     async def call(node: int, call: OutgoingCall) -> bytes:
         await asyncio.sleep(0)
-        assert call.name == FOLLOWS
+        assert call.name == STANDING
         if isinstance(said[node], Exception):
             raise said[node]
         return json.dumps(said[node]).encode()
 
     core = SimpleNamespace(configuration=SimpleNamespace(voters=(1, 2, 3)))
     node = SimpleNamespace(group=GroupSettings(node_id=1, voters=(1, 2, 3)), core=core)
-    return SecondOpinion(cast(BrokerNode, node), cast(PeerNetwork, SimpleNamespace(call=call)))
+    return SecondOpinion(cast(BrokerNode, node), cast(PeerNetwork, SimpleNamespace(call=call)), lambda: True)
 
 
 async def test_one_peer_that_follows_another_node_is_enough() -> None:
@@ -40,19 +40,25 @@ async def test_one_peer_that_follows_another_node_is_enough() -> None:
 async def test_nobody_who_follows_this_node_or_no_node_or_cannot_be_asked_is_led() -> None:
     assert not await opinion(two=UNREACHED, three={"leader": None}).is_led()
     assert not await opinion(two={"leader": 1}, three=UNREACHED).is_led()
-    unknown = RefusedError(Code.NOT_IMPLEMENTED, "PeerFollows: no such call")
+    unknown = RefusedError(Code.NOT_IMPLEMENTED, "PeerStanding: no such call")
     assert not await opinion(two=unknown, three={"leader": "who?"}).is_led()
 
 
-async def test_a_node_tells_whom_it_follows() -> None:
+async def test_those_have_room_that_say_so() -> None:
+    assert await opinion(two={"leader": 1, "has_room": True}, three={"leader": 1, "has_room": False}).with_room() == [2]
+    assert await opinion(two=UNREACHED, three={"leader": 1, "has_room": "yes"}).with_room() == []
+    assert await opinion(two=UNREACHED, three={"leader": 1}).with_room() == [], "one of an older version"
+
+
+async def test_a_node_tells_whom_it_follows_and_whether_it_has_room() -> None:
     told: list[bytes] = []
 
     async def answer(data: bytes, *, is_last: bool) -> None:
         assert is_last
         told.append(data)
 
-    for leader in (2, None):
+    for leader, has_room in ((2, False), (None, True)):
         node = SimpleNamespace(reign=Reign(4, leader, is_here=False))
-        asked = SecondOpinion(cast(BrokerNode, node), cast(PeerNetwork, None))
+        asked = SecondOpinion(cast(BrokerNode, node), cast(PeerNetwork, None), lambda has_room=has_room: has_room)  # type: ignore[misc]
         await asked.answer(cast(IncomingCall, SimpleNamespace(answer=answer)))
-    assert [json.loads(one)["leader"] for one in told] == [2, None]
+    assert [json.loads(one) for one in told] == [{"leader": 2, "has_room": False}, {"leader": None, "has_room": True}]

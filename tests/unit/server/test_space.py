@@ -35,3 +35,15 @@ def test_a_real_disk_has_some_space(tmp_path: Path) -> None:
     SpaceGuard(tmp_path, reserve_bytes=1).check()
     with pytest.raises(DiskFullError):
         SpaceGuard(tmp_path, reserve_bytes=1 << 60).check()
+
+
+def test_between_short_and_roomy_there_is_a_gap_so_that_leadership_does_not_go_to_and_fro(tmp_path: Path) -> None:
+    def guard(free: int) -> SpaceGuard:
+        return SpaceGuard(tmp_path, reserve_bytes=100, free_bytes=Disk(free).free_bytes)
+
+    assert [(guard(free).is_short, guard(free).is_roomy) for free in (99, 124, 125, 149, 150)] == [
+        (True, False), (True, False), (False, False), (False, False), (False, True),
+    ]  # fmt: skip
+    guard(124).check()
+    nothing_kept = SpaceGuard(tmp_path, reserve_bytes=0, free_bytes=Disk(0).free_bytes)
+    assert (nothing_kept.is_short, nothing_kept.is_roomy) == (False, True)
