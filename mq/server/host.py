@@ -7,6 +7,7 @@ The order of all that happens is the loop's; here is what each step is. The dete
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -141,6 +142,11 @@ class StoreHost(HostLoop):
         if not self.is_over:
             self.is_over = True
             self._up.breaks_down(error)
+
+    def ends_soon(self, error: MqError) -> None:
+        """From any thread, at any depth: nothing can go on, also when whoever meets this error takes it for his own affair."""
+        with suppress(RuntimeError):  # the loop is closed: there is nothing left to end
+            self._loop.call_soon_threadsafe(self._end, error)
 
     @property
     def is_quiet(self) -> bool:

@@ -99,6 +99,7 @@ class BrokerNode:
         self._is_closing, self._pacing = False, Pacing()
         self._tick_timer: asyncio.TimerHandle | None = None
         self.host = make_host(disk, self._lane, self.opened, self._make_core, self, snapshot_every_bytes=snapshot_every_bytes)
+        self.organs.on_mistake = self.host.ends_soon
         self.reign = Reign(0, None, is_here=False) if group else Reign(0, 1, is_here=True)
 
     def _make_core(self, log: FreshLog) -> NodeCore:

@@ -34,11 +34,16 @@ _T = TypeVar("_T")
 
 
 class Organs:
-    """The organs of one node. calls: of each replaced organ's methods, by "organ.method"."""
+    """The organs of one node. calls: of each replaced organ's methods, by "organ.method".
+
+    on_mistake: called with each mistake of an organ in the thread where it was made, whoever asked for the call and whatever
+    becomes of the error there: the node is not to go on.
+    """
 
     def __init__(self, parts: Parts = REFERENCE) -> None:
         self.parts = parts
         self.calls: Counter[str] = Counter()
+        self.on_mistake: Callable[[OrganError], object] = lambda _error: None
         replaced = parts.replaced()
         self._watchdog = Watchdog() if replaced else None
         self.raft, self.commit_log = self._guarded("raft", parts.raft), self._guarded("commit_log", parts.commit_log)
@@ -48,7 +53,7 @@ class Organs:
         if organ not in self.parts.replaced():
             return cls
         assert self._watchdog is not None
-        return _Guard(organ, self.calls, self._watchdog, _LOOKS[organ]).around(cls)
+        return _Guard(organ, self, self._watchdog, _LOOKS[organ]).around(cls)
 
     def shown(self, turns: int, appends: int, table_calls: int) -> list[tuple[str, str, int]]:
         """(organ, class, calls) of each. The arguments: how often the reference's Raft, log and delivery tables were called."""
@@ -105,8 +110,8 @@ def _names_in(file: Path) -> tuple[list[str], dict[str, str]]:
 class _Guard:
     """Stands between the node and one organ."""
 
-    def __init__(self, organ: str, calls: "Counter[str]", watchdog: Watchdog, looks: Looks) -> None:
-        self._organ, self._calls, self._watchdog, self._looks = organ, calls, watchdog, looks
+    def __init__(self, organ: str, organs: Organs, watchdog: Watchdog, looks: Looks) -> None:
+        self._organ, self._organs, self._watchdog, self._looks = organ, organs, watchdog, looks
 
     def around(self, cls: type[_T]) -> type[_T]:
         """A class derived from the organ's: its making, its public methods and its properties are guarded."""
@@ -133,12 +138,21 @@ class _Guard:
         outer = self._watchdog.begin(self._organ, what, _SLOW_S if what == self._what("recover") else None)
         try:
             return call(outer is None or outer.organ != self._organ)
+        except OrganError as error:
+            self._organs.on_mistake(error)
+            raise
         except MqError:
             raise
-        except Exception as error:
-            raise OrganError(f"{what} raised {type(error).__name__}: {error}") from error
+        except BaseException as error:
+            # Also `exit()`: signals come to the event loop, and never as exceptions to an organ.
+            raised = f"{what} raised {type(error).__name__}"
+            raise self._mistake(OrganError(f"{raised}: {error}" if str(error) else raised)) from error
         finally:
             self._watchdog.finish(outer)
+
+    def _mistake(self, error: OrganError) -> OrganError:
+        self._organs.on_mistake(error)
+        return error
 
     def _watched(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Guarded, and neither counted nor looked at."""
@@ -158,7 +172,7 @@ class _Guard:
         def call(cls: type, *arguments: Any, **named: Any) -> Any:
             made = self._run(what, lambda _is_from_outside: function(cls, *arguments, **named))
             if not isinstance(made, cls.__mro__[1]):
-                raise OrganError(f"{what} returned {type(made).__name__}, expected {cls.__name__}")
+                raise self._mistake(OrganError(f"{what} returned {type(made).__name__}, expected {cls.__name__}"))
             if not isinstance(made, cls):
                 made.__class__ = cls
             return made
@@ -174,7 +188,7 @@ class _Guard:
                 found = method(organ, *arguments, **named)
                 if not is_from_outside:
                     return found
-                self._calls[key] += 1
+                self._organs.calls[key] += 1
                 given = (*arguments, *named.values())
                 self._looks.call(name, what, organ, given, found)
                 return self._steps(name, organ, given, found) if isinstance(found, Generator) else found
@@ -207,7 +221,8 @@ class _Guard:
                     return found
                 asked, same = asked + 1, same + 1 if found == before else 0
                 if same >= _SAME_READS_MAX or asked >= most:
-                    raise OrganError(f"{what} does not come to an end: it has asked {asked} times, now for {found}")
+                    told = f"{what} does not come to an end: it has asked {asked} times, now for {found}"
+                    raise self._mistake(OrganError(told))
                 before = found
                 data = yield found
         finally:

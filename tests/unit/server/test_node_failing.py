@@ -1,15 +1,21 @@
 """A bug in the log or in the state machine ends a node; it leaves nobody waiting."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from mq.broker import commands as c
+from mq.broker.store.commit_log import CommitLog, StoredEntry
 from mq.core.errors import MqError, NotServingError, OutcomeUnknownError, StateError
+from mq.core.ids import LogIndex
+from mq.core.ports import Steps
+from mq.parts import Parts
 from mq.server.disk import FileDisk
 from mq.server.node import BrokerNode
+from mq.server.organs import OrganError, Organs
 
 LIMIT_S = 10
 
@@ -48,3 +54,22 @@ async def test_a_bug_ends_the_node_and_every_caller_hears_of_it(
     with pytest.raises(NotServingError, match="takes no commands"):
         node.propose(topic(node, "after"))
     assert set(node.machine.topics) == {"before"}
+
+
+async def test_an_organ_that_exits_ends_the_node_also_when_only_a_reader_asked_it(tmp_path: Path) -> None:
+    class Own(CommitLog):
+        def entries(self, first: LogIndex, last: LogIndex, bytes_max: int) -> Steps[tuple[StoredEntry, ...]]:
+            sys.exit(0)
+
+    organs = Organs(Parts(commit_log=Own))
+    node = BrokerNode(FileDisk(tmp_path / "data"), segment_bytes=64 << 10, organs=organs)
+    failed: asyncio.Future[MqError] = asyncio.get_running_loop().create_future()
+    node.on_failed = failed.set_result
+    await node.carry_out(topic(node, "before"))
+    with pytest.raises(OrganError):
+        node.log.entries(LogIndex(1), LogIndex(1), 1)
+    assert str(await asyncio.wait_for(failed, LIMIT_S)) == "commit_log: `entries` raised SystemExit: 0"
+    with pytest.raises(NotServingError, match="takes no commands"):
+        node.propose(topic(node, "after"))
+    await asyncio.wait_for(node.close(), LIMIT_S)
+    organs.stop()

@@ -1,5 +1,6 @@
 """Guards around replaced organs: what they let through, what ends the node, and what they count."""
 
+import asyncio
 import errno
 import json
 import os
@@ -14,13 +15,16 @@ import pytest
 
 from mq.broker.store.commit_log import CommitLog
 from mq.core.entry import Appended, Entry, EntryKind, HardState
+from mq.core.errors import StateError
 from mq.core.ids import LogIndex, Term
+from mq.core.ports import drive, perform
 from mq.parts import REFERENCE, Parts
 from mq.raft.configuration import Configuration
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
 from mq.raft.output import Output
 from mq.server.organs import OrganError, Organs, Watchdog, organs_of
+from mq.sim.disk import SimDisk
 
 LIMIT_S = 20.0
 
@@ -94,6 +98,55 @@ def test_an_exception_of_an_organ_names_it() -> None:
     organs = Organs(Parts(raft=Wrong))
     with pytest.raises(OrganError, match="raft: `tick` raised ZeroDivisionError: division by zero"):
         lone_node(organs.raft).tick()
+    organs.stop()
+
+
+@pytest.mark.parametrize(
+    ("raised", "complaint"),
+    [
+        (SystemExit(None), "raised SystemExit: None"),
+        (SystemExit(), "raised SystemExit$"),
+        (KeyboardInterrupt(), "raised KeyboardInterrupt$"),
+        (asyncio.CancelledError(), "raised CancelledError$"),
+    ],
+)
+def test_an_organ_that_wants_to_end_the_process_is_told_like_any_other(raised: BaseException, complaint: str) -> None:
+    class Wrong(RaftNode):
+        __slots__ = ()
+
+        def tick(self) -> Output:
+            raise raised
+
+    organs = Organs(Parts(raft=Wrong))
+    heard: list[OrganError] = []
+    organs.on_mistake = heard.append
+    with pytest.raises(OrganError, match=f"raft: `tick` {complaint}") as told:
+        lone_node(organs.raft).tick()
+    assert heard == [told.value]
+    organs.stop()
+
+
+def test_an_organ_that_exits_while_its_log_is_read_is_told_also_when_nobody_reads_on() -> None:
+    class Wrong(CommitLog):
+        def entries(self, first: LogIndex, last: LogIndex, bytes_max: int) -> Any:
+            yield from super().entries(first, last, bytes_max)
+            sys.exit("no more")
+
+        def synced(self, sequence: int) -> None:
+            raise StateError("a mistake of ours, that it was told to tell")
+
+    organs = Organs(Parts(commit_log=Wrong))
+    heard: list[OrganError] = []
+    organs.on_mistake = heard.append
+    log = organs.commit_log(segment_bytes=64 << 10)
+    disk = SimDisk()
+    perform(disk, log.append(LogIndex(0), entries(1, 1), HardState(Term(1), None)).plan)
+    with pytest.raises(OrganError, match="commit_log: `entries` raised SystemExit: no more"):
+        drive(log.entries(LogIndex(1), LogIndex(1), 1 << 20), disk)
+    assert len(heard) == 1
+    with pytest.raises(StateError):
+        log.synced(1)
+    assert len(heard) == 1  # errors of the seam are no mistakes of the organ
     organs.stop()
 
 
