@@ -13,6 +13,7 @@ from labs.grader.suite import Run
 from labs.stage1_single_node.lab1c_delivery import judge
 from labs.stage1_single_node.lab1c_delivery.model import Model
 from labs.stage1_single_node.lab1c_delivery.rules import broken, place, shown
+from labs.stage1_single_node.lab1c_delivery.timeline import Mark, Moment, Timeline
 from mq.broker.commands import DeadPlace, QueuePick
 from mq.broker.delivery.flight import Received
 
@@ -22,6 +23,8 @@ CLIENTS = ("anna", "ben", "carl")
 QUEUES = (0, 1)
 MAX_ATTEMPTS = 3
 _START_MS = 1000
+_MOVING = (1, 5, 13, 14)
+"""Rules of commands behind which all is looked at."""
 
 
 class Handle(NamedTuple):
@@ -39,12 +42,12 @@ def dead_place(offset: int) -> DeadPlace:
     return DeadPlace(offset, 100 + offset, 10 + offset, 0, 0)
 
 
-def looks_of(now_ms: int) -> list[Call]:
-    """All that a table shows."""
-    asked = [Call("next_deadline_ms")]
-    for queue_id in QUEUES:
-        asked += [Call(name, (queue_id,)) for name in ("next_offset", "consumer_offset", "attempt_id", "flights")]
-        asked.append(Call("expired", (queue_id, now_ms)))
+def looks_of(now_ms: int, *, is_all: bool = True) -> list[Call]:
+    """What a table shows: all of it, or what changes with each command."""
+    asked = [Call("next_deadline_ms"), *(Call("flights", (queue_id,)) for queue_id in QUEUES)]
+    asked += [Call("expired", (queue_id, now_ms)) for queue_id in QUEUES]
+    if is_all:
+        asked += [Call(name, (queue_id,)) for queue_id in QUEUES for name in ("next_offset", "consumer_offset", "attempt_id")]
     return asked
 
 
@@ -58,12 +61,16 @@ class Bench:
         self.now_ms, self.index, self.turn = _START_MS, 0, 0
         self.handles: list[Handle] = []
         self.held: list[tuple[QueuePick, ...]] = []
+        self.moments: list[Moment] = []
+        self.marks: list[Mark] = []
+        run.figure = Timeline(self.moments, self.marks)
 
     # --- asking
 
     def ask(self, number: int, calls: Sequence[Call], expected: Sequence[Any], before: Model) -> None:
         """Commands, and a look at everything. number: of the rule that they are about. before: how all was."""
-        asked = [*calls, *looks_of(self.now_ms)]
+        self.note()
+        asked = [*calls, *looks_of(self.now_ms, is_all=number in _MOVING)]
         for table in (self.table, self.twin):
             if table is None:
                 continue
@@ -74,6 +81,10 @@ class Bench:
                 judge.looks(number, asked[len(calls) :], found[len(calls) :], self.model, self.now_ms)
             except judge.StillInFlightError as left:
                 raise self._bad_end(table, left) from None
+
+    def note(self) -> None:
+        """For the picture."""
+        self.moments.append(Moment(self.now_ms, {queue_id: dict(q.flights) for queue_id, q in self.model.queues.items()}))
 
     def _bad_end(self, table: Any, left: "judge.StillInFlightError") -> Exception:
         """A message that is done is still in flight: what comes of it when its time is over?"""
@@ -91,6 +102,7 @@ class Bench:
         again = [one for one in received.delivered if one.offset == offset]
         if not again:
             return broken(5, expected=done, found=f"`flights` still has it: {shown(flight)}")
+        self.marks.append(Mark(at_ms, queue_id, offset, "!", f"{CLIENTS[2]} {again[0].attempt}"))
         self.run.tell(f"{at_ms} ms: its old deadline; {CLIENTS[2]} receives {shown(again)}")
         return broken(5, expected=done, found=f"at {at_ms} ms it was handed out again, attempt {again[0].attempt}")
 
@@ -139,8 +151,7 @@ class Bench:
         named = self._named(client, self.now_ms, until_ms, renews=renews, attempt_id=attempt_id)
         expected = self.model.take(due, **named)
         calls = [Call("still_due", (picks, self.now_ms), {"is_fifo": self.is_fifo}), Call("take", (due,), named)]
-        got = shown(expected.delivered)
-        self.tell(f"{client} receives, until {until_ms}{', renewing' if renews else ''}: {got}")
+        self.tell(f"{client} receives, handle {self.index}, until {until_ms}{', renewing' if renews else ''}: {_told(expected)}")
         if expected.dead:
             self.tell(f"dead letters: {', '.join(place(queue_id, one.offset) for queue_id, one in expected.dead)}")
         self.ask(1, calls, [due, expected], before)
@@ -180,6 +191,8 @@ class Bench:
         before = self.model.copy()
         expected = getattr(self.model, name)(*args, **named)
         self.tell(f"{line}: {_came_to(expected)}" if expected is not None or name == "change" else line)
+        if name == "ack" and not expected:
+            self.marks.append(Mark(self.now_ms, args[0], args[1], "x"))
         self.ask(number, [Call(name, args, named)], [expected], before)
         return expected
 
@@ -228,7 +241,10 @@ class Bench:
         """Whether a handle is good, and whether its message is done: the broker asks before it writes a command."""
         asked = [Call("valid", (*handle[:3], self.now_ms)), Call("is_done", handle[:2])]
         expected = [self.model.valid(*handle[:3], self.now_ms), self.model.is_done(*handle[:2])]
-        self.ask(4, asked, expected, self.model)
+        for table in (self.table, self.twin):
+            found = at_once(table, asked) if table is not None else expected
+            for call, wanted, got in zip(asked, expected, found, strict=True):
+                judge.answer(4, call, wanted, got, self.model, self.now_ms)
 
     # --- time, snapshots, the end
 
@@ -278,11 +294,16 @@ class Bench:
         calls = [Call("ack", (one.queue_id, one.offset, one.stamp, self.now_ms)) for one in got.delivered]
         if calls:
             self.tell(f"carl acknowledges {', '.join(place(one.queue_id, one.offset) for one in got.delivered)}: done")
-            self.ask(4, calls, [self.model.ack(*call.args) for call in calls], before)
+            self.ask(5, calls, [self.model.ack(*call.args) for call in calls], before)
 
     def tell(self, line: str) -> None:
         """The next line of the story, with the time."""
         self.run.tell(f"{self.now_ms} ms: {line}")
+
+
+def _told(received: Received) -> str:
+    told = (place(d.queue_id, d.offset) + (f" (attempt {d.attempt})" if d.attempt != 1 else "") for d in received.delivered)
+    return ", ".join(told) or "nothing"
 
 
 def _came_to(value: Any) -> str:

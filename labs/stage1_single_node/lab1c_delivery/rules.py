@@ -59,6 +59,15 @@ def place(queue_id: int, offset: int) -> str:
     return f"q{queue_id}:{offset}"
 
 
+def _pick(pick: QueuePick) -> str:
+    fresh = [offset for offset in range(pick.first_offset, pick.next_offset) if offset not in pick.skipped]
+    parts = (
+        ("again", pick.again), ("dead", [place.offset for place in pick.dead]), ("new", fresh), ("left out", pick.skipped),
+    )  # fmt: skip
+    words = ", ".join(f"{word} {', '.join(map(str, offsets))}" for word, offsets in parts if offsets)
+    return f"of queue {pick.queue_id} {words or 'nothing'}{' (a repeat)' if pick.is_repeat else ''}"
+
+
 def shown(value: Any) -> str:  # noqa: PLR0911 - one line for each kind
     """A value, for people."""
     match value:
@@ -72,10 +81,7 @@ def shown(value: Any) -> str:  # noqa: PLR0911 - one line for each kind
         case DeadPlace():
             return f"message {value.offset}"
         case QueuePick():
-            return (
-                f"queue {value.queue_id}: again {shown(value.again)}, dead {shown([d.offset for d in value.dead])}, "
-                f"new {value.first_offset} up to {value.next_offset}"
-            )
+            return _pick(value)
         case Mapping():
             return "; ".join(f"{key}: {shown(one)}" for key, one in sorted(value.items())) or "nothing"
         case str() | int() | None:

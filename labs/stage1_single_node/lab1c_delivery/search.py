@@ -67,6 +67,7 @@ class _Planned(Bench):
         super().__init__(lambda: None, Run(), is_fifo=is_fifo, ends=(6, 0))
 
     def ask(self, number: int, calls: Sequence[Call], expected: Sequence[Any], before: Model) -> None:
+        self.note()
         self.plan.append(_Asked(number, calls, expected, before, self.model.copy(), self.now_ms, len(self.run.story)))
 
     def snapshot(self, *, is_twin: bool = False) -> None:
@@ -109,7 +110,7 @@ def _try(make: Make, bench: _Planned, looked_from: int, run: Run) -> None:
     while at < len(bench.plan):
         part = []
         while at < len(bench.plan) and (asked := bench.plan[at]) is not None:
-            part.append((asked, looks_of(asked.now_ms) if at >= looked_from else []))
+            part.append((asked, looks_of(asked.now_ms, is_all=at == looked_from) if at >= looked_from else []))
             at += 1
         calls = [call for asked, looks in part for call in (*asked.calls, *looks)]
         is_snapshot = at < len(bench.plan)
@@ -130,13 +131,13 @@ def _judge(part: Sequence[tuple[_Asked, list[Call]]], found: Sequence[Any], benc
             if looks:
                 judge.looks(asked.number, looks, shows, asked.after, asked.now_ms)
         except judge.StillInFlightError as left:
-            run.story += bench.run.story[: asked.told]
+            run.story, run.figure = bench.run.story[: asked.told], bench.run.figure
             done = asked.after.queues[left.queue_id].done.get(left.offset, "is done")
             raise broken(
                 5, expected=f"{place(left.queue_id, left.offset)} {done}", found=f"`flights` still has it: {shown(left.flight)}"
             ) from None
         except Exception:
-            run.story += bench.run.story[: asked.told]
+            run.story, run.figure = bench.run.story[: asked.told], bench.run.figure
             raise
 
 

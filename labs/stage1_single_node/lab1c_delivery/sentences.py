@@ -66,10 +66,10 @@ class Hand:
         self.now_ms = now_ms
 
     def yes(self, of_rule: int, what: str, found: Any) -> None:
-        self.same(of_rule, what, "True", str(found))
+        self.same(of_rule, what, expected=True, found=found)
 
     def no(self, of_rule: int, what: str, found: Any) -> None:
-        self.same(of_rule, what, "False", str(found))
+        self.same(of_rule, what, expected=False, found=found)
 
     def same(self, of_rule: int, what: str, expected: Any, found: Any) -> None:
         if expected != found:

@@ -110,16 +110,18 @@ def a_renewal_hides_for_longer_and_the_handle_stays_good(hand: Hand) -> None:
 @sentence("1.22", 8, points=1)
 def not_renewed_is_what_is_not_meant(hand: Hand) -> None:
     hand.take(new(0, 1), renews=True)
-    hand.take(new(1, 2), renews=False)
-    hand.take(new(2, 3), renews=True, client="ben")
-    hand.take(new(3, 4), renews=True, span_ms=20_000)
-    hand.take(new(4, 5), renews=True, span_ms=500)
+    hand.take(new(1, 2), renews=True)
+    hand.at(1500)
+    hand.take(new(2, 3), renews=False)
+    hand.take(new(3, 4), renews=True, client="ben")
+    hand.take(new(4, 5), renews=True, span_ms=20_000)
+    hand.take(new(5, 6), renews=True, span_ms=500)
+    hand.take(new(6, 7), renews=True)
     hand.at(2000)
-    hand.take(new(5, 6), renews=True)
-    hand.tell("renew what anna holds until 12000: taken since command 3, after 1000 ms")
-    moved = hand.table.renew("anna", 12_000, now_ms=2000, since=3, not_before_ms=1000)
+    hand.tell("renew what anna holds until 12000, taken by command 2 or later, and after 1000 ms")
+    moved = hand.table.renew("anna", 12_000, now_ms=2000, since=2, not_before_ms=1000)
     deadlines = {offset: flight.deadline_ms for offset, flight in hand.table.flights(0).items()}
-    hand.same(8, "the deadlines", {0: 6000, 1: 6000, 2: 6000, 3: 21_000, 4: 1500, 5: 12_000}, deadlines)
+    hand.same(8, "the deadlines", {0: 6000, 1: 6000, 2: 6500, 3: 6500, 4: 21_500, 5: 2000, 6: 12_000}, deadlines)
     hand.same(8, "how many were renewed", 1, moved)
 
 

@@ -1,0 +1,17 @@
+"""A renewal hides all that a client holds, also what it received for a span of its own."""
+
+from mq.broker.delivery.table import DeliveryTable as Reference
+
+__all__ = ["DeliveryTable"]
+
+
+class DeliveryTable(Reference):
+    """See above."""
+
+    def renew(self, client: str, deadline_ms: int, *, now_ms: int, since: int, not_before_ms: int) -> int:
+        return self._move_deadlines(
+            deadline_ms,
+            lambda f: (
+                f.client == client and f.stamp >= since and f.taken_ms > not_before_ms and now_ms < f.deadline_ms <= deadline_ms
+            ),
+        )
