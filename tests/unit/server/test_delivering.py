@@ -11,7 +11,8 @@ import pytest
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
 from mq.broker.exchange import DeliveredMessage, ReceiveWish
-from mq.core.errors import Code, DamageError, RefusedError
+from mq.broker.outcomes import Outcome
+from mq.core.errors import Code, DamageError, DiskFullError, MqError, OutcomeUnknownError, RefusedError
 from mq.core.limits import CLIENT_LIFETIME_MS, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
 from mq.raft.errors import NotLeaderError
 from mq.server import renewing
@@ -253,6 +254,55 @@ async def test_a_node_that_lost_its_leadership_while_it_chose_keeps_nothing_rese
     monkeypatch.undo()
     kitchen.node.reign = leads
     assert [message.offset for message in await kitchen.receive(invisible_ms=60_000)] == [0]
+
+
+@pytest.mark.parametrize("error", [DiskFullError("no space left on the disk"), OutcomeUnknownError("nobody knows")])
+async def test_messages_whose_delivery_was_not_written_can_be_received(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch, error: MqError
+) -> None:
+    """The command was taken, and its end is an error: nothing stays reserved."""
+    await kitchen.send("1", "2")
+    await kitchen.deliverer.make_group("g")
+
+    def fails(_command: c.Command) -> "asyncio.Future[Outcome]":
+        future = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.set_exception, error)
+        return future
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kitchen.node, "propose", fails)
+        with pytest.raises(type(error), match=str(error)):
+            await kitchen.receive()
+    assert [(m.offset, m.attempt) for m in await kitchen.receive()] == [(0, 1), (1, 1)]
+
+
+async def test_messages_can_be_received_when_a_full_disk_has_room_again(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kitchen.send("1")
+    await kitchen.deliverer.make_group("g")
+
+    def is_full(_operation: object) -> None:
+        raise DiskFullError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kitchen.node.disk, "perform", is_full)
+        with pytest.raises(DiskFullError):
+            await kitchen.receive()
+    assert [(m.offset, m.attempt) for m in await kitchen.receive(wait_ms=5_000)] == [(0, 1)]
+
+
+async def test_an_ack_of_a_handle_that_is_replaced_while_it_is_written_is_refused(kitchen: Kitchen) -> None:
+    """Its own look found the handle good; what counts is what the log says."""
+    await kitchen.send("1", "2")
+    replaced, good = await kitchen.receive(invisible_ms=60_000)
+    changing = asyncio.create_task(kitchen.deliverer.change_invisible("g", "t", replaced.handle, 60_000))
+    await until(lambda: kitchen.node.has_pending)
+    refusal, done = await kitchen.deliverer.ack("g", "t", [("1", replaced.handle), ("2", good.handle)])
+    assert refusal is not None
+    assert (refusal.code, done) == (Code.INVALID_RECEIPT_HANDLE, None)
+    assert await kitchen.deliverer.ack("g", "t", [("1", await changing)]) == [None]
+    assert kitchen.deadlines() == {}
 
 
 async def test_silent_clients_are_forgotten(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:

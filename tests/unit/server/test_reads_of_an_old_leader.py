@@ -1,0 +1,139 @@
+"""A leader that was cut off, and for which no time passes: it does not know that another one leads, and answers no read."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
+
+import pytest
+
+from mq.raft.errors import NotLeaderError
+from mq.rpc import passing
+from mq.rpc.handling import Context, Handler
+from mq.rpc.methods import BROKER, MESSAGING
+from mq.rpc.passing import PassedContext, Passer
+from mq.server.node import BrokerNode
+from mq.server.passing import PassedCalls, Peers
+from mq.server.peer_calling import OutgoingCall
+from mq.server.peer_network import PeerNetwork
+from mq.server.peer_serving import IncomingCall
+from tests.unit.server.trio import LIMIT_S, Trio, message, send, topic
+
+READS = ["DescribeTopic", "GetOffset"]
+CONTEXT = cast(Context, PassedContext((), None))
+OLD, NEW = b"1 message", b"3 messages"
+
+
+class Divided(NamedTuple):
+    """old: a leader that holds one message and believes in itself. new: the one that leads in truth, and holds three."""
+
+    trio: Trio
+    old: BrokerNode
+    new: BrokerNode
+
+
+@pytest.fixture
+async def divided(tmp_path: Path) -> AsyncIterator[Divided]:
+    trio = Trio(tmp_path)
+    async with asyncio.timeout(LIMIT_S):
+        trio.start(1, 2, 3)
+        old = await trio.leader()
+        await old.carry_out(topic(old))
+        await send(old, 0, 1)
+        assert old.group is not None
+        assert old._tick_timer is not None
+        old._tick_timer.cancel()
+        number = old.group.node_id
+        trio.cut = {(number, other) for other in (1, 2, 3)} | {(other, number) for other in (1, 2, 3)}
+        new = await trio.leader(but=number)
+        await send(new, 1, 2)
+        yield Divided(trio, old, new)
+        await trio.stop()
+
+
+def handler_of(node: BrokerNode) -> Handler:
+    """Tells what this node knows."""
+
+    async def count(_raw: bytes, _context: Context) -> bytes:
+        found = node.machine.queue("t", 0).max_offset
+        return OLD if found == 1 else b"%d messages" % found
+
+    return count
+
+
+def passed_to(node: BrokerNode, name: str) -> Callable[[], Any]:
+    """A call that another node passed on to this one; returns the answers."""
+
+    async def serve() -> list[bytes]:
+        answers: list[bytes] = []
+
+        async def answer(data: bytes, *, is_last: bool) -> None:
+            assert is_last
+            answers.append(data)
+
+        call = SimpleNamespace(name=name, headers=(), deadline_s=None, request=b"", answer=answer)
+        await PassedCalls(node, {**MESSAGING, **BROKER}, {name: handler_of(node)}).serve(cast(IncomingCall, call))
+        return answers
+
+    return serve
+
+
+class Network:
+    """Between these nodes, for calls; it is never cut: what is asked of whom is for the nodes to know."""
+
+    def __init__(self, trio: Trio) -> None:
+        self._trio = trio
+
+    async def call(self, node: int, call: OutgoingCall) -> bytes:
+        (answer,) = await passed_to(self._trio.nodes[node], call.name)()
+        return cast(bytes, answer)
+
+    def give_up_calls(self, *_: object) -> None:
+        return
+
+
+def asked_at(divided: Divided, name: str) -> Any:
+    """A client's call that came in at the old leader's own door."""
+    assert divided.old.group is not None
+    peers = Peers(divided.old, cast(PeerNetwork, Network(divided.trio)), divided.old.group.node_id)
+    return Passer(peers).unary(name, handler_of(divided.old))(b"", CONTEXT)
+
+
+async def pending(work: Any, divided: Divided) -> Any:
+    """This work, which others had all time to end."""
+    task = asyncio.ensure_future(work)
+    await send(divided.new, 3, 1)  # the others write and sync meanwhile
+    assert divided.old.reign.is_here, "it still believes in itself"
+    assert not task.done(), "it answered alone"
+    return task
+
+
+@pytest.mark.parametrize("name", READS)
+async def test_a_read_at_its_own_door_waits_and_is_answered_by_the_new_leader(
+    divided: Divided, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passing, "HOLD_S", LIMIT_S)
+    read = await pending(asked_at(divided, name), divided)
+    divided.trio.cut = set()
+    assert await read == b"4 messages"
+
+
+@pytest.mark.parametrize("name", READS)
+async def test_a_read_that_a_follower_passed_on_to_it_is_refused_when_it_hears_of_the_new_leader(
+    divided: Divided, name: str
+) -> None:
+    read = await pending(passed_to(divided.old, name)(), divided)
+    divided.trio.cut = set()
+    with pytest.raises(NotLeaderError):
+        await read
+
+
+async def test_the_new_leader_answers_and_commands_ask_for_no_confirmation(divided: Divided) -> None:
+    """A command is not carried out before a quorum has it: its handler waits for that."""
+    assert await passed_to(divided.new, "DescribeTopic")() == [NEW]
+    assert await passed_to(divided.old, "SendMessage")() == [OLD]
+    lost = divided.old.propose(message(divided.old, 9))
+    divided.trio.cut = set()
+    with pytest.raises(NotLeaderError):
+        await lost
