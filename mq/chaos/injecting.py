@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from mq.chaos.history import FaultDone
@@ -47,6 +48,10 @@ def _part_of(client: str) -> tuple[str, int]:
     return part, found.last_index
 
 
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000
+
+
 class TraceNotes:
     """What is done to nodes and network, as lines of a trace, beside those that the nodes write themselves."""
 
@@ -55,9 +60,22 @@ class TraceNotes:
         self._file = file.open("a", encoding="utf-8")
 
     def note(self, node: int, name: str, **details: int | str) -> None:
-        """Something was done. node: 0 for the network."""
-        now_us = time.monotonic_ns() // 1000
-        event = Event(now_us // 1000, f"n{node}" if node else "-", name, {**details, "us": now_us})
+        """Something is about to be done: a cause comes before its effects. node: 0 for the network."""
+        self._write(_now_us(), node, name, details)
+
+    def done(self, node: int, name: str, began_us: int) -> None:
+        """A node was ended, or stands still; it fell silent between `began_us` and now, as its trace tells: see `merge`."""
+        self._write(began_us, node, name, {"by": _now_us()})
+
+    @contextmanager
+    def doing(self, node: int, name: str) -> Iterator[int]:
+        """Around what ends a node or lets it stand still: `done` since the moment before, which is given in microseconds."""
+        began_us = _now_us()
+        yield began_us
+        self.done(node, name, began_us)
+
+    def _write(self, at_us: int, node: int, name: str, details: Mapping[str, int | str]) -> None:
+        event = Event(at_us // 1000, f"n{node}" if node else "-", name, {**details, "us": at_us})
         self._file.write(event.to_line() + "\n")
         self._file.flush()
 
@@ -140,12 +158,12 @@ class Injector:
     # --- processes
 
     def _end(self, name: str) -> None:
-        self._cluster.kill(name)
-        self._notes.note(self._numbers[name], "kill")
+        with self._notes.doing(self._numbers[name], "kill"):
+            self._cluster.kill(name)
 
     def _resume(self, name: str) -> None:
-        self._cluster.resume(name)
         self._notes.note(self._numbers[name], "resume")
+        self._cluster.resume(name)
 
     def _start(self, name: str) -> None:
         self._cluster.start(name, is_awaited=False)
@@ -171,15 +189,15 @@ class Injector:
 
     def _pause(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
         began_s = time.monotonic()  # the verbs take their time, too
-        self._cluster.pause(victims[0])
-        self._notes.note(self._numbers[victims[0]], "pause")
+        with self._notes.doing(self._numbers[victims[0]], "pause"):
+            self._cluster.pause(victims[0])
         self._wait(fault.duration_s)
         self._resume(victims[0])
         return int(is_leader and time.monotonic() - began_s > _NOTICED_S)
 
     def _restart(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
-        self._cluster.stop(victims[0])
-        self._notes.note(self._numbers[victims[0]], "kill")
+        with self._notes.doing(self._numbers[victims[0]], "kill"):
+            self._cluster.stop(victims[0])
         self._wait(fault.duration_s)
         self._start(victims[0])
         return int(is_leader)
@@ -188,8 +206,8 @@ class Injector:
         needed = 0
         for name in sorted(victims):
             needed += int(self.leader() == name)
-            self._cluster.stop(name)
-            self._notes.note(self._numbers[name], "kill")
+            with self._notes.doing(self._numbers[name], "kill"):
+                self._cluster.stop(name)
             self._start(name)
             self._wait(fault.duration_s)
         return needed
@@ -230,19 +248,19 @@ class Injector:
     def _cut(self, fault: Fault, victims: list[str], _is_leader: bool) -> int:  # noqa: FBT001
         is_one_way = fault.kind == "cut-one-way"
         a, b = victims[:2] if fault.pick % 2 else victims[1::-1]
-        self._cluster.cut(a, b, is_one_way=is_one_way)
         self._note_cut(a, b)
         if not is_one_way:
             self._note_cut(b, a)
+        self._cluster.cut(a, b, is_one_way=is_one_way)
         self._wait(fault.duration_s)
         self._heal()
         return 0  # whoever hears a leader, or is heard by a majority, stops those who do not
 
     def _isolate(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
-        self._cluster.isolate(victims[0])
         for other in victims[1:]:
             self._note_cut(victims[0], other)
             self._note_cut(other, victims[0])
+        self._cluster.isolate(victims[0])
         self._wait(fault.duration_s)
         self._heal()
         return int(is_leader)
@@ -252,25 +270,26 @@ class Injector:
         self._notes.note(0, "cut", sender=f"n{self._numbers[a]}", to=f"n{self._numbers[b]}")
 
     def _heal(self) -> None:
-        self._cluster.heal()
         for a, b in self._cuts:
             self._notes.note(0, "mend", sender=f"n{a}", to=f"n{b}")
         self._cuts.clear()
+        self._cluster.heal()
 
     # --- what the nodes play themselves
 
     def _disk_full(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
-        self._cluster.play(victims[0], Faults(is_full=True))
         self._notes.note(self._numbers[victims[0]], "disk-full")
+        self._cluster.play(victims[0], Faults(is_full=True))
         self._wait(fault.duration_s)
-        self._cluster.play(victims[0], Faults())
         self._notes.note(self._numbers[victims[0]], "disk-free")
+        self._cluster.play(victims[0], Faults())
         return int(is_leader)
 
     def _sync_error(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
         name = victims[0]
-        self._cluster.play(name, Faults(is_sync_failing=True))
         self._notes.note(self._numbers[name], "sync-fails")
+        began_us = _now_us()
+        self._cluster.play(name, Faults(is_sync_failing=True))
 
         def is_over() -> bool:
             return any(node.name == name and node.state == "stopped" for node in self._cluster.status().nodes)
@@ -278,14 +297,14 @@ class Injector:
         if not poll_until(is_over, _ENDS_S_MAX):
             self.surprises.append(f"{name} goes on, though its disk failed {_ENDS_S_MAX:g} s ago")
             return int(is_leader)
-        self._notes.note(self._numbers[name], "kill")
+        self._notes.done(self._numbers[name], "kill", began_us)
         self._cluster.play(name, Faults())
         self._wait(fault.duration_s)
         return int(is_leader)
 
     def _slow_disk(self, fault: Fault, victims: list[str], _is_leader: bool) -> int:  # noqa: FBT001
-        self._cluster.play(victims[0], Faults(slow_ms=fault.amount))
         self._notes.note(self._numbers[victims[0]], "slow-disk", ms=fault.amount)
+        self._cluster.play(victims[0], Faults(slow_ms=fault.amount))
         self._wait(fault.duration_s)
         return 0
 

@@ -2,6 +2,9 @@
 
 Real nodes name a message by what it says (`mq.server.tracing`); here each gets a number. One that arrives is the newest one that
 left with that name. A message that never left gets a number, too, so that a judge finds it out.
+
+Whoever ends a node, or lets it stand still, knows a moment before and one after it (`us`, `by`), not when the node fell silent.
+Its own last line between the two tells: the end is put behind that one. So it comes before all that others do because of it.
 """
 
 import heapq
@@ -14,6 +17,8 @@ from mq.sim.trace import HEADING, Event
 
 __all__ = ["Judged", "judge_files", "merge", "read_events", "write_trace"]
 
+_BY = "by"
+_TIMES = ("us", _BY)
 _REMEMBERED_MAX = 200_000
 """Names of messages; one that takes longer than so many others is taken for one that never left."""
 
@@ -30,12 +35,37 @@ def _when_us(event: Event) -> int:
     return event.number("us") if "us" in event.details else event.at_ms * 1000
 
 
+def _placed(events: Iterable[Event]) -> Iterator[Event]:
+    """With each end of a node (an event that has `by`) behind the last line of that node until then."""
+    end: Event | None = None
+    waiting: list[Event] = []
+    for event in events:
+        if end is not None and (_BY in event.details or _when_us(event) >= end.number(_BY)):
+            yield from _with_end(end, waiting)
+            end, waiting = None, []
+        if _BY in event.details:
+            end = event
+        elif end is not None:
+            waiting.append(event)
+        else:
+            yield event
+    if end is not None:
+        yield from _with_end(end, waiting)
+
+
+def _with_end(end: Event, events: list[Event]) -> list[Event]:
+    own = [number for number, event in enumerate(events, 1) if event.node == end.node]
+    place = own[-1] if own else 0
+    at_ms = events[place - 1].at_ms if own else end.at_ms
+    return [*events[:place], end._replace(at_ms=at_ms), *events[place:]]
+
+
 def merge(traces: Sequence[Iterable[Event]]) -> Iterator[Event]:
     """Events of all traces by their time; each trace is in order. Of the same moment, those of an earlier trace come first."""
     number = 0
     names: dict[tuple[str, str, int], int] = {}
-    for event in heapq.merge(*traces, key=_when_us):
-        details = {key: value for key, value in event.details.items() if key != "us"}
+    for event in _placed(heapq.merge(*traces, key=_when_us)):
+        details = {key: value for key, value in event.details.items() if key not in _TIMES}
         if event.name in ("send", "receive"):
             if event.name == "send":
                 number += 1

@@ -1,5 +1,6 @@
 """Traces of several nodes become one: in the order of time, with messages that find each other."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,29 @@ def test_a_broken_rule_is_told(tmp_path: Path) -> None:
 def test_a_line_that_lacks_what_it_must_tell_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"event 1 does not tell 'term'"):
         judge_files([life(tmp_path, ["start vote=-"])])
+
+
+def test_an_end_is_behind_the_last_line_of_its_node_and_before_what_comes_of_it() -> None:
+    dying = [event(10_000, "n1", "role"), event(10_400, "n1", "commit"), event(40_000, "n1", "start")]
+    other = [event(10_200, "n2", "commit"), event(10_900, "n2", "role"), event(36_000, "n2", "role")]
+    merged = list(merge([dying, other, [event(10_100, "n1", "kill", by=35_000)]]))
+    assert [(one.node, one.name) for one in merged] == [
+        ("n1", "role"), ("n2", "commit"), ("n1", "commit"), ("n1", "kill"), ("n2", "role"), ("n2", "role"), ("n1", "start"),
+    ]  # fmt: skip
+    assert all(one.at_ms <= later.at_ms for one, later in pairwise(merged))
+    assert all("by" not in one.details for one in merged)
+
+
+def test_an_end_of_a_node_that_said_nothing_more_is_where_it_began() -> None:
+    ends = [event(10_000, "n1", "kill", by=30_000), event(30_000, "n3", "kill", by=50_000)]
+    merged = list(merge([[event(20_000, "n2", "role"), event(40_000, "n2", "role")], ends]))
+    assert [(one.node, one.name) for one in merged] == [("n1", "kill"), ("n2", "role"), ("n3", "kill"), ("n2", "role")]
+
+
+def test_a_node_that_went_on_while_it_was_being_killed_broke_no_rule(tmp_path: Path) -> None:
+    notes = tmp_path / "zz-notes.trace"
+    notes.write_text(event(17_500, "n1", "kill", by=90_000).to_line() + "\n")
+    files = [life(tmp_path, LIFE), notes]
+    assert judge_files(files).violation is None
+    notes.write_text(event(17_500, "n1", "kill").to_line() + "\n")
+    assert judge_files(files).violation is not None, "without its second moment the note says that the node was dead"
