@@ -34,6 +34,7 @@ class Lab:
     """id: such as lab1a_commit_log. hours: what it takes. files: a student's file -> the reference's, from the root.
 
     suite: the module with SUITE and SEAM. texts: files that are handed in besides, and are no Python.
+    sealed: modules of its tests that would tell a solution, such as a model that does the same.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Lab:
     files: Mapping[str, str]
     blanks: tuple[Blank, ...]
     texts: tuple[str, ...] = ()
+    sealed: tuple[str, ...] = ()
 
     @property
     def short(self) -> str:
@@ -108,4 +110,5 @@ def _read(file: Path) -> Lab:
     folder = file.parent
     module = ".".join(("labs", folder.parent.name, folder.name, "suite"))
     blanks = tuple(Blank(blank["name"], blank.get("from", "")) for blank in data.get("blank", ()))
-    return Lab(folder.name, folder, data["title"], data["hours"], module, data["files"], blanks, tuple(data.get("texts", ())))
+    texts, sealed = tuple(data.get("texts", ())), tuple(data.get("sealed", ()))
+    return Lab(folder.name, folder, data["title"], data["hours"], module, data["files"], blanks, texts, sealed)

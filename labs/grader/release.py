@@ -31,19 +31,21 @@ _TAKEN_OF_A_LAB = ("README.md", "lab.toml", "skeleton/")
 _MARK = "# Made by `mq lab release`: what is sealed, or left out, is what the labs ask for.\n"
 _SURVIVORS_SHOWN = 8
 _SEALED_CHARS = 120
-_SEALED = '''"""What you write in {lab}. The one that works is sealed, so that the broker and the lessons run before yours does.
-
-Where your code is graded it is not there at all. `mq broker --parts work/{id}` runs the broker with yours.
+_SEALED = '''"""{about}
 """
 
 import base64
 import zlib
-
+{imports}
 _SEALED = """
 {data}
 """
 exec(compile(zlib.decompress(base64.b85decode(_SEALED.replace("\\n", ""))), "sealed", "exec"), globals())
 '''
+_ORGAN = """What you write in {lab}. The one that works is sealed, so that the broker and the lessons run before yours does.
+
+Where your code is graded it is not there at all. `mq broker --parts work/{id}` runs the broker with yours."""
+_A_TEST = "A part of the lab's tests that would tell too much."
 
 
 class Kind(StrEnum):
@@ -65,7 +67,7 @@ def release(folder: Path, labs: Sequence[Lab], kind: Kind = Kind.SEALED) -> int:
         raise ReleaseError(f"{folder} is there already, and not empty")
     if folder.resolve().is_relative_to(ROOT) and folder.resolve().relative_to(ROOT).parts[:1] != ("work",):
         raise ReleaseError(f"{folder} is inside of this repository; give one outside")
-    instead = dict(_instead(all_labs(), kind))
+    instead = dict(_instead({lab.id: lab for lab in (*all_labs(), *labs)}.values(), kind))
     count = 0
     for name in _names(labs):
         target = folder / name
@@ -112,18 +114,23 @@ def tracked() -> list[str]:
 
 def _instead(labs: Iterable[Lab], kind: Kind) -> Iterator[tuple[str, str]]:
     for lab in labs:
+        for name in lab.sealed:
+            file = lab.folder / name
+            yield file.relative_to(ROOT).as_posix(), _sealed(file.read_text(encoding="utf-8"), _A_TEST)
         if kind is Kind.NONE:
             yield from hollow_of(lab).items()
             continue
         for reference in lab.files.values():
-            yield reference, _sealed((ROOT / reference).read_text(encoding="utf-8"), lab)
+            yield reference, _sealed((ROOT / reference).read_text(encoding="utf-8"), _ORGAN.format(lab=lab.spoken, id=lab.id))
 
 
-def _sealed(source: str, lab: Lab) -> str:
-    """A module that does the same and tells nothing: without comments and docstrings, packed."""
-    packed = base64.b85encode(zlib.compress(ast.unparse(_mute(ast.parse(source))).encode(), 9)).decode()
+def _sealed(source: str, about: str) -> str:
+    """A module that does the same and tells nothing: without comments and docstrings, packed. What it imports can be seen."""
+    tree = _mute(ast.parse(source))
+    imports = "\n".join(ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
+    packed = base64.b85encode(zlib.compress(ast.unparse(tree).encode(), 9)).decode()
     lines = [packed[at : at + _SEALED_CHARS] for at in range(0, len(packed), _SEALED_CHARS)]
-    return _SEALED.format(lab=lab.spoken, id=lab.id, data="\n".join(lines))
+    return _SEALED.format(about=about, imports=imports, data="\n".join(lines))
 
 
 def _mute(tree: ast.Module) -> ast.Module:

@@ -108,7 +108,7 @@ def test_the_table_and_the_page(graded: tuple[ClassRun, list[Entry], list[Done]]
     ida = next(row for row in table if row["name"] == "ida")
     assert (ida["score"], ida["mark"], ida["reason"]) == ("", "", "there is no commit_log.py in ida")
     ada = next(row for row in table if row["name"] == "ada")
-    assert (ada["max_score"], ada["1.1"], ada["2.1"], ada["4.3"]) == ("100", "0", "0", "0")
+    assert (ada["max_score"], ada["1.1"], ada["2.1"], ada["4.3"]) == ("100", "1", "0", "0")
     page = (run.results / "class.html").read_text()
     links = Links()
     links.feed(page)

@@ -5,10 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from labs.grader.box import imports_of_files
 from labs.grader.lab import all_labs
 from labs.grader.release import Kind, ReleaseError, release
 from labs.grader.skeleton import solution_of, taken_out, write_all
@@ -24,7 +26,7 @@ MQ = "import sys; from mq.cli.main import main; sys.exit(main(sys.argv[1:]))"
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("release") / "students"
-    assert release(folder, all_labs()) > 300
+    assert release(folder, [LAB1A]) > 300
     return folder
 
 
@@ -69,18 +71,32 @@ def test_each_function_that_a_student_writes_would_be_found(name: str, tmp_path:
     assert name in {one.function for one in survivors(tmp_path, [LAB1A])}
 
 
+def test_a_module_of_the_tests_that_tells_too_much_can_be_sealed_and_still_says_what_it_imports(tmp_path: Path) -> None:
+    lab = replace(LAB1A, sealed=("crash_points.py",))
+    release(tmp_path / "students", [lab])
+    sealed = tmp_path / "students" / LAB / "crash_points.py"
+    assert "_second_life" not in sealed.read_text().lower()
+    told = {name for name in imports_of_files([sealed]) if name.startswith("mq")}
+    assert told == {name for name in imports_of_files([LAB1A.folder / "crash_points.py"]) if name.startswith("mq")}
+    code = f"from {LAB.replace('/', '.')}.crash_points import SEARCHES; print(len(SEARCHES))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(tmp_path / "students"), capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "3", done.stderr
+
+
 def test_a_release_with_a_solution_in_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labs.grader.release._sealed", lambda source, _lab: source)
-    with pytest.raises(ReleaseError, match=r"must not be given out:\n  mq/broker/store/commit_log\.py:\d+"):
-        release(tmp_path / "students", all_labs())
+    with pytest.raises(ReleaseError, match=r"must not be given out:\n  mq/broker/\w+/\w+\.py:\d+"):
+        release(tmp_path / "students", [LAB1A])
 
 
 def test_a_folder_that_is_not_empty_and_one_inside_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     with pytest.raises(ReleaseError, match="not empty"):
-        release(tmp_path, all_labs())
+        release(tmp_path, [LAB1A])
     with pytest.raises(ReleaseError, match="inside of this repository"):
-        release(ROOT / "docs" / "students", all_labs())
+        release(ROOT / "docs" / "students", [LAB1A])
 
 
 def test_a_student_starts_fails_and_gets_points_for_what_is_right(released: Path, tmp_path: Path) -> None:
@@ -112,7 +128,7 @@ def test_a_broker_of_it_runs_with_what_is_sealed(released: Path, tmp_path: Path)
 @pytest.mark.slow
 def test_a_hollow_one_has_no_reference_at_all_and_runs_a_students_log(tmp_path: Path) -> None:
     folder = tmp_path / "hollow"
-    release(folder, all_labs(), Kind.NONE)
+    release(folder, [LAB1A], Kind.NONE)
     assert 'raise NotImplementedError("lab 1a: CommitLog.append")' in (folder / "mq/broker/store/commit_log.py").read_text()
     write_all(tmp_path / "mine", solution_of(LAB1A))
     (tmp_path / "broker").mkdir()
