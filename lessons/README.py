@@ -10,7 +10,7 @@
 # **How to go on:** open the first lesson below with a click. In a notebook, Shift + Enter runs a cell and moves to the
 # next. All that a lesson starts, it stops again.
 
-# %% tags=["picture"]
+# %% tags=["live", "picture"]
 from IPython.display import Markdown, display
 
 from lessons.course_map import draw_map, lesson_links, progress

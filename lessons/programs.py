@@ -47,10 +47,9 @@ class Program:
 
     def start(self) -> "Program":
         """Start it; it was not running."""
+        # The pipe is never written to: it breaks when the notebook's kernel is gone, and some programs end with it.
         with self.log_file.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, *self.command], stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
+            self.process = subprocess.Popen([sys.executable, *self.command], stdin=subprocess.PIPE, stdout=output, stderr=output)
         _running.add(self)
         return self
 
@@ -64,6 +63,8 @@ class Program:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+            if self.process.stdin is not None:
+                self.process.stdin.close()
         _running.discard(self)
 
     def stop(self) -> None:
