@@ -36,7 +36,7 @@ th.t { font-weight: 400; font-size: .75rem; padding: .2rem .15rem; text-align: c
 td.yes { background: #dff0e3; color: #1b6e3c; } td.no { background: #fbe3e1; color: #b3261e; }
 td.none { background: #eceff2; color: #5a6874; }
 pre { background: #f3f5f7; padding: .6rem; overflow-x: auto; margin: 0; font-size: 12.5px; }
-.two { display: grid; grid-template-columns: 1fr 1fr; gap: .6rem; margin: .5rem 0 1rem; }
+.two { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: .6rem; margin: .5rem 0 1rem; }
 summary { cursor: pointer; padding: .3rem 0; }
 """
 
@@ -171,16 +171,18 @@ def _page(run: ClassRun, rows: Sequence[Row], pairs: Sequence[Pair], entries: Se
 def _head(numbers: Sequence[str], rows: Sequence[Row]) -> str:
     titles = {number: row.tests[number][1] for row in rows for number in row.tests}
     tests = "".join(f'<th class="t" title="{escape(titles[number])}">{number}</th>' for number in numbers)
-    return f'<tr><th>submission</th><th class="n">score</th><th class="n">late</th><th class="n">mark</th>{tests}<th></th></tr>'
+    return f'<tr><th>submission</th><th class="n">score</th><th class="n">late</th><th class="n">mark</th>{tests}</tr>'
 
 
 def _line(row: Row, numbers: Sequence[str]) -> str:
     days = "?" if row.late.days is None else f"{row.late.days} d" if row.late.days else ""
     score, mark = ("-", "-") if row.score is None else (f"{row.score} / {row.max_score}", f"{row.late.points:g}")
     tests = "".join(_test(row, number) for number in numbers)
+    if row.reason:
+        tests = f'<td class="none" colspan="{len(numbers) or 1}">{escape(row.reason)}</td>'
     return (
         f'<tr><td><a href="{quote(row.name)}/report.html">{escape(row.name)}</a></td><td class="n">{score}</td>'
-        f'<td class="n">{days}</td><td class="n">{mark}</td>{tests}<td class="quiet">{escape(row.reason)}</td></tr>'
+        f'<td class="n">{days}</td><td class="n">{mark}</td>{tests}</tr>'
     )
 
 
@@ -194,7 +196,7 @@ def _foot(numbers: Sequence[str], rows: Sequence[Row]) -> str:
     """How many passed each test."""
     counts = [sum(row.tests.get(number, (False, ""))[0] for row in rows) for number in numbers]
     cells = "".join(f'<td class="t">{count}</td>' for count in counts)
-    return f'<tr class="quiet"><td>passed by</td><td></td><td></td><td></td>{cells}<td></td></tr>'
+    return f'<tr class="quiet"><td>passed by</td><td></td><td></td><td></td>{cells}</tr>'
 
 
 def _alike(run: ClassRun, pairs: Sequence[Pair], entries: Sequence[Entry]) -> str:
@@ -214,7 +216,7 @@ def _pair(run: ClassRun, pair: Pair, places: dict[str, Entry]) -> str:
     ]
     left = len(pair.lines) - len(longest)
     more = f"<p>{left} more places are in similarity.csv.</p>" if left > 0 else ""
-    head = f"{pair.one} and {pair.other}: {pair.share:.0%} of what is their own, {len(pair.lines)} places"
+    head = f"{pair.one} and {pair.other}: {pair.share:.0%} of what is their own, in {len(pair.lines)} place(s)"
     return f"<details><summary>{escape(head)}</summary>{''.join(parts)}{more}</details>"
 
 
