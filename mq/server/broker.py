@@ -52,15 +52,17 @@ class Broker:
         settings = config.group_settings
         self.member = Member(config, settings) if settings is not None else None
         faults, file = fault_file_of(config.name, config.node, os.environ), config.trace_file
+        organs = Organs(load_parts(config.parts) if config.parts else REFERENCE, has_own_process=True)
         disk = FileDisk(Path(config.data)) if faults is None else FaultyDisk(Path(config.data), faults)
         try:
             self.node = BrokerNode(
                 disk, segment_bytes=config.segment_bytes, snapshot_every_bytes=config.snapshot_every_bytes,
-                group=settings, organs=Organs(load_parts(config.parts) if config.parts else REFERENCE),
+                group=settings, organs=organs,
                 send=self.member.send if self.member is not None else lambda _message: None,
                 make_host=StoreHost if file is None else traced_host(file, config.node),
             )  # fmt: skip
         except MqError:
+            organs.stop()
             disk.close()  # who can mend it needs the folder
             raise
         if faults is not None:
@@ -179,3 +181,4 @@ class Broker:
         if self.member is not None:
             await self.member.close()
         await self.node.close()
+        self.node.organs.stop()

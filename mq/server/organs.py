@@ -3,8 +3,9 @@
 The making of an organ, each call of it, each of its properties and each step of its generators is counted, timed and looked at.
 What comes back with another type than the seam says, or says of itself what cannot be, or loses what it was to keep
 (`mq.server.organ_looks`), ends the node with a sentence that names organ, method and mistake; what does not come back within
-two seconds ends the process, with the place where it was. Only recovery may take a minute: how much there is to read depends on
-what is stored, and nobody waits for a node that starts.
+two seconds ends the process, with the place where it was; also what never lets go of the interpreter, a little later
+(`mq.server.watchdog`). Only recovery may take a minute: how much there is to read depends on what is stored, and nobody waits
+for a node that starts.
 """
 
 import functools
@@ -21,7 +22,7 @@ from mq.parts import REFERENCE, Parts, name_of
 from mq.server.organ_looks import LOG_LOOKS, RAFT_LOOKS, Looks, OrganError, look_at_read, reads_max
 from mq.server.synced import write_synced
 from mq.server.table_looks import TABLE_LOOKS
-from mq.server.watchdog import Watchdog
+from mq.server.watchdog import Watchdog, onlooker_if_possible
 
 __all__ = ["OrganError", "Organs", "Watchdog", "organs_of"]
 
@@ -37,15 +38,16 @@ class Organs:
     """The organs of one node. calls: of each replaced organ's methods, by "organ.method".
 
     on_mistake: called with each mistake of an organ in the thread where it was made, whoever asked for the call and whatever
-    becomes of the error there: the node is not to go on.
+    becomes of the error there: the node is not to go on. has_own_process: whether this process is the node's alone, and may
+    be ended from outside when an organ holds the interpreter (`mq.server.onlooker`).
     """
 
-    def __init__(self, parts: Parts = REFERENCE) -> None:
+    def __init__(self, parts: Parts = REFERENCE, *, has_own_process: bool = False) -> None:
         self.parts = parts
         self.calls: Counter[str] = Counter()
         self.on_mistake: Callable[[OrganError], object] = lambda _error: None
         replaced = parts.replaced()
-        self._watchdog = Watchdog() if replaced else None
+        self._watchdog = Watchdog(onlooker=onlooker_if_possible() if has_own_process else None) if replaced else None
         self.raft, self.commit_log = self._guarded("raft", parts.raft), self._guarded("commit_log", parts.commit_log)
         self.delivery_table = self._guarded("delivery_table", parts.delivery_table)
 

@@ -1,7 +1,10 @@
 """`--parts`: a right Raft of somebody else drives the group; a broken organ ends its own node, and the group goes on."""
 
+import signal
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mq.cluster.asking import ask_all, ask_broker, leader_of
@@ -10,7 +13,7 @@ from mq.cluster.local import LocalCluster
 from mq.cluster.plan import ClusterPlan
 from mq.rpc.admin_client import AdminClient
 from mq.rpc.calling import Connection
-from tests.cluster.broker_process import run_mq, wait_until
+from tests.cluster.broker_process import BrokerProcess, run_mq, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HANGS = """
@@ -30,6 +33,49 @@ class Raft(RaftNode):
     __slots__ = ()
     def saved(self, sequence):
         return "yes" if self.commit_index > 3 else super().saved(sequence)
+"""
+HOLDS = """
+from itertools import count
+from mq.raft.node import RaftNode
+
+class Raft(RaftNode):
+    __slots__ = ()
+    def step(self, message):
+        if self.commit_index > 3:
+            max(count())  # one call into C: no other thread runs any more
+        return super().step(message)
+"""
+EXITS = """
+from mq.raft.node import RaftNode
+
+class Raft(RaftNode):
+    __slots__ = ()
+    def step(self, message):
+        if self.commit_index > 3:
+            exit()
+        return super().step(message)
+"""
+FIRST_LEADER_EXITS = """
+from pathlib import Path
+from mq.raft.node import RaftNode
+
+class Raft(RaftNode):
+    __slots__ = ()
+    def propose(self, payloads):
+        if self.commit_index > 3:
+            try:
+                Path(__file__).with_name("exit").unlink()
+            except FileNotFoundError:
+                pass
+            else:
+                exit(0)
+        return super().propose(payloads)
+"""
+RIGHT = """
+from mq.broker.store.commit_log import CommitLog as Base
+
+class CommitLog(Base):
+    pass
 """
 LOSES = """
 from mq.broker.store.commit_log import CommitLog as Base
@@ -71,11 +117,13 @@ def send(endpoint: str, count: int) -> None:
     ("organ", "complaint"),
     [
         (HANGS, "raft: `step` did not come back within 2 s: this node stops"),
+        (HOLDS, "raft: `step` did not come back within 2 s and holds the interpreter: this node is ended"),
+        (EXITS, "the broker stops: raft: `step` raised SystemExit: None"),
         (RETURNS_WORDS, "raft: `saved` returned str, expected Output"),
         (LOSES, "commit_log: `append` was given entries up to "),
         (DROPS_WRITES, "commit_log: `append` returned a plan that writes nothing: what it was given is lost"),
     ],
-    ids=["hangs", "wrong type", "loses entries", "drops writes"],
+    ids=["hangs", "holds the interpreter", "exits", "wrong type", "loses entries", "drops writes"],
 )
 def test_a_node_with_a_broken_organ_says_so_and_stops_and_the_group_goes_on(tmp_path: Path, organ: str, complaint: str) -> None:
     (tmp_path / "organ.py").write_text(organ)
@@ -115,6 +163,46 @@ def test_a_node_whose_log_is_read_for_ever_says_so_and_stops_instead_of_spinning
         send(endpoint, 3)
     finally:
         cluster.down()
+
+
+def test_a_leader_whose_organ_exits_says_so_and_stops_and_another_one_leads(tmp_path: Path) -> None:
+    organ = tmp_path / "organ.py"
+    organ.write_text(FIRST_LEADER_EXITS)
+    folder = tmp_path / "cluster"
+    cluster = LocalCluster.up(folder, ClusterPlan(base_port=0, is_direct=True, parts={"": str(organ)}))
+    try:
+        nodes = ClusterFile.read(folder).nodes
+        endpoint = ",".join(node.client for node in nodes)
+        with Connection(endpoint) as connection:
+            AdminClient(connection).create_topic("orders", queues=2)
+        send(endpoint, 3)
+        running = cluster.status().nodes
+        leader = leader_of(running, ask_all(running, ask_broker))["broker-a"]
+        organ.with_name("exit").touch()
+        run_mq("send", "orders", "bread", "--endpoint", endpoint)  # may end with "outcome unknown"
+        wait_until(lambda: "stopped" in {node.state for node in cluster.status().nodes}, "the first leader stops")
+        assert [node.name for node in cluster.status().nodes if node.state == "stopped"] == [leader]
+        assert "the broker stops: raft: `propose` raised SystemExit: 0" in "".join(cluster.logs(leader))
+        send(endpoint, 20)
+    finally:
+        cluster.down()
+
+
+def test_a_node_with_an_organ_of_its_own_that_stood_still_for_a_while_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "organ.py").write_text(RIGHT)
+    with BrokerProcess(tmp_path, "--parts", str(tmp_path / "organ.py")) as broker:
+        assert broker.process is not None
+        onlooker = psutil.Process(broker.pid).children()[0]
+        broker.mq("topic", "create", "orders", "--queues", "2")
+        broker.process.send_signal(signal.SIGSTOP)
+        end_s = time.monotonic() + 7
+        wait_until(lambda: time.monotonic() > end_s, "a good while passes")
+        assert onlooker.is_running()
+        broker.process.send_signal(signal.SIGCONT)
+        send(broker.endpoint, 5)
+        assert broker.terminate() == 0
+        wait_until(lambda: not onlooker.is_running(), "the onlooker ends with it")
+        assert "did not come back" not in broker.log
 
 
 @pytest.mark.parametrize("variant", ["lazy", "plain"])
