@@ -1,4 +1,4 @@
-"""A broker group of three processes for the tests of a module: broken on demand, whole again for the next test."""
+"""A broker group of processes, three as a rule, for the tests of a module: broken on demand, whole again for the next test."""
 
 import asyncio
 import socket
@@ -31,14 +31,16 @@ _SMALL = {"segment_bytes": "1MiB", "snapshot_every_bytes": "1MiB"}
 
 
 class Group:
-    """Three nodes of one group, with a proxy between them. Use `with`: nothing outlives it.
+    """The nodes of one group, with a proxy between them. Use `with`: nothing outlives it.
 
     clients: HOST:PORT of each node by its name. command: starts a node, with the flags of `mq broker`. is_under_test: whether
     faults can be played (`cluster.play`).
     """
 
-    def __init__(self, folder: Path, *, command: Sequence[str] = BROKER_COMMAND, is_under_test: bool = False) -> None:
-        plan = ClusterPlan(base_port=0, command=tuple(command), settings=_SMALL, is_under_test=is_under_test)
+    def __init__(
+        self, folder: Path, *, nodes: int = 3, command: Sequence[str] = BROKER_COMMAND, is_under_test: bool = False
+    ) -> None:
+        plan = ClusterPlan(nodes=nodes, base_port=0, command=tuple(command), settings=_SMALL, is_under_test=is_under_test)
         self.cluster = LocalCluster.up(folder, plan)
         file = ClusterFile.read(folder)
         self.folder = folder

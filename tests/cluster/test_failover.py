@@ -104,10 +104,10 @@ def test_case_34_consumption_goes_on_when_the_node_with_the_clients_streams_dies
     assert [attempt for _, _, attempt in official.seen("eve")] == [1] * len(seen), "each once"
 
 
-def test_case_62_issues_9804_9864_9984_9206_what_was_made_right_before_the_kill_is_there_after_it(
+def test_case_62_issues_9804_9864_9984_9206_and_rocketmq_helm_33_what_was_made_right_before_the_kill_is_there_after_it(
     group: Group, place: Place, official: Official
 ) -> None:
-    for kind, is_fifo in ((MessageKind.NORMAL, False), (MessageKind.FIFO, True)):
+    for kind, is_fifo in ((MessageKind.NORMAL, False), (MessageKind.FIFO, True), (MessageKind.TRANSACTION, False)):
         leader = group.leader()
         topic, consumers = place.new_topic(kind, queues=7), place.new_group(is_fifo=is_fifo, max_attempts=5)
         group.cluster.kill(leader)

@@ -4,11 +4,16 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import grpc
 import pytest
 
+from mq.core.address import parse_address
+from mq.core.errors import MqError
 from mq.core.message import MessageKind
+from mq.rpc.admin_client import AdminClient
+from mq.rpc.calling import Connection
 from tests.cluster.broker_process import wait_until
 from tests.cluster.group import Group, gap_s, in_order
 from tests.cluster.sending import check_consumed, sent_by, wait_for_more
@@ -20,6 +25,9 @@ pytestmark = pytest.mark.timeout(300)
 
 CUT_S = 2.5
 """Longer than any election time-out."""
+PATIENCE_S = 2.0
+"""So long a node without a leader waits for one before it turns its clients away, if nobody says that there is one."""
+TRIES_MAX = 5
 
 
 def outcome(send: Callable[[], int]) -> str:
@@ -29,6 +37,13 @@ def outcome(send: Callable[[], int]) -> str:
     except grpc.RpcError as error:
         return str(error.code().name)
     return "OK" if code == OK else str(code)
+
+
+def moment_s(log: list[str], words: str) -> float:
+    """When the first line with these words was written."""
+    line = next(line for line in log if words in line)
+    (stamp,) = re.findall(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", line)
+    return datetime.fromisoformat(stamp).timestamp()
 
 
 def reigns(group: Group) -> int:
@@ -67,6 +82,48 @@ def test_case_56_issue_7017_a_partitioned_leader_acknowledges_nothing(group: Gro
     assert acked <= set(bodies)
     assert len(bodies) == len(set(bodies))
     assert "too late" not in bodies
+
+
+def test_case_63_a_partitioned_leader_tells_no_consumer_that_its_ack_counts(group: Group, place: Place) -> None:
+    isolated = group.leader()
+    with RawClient(group.clients[isolated], place.topic, place.group) as raw:
+        raw.send(b"bread")
+        (bread,) = raw.take(1, invisible_s=60)
+        group.cluster.isolate(isolated)
+        assert outcome(lambda: raw.ack(bread)) != "OK"
+    group.mend()
+    with RawClient(group.clients[group.leader()], place.topic, place.group) as raw:
+        assert raw.ack(bread) == OK, "it is good for the new leader"
+        raw.expect_nothing(0.2)
+
+
+def test_a_leader_that_stood_still_and_was_cut_off_meanwhile_answers_no_read_with_what_it_knew(
+    group: Group, place: Place
+) -> None:
+    """It wakes up and takes itself for the leader a while longer."""
+    for _ in range(TRIES_MAX):
+        group.mend()
+        topic, old = place.new_topic(queues=1), group.leader()
+        with RawClient(group.clients[old], topic, "") as raw:
+            raw.send(b"before")
+        with Connection(group.clients[old], timeout_s=5.0) as connection:
+            admin = AdminClient(connection)
+            assert [queue.max_offset for queue in admin.describe_topic(topic).queues] == [1]
+            group.cluster.pause(old)
+            group.cluster.isolate(old)
+            with RawClient(group.clients[group.leader(but=old)], topic, "") as raw:
+                raw.send(b"after")
+            group.cluster.resume(old)
+            is_met = admin.describe_raft().role == "leader"
+            try:
+                found = [queue.max_offset for queue in admin.describe_topic(topic).queues]
+            except MqError as error:
+                print(f"it was asked while it took itself for the leader: {is_met}; its answer: {error}")
+            else:
+                assert found == [2], "older than what was acknowledged before it was asked"
+        if is_met:
+            return
+    pytest.fail(f"in {TRIES_MAX} tries it stepped down before it could be asked")
 
 
 def test_case_56_official_clients_of_an_isolated_leader_go_to_another_node(
@@ -118,6 +175,33 @@ def test_dledger_issues_325_85_278_an_isolated_follower_comes_back_and_disturbs_
     sent = sent_by(official, "anna")
     assert [message for message in sent if message.error] == []
     assert (group.leader(), reigns(group)) == (leader, before), "the same node led all the time"
+    assert {message.body for message in sent} == {one.body.decode() for one in group.stored(place.topic)}
+
+
+def test_a_client_of_a_follower_that_its_leader_alone_cannot_reach_is_sent_away_soon_and_no_send_fails(
+    group: Group, place: Place, official: Official
+) -> None:
+    """The third node reaches both, and says that there is a leader: nothing is waited for, as it is in an election."""
+    asked = min(group.names, key=lambda name: parse_address(group.clients[name], name))  # the official client stays there
+    group.make_leader(group.others(asked)[0])
+    official.producer("anna", topic=place.topic)
+    official.keep_sending("anna", topic=place.topic, callers=["a1", "a2"])
+    wait_for_more(official, "anna")
+    assert group.node_of(official.pid) == asked
+    leader, told, cut_s = group.leader(), len(group.log_of(asked)), time.monotonic()
+    group.cluster.cut(asked, leader)
+    wait_until(lambda: not group.is_open(asked), "it turned its clients away")
+    wait_for_more(official, "anna")
+    log = group.log_of(asked)[told:].splitlines()
+    lost_s, closed_s = moment_s(log, "no leader is known"), moment_s(log, "clients are turned away")
+    assert [line for line in log if "the others have a leader that is not heard here" in line] != [], log
+    assert closed_s - lost_s < PATIENCE_S
+    assert group.leader() == leader, "nothing is wrong with the leader"
+    group.mend()
+    sent = sent_by(official, "anna")
+    failed = [one for one in sent if one.error]
+    print(f"closed {closed_s - lost_s:.3f} s later; {len(sent)} sends, {len(failed)} failed, gap {gap_s(sent, cut_s):.2f} s")
+    assert failed == []
     assert {message.body for message in sent} == {one.body.decode() for one in group.stored(place.topic)}
 
 
