@@ -6,9 +6,8 @@ class need not be there where the student's code runs.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass, field, is_dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache, cached_property
 from typing import Any, NamedTuple, Protocol, get_args, get_origin, get_type_hints
 
 from labs.grader.decoding import Decode, decoder_of
@@ -64,7 +63,14 @@ def _as_now(value: Any) -> Any:
         return {key: _as_now(one) for key, one in value.items()}
     if type(value) in (list, tuple):
         return type(value)(map(_as_now, value))
-    return copy(value) if is_dataclass(value) and not isinstance(value, type) else value
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value)(*(getattr(value, name) for name in _names(type(value))))
+    return value
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
 
 
 def made_by(make: Make, maker: str, *args: Any) -> Any:

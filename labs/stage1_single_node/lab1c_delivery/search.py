@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+from labs.grader.figure import Figure
 from labs.grader.seams import Call, Make, at_once, made_by
 from labs.grader.suite import Case, Check, Run
 from labs.stage1_single_node.lab1c_delivery import judge
@@ -31,6 +32,7 @@ from labs.stage1_single_node.lab1c_delivery.steps import (
     Step,
     Wait,
 )
+from labs.stage1_single_node.lab1c_delivery.timeline import Moment, Timeline
 
 __all__ = ["SEARCHES", "STAGES", "Stage"]
 
@@ -67,8 +69,10 @@ class _Planned(Bench):
         super().__init__(lambda: None, Run(), is_fifo=is_fifo, ends=(6, 0))
 
     def ask(self, number: int, calls: Sequence[Call], expected: Sequence[Any], before: Model) -> None:
-        self.note()
         self.plan.append(_Asked(number, calls, expected, before, self.model.copy(), self.now_ms, len(self.run.story)))
+
+    def note(self) -> None:
+        """Only a way that fails is drawn; see `_picture`."""
 
     def snapshot(self, *, is_twin: bool = False) -> None:
         del is_twin
@@ -105,12 +109,12 @@ def _planned(stage: Stage, way: Sequence[Step]) -> tuple[_Planned, int]:
 
 
 def _try(make: Make, bench: _Planned, looked_from: int, run: Run) -> None:
-    """Ask a fresh table for the whole plan. looked_from: all that it shows is looked at from here on."""
+    """Ask a fresh table for the whole plan. looked_from: all that it shows is looked at there, and at the end."""
     table, at = make(), 0
     while at < len(bench.plan):
         part = []
         while at < len(bench.plan) and (asked := bench.plan[at]) is not None:
-            part.append((asked, looks_of(asked.now_ms, is_all=at == looked_from) if at >= looked_from else []))
+            part.append((asked, looks_of(asked.now_ms) if at in (looked_from, len(bench.plan) - 1) else []))
             at += 1
         calls = [call for asked, looks in part for call in (*asked.calls, *looks)]
         is_snapshot = at < len(bench.plan)
@@ -131,14 +135,23 @@ def _judge(part: Sequence[tuple[_Asked, list[Call]]], found: Sequence[Any], benc
             if looks:
                 judge.looks(asked.number, looks, shows, asked.after, asked.now_ms)
         except judge.StillInFlightError as left:
-            run.story, run.figure = bench.run.story[: asked.told], bench.run.figure
+            run.story, run.figure = bench.run.story[: asked.told], _picture(bench, asked)
             done = asked.after.queues[left.queue_id].done.get(left.offset, "is done")
             raise broken(
                 5, expected=f"{place(left.queue_id, left.offset)} {done}", found=f"`flights` still has it: {shown(left.flight)}"
             ) from None
         except Exception:
-            run.story, run.figure = bench.run.story[: asked.told], bench.run.figure
+            run.story, run.figure = bench.run.story[: asked.told], _picture(bench, asked)
             raise
+
+
+def _picture(bench: _Planned, failed: _Asked) -> Figure:
+    """Of the way up to where it failed."""
+    asked = [each for each in bench.plan if each is not None]
+    moments = [
+        Moment(each.now_ms, {q: m.flights for q, m in each.after.queues.items()}) for each in asked[: asked.index(failed) + 1]
+    ]
+    return Timeline(moments, [mark for mark in bench.marks if mark.at_ms <= failed.now_ms])
 
 
 def _play(stage: Stage, make: Make, _steps: tuple[object, ...], run: Run) -> None:
