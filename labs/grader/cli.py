@@ -140,7 +140,7 @@ def _told(lab: Lab, grade: Grade, failed: list[Outcome]) -> int:
             print_line("\nYour code printed:\n" + grade.printed.rstrip())
     points = sum(outcome.points for outcome in grade.outcomes)
     print_line(f"\n{lab.short}: {points} of {grade.max_score} points so far, in {grade.seconds:.1f} s ({grade.mode})")
-    if failed and failed[0].failure is not None and failed[0].failure.disks:
+    if failed and failed[0].failure is not None and failed[0].failure.is_pictured:
         shown = replace(grade, outcomes=(failed[0],), reason="one failure of a check")
         write_files(RESULTS / lab.id, shown)
         print_line(f"picture:   {RESULTS / lab.id / 'report.html'}")
@@ -164,7 +164,7 @@ def _replay(token: str, path: Path | None) -> int:
         return 0
     for line in failure_lines(outcome):
         print_line(line)
-    if outcome.failure is not None and outcome.failure.disks:
+    if outcome.failure is not None and outcome.failure.is_pictured:
         grade = Grade(lab.id, lab.title, "replay", (outcome,), reason="one case alone", points_max=outcome.points_max)
         write_files(RESULTS / lab.id, grade)
         print_line(f"picture:   {RESULTS / lab.id / 'report.html'}")
