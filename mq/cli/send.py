@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mq.client.views import BatchResult
     from mq.core.errors import RefusedError
 
-__all__ = ["send_command"]
+__all__ = ["Report", "send_command"]
 
 _BATCH_FROM = 100
 _BATCH_MESSAGES = 100
@@ -74,16 +74,37 @@ class _Order:
 
 
 @dataclass
-class _Report:
-    """What was stored. listed: message id and offset of the first ones. advance: moves the progress bar."""
+class Report:
+    """What was acknowledged. listed: message id and offset of the first ones. advance: moves the progress bar.
+
+    sent: stored by this very answer; duplicates: stored before, so that their first answer was lost on its way. pause_s: the
+    longest time in which something waited for its acknowledgement, and none came.
+    """
 
     advance: Callable[[int], None]
     sent: int = 0
     duplicates: int = 0
     listed: list[dict[str, object]] = field(default_factory=list)
+    pause_s: float = 0.0
+    _waiting: int = 0
+    _since_s: float = 0.0
+
+    @property
+    def acknowledged(self) -> int:
+        """All that are stored, however often they were sent."""
+        return self.sent + self.duplicates
+
+    def ask(self) -> None:
+        """Something leaves, for which `add` is to follow."""
+        if not self._waiting:
+            self._since_s = time.monotonic()
+        self._waiting += 1
 
     def add(self, ids: Sequence[str], base_offset: int, duplicates: int = 0) -> None:
         """Messages that are stored at offsets in a row; with duplicates among them their offsets are not known."""
+        now_s = time.monotonic()
+        self.pause_s, self._since_s = max(self.pause_s, now_s - self._since_s), now_s
+        self._waiting -= 1
         self.sent += len(ids) - duplicates
         self.duplicates += duplicates
         room = _LISTED_MAX - len(self.listed)
@@ -136,7 +157,12 @@ def _properties(_context: click.Context, parameter: click.Parameter, values: tup
 def send_command(session: Session, **options: Any) -> int:
     """Send BODY to TOPIC; with - as BODY each line of standard input, empty ones left out.
 
-    JSON: "messages" lists the first 1000. Exit code 1: nothing was sent.
+    Of 100 messages or more the sum is printed. ACKNOWLEDGED: stored, each once. ALREADY STORED: those of them that were sent
+    again, as the answer to the first time was lost (its leader died, say), and that the broker knew by their ids. LONGEST PAUSE:
+    seconds in which something waited for its acknowledgement and none came; while a group elects a leader, so long it takes.
+
+    JSON: "sent" and "duplicates" (already stored) make up "acknowledged"; "messages" lists the first 1000. Exit code 1: nothing
+    was sent.
     """
     order = _Order(**options)
     if order.body is None and order.count is None:
@@ -147,7 +173,7 @@ def send_command(session: Session, **options: Any) -> int:
         raise click.UsageError("--group-key and --delay exclude each other: a topic is of type fifo or of type delay")
     began = time.monotonic()
     with progress(f"sending to {order.topic}", None if order.is_input else order.count or 1) as advance:
-        report = _Report(advance)
+        report = Report(advance)
         try:
             if order.is_batched:
                 import asyncio  # noqa: PLC0415 - slow to load, and a single message does without
@@ -156,12 +182,12 @@ def send_command(session: Session, **options: Any) -> int:
             else:
                 _send_one_by_one(session, order, report)
         except BaseException as error:
-            if report.sent:
-                note(f"mq: before that, {report.sent} message(s) were stored")
+            if report.acknowledged:
+                note(f"mq: before that, {report.acknowledged} message(s) were stored")
             if hinted := _with_flag(error):
                 raise hinted from None
             raise
-    is_any = report.sent + report.duplicates > 0
+    is_any = report.acknowledged > 0
     if is_any or session.is_json:
         _print(session, order.topic, report, time.monotonic() - began)
     if not is_any:
@@ -180,21 +206,24 @@ def _with_flag(error: BaseException) -> "RefusedError | None":
     return RefusedError(error.code, f"{error}; {advice}") if advice else None
 
 
-def _print(session: Session, topic: str, report: _Report, seconds: float) -> None:
+def _print(session: Session, topic: str, report: Report, seconds: float) -> None:
     if session.is_json:
-        summary = {"topic": topic, "sent": report.sent, "duplicates": report.duplicates, "seconds": round(seconds, 3)}
-        print_json({**summary, "messages": report.listed})
-    elif report.sent + report.duplicates < _BATCH_FROM:
+        summary = {"topic": topic, "acknowledged": report.acknowledged, "sent": report.sent, "duplicates": report.duplicates}
+        times = {"seconds": round(seconds, 3), "longest_pause_seconds": round(report.pause_s, 3)}
+        print_json({**summary, **times, "messages": report.listed})
+    elif report.acknowledged < _BATCH_FROM:
         print_table(("message id", "offset in its queue"), [(m["message_id"], m["offset"]) for m in report.listed])
     else:
-        rate = round(report.sent / seconds) if seconds else 0
+        rate = round(report.acknowledged / seconds) if seconds else 0
         print_table(
-            ("topic", "sent", "duplicates", "seconds", "per second"),
-            [(topic, report.sent, report.duplicates, round(seconds, 3), rate)],
+            ("topic", "acknowledged", "already stored", "seconds", "longest pause", "per second"),
+            [(topic, report.acknowledged, report.duplicates, round(seconds, 3), round(report.pause_s, 3), rate)],
         )
+        if report.duplicates:
+            note(f"{report.duplicates} of them were sent again, as their first answer was lost; they are stored once, too")
 
 
-def _send_one_by_one(session: Session, order: _Order, report: _Report) -> None:
+def _send_one_by_one(session: Session, order: _Order, report: Report) -> None:
     from mq.rpc.message_client import MessageClient  # noqa: PLC0415
 
     lines = islice(_lines_now(), order.count) if order.is_input else order.bodies()
@@ -202,6 +231,7 @@ def _send_one_by_one(session: Session, order: _Order, report: _Report) -> None:
         client = MessageClient(connection)
         for body in lines:
             delivery_ms = None if order.delay_ms is None else time.time_ns() // 1_000_000 + order.delay_ms
+            report.ask()
             sent = client.send(
                 order.topic, body, tag=order.tag, keys=order.keys, properties=order.properties, message_group=order.group_key,
                 delivery_ms=delivery_ms,
@@ -209,7 +239,7 @@ def _send_one_by_one(session: Session, order: _Order, report: _Report) -> None:
             report.add([sent.message_id], sent.offset)
 
 
-async def _send_batches(session: Session, order: _Order, report: _Report) -> None:
+async def _send_batches(session: Session, order: _Order, report: Report) -> None:
     from mq.client.batch import Columns  # noqa: PLC0415
     from mq.client.encoding import MessageEncoder  # noqa: PLC0415
     from mq.rpc.batch_client import BatchProducer  # noqa: PLC0415
@@ -221,6 +251,7 @@ async def _send_batches(session: Session, order: _Order, report: _Report) -> Non
         async for bodies in _groups_of_lines(order.count) if order.is_input else _groups(order.bodies()):
             ids = ids_source.take(len(bodies))
             shared = encoder.encode_shared(born_ms=time.time_ns() // 1_000_000, keys=order.keys)
+            report.ask()
             result = await producer.send(order.topic, Columns(shared, ids, bodies))
             result.add_done_callback(_counter(report, ids, failures))
             if failures:
@@ -233,7 +264,7 @@ async def _send_batches(session: Session, order: _Order, report: _Report) -> Non
         raise failures[0]
 
 
-def _counter(report: _Report, ids: list[str], failures: list[BaseException]) -> "Callable[[asyncio.Future[BatchResult]], None]":
+def _counter(report: Report, ids: list[str], failures: list[BaseException]) -> "Callable[[asyncio.Future[BatchResult]], None]":
     def count(future: "asyncio.Future[BatchResult]") -> None:
         error = future.exception()
         if error is not None:

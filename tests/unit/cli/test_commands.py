@@ -1,10 +1,12 @@
 import io
 import json
+import time
 from collections.abc import Callable
 
 import grpc
 import pytest
 
+from mq.cli import send
 from mq.client.encoding import MessageEncoder
 from mq.proto import broker_v1_pb2 as b
 from mq.proto import rocketmq_v2_pb2 as v2
@@ -126,6 +128,37 @@ def test_a_group_key_makes_it_fifo_and_a_delay_delayed(mq: Mq, broker: FakeBroke
     assert (fifo.message_type, fifo.message_group, fifo.HasField("delivery_timestamp")) == (v2.FIFO, "anna", False)
     assert delayed.message_type == v2.DELAY
     assert 3590 < delayed.delivery_timestamp.seconds - delayed.born_timestamp.seconds < 3610
+
+
+def test_what_was_sent_again_is_not_told_like_a_loss(mq: Mq, broker: FakeBroker) -> None:
+    def know_some(frame: b.BatchSend) -> list[b.BatchSent]:
+        known = 100 if frame.sequence == 1 else 0
+        return [b.BatchSent(code=OK, sequence=frame.sequence, count=len(frame.bodies) - known, duplicates=known)]
+
+    broker.answers["SendBatches"] = know_some
+    ran = mq("send", "orders", "roll", "--count", "1050")
+    heading, row = ran.out.splitlines()
+    assert heading.split() == ["TOPIC", "ACKNOWLEDGED", "ALREADY", "STORED", "SECONDS", "LONGEST", "PAUSE", "PER", "SECOND"]
+    assert row.split()[:3] == ["orders", "1050", "100"]
+    assert "100 of them were sent again, as their first answer was lost; they are stored once, too" in ran.err
+    found = mq("send", "orders", "roll", "--count", "1050", "-o", "json").json
+    assert found["acknowledged"] == found["sent"] + found["duplicates"] == 1050
+    assert 0 < found["longest_pause_seconds"] <= found["seconds"]
+
+
+def test_the_longest_pause_is_of_a_time_in_which_something_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    report = send.Report(lambda _count: None)
+    for waited_s, idle_s in ((0.25, 60.0), (0.5, 60.0), (0.125, 60.0)):  # a slow source is no pause
+        report.ask()
+        report.ask()
+        now_s[0] += waited_s
+        report.add(["a"], 0)
+        now_s[0] += 0.0625
+        report.add(["b"], 1)
+        now_s[0] += idle_s
+    assert (report.pause_s, report.acknowledged) == (0.5, 6)
 
 
 def test_few_messages_go_one_by_one_and_many_in_batches(mq: Mq, broker: FakeBroker) -> None:
