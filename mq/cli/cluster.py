@@ -197,7 +197,7 @@ def _status(cluster: "Cluster", is_json: bool) -> None:  # noqa: FBT001 - click 
 def _start(cluster: "Cluster", node: str) -> None:
     """Start NODE again, and what lies between the nodes; wait until it serves, if its group can have a leader."""
     name = _node_name(cluster, node)
-    if node.startswith("leader"):
+    if node.startswith("leader") or _states(cluster)[name] == "running":
         _check_is(cluster, name, "stopped")
     if cluster.start(name):
         note(f"{name} serves")
@@ -208,11 +208,15 @@ def _start(cluster: "Cluster", node: str) -> None:
     note(f"{name} runs, but its group has no leader ({running} of {len(members)} nodes run): it turns clients away until it has")
 
 
+def _states(cluster: "Cluster") -> dict[str, str]:
+    return {node.name: node.state for node in cluster.status().nodes}
+
+
 def _check_is(cluster: "Cluster", name: str, state: str) -> None:
     """What was done to a leader is undone by its name: another one leads by now. Raises: ClusterError naming those that are."""
     from mq.cluster.errors import ClusterError  # noqa: PLC0415
 
-    states = {node.name: node.state for node in cluster.status().nodes}
+    states = _states(cluster)
     if states.get(name, state) != state:
         those = ", ".join(node for node, found in states.items() if found == state) or "none"
         raise ClusterError(f"{name} is not {state}; {state} now: {those}")

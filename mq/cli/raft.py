@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["raft_command"]
 
 _LOOK_EVERY_S = 0.2
+_NO_ANSWER = "no answer: dead, paused, or it turns clients away because it hears no leader; `mq cluster status` tells"
+_WHERE = (
+    "`mq cluster status --dir DIR` shows which nodes run and where they listen, for --endpoint or MQ_ENDPOINT "
+    "(of `mq cluster up --port PORT` node 1 is at PORT + 10)"
+)
 _NODE = click.IntRange(1, 255)
 
 
@@ -30,7 +35,15 @@ def raft_command() -> None:
 @client_command
 @click.option("-w", "--watch", "is_watched", is_flag=True, help="Again every second, until Ctrl-C.")
 def _status(session: Session, is_watched: bool) -> int:  # noqa: FBT001 - click calls it so
-    """Show every node: role, term, how far its log goes, what is committed."""
+    """Show every node: role, term, how far its log goes, what is committed.
+
+    FIRST and LAST: the entries that a node's log holds; DURABLE, COMMIT, APPLIED: up to which of them it is synced, known to be
+    on a majority, and carried out. SNAPSHOT: up to which a snapshot stands for the log. LAG: entries it has still to
+    carry out of what is committed. PER S: entries carried out in a second, with --watch. An entry may hold a batch of many
+    messages, so these numbers are no numbers of messages.
+
+    A node without an answer is dead, is paused, or turns clients away because it hears no leader: `mq cluster status` tells.
+    """
     from mq.cli.group_watch import GroupWatch  # noqa: PLC0415
 
     if is_watched and not session.is_json:
@@ -64,6 +77,8 @@ def show(session: Session, lines: "list[NodeLine]") -> int:
         print_json(as_data(lines))
     elif answering:
         print_table(COLUMNS, map(row_of, lines))
+        if len(answering) < len(lines):
+            note(_NO_ANSWER)
         leader = leader_of(lines)
         note(members_text(leader or answering[0]) + ("" if leader is not None else "; no leader answers"))
         for view in answering:
@@ -71,7 +86,7 @@ def show(session: Session, lines: "list[NodeLine]") -> int:
                 if not organ.class_name.startswith("mq."):
                     note(f"node {view.node}: {organ.name} is {organ.class_name}, called {organ.calls:,} times")
     if not answering:
-        note(f"mq: no node answers at {session.endpoint}")
+        note(f"mq: no node answers at {session.endpoint}; {_WHERE}")
         return UNREACHABLE
     return 0
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from mq.cli.main import main
+from mq.cluster import opening
+from mq.cluster.backend import ClusterStatus, NodeInfo
 
 
 @pytest.mark.parametrize(
@@ -51,3 +53,28 @@ def test_a_folder_without_a_cluster_is_told_by_every_verb(
     assert out == ""
     assert err == f"mq: there is no cluster in {tmp_path}; `mq cluster up --dir {tmp_path}` makes one\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_to_start_a_node_that_runs_is_refused_and_says_which_ones_are_stopped(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = {"broker-a-1": "running", "broker-a-2": "stopped", "broker-a-3": "paused"}
+    started: list[str] = []
+
+    class StandIn:
+        def status(self) -> ClusterStatus:
+            nodes = (
+                NodeInfo(name, "broker-a", number, "", "", "", state) for number, (name, state) in enumerate(states.items(), 1)
+            )
+            return ClusterStatus(tuple(nodes), "running")
+
+        def start(self, name: str) -> bool:
+            started.append(name)
+            return True
+
+    monkeypatch.setattr(opening, "cluster_in", lambda _folder: StandIn())
+    assert main(("cluster", "start", "broker-a-1", "--dir", str(tmp_path))) == 1
+    assert capfd.readouterr().err == "mq: broker-a-1 is not stopped; stopped now: broker-a-2\n"
+    assert started == []
+    assert main(("cluster", "start", "broker-a-2", "--dir", str(tmp_path))) == 0
+    assert started == ["broker-a-2"]

@@ -88,7 +88,16 @@ def test_where_nobody_answers_the_exit_code_says_so(mq: Mq, broker: FakeNode) ->
     broker.stop()
     ran = mq("raft", "status")
     assert ran.code == 3
-    assert "no node answers" in ran.err
+    assert f"mq: no node answers at {broker.endpoint}; `mq cluster status --dir DIR` shows which nodes run and where" in ran.err
+
+
+def test_a_node_without_an_answer_need_not_be_dead_and_that_is_said(mq: Mq, broker: FakeNode, follower: FakeNode) -> None:
+    told = "no answer: dead, paused, or it turns clients away because it hears no leader; `mq cluster status` tells"
+    assert told not in mq("raft", "status").err
+    follower.stop()
+    ran = mq("raft", "status")
+    assert (ran.code, told in ran.err) == (0, True), ran
+    assert ran.out.splitlines()[2].split()[:3] == ["2", "no", "answer"]
 
 
 def test_transfer_says_who_leads_then(mq: Mq, broker: FakeNode) -> None:
