@@ -60,6 +60,7 @@ def chaos_command(context: click.Context, /, folder: Path | None, report_file: P
 
         cluster_in(folder).remove()
         shutil.rmtree(folder)
+        note(f"all held, so {folder} was removed (--keep keeps it)")
     return 0 if is_good else 1
 
 

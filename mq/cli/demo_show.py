@@ -92,10 +92,10 @@ class Demo:
         assert consumer.stdout is not None
         consumer.stdout.readline()
         self._client("produce")
-        self._wait_until("acknowledged", "produce.txt", self.count // 2)
+        self.wait_until("acknowledged", "produce.txt", self.count // 2)
         self.kill_the_leader()
-        self._wait_until("acknowledged", "produce.txt", self.count)
-        self._wait_until("consumed", "consume.txt", self.count)
+        self.wait_until("acknowledged", "produce.txt", self.count)
+        self.wait_until("consumed", "consume.txt", self.count)
         self._bring_back()
 
     def _make_topic(self) -> None:
@@ -152,11 +152,14 @@ class Demo:
         self._others.append(process)
         return process
 
-    def _wait_until(self, what: str, file: str, reached: int) -> None:
+    def wait_until(self, what: str, file: str, reached: int) -> None:
+        """Until so many orders stand in a customer's file; says how many there are meanwhile. Raises: DemoError."""
         end, shown = time.monotonic() + _END_LIMIT_S, 0
         while True:
             seen = len({record.order for record in read_record(self.folder / file)})
             if seen >= reached:
+                if reached == self.count:
+                    say(f"   all {reached} orders {what}")
                 return
             if seen >= shown + self.count // 4:
                 shown = seen - seen % (self.count // 4)

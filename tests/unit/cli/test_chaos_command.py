@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from mq.chaos import run
+from mq.chaos.run import ChaosPlan
 from mq.cli.main import main
+from mq.cluster import opening
 from tests.unit.chaos.test_report import a_run, elect
 
 
@@ -26,6 +29,36 @@ def test_what_did_not_hold_is_exit_code_1_with_the_command_that_judges_it_again(
     told = capsys.readouterr().out
     assert "FAILED  nothing acknowledged is lost" in told
     assert told.splitlines()[-1] == f"1 things did not hold; again: mq chaos judge {tmp_path}"
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_folder_that_was_made_for_a_run_goes_when_all_held_and_that_is_said(
+    is_lost: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def play(plan: ChaosPlan) -> None:
+        plan.folder.mkdir(exist_ok=True)
+        a_run(plan.folder, surprises=[], is_lost=is_lost)
+
+    removed: list[Path] = []
+
+    class StandIn:
+        def __init__(self, folder: Path) -> None:
+            self.folder = folder
+
+        def remove(self) -> None:
+            removed.append(self.folder)
+
+    monkeypatch.setattr(run, "run_chaos", play)
+    monkeypatch.setattr(opening, "cluster_in", StandIn)
+    folder = tmp_path / "new"
+    assert main(["chaos", "--dir", str(folder), "--seed", "1"]) == int(is_lost)
+    told = f"all held, so {folder} was removed (--keep keeps it)"
+    assert (capsys.readouterr().err.splitlines()[-1] == told) is not is_lost
+    assert folder.exists() is is_lost
+    assert removed == ([] if is_lost else [folder])
+    (tmp_path / "old").mkdir()
+    main(["chaos", "--dir", str(tmp_path / "old"), "--seed", "1"])
+    assert "was removed" not in capsys.readouterr().err, "it was there before"
 
 
 @pytest.mark.parametrize(

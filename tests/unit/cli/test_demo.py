@@ -99,3 +99,12 @@ def test_a_failed_send_fails_the_demo(
     failed = []
     assert demo.main(["--dir", str(tmp_path / "one"), "--count", "8"]) == 0
     assert demo.main(["--dir", str(tmp_path / "one"), "--count", "9"]) == 1, "one is missing"
+
+
+def test_the_last_line_about_orders_says_the_total(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "produce.txt").write_text("".join(f"1000 {number} done\n" for number in range(10)))
+    one = Demo(tmp_path, 10)
+    one.wait_until("acknowledged", "produce.txt", 5)
+    assert capsys.readouterr().err == "", "half of them is the moment of the kill"
+    one.wait_until("acknowledged", "produce.txt", 10)
+    assert capsys.readouterr().err == "   all 10 orders acknowledged\n"
