@@ -34,7 +34,7 @@ from labs.stage1_single_node.lab1c_delivery.steps import (
 )
 from labs.stage1_single_node.lab1c_delivery.timeline import Moment, Timeline
 
-__all__ = ["SEARCHES", "STAGES", "Stage"]
+__all__ = ["SEARCHES", "STAGES", "Stage", "play_stage"]
 
 _DEADLINE = Wait(500, to_deadline=0)
 
@@ -154,7 +154,7 @@ def _picture(bench: _Planned, failed: _Asked) -> Figure:
     return Timeline(moments, [mark for mark in bench.marks if mark.at_ms <= failed.now_ms])
 
 
-def _play(stage: Stage, make: Make, _steps: tuple[object, ...], run: Run) -> None:
+def play_stage(stage: Stage, make: Make, _steps: tuple[object, ...], run: Run) -> None:
     """Breadth first: the first failure is the shortest one."""
     seen = {_planned(stage, ())[0].key()}
     open_ways: list[tuple[Step, ...]] = [()]
@@ -210,7 +210,7 @@ STAGES: Mapping[str, Stage] = {
 
 
 def _search(number: str, name: str, section: int, points: int, must_meet: Mapping[str, int]) -> Check:
-    play: Callable[[Make, tuple[Any, ...], Run], None] = partial(_play, STAGES[number])
+    play: Callable[[Make, tuple[Any, ...], Run], None] = partial(play_stage, STAGES[number])
     return Check(number, name, rule(section), lambda _seeds: (Case("", (), play),), points=points, must_meet=must_meet)
 
 

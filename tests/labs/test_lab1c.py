@@ -1,0 +1,162 @@
+"""Lab 1c: wrong tables die, right ones live, each blank is missed, and a failure says what to do. In this process."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from labs.grader.lab import Blank, find_lab
+from labs.grader.page import page_of
+from labs.grader.report import failure_lines
+from labs.grader.result import Grade, Outcome
+from labs.grader.seams import Make
+from labs.grader.seeds import Seeds
+from labs.grader.skeleton import blanked, skeleton_of, solution_of, write_all
+from labs.grader.suite import Check, Run
+from labs.stage1_single_node.lab1c_delivery.rules import rule
+from labs.stage1_single_node.lab1c_delivery.search import STAGES, Stage, play_stage
+from mq.broker.delivery.table import DeliveryTable
+from mq.parts import load_parts
+from tests.labs.helpers import failures, label, zoo
+
+LAB1C = find_lab("lab1c")
+SEEDS = Seeds(b"zoo", "zoo")
+WRONG, RIGHT = zoo("wrong", LAB1C), zoo("right", LAB1C)
+
+
+def rings(*wanted: int) -> list[Check]:
+    return [check for check in LAB1C.suite.checks if check.ring in wanted]
+
+
+def class_in(folder: Path, files: dict[str, str]) -> Make:
+    write_all(folder, files)
+    return load_parts(str(folder)).delivery_table
+
+
+# ---------------------------------------------------------------- the zoo
+
+
+def test_the_zoo_is_there_and_each_says_what_it_is() -> None:
+    assert len(WRONG) >= 30
+    assert len(RIGHT) >= 3
+    for file in (*WRONG, *RIGHT):
+        assert file.read_text(encoding="utf-8").startswith('"""'), file.name
+
+
+@pytest.mark.parametrize("file", WRONG, ids=label)
+def test_a_wrong_table_dies(file: Path) -> None:
+    found = next(failures(load_parts(str(file)).delivery_table, iter(rings(1, 2, 3)), SEEDS), None)
+    assert found is not None, "nothing tells it from a right one"
+    print(f"{found[0]}, case {found[1]}: {found[2].sentence}")
+    assert found[2].found
+    assert found[2].section.startswith("README, rule ")
+
+
+def test_all_but_a_few_of_the_wrong_tables_die_in_schedules_or_searches_too() -> None:
+    makes = {file.stem: load_parts(str(file)).delivery_table for file in WRONG}
+    alive = [name for name, make in makes.items() if next(failures(make, iter(rings(2, 3)), SEEDS), None) is None]
+    assert alive == ["looking_leaves_traces"], "what only one sentence finds is guarded by a thread"
+
+
+def test_each_wrong_table_died_in_what_was_asked_from_outside() -> None:
+    """The table of kills is made across the border, with nothing run inside of the wrong one's process."""
+    kills = json.loads((LAB1C.folder / "kills.json").read_text(encoding="utf-8"))
+    rows = kills["kills"] if isinstance(kills, dict) else kills
+    died = {row["name"] for row in rows if row["test"]}
+    assert {file.stem for file in WRONG} <= died
+    assert died.isdisjoint(file.stem for file in RIGHT)
+    assert {row["name"] for row in rows} >= {file.stem for file in RIGHT}
+
+
+@pytest.mark.parametrize("file", RIGHT, ids=label)
+def test_a_right_table_lives(file: Path) -> None:
+    assert list(failures(load_parts(str(file)).delivery_table, iter(rings(1, 2, 3)), SEEDS)) == []
+
+
+def test_the_reference_lives_and_every_test_meets_what_it_is_about() -> None:
+    for check in rings(1, 2, 3):
+        run = Run()
+        for case in check.cases(SEEDS):
+            one = Run()
+            case.play(DeliveryTable, case.steps, one)
+            run.met += one.met
+        lacking = {name: (run.met[name], count) for name, count in check.must_meet.items() if run.met[name] < 1.3 * count}
+        assert not lacking, f"{check.number} {check.name}"
+
+
+def test_the_points_are_a_hundred_in_three_rings_and_the_schedules_at_least_a_hundred() -> None:
+    assert [sum(check.points for check in rings(ring)) for ring in (1, 2, 3)] == [40, 30, 30]
+    assert sum(len(check.cases(SEEDS)) for check in rings(2)) >= 100
+
+
+def test_a_search_that_may_go_one_step_only_does_not_find_what_takes_two() -> None:
+    """So the depth counts: the second leader's receive is only wrong behind the first one's."""
+    make = load_parts(str(LAB1C.folder / "wrong" / "takes_void_picks.py")).delivery_table
+    stage = STAGES["3.4"]
+    with pytest.raises(Exception, match="void"):
+        play_stage(Stage(stage.before, stage.moves, depth=2), make, (), Run())
+    play_stage(Stage(stage.before[:1], stage.moves, depth=1), make, (), Run())
+
+
+# ---------------------------------------------------------------- the skeleton
+
+
+@pytest.mark.parametrize("blank", LAB1C.blanks, ids=lambda blank: blank.name)
+def test_each_blank_alone_makes_a_test_fail_that_names_it(blank: Blank, tmp_path: Path) -> None:
+    make = class_in(tmp_path, skeleton_of(LAB1C, only=blank.name))
+    found = list(failures(make, iter(rings(1)), Seeds()))
+    assert found
+    assert all(failure.promise.startswith(f"`{blank.name}` is not written yet") for _, _, failure in found)
+
+
+def test_the_methods_written_in_order_move_the_score_up(tmp_path: Path) -> None:
+    names, scores = [blank.name for blank in LAB1C.blanks], []
+    for count in range(len(names) + 1):
+        files = {file: _without(text, names[count:]) for file, text in solution_of(LAB1C).items()}
+        failed = {number for number, _, _ in failures(class_in(tmp_path / str(count), files), iter(rings(1)), Seeds())}
+        scores.append(sum(check.points for check in rings(1) if check.number not in failed))
+    print(scores)
+    assert scores[0] == 0
+    assert scores == sorted(scores)
+    assert scores[-1] == 40
+    assert len(set(scores)) >= 14, "too many methods make no difference of their own"
+
+
+def _without(text: str, names: list[str]) -> str:
+    mine = [Blank(name) for name in names if f"class {name.split('.')[0]}" in text]
+    return blanked(text, mine, LAB1C.spoken)
+
+
+def test_the_readme_has_a_ladder_of_three_hints_for_each_blank_in_order() -> None:
+    parts = (LAB1C.folder / "README.md").read_text(encoding="utf-8").split("\n### ")[1:]
+    assert len(parts) == len(LAB1C.blanks)
+    for number, (blank, part) in enumerate(zip(LAB1C.blanks, parts, strict=True), 1):
+        assert part.startswith(f"{number}. `{blank.name}` in `"), part[:60]
+        assert [part.count(f"<summary>Hint {hint}</summary>") for hint in (1, 2, 3)] == [1, 1, 1]
+
+
+def test_the_readme_has_every_rule_that_a_failure_can_name() -> None:
+    text = (LAB1C.folder / "README.md").read_text(encoding="utf-8")
+    for number in range(1, 15):
+        assert f"\n{number}. **" in text, rule(number)
+
+
+# ---------------------------------------------------------------- a failure
+
+
+def test_an_acknowledged_message_that_comes_again_is_told_and_drawn() -> None:
+    make = load_parts(str(LAB1C.folder / "wrong" / "ack_forgets_to_remove.py")).delivery_table
+    (found,) = [each for each in failures(make, iter(rings(2)), SEEDS) if each[0] == "2.1"]
+    failure = found[2]
+    assert failure.promise == "An acknowledged message is never delivered again"
+    assert "was acknowledged at" in failure.expected
+    assert "it was handed out again, attempt" in failure.found
+    lines = failure_lines(Outcome("2.1", "a test", 7, failure=failure))
+    assert any("[!carl" in line for line in lines)
+    assert failure.is_pictured
+    assert failure.figure is not None
+    svg = failure.figure.svg()
+    assert svg.startswith("<svg")
+    assert "http://www.w3.org/2000/svg" in svg
+    page = page_of(Grade(LAB1C.id, LAB1C.title, "practice", (Outcome("2.1", "a test", 7, failure=failure),), reason=""))
+    assert "data:image/svg+xml;base64," in page
