@@ -61,7 +61,8 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
             Receive(1, 4, 5_000, attempt=2), Ack(0, is_fresh=False), Ack(5), Ack(5), Receive(0, 3, 5_000),
         ),
         "overtaken-on-the-way": (
-            Receive(0, 3, 5_000), _DEADLINE, Choose(3), Receive(1, 2, 5_000), Land(0, 5_000), _DEADLINE, Receive(2, 3, 5_000),
+            Receive(0, 3, 5_000), _DEADLINE, Receive(2, 1, 10_000), Choose(3), Receive(1, 2, 5_000), Land(0, 5_000), _DEADLINE,
+            Receive(2, 3, 5_000),
         ),
         "one-of-them-late": (
             Receive(0, 3, 5_000), Change(1, 8_000), Wait(6_000), Receive(1, 3, 5_000), _DEADLINE, Receive(1, 4, 5_000),

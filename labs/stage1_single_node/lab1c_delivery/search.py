@@ -192,9 +192,9 @@ STAGES: Mapping[str, Stage] = {
         ),
     ),
     "3.3": Stage(
-        (Receive(0, 3, 5_000, attempt=1), Ack(1)),
+        (Receive(0, 3, 5_000, attempt=1), Ack(1), _DEADLINE, Choose(3)),
         (
-            Receive(0, 3, 5_000, attempt=1), Receive(1, 3, 5_000, attempt=2), Receive(1, 2, 2_000), Change(0, 8_000),
+            Receive(0, 3, 5_000, attempt=1), Receive(1, 3, 5_000, attempt=2), Receive(1, 1, 2_000), Change(0, 8_000),
             Change(1, 0), Ack(0, is_fresh=False), Ack(2, is_fresh=False), _DEADLINE, Choose(3), Land(0, 5_000), Snapshot(),
         ),
         is_fifo=True,
@@ -217,6 +217,6 @@ def _search(number: str, name: str, section: int, points: int, must_meet: Mappin
 SEARCHES = (
     _search("3.1", "from a message that two consumers hold handles of", 4, 8, {"ways": 300, "states": 100}),
     _search("3.2", "from messages that renew themselves", 8, 7, {"ways": 300, "states": 100}),
-    _search("3.3", "from an ordered queue that is in flight", 10, 8, {"ways": 300, "states": 60}),
+    _search("3.3", "from an ordered queue that is in flight", 10, 8, {"ways": 200, "states": 60}),
     _search("3.4", "from a receive that is on its way into the log", 13, 7, {"ways": 300, "states": 100}),
 )
