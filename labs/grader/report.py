@@ -39,7 +39,7 @@ def failure_lines(outcome: Outcome) -> list[str]:
     if failure.disks:
         lines += ["", f"  {legend()}"]
     if failure.figure is not None and failure.figure.lines():
-        lines += ["", *(f"  {line}" for line in failure.figure.lines())]
+        lines += ["", *(f"  {line}".rstrip() for line in failure.figure.lines())]
     lines.append("")
     if failure.section:
         lines.append(f"read:      {failure.section}")
