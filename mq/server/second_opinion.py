@@ -40,21 +40,30 @@ class SecondOpinion:
         self._node, self._network, self._has_room = node, network, has_room
 
     async def is_led(self) -> bool:
-        """Whether another node that can be asked knows of a leader. Within half a second."""
-        return any(standing.leader not in (None, self._own) for standing in (await self._ask_all()).values())
+        """Whether another node that can be asked knows of a leader. Within half a second; the first one that does is enough."""
+        asking = [asyncio.create_task(self._ask(other)) for other in self._others()]
+        try:
+            for answer in asyncio.as_completed(asking):
+                if (await answer).leader not in (None, self._own):
+                    return True
+        finally:
+            for task in asking:
+                task.cancel()
+        return False
 
     async def with_room(self) -> list[int]:
         """The other voters whose disks have room, as they say themselves. Within half a second."""
-        return [node for node, standing in (await self._ask_all()).items() if standing.has_room]
+        others = self._others()
+        standings = await asyncio.gather(*map(self._ask, others))
+        return [other for other, standing in zip(others, standings, strict=True) if standing.has_room]
 
     @property
     def _own(self) -> int:
         assert self._node.group is not None
         return self._node.group.node_id
 
-    async def _ask_all(self) -> dict[int, _Standing]:
-        others = [voter for voter in self._node.core.configuration.voters if voter != self._own]
-        return dict(zip(others, await asyncio.gather(*map(self._ask, others)), strict=True))
+    def _others(self) -> list[int]:
+        return [voter for voter in self._node.core.configuration.voters if voter != self._own]
 
     async def _ask(self, other: int) -> _Standing:
         try:

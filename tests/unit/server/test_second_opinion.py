@@ -15,6 +15,8 @@ from mq.server.second_opinion import STANDING, SecondOpinion
 
 UNREACHED = PeerUnreachableError("there is no connection with node 2")
 
+SILENT = object()
+
 
 def opinion(**answers: Any) -> SecondOpinion:
     """Of node 1, whose peers 2 and 3 answer so: by `two` and `three`, an error or what is said."""
@@ -23,6 +25,8 @@ def opinion(**answers: Any) -> SecondOpinion:
     async def call(node: int, call: OutgoingCall) -> bytes:
         await asyncio.sleep(0)
         assert call.name == STANDING
+        if said[node] is SILENT:
+            await asyncio.Event().wait()
         if isinstance(said[node], Exception):
             raise said[node]
         return json.dumps(said[node]).encode()
@@ -35,6 +39,12 @@ def opinion(**answers: Any) -> SecondOpinion:
 async def test_one_peer_that_follows_another_node_is_enough() -> None:
     assert await opinion(two=UNREACHED, three={"leader": 2}).is_led()
     assert await opinion(two={"leader": 2}, three={"leader": None}).is_led()
+
+
+async def test_the_silent_leader_itself_is_not_waited_for() -> None:
+    async with asyncio.timeout(10):
+        assert await opinion(two=SILENT, three={"leader": 2}).is_led()
+        assert await opinion(two={"leader": 3}, three=SILENT).is_led()
 
 
 async def test_nobody_who_follows_this_node_or_no_node_or_cannot_be_asked_is_led() -> None:
