@@ -16,7 +16,7 @@ from mq.sim.explore.group_model import GroupModel
 from mq.sim.explore.model import Stopwatch
 from mq.sim.explore.progress import Progress
 from mq.sim.explore.shrink import shrink
-from mq.sim.explore.wrong_cores import SMALL_SCOPE_CORES
+from mq.sim.explore.wrong_cores import LEFT_OUT, SMALL_SCOPE_CORES, CountsAnyTerm
 
 pytestmark = pytest.mark.sim
 
@@ -132,6 +132,9 @@ def test_the_steps_are_told_once_on_a_terminal_and_beside_a_trace_that_goes_else
     trace, said = capsys.readouterr()
     assert trace.startswith("# 1. time-out n")
     assert said.count("  1. time-out n") == 1
+    assert trace.count("# an entry is written INDEX.TERM: 2.3 is at index 2 of a log, of term 3") == 1
+    assert said.count("an entry is written INDEX.TERM: 2.3 is at index 2 of a log, of term 3") == 1
+    assert "the rule that this Raft lacks: a node votes for no candidate whose log lacks what its own has" in said
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(SMALL) == 1
     again, said = capsys.readouterr()
@@ -160,12 +163,17 @@ def test_a_terminal_sees_how_far_a_search_is_until_it_is_over() -> None:
     assert out.getvalue().endswith("\r" + " " * len("2,048 states looked at, 2 s") + "\r")
 
 
-def test_whoever_is_no_terminal_sees_nothing_of_that() -> None:
-    out = io.StringIO()
-    with Progress(out) as progress:
+def test_a_file_gets_a_line_of_that_every_few_seconds() -> None:
+    out, now = io.StringIO(), iter(range(0, 300, 3))
+    with Progress(out, clock=lambda: float(next(now))) as progress:
         for _ in range(5000):
             progress.looked()
-    assert (progress.count, out.getvalue()) == (5000, "")
+    assert (progress.count, out.getvalue()) == (5000, "2,048 states looked at, 6 s\n4,096 states looked at, 12 s\n")
+
+
+def test_every_raft_that_lacks_a_rule_by_name_says_which() -> None:
+    assert set(LEFT_OUT) == {CountsAnyTerm, *SMALL_SCOPE_CORES.values()}
+    assert "Paper: Raft, section 5.4.2" in LEFT_OUT[CountsAnyTerm]
 
 
 def test_searches_say_what_they_look_at() -> None:

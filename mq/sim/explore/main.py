@@ -27,7 +27,8 @@ from mq.sim.explore.progress import Progress
 from mq.sim.explore.promises import PROMISES
 from mq.sim.explore.scope import Scope
 from mq.sim.explore.story import STEP_MS, Story, replay_words
-from mq.sim.explore.wrong_cores import SMALL_SCOPE_CORES, CountsAnyTerm
+from mq.sim.explore.words import HOW_ENTRIES_READ
+from mq.sim.explore.wrong_cores import LEFT_OUT, SMALL_SCOPE_CORES, CountsAnyTerm
 from mq.sim.group.watch import Violation
 from mq.sim.load_raft import load_raft
 from mq.sim.spacetime import Broken, NothingToDrawError, PictureTooLongError, draw
@@ -137,6 +138,7 @@ def _deep(make: type[RaftNode], options: argparse.Namespace) -> int:
     with Progress(sys.stderr) as progress:
         found = search_deep(make, options.seed, seconds_max, progress.looked)
     _say(f"seed {options.seed}: {_outcome(found.result)} ({found.result.pace()})")
+    _tell_rule(make)
     failures = found.model.local.failures
     if failures:
         _say(f"in {len(failures)} moves a node stumbled, and that is not what is looked for here; the first: {failures[0]}")
@@ -148,6 +150,11 @@ def _deep(make: type[RaftNode], options: argparse.Namespace) -> int:
         + ("; the budget ended before it was as short as it can be" if found.is_cut_short else "")
     )
     return _report(Story(found.model, found.path), options)
+
+
+def _tell_rule(make: type[RaftNode], indent: str = "") -> None:
+    if make in LEFT_OUT:
+        _say(f"{indent}the rule that this Raft lacks: {LEFT_OUT[make]}")
 
 
 def _nothing(options: argparse.Namespace) -> int:
@@ -176,6 +183,7 @@ def _small(scope: Scope, make: type[RaftNode] | None, options: argparse.Namespac
             found = search_small(wrong, scope, options.budget or 0, progress.looked)
         wanted += found.result.outcome is Outcome.BROKEN
         _say(f"{name}: {_outcome(found.result)} ({found.result.pace()})")
+        _tell_rule(wrong, "  ")
         if found.path:
             _say(
                 "".join(f"  {words}\n" for words in Story(found.model, found.path).words)
@@ -195,6 +203,7 @@ def _small_one(scope: Scope, make: type[RaftNode], options: argparse.Namespace) 
     )
     name = "right" if make is RaftNode else make.__name__
     _say(f"{name}: {_outcome(found.result)}; {bounds} ({found.result.pace()})")
+    _tell_rule(make)
     if found.result.outcome is Outcome.BROKEN:
         return _report(Story(found.model, found.path), options)
     _nothing(options)
@@ -240,6 +249,7 @@ def _report(story: Story, options: argparse.Namespace) -> int:
     sys.stdout.write(story.to_text())
     if not sys.stdout.isatty():  # where the trace went elsewhere, the steps in front of it are wanted here, too
         _say("\n".join(f"{number:3}. {words}" for number, words in enumerate(story.words, 1)))
+        _say(HOW_ENTRIES_READ)
     _say(violation.to_text())
     core = f" --core {options.core}" if options.core else ""
     tiny = " --tiny" if options.tiny else ""

@@ -1,4 +1,4 @@
-"""How far a search is: a line on a terminal that is written over again and again, and gone at the end."""
+"""How far a search is: on a terminal a line that is written over and is gone at the end; elsewhere a line now and then."""
 
 import time
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from typing import TextIO
 __all__ = ["Progress"]
 
 _LOOK_EVERY = 1024
-_SHOW_EVERY_SECONDS = 0.5
+_SHOW_EVERY_SECONDS, _LINE_EVERY_SECONDS = 0.5, 5.0
 
 
 class Progress:
-    """Counts states, and writes the count with the seconds since the beginning; nothing unless `out` is a terminal.
+    """Counts states, and writes the count with the seconds since the beginning.
 
     with Progress(sys.stderr) as progress:
         search(looked=progress.looked)
@@ -19,7 +19,7 @@ class Progress:
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self.count, self._width = 0, 0
-        self._out, self._clock, self._is_shown = out, clock, out.isatty()
+        self._out, self._clock, self._is_terminal = out, clock, out.isatty()
         self._begun = self._shown = clock()
 
     def __enter__(self) -> "Progress":
@@ -31,7 +31,7 @@ class Progress:
     def looked(self) -> None:
         """A state was looked at."""
         self.count += 1
-        if self._is_shown and self.count % _LOOK_EVERY == 0:
+        if self.count % _LOOK_EVERY == 0:
             self._show()
 
     def clear(self) -> None:
@@ -43,10 +43,10 @@ class Progress:
 
     def _show(self) -> None:
         now = self._clock()
-        if now - self._shown < _SHOW_EVERY_SECONDS:
+        if now - self._shown < (_SHOW_EVERY_SECONDS if self._is_terminal else _LINE_EVERY_SECONDS):
             return
         self._shown = now
         text = f"{self.count:,} states looked at, {now - self._begun:.0f} s"
-        self._out.write(f"\r{text:<{self._width}}")
+        self._out.write(f"\r{text:<{self._width}}" if self._is_terminal else text + "\n")
         self._out.flush()
-        self._width = max(self._width, len(text))
+        self._width = max(self._width, len(text)) if self._is_terminal else 0

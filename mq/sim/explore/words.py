@@ -6,7 +6,13 @@ from mq.raft.messages import Message
 from mq.sim.explore.scope import node_name
 from mq.sim.group.events import MESSAGE_KINDS
 
-__all__ = ["message_words"]
+__all__ = ["HOW_ENTRIES_READ", "message_words"]
+
+HOW_ENTRIES_READ = (
+    "an entry is written INDEX.TERM: 2.3 is at index 2 of a log, of term 3; 2.3:c1 says what it holds, too "
+    "(noop: nothing, the entry that a leader begins its term with)"
+)
+"""For whoever reads steps."""
 
 
 def message_words(message: Message) -> str:

@@ -7,7 +7,7 @@ from mq.core.entry import HardState
 from mq.core.ids import EntryId
 from mq.raft.node import RaftNode
 
-__all__ = ["SMALL_SCOPE_CORES", "CommitsWithoutQuorum", "CountsAnyTerm", "ForgetsItsVote", "VotesForAnyLog"]
+__all__ = ["LEFT_OUT", "SMALL_SCOPE_CORES", "CommitsWithoutQuorum", "CountsAnyTerm", "ForgetsItsVote", "VotesForAnyLog"]
 
 
 class CountsAnyTerm(RaftNode):
@@ -53,3 +53,12 @@ SMALL_SCOPE_CORES: dict[str, type[RaftNode]] = {
     "commits-without-quorum": CommitsWithoutQuorum,
 }
 """Those whose mistake shows in a small scope, by the name that the search prints."""
+
+LEFT_OUT: dict[type[RaftNode], str] = {
+    CountsAnyTerm: "a leader counts who has an entry, to commit it, only of entries of its own term. What earlier terms left is "
+    "committed along with the first of those (Paper: Raft, section 5.4.2). This leader counts for any entry",
+    VotesForAnyLog: "a node votes for no candidate whose log lacks what its own has (Paper: Raft, section 5.4.1)",
+    ForgetsItsVote: "a vote is on the disk before it is given (Paper: Raft, figure 2, persistent state)",
+    CommitsWithoutQuorum: "an entry is committed when a majority has it (Paper: Raft, section 5.3)",
+}
+"""The rule that each lacks, in words."""

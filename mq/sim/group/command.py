@@ -15,6 +15,7 @@ from mq.sim.spacetime import Broken, Window, draw
 __all__ = ["run_many", "run_one"]
 
 _DRAWN_MOMENTS = 40
+_IN_TITLE = ("elections", "crashes", "cuts")
 
 
 def _say(text: str) -> None:
@@ -28,21 +29,24 @@ def run_one(seed: int, steps: int, raft: str, picture: Path | None, *, log: str 
     except IllegalArgumentError as error:
         _say(str(error))
         return 2
-    status, title, broken = 0, f"seed {seed}", None
+    status, which, broken = 0, f"seed {seed}", None
     try:
         world.run()
     except ViolationError as error:
         _say(str(error))
         found = error.violation
         status, broken = 1, Broken(found.promise, found.at_ms, found.facts)
-        title += f", broken in step {found.step}"
+        which += f", broken in step {found.step}"
     except VacuousRunError as error:
         _say(str(error))
-        status, title = 1, f"seed {seed}: the run proves nothing"
+        status, which = 1, f"seed {seed}, whose run proves nothing"
     sys.stdout.write(world.trace.to_text())
-    met = ", ".join(f"{count} {name}" for name, count in world.met().items())
+    counts = world.met()
+    met = ", ".join(f"{count} {name}" for name, count in counts.items())
     _say(f"seed {seed}: {'broken' if status else f'all {len(world.checkers)} promises were kept'} ({met})")
     if picture is not None:
+        lived = ", ".join(f"{counts[name]} {name}" for name in _IN_TITLE)
+        title = f"{which}: the last {_DRAWN_MOMENTS} moments of a Raft group that went through {lived}"
         try:
             draw(picture, world.trace.events(), title, Window(last=_DRAWN_MOMENTS), broken)
         except OSError as error:
