@@ -18,6 +18,7 @@ from labs.stage1_single_node.lab1c_delivery.steps import (
 __all__ = ["SCRIPTS"]
 
 _DEADLINE = Wait(0, to_deadline=0)
+_CHOSEN_TWICE = (_DEADLINE, Choose(3), Choose(3), Choose(3), Land(0, 2_000), Land(1, 5_000), Land(0, 2_000))
 
 SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
     "2.1": {
@@ -73,6 +74,10 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
         "changed-on-the-way": (
             Receive(0, 2, 5_000), _DEADLINE, Choose(2), Receive(1, 1, 5_000), Change(0, 8_000), Land(0, 2_000), _DEADLINE,
             Receive(2, 3, 2_000),
+        ),
+        # Three choices, of which the first and the third are of the same messages.
+        "chosen-twice": (
+            Receive(0, 3, 5_000), Receive(0, 3, 5_000), *_CHOSEN_TWICE, *_CHOSEN_TWICE, _DEADLINE, Receive(1, 3, 5_000),
         ),
     },
     "2.5": {
