@@ -108,6 +108,7 @@ def test_a_student_starts_fails_and_gets_points_for_what_is_right(released: Path
     write_all(work / "done", solution_of(LAB1A))
     again = ask(released, "replay", "lab1a:2.1:8142", str(work / "done"))
     assert again.returncode == 0, again
+    assert ask(released, "replay", "lab1a:4.3", str(work / "done")).returncode == 0, "one's own tests are judged here, too"
     assert "no solution in a repository for students" in ask(released, "catch-up", "lab1a").stderr
     assert "for students already" in ask(released, "release", str(tmp_path / "x")).stderr
 
@@ -131,6 +132,7 @@ def test_a_hollow_one_has_no_reference_at_all_and_runs_a_students_log(tmp_path: 
     release(folder, [LAB1A], Kind.NONE)
     assert 'raise NotImplementedError("lab 1a: CommitLog.append")' in (folder / "mq/broker/store/commit_log.py").read_text()
     write_all(tmp_path / "mine", solution_of(LAB1A))
+    assert ask(folder, "replay", "lab1a:4.3", str(tmp_path / "mine")).returncode == 0, "the right log is then one's own"
     (tmp_path / "broker").mkdir()
     with BrokerProcess(tmp_path / "broker", "--parts", str(tmp_path / "mine"), environment=environment(folder)) as broker:
         assert run_mq("topic", "create", "orders", "--endpoint", broker.endpoint).code == 0
