@@ -32,7 +32,7 @@ def wait_until(is_so: Callable[[], bool], what: str, *, limit_s: float = 60.0) -
     while not is_so():
         if time.monotonic() > end_s:
             raise TimeoutError(f"not within {limit_s:g} s: {what}")
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 class Program:

@@ -23,7 +23,7 @@ from tools.lesson_files import LESSONS, Lesson, lessons_of, read_notebook, read_
 
 __all__ = ["LessonError", "check", "execute", "main", "make"]
 
-_SECONDS_MAX = 180
+_SECONDS_MAX = 500
 """For one cell."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 

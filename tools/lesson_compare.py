@@ -87,7 +87,7 @@ def text_of(outputs: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for output in outputs:
         data = output.get("data", {})
-        lines.append(output.get("text") or data.get("text/plain") or output.get("evalue", ""))
+        lines.append(output.get("text") or data.get("text/markdown") or data.get("text/plain") or output.get("evalue", ""))
         if "image/png" in data:
             lines.append("(a picture)")
     return "\n".join(lines)

@@ -35,11 +35,11 @@ def pictures_of(lesson: Lesson) -> list[bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("lesson", ALL, ids=named)
 def test_a_lesson_comes_to_its_end_and_says_what_is_committed(lesson: Lesson) -> None:
     command = [sys.executable, "-m", "tools.build_lessons", "--check", lesson.name]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=580)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=880)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 
 
