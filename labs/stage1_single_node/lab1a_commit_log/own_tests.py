@@ -215,7 +215,9 @@ def _judged(number: str) -> Case:
 
 
 def _failed(number: str, expected: str, found: str) -> PromiseBrokenError:
-    return PromiseBrokenError(_PROMISE, expected=expected, found=found, section=f"README, rule {_RULES[number]}")
+    return PromiseBrokenError(
+        _PROMISE, expected=expected, found=found, section=f'README, "Write the test", and rule {_RULES[number]}'
+    )
 
 
 def _check(number: str, kind: type) -> Check:
