@@ -19,6 +19,7 @@ import pytest
 from labs.grader.archive import SCRIPTS, write_zip
 from labs.grader.other_user import can_change_user
 from labs.grader.submission import Submission
+from mq.cli.main import main
 from tests.labs.helpers import LAB1A, ROOT, skeleton, solution
 from tests.labs.test_container import IMAGES
 
@@ -235,3 +236,17 @@ def test_in_a_container_as_theirs_is(kind: str, image: str, archive: Path, tmp_p
     if kind == "cheat":
         assert "SEEN 64199 []" in (root / "results/report.html").read_text()
     assert ROOT.is_dir()
+
+
+def test_a_zip_needs_a_key_that_no_student_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MQ_COURSE_KEY", raising=False)
+    out = tmp_path / "out.zip"
+    assert main(["lab", "zip", "lab1a", "--out", str(out)]) == 2
+    assert "marks need a key that no student knows" in capsys.readouterr().err
+    (tmp_path / "course.key").write_text("quiet\n")
+    assert main(["lab", "zip", "lab1a", "--out", str(out), "--key-file", str(tmp_path / "course.key")]) == 0
+    with zipfile.ZipFile(out) as packed:
+        assert packed.read("course_key") == b"quiet\n"
+    assert "quiet" not in capsys.readouterr().out
