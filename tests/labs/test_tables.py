@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from labs.grader.lab import find_lab
 from labs.grader.submission import Submission
 from tests.labs.helpers import LAB1A, skeleton
 from tools import false_fails
@@ -62,7 +61,6 @@ def test_a_wrong_one_among_the_right_ones_ends_it_with_1(
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", sorted(subjects(find_lab("lab1a"))))
-def test_a_right_solution_gets_full_marks(name: str) -> None:
-    found = graded(LAB1A, name, subjects(LAB1A)[name], 1)
+def test_a_right_solution_of_another_make_gets_full_marks() -> None:
+    found = graded(LAB1A, "whole_copies", subjects(LAB1A)["whole_copies"], 1)
     assert found.score == found.max_score, found.failed
