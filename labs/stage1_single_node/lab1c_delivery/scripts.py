@@ -57,9 +57,9 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
     },
     "2.3": {
         "asked-twice": (
-            Receive(0, 3, 5_000, attempt=1), Receive(0, 3, 5_000, attempt=1), Ack(0), Receive(1, 3, 5_000, attempt=1),
-            _DEADLINE,
-            Receive(1, 4, 5_000, attempt=2), Ack(0, is_fresh=False), Ack(5), Ack(5), Receive(0, 3, 5_000),
+            Receive(0, 3, 5_000, attempt=1), Receive(0, 3, 5_000, attempt=1), Receive(0, 6, 5_000, attempt=1), Ack(0),
+            Wait(1_000), Receive(0, 6, 5_000, attempt=1), Receive(1, 6, 5_000, attempt=1), _DEADLINE, Receive(1, 4, 5_000,
+            attempt=2), Ack(0, is_fresh=False), Ack(5), Ack(5), Receive(0, 3, 5_000),
         ),
         "overtaken-on-the-way": (
             Receive(0, 3, 5_000), _DEADLINE, Receive(2, 1, 10_000), Choose(3), Receive(1, 2, 5_000), Land(0, 5_000), _DEADLINE,
