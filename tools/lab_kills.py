@@ -142,7 +142,7 @@ def night(lab: Lab, count: int, file: Path) -> int:
     state = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     failed = 0
     for solution in sorted((lab.folder / "right").glob("*.py")):
-        make = load_parts(str(solution)).commit_log
+        make = load_parts(str(solution)).organ(lab.seam.name)
         done, found = state.get(solution.stem, [0, []])
         begun = time.perf_counter()
         while done < count:
