@@ -10,7 +10,6 @@ must be. The figures are for the machine that it runs on: see its load beside th
 import argparse
 import csv
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.common import end_at_signals
 from labs.grader.lab import Lab, find_lab
 from labs.grader.skeleton import solution_of, write_all, written_up_to
 
@@ -71,17 +71,20 @@ def _run(command: list[str], label: str, stop_after: int | None = None) -> tuple
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         watch = Watch(process.pid)
-        for line in process.stderr:
-            number, slash, _ = line.partition("/")
-            if not slash or not number.isdecimal():
-                continue
-            done = int(number)
-            print(f"{label}: {done}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-            if done == stop_after:
-                process.send_signal(signal.SIGKILL)
-                break
-        process.wait()
-        watch.end()
+        try:
+            for line in process.stderr:
+                number, slash, _ = line.partition("/")
+                if not slash or not number.isdecimal():
+                    continue
+                done = int(number)
+                print(f"{label}: {done}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+                if done == stop_after:
+                    break
+            else:
+                process.wait()
+        finally:
+            process.kill()
+            watch.end()
     return done, time.monotonic() - begun, watch.mib
 
 
@@ -92,6 +95,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=max(1, os.cpu_count() or 1))
     parser.add_argument("--lab", default="lab1a")
     options = parser.parse_args()
+    end_at_signals()
     lab = find_lab(options.lab)
     with tempfile.TemporaryDirectory(prefix="mq-class-") as place:
         handed_in, out = Path(place) / "handed_in", Path(place) / "results"
