@@ -10,6 +10,7 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tools.runner.places import ROOT
@@ -19,6 +20,8 @@ __all__ = ["command", "leftovers", "prepare", "run", "surroundings"]
 
 _TOKEN = "RAFTMQ_COURSE"  # noqa: S105 - the name of a variable
 """Marks all processes that a course started, so that none outlives it."""
+_PATIENCE_S = 20
+"""After a Ctrl-C that JupyterLab did not hear, because it came to this process alone."""
 _SETTINGS = {
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
         "checkForUpdates": False,
@@ -101,17 +104,23 @@ def run(python: Path, arguments: Sequence[str]) -> int:
         return _waited(process)
     finally:
         for pid in leftovers(variables[_TOKEN]):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _waited(process: "subprocess.Popen[bytes]") -> int:
     """Its exit status. Ctrl-C reaches it, too: it ends its kernels, and is waited for."""
     previous = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    patience_s = None
     try:
         while True:
             try:
-                status = process.wait()
+                status = process.wait(patience_s)
             except KeyboardInterrupt:
+                patience_s = _PATIENCE_S
+                continue
+            except subprocess.TimeoutExpired:
+                process.terminate()
                 continue
             return 0 if status in (0, -signal.SIGINT, -signal.SIGTERM) else status
     finally:
