@@ -5,6 +5,7 @@ happens is a failure with its reason. Seeded cases are run twice, in two process
 """
 
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,13 +24,14 @@ from labs.grader.shrinking import shrunk
 from labs.grader.submission import Submission
 from labs.grader.suite import Case, Check, Run
 
-__all__ = ["Runner", "Start", "files_for", "token_of"]
+__all__ = ["Runner", "Start", "files_for", "patience", "token_of"]
 
 _GONE_MAX = 3
 _SWEEP_AT_ONCE = 10
 _SAME_END = "The same schedule always comes to the same end"
 _CHECK_SECONDS_MAX = 240.0
 """For one test, by the clock on the wall: some fifty times of what a right solution needs on a quiet machine."""
+_PATIENCE_MAX = 10.0
 Start = Callable[[Box, dict[str, object]], WorkerProcess]
 """Starts a worker in a box."""
 
@@ -96,7 +98,7 @@ class Runner:
         """Of one test."""
         begun = time.perf_counter()
         blank = Outcome(check.number, check.name, check.points)
-        self._until = time.monotonic() + _CHECK_SECONDS_MAX
+        self._until = time.monotonic() + _CHECK_SECONDS_MAX * patience()
         if self._gone >= _GONE_MAX:
             return replace(
                 blank, failure=Failure("This test was not run", found=f"your code hung or ended its process {_GONE_MAX} times")
@@ -251,6 +253,12 @@ class Runner:
     def _end(self, worker: WorkerProcess) -> None:
         worker.end()
         self.printed = worker.printed or self.printed
+
+
+def patience() -> float:
+    """How much longer than on a quiet machine a test may take: by how many processes want each processor."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return min(_PATIENCE_MAX, 1 + load / (os.cpu_count() or 1))
 
 
 def _nothing(**_named: object) -> object:

@@ -1,6 +1,7 @@
 """What a grade is written as, and the commands that a student and a teacher type."""
 
 import json
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from labs.grader.grading import grade_of
 from labs.grader.page import page_of
 from labs.grader.replay import ReplayError, case_of
 from labs.grader.result import Failure, Grade, Outcome
+from labs.grader.running import patience
 from labs.grader.seeds import Seeds
 from labs.grader.shrinking import shrunk
 from labs.grader.strips import strips_of
@@ -129,6 +131,13 @@ def test_a_wrong_log_across_the_border_gets_a_short_story_that_can_be_repeated()
 def test_a_word_that_is_none_of_ours_is_refused(token: str) -> None:
     with pytest.raises(ReplayError):
         case_of(LAB1A, token)
+
+
+@pytest.mark.parametrize(("load", "times"), [(0.0, 1.0), (4.0, 3.0), (11.0, 6.5), (400.0, 10.0)])
+def test_a_crowded_machine_is_given_more_time(load: float, times: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert patience() == times
 
 
 @pytest.mark.slow
