@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from labs.grader.grading import in_a_process
 from labs.grader.lab import Blank, find_lab
 from labs.grader.page import page_of
 from labs.grader.report import failure_lines
 from labs.grader.result import Grade, Outcome
+from labs.grader.running import Runner
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import blanked, skeleton_of, solution_of, write_all
+from labs.grader.submission import read_submission
 from labs.grader.suite import Check, Run
 from labs.stage1_single_node.lab1c_delivery.rules import rule
 from labs.stage1_single_node.lab1c_delivery.search import STAGES, Stage, play_stage
@@ -70,6 +73,16 @@ def test_each_wrong_table_died_in_what_was_asked_from_outside() -> None:
 @pytest.mark.parametrize("file", RIGHT, ids=label)
 def test_a_right_table_lives(file: Path) -> None:
     assert list(failures(load_parts(str(file)).delivery_table, iter(rings(1, 2, 3)), SEEDS)) == []
+
+
+@pytest.mark.parametrize("file", RIGHT, ids=label)
+def test_a_right_table_with_formats_of_its_own_crosses_the_border(file: Path) -> None:
+    """What it makes snapshots of, and whether it answers with lists or tuples, is its own affair."""
+    submission = read_submission(file, LAB1C.organ_file)
+    with Runner(LAB1C, submission, SEEDS, in_a_process()) as runner:
+        runner.is_brief = True
+        outcomes = [runner.outcome(check) for check in rings(1, 3) if check.number in ("1.14", "1.26", "3.3")]
+    assert [outcome.message for outcome in outcomes] == ["", "", ""]
 
 
 def test_the_reference_lives_and_every_test_meets_what_it_is_about() -> None:

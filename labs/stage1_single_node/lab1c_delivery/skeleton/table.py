@@ -13,7 +13,7 @@ table of another make can stand in this one's place (`mq.parts`). RocketMQ: PopM
 ChangeInvisibleTimeProcessor.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import heappush
 from typing import Any
@@ -40,7 +40,7 @@ class DeliveryTable:
 
     # --- what is asked; it changes nothing, for replicas share the state
 
-    def queues(self) -> tuple[int, ...]:
+    def queues(self) -> Sequence[int]:
         """The queues that the group has touched."""
         return tuple(self._queues)
 
@@ -145,12 +145,12 @@ class DeliveryTable:
 
     # --- snapshots
 
-    def to_plain(self) -> list[Any]:
-        """The table as plain lists, for a snapshot."""
+    def to_plain(self) -> Any:
+        """The table as what JSON can hold, for a snapshot: here lists."""
         return [[queue_id, *progress.to_plain()] for queue_id, progress in self._queues.items()]
 
     @classmethod
-    def from_plain(cls, plain: list[Any]) -> "DeliveryTable":
+    def from_plain(cls, plain: Any) -> "DeliveryTable":
         """The table of a snapshot."""
         table = cls()
         table._queues = {queue_id: QueueProgress.from_plain(progress) for queue_id, *progress in plain}
