@@ -64,7 +64,7 @@ class _State:
     hard_state: HardState = _NOTHING
 
     def term_at(self, index: int) -> int | None:
-        if index == self.first - 1 and (index == 0 or self.before_term):
+        if index == self.first - 1:
             return self.before_term
         return self.entries[index][0] if index in self.entries else None
 
