@@ -207,7 +207,7 @@ def test_a_copy_with_other_names_and_another_order_is_found_and_what_is_given_is
     names = {pair.one for pair in pairs} | {pair.other for pair in pairs}
     assert names <= {"fay", "gus", REFERENCE}, "five of twelve wrote the same method: that says nothing"
     best = next(pair for pair in pairs if (pair.one, pair.other) == ("fay", "gus"))
-    assert best.share > 0.8
+    assert best.share > 0.7
     assert any(here.file == "commit_log.py" and here.last - here.first > 5 for here, _ in best.lines)
 
 

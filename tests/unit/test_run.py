@@ -460,7 +460,7 @@ def test_two_runs_end_in_one_closing_line_that_ci_finds(
     monkeypatch.setattr(tiers, "parts_of", lambda tier, arguments: parts)
     assert tiers.run(Path(sys.executable), "default", [str(file)]) == 1
     lines = capfd.readouterr().out.splitlines()
-    assert re.fullmatch(r"=+ 1 failed, 1 passed, 1 skipped(, \d+ warnings)? in [\d.]+s =+", lines[-1])
+    assert re.fullmatch(r"=+ 1 failed, 1 passed, 1 skipped(, \d+ warnings)? in [\d.]+s( \([\d:]+\))? =+", lines[-1])
     assert any(line.startswith("FAILED ") and line.endswith("test_example.py::test_fails") for line in lines[-3:])
     pattern = re.search(r"grep -E '([^']+)'", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
     assert pattern is not None

@@ -255,7 +255,7 @@ def test_a_step_that_does_not_come_back_is_told_by_the_watchdog(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ended = threading.Event()
-    monkeypatch.setattr(guarding, "Watchdog", lambda: Watchdog(0.25, end=lambda _number: ended.set()))
+    monkeypatch.setattr(guarding, "Watchdog", lambda **_: Watchdog(0.25, end=lambda _number: ended.set()))
 
     def spins(_log: CommitLog) -> Steps[Any]:
         yield Read("log/0", 0, 1)
@@ -303,7 +303,7 @@ def test_an_organ_whose_making_does_not_come_back_is_told_by_the_watchdog(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ended = threading.Event()
-    monkeypatch.setattr(guarding, "Watchdog", lambda: Watchdog(0.25, end=lambda _number: ended.set()))
+    monkeypatch.setattr(guarding, "Watchdog", lambda **_: Watchdog(0.25, end=lambda _number: ended.set()))
 
     class Slow(CommitLog):
         def __init__(self, *, segment_bytes: int = 1) -> None:
