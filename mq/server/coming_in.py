@@ -14,7 +14,7 @@ from mq.core.errors import MqError
 from mq.raft.configuration import Configuration
 from mq.raft.node import RaftNode
 from mq.server.node import BrokerNode
-from mq.server.peer_calling import OutgoingCall
+from mq.server.peer_asking import ask_peer
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall
 from mq.server.readmitting import Returning, Standing, next_members, standing_of
@@ -117,11 +117,7 @@ class WayIn:
             await asyncio.sleep(_ASK_EVERY_S)
 
     async def _ask(self, node: int, name: str, question: dict[str, Any]) -> dict[str, Any] | None:
-        try:
-            found = json.loads(await self._network.call(node, OutgoingCall(name, (), json.dumps(question).encode(), _CALL_S)))
-        except (MqError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
+        return await ask_peer(self._network, node, name, question, timeout_s=_CALL_S)
 
     def _has_history_for(self, peer: int, life: str) -> bool:
         """One that was new when this node was, and has been asking since, has promised nothing: it begins with the others."""

@@ -12,13 +12,13 @@ from typing import IO
 
 from mq.core.errors import DiskError, DiskFullError
 from mq.core.ports import Create, Operation, Read, Remove, Replace, Sync, Write
+from mq.server.synced import HALF_MADE, replace_whole, sync_folder
 
 __all__ = ["FileDisk", "FolderInUseError", "WouldBlockError"]
 
 _NO_WAIT = getattr(os, "RWF_NOWAIT", 0) if hasattr(os, "preadv") else 0
 _SYNC_DATA = getattr(os, "fdatasync", os.fsync)
 _OPEN_FILES_MAX = 256
-_HALF_MADE = ".new"
 _NOTHING_BEGUN = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
 """No space, or no descriptor for one more file: the operation did not even begin, and may be repeated later."""
 
@@ -167,26 +167,11 @@ class FileDisk:
         self._forget(file)
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + _HALF_MADE)
-        try:
-            with temporary.open("wb") as handle:
-                handle.write(data)
-                handle.flush()
-                os.fsync(handle.fileno())
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)  # on a full disk its part would take the last space
-            raise
+        replace_whole(path, data)
         self._sync_names(file)
 
     def _sync_folder(self, folder: Path) -> None:
-        if os.name == "nt":
-            return  # Windows has no way to sync a folder; its file creation is journaled
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(folder)
 
     def _forget(self, file: str) -> None:
         """The file is about to be another one or none."""
@@ -240,7 +225,7 @@ class FileDisk:
 
     def remove_half_made(self) -> None:
         """Remove what a crash left of files that were being replaced."""
-        for path in self.folder.rglob(f"*{_HALF_MADE}"):
+        for path in self.folder.rglob(f"*{HALF_MADE}"):
             path.unlink(missing_ok=True)
 
     def files(self) -> Mapping[str, int]:
@@ -248,6 +233,6 @@ class FileDisk:
         found = {}
         for path in self.folder.rglob("*"):
             name = path.relative_to(self.folder).as_posix()
-            if path.is_file() and name != "LOCK" and not name.endswith(_HALF_MADE):
+            if path.is_file() and name != "LOCK" and not name.endswith(HALF_MADE):
                 found[name] = path.stat().st_size
         return found

@@ -7,13 +7,11 @@ nearly full asks who could lead instead (`mq.server.room`).
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mq.core.errors import MqError
 from mq.server.node import BrokerNode
-from mq.server.peer_calling import OutgoingCall
+from mq.server.peer_asking import ask_peer
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall
 
@@ -23,7 +21,6 @@ STANDING = "PeerStanding"
 """A call between nodes alone: how the asked one stands."""
 
 _CALL_S = 0.5
-_log = logging.getLogger(__name__)
 
 
 class _Standing(NamedTuple):
@@ -66,11 +63,7 @@ class SecondOpinion:
         return [voter for voter in self._node.core.configuration.voters if voter != self._own]
 
     async def _ask(self, other: int) -> _Standing:
-        try:
-            found = json.loads(await self._network.call(other, OutgoingCall(STANDING, (), b"{}", _CALL_S)))
-        except (MqError, ValueError) as error:
-            _log.debug("node %d does not say how it stands: %s", other, error)
-            return _Standing()
+        found = await ask_peer(self._network, other, STANDING, {}, timeout_s=_CALL_S) or {}
         leader = found.get("leader")
         return _Standing(leader if type(leader) is int else None, has_room=found.get("has_room") is True)
 

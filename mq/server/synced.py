@@ -3,12 +3,21 @@
 import os
 from pathlib import Path
 
-__all__ = ["sync_folder", "write_synced"]
+__all__ = ["HALF_MADE", "replace_whole", "sync_folder", "write_synced"]
+
+HALF_MADE = ".new"
+"""How the names of files end that are being made; opening a data folder clears them away."""
 
 
 def write_synced(file: Path, data: bytes) -> None:
     """Durable when this comes back. Raises: OSError; the old file is then still there."""
-    half_made = file.with_name(file.name + ".new")  # a name that opening a data folder clears away
+    replace_whole(file, data)
+    sync_folder(file.parent)
+
+
+def replace_whole(file: Path, data: bytes) -> None:
+    """Synced, but for its name: that is in the folder. Raises: OSError; the old file is then still there."""
+    half_made = file.with_name(file.name + HALF_MADE)
     try:
         with half_made.open("wb") as out:
             out.write(data)
@@ -18,7 +27,6 @@ def write_synced(file: Path, data: bytes) -> None:
     except OSError:
         half_made.unlink(missing_ok=True)  # on a full disk its part would take the last space
         raise
-    sync_folder(file.parent)
 
 
 def sync_folder(folder: Path) -> None:
