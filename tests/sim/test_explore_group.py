@@ -272,6 +272,14 @@ def test_the_deep_search_finds_what_counting_any_term_breaks() -> None:
     assert missing is not None or not Story(right, path).state.wrong, "the right core does not follow that story to its end"
 
 
+def test_a_story_with_other_names_for_the_nodes_is_a_story_too() -> None:
+    found = search_small(SMALL_SCOPE_CORES["forgets-its-vote"], TINY_SCOPE)
+    others = list(found.model.renamed(found.path))
+    assert len({found.path, *others}) == 6, "three nodes have six orders"
+    for other in others:
+        assert replay(found.model, other, lambda state: state.wrong > 0) == other
+
+
 def test_a_story_is_a_trace_that_can_be_replayed() -> None:
     found = search_small(SMALL_SCOPE_CORES["forgets-its-vote"], TINY_SCOPE)
     story = Story(found.model, found.path)

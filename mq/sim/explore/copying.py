@@ -120,6 +120,8 @@ def _clone(value: Any, memo: _Memo) -> Any:
 
 
 def _clone_tuple(value: Any, memo: _Memo) -> Any:
+    if ATOMS.issuperset(map(type, value)):
+        return value
     for item in value:
         if type(item) not in ATOMS and _clone(item, memo) is not item:
             copies = [_clone(each, memo) for each in value]
@@ -130,6 +132,8 @@ def _clone_tuple(value: Any, memo: _Memo) -> Any:
 def _clone_list(value: list[Any], memo: _Memo) -> list[Any]:
     copy: list[Any] = []
     memo[id(value)] = copy
+    if not value:
+        return copy
     copy += [item if type(item) in ATOMS else _clone(item, memo) for item in value]
     return copy
 

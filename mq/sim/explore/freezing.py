@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 from mq.sim.explore.copying import ATOMS, ClassFacts, Sort, facts_of
@@ -35,53 +35,67 @@ def freeze(
 
 
 class _Freezer:
-    """_open: objects that are being looked at, so that one that holds itself does not go on for ever.
+    """_found: by `id`, what stands for an object.
 
-    _same: classes whose objects stand for themselves.
+    One that holds itself does not go on for ever so, and one that is met again is not looked into again. _depth: how many
+    objects are being looked into. _has_loop: whether one of them was met within itself. _same: classes whose objects stand for
+    themselves.
     """
 
-    __slots__ = ("_names", "_newest_save", "_open", "_same")
+    __slots__ = ("_depth", "_found", "_has_loop", "_names", "_newest_save", "_same")
 
     def __init__(self, newest_save: int, names: Mapping[int, int], shared: Sequence[object]) -> None:
         self._newest_save, self._names = newest_save, names
         self._same = ATOMS - {SaveNumber, int} if names else ATOMS - {SaveNumber}
-        self._open: dict[int, Hashable] = {id(item): "shared" for item in shared}
+        self._found: dict[int, Hashable] = {id(item): "shared" for item in shared}
+        self._depth = len(shared)
+        self._has_loop = False
 
     def freeze(self, value: Any) -> Hashable:
         kind = type(value)
         if kind in self._same:
-            frozen: Hashable = value
-        elif kind is int:
-            frozen = self._names.get(value, value)
-        elif kind is SaveNumber:
+            return value  # type: ignore[no-any-return]  # classes that are hashed by what they hold
+        if kind is int:
+            return self._names.get(value, value)  # type: ignore[no-any-return]  # an int is what it is
+        if kind is SaveNumber:
             behind = self._newest_save - value  # the newest is like the 0 of a node that has saved nothing in this life yet
-            frozen = ("save", -behind) if behind else 0
-        elif id(value) in self._open:
-            frozen = self._open[id(value)]
-        else:
-            frozen = self._freeze_whole(value, facts_of(kind))
-        return frozen
+            return ("save", -behind) if behind else 0
+        found = self._found.get(id(value))
+        if found is None:
+            return self._freeze_whole(value, facts_of(kind))
+        self._has_loop = self._has_loop or found.__class__ is _Loop
+        return found
 
     def _freeze_whole(self, value: Any, facts: ClassFacts) -> Hashable:
-        if facts.sort is Sort.ATOM:
+        sort = facts.sort
+        if sort is Sort.NAMED:
+            return (type(value), value if self._same.issuperset(map(type, value)) else self._freeze_items(value))
+        if sort is Sort.TUPLE:
+            return self._freeze_items(value)
+        if sort is Sort.ATOM:
             found: Hashable = value
             return found
-        if facts.sort is Sort.NAMED:
-            return (type(value), self._freeze_items(value))
-        if facts.sort is Sort.TUPLE:
-            return self._freeze_items(value)
-        self._open[id(value)] = ("again", len(self._open))
-        try:
-            return self._freeze_open(value, facts)
-        finally:
-            del self._open[id(value)]
+        mark = id(value)
+        self._found[mark] = _Loop(("again", self._depth))
+        self._depth += 1
+        found = self._freeze_open(value, facts)
+        self._depth -= 1
+        if self._has_loop:  # its name says how deep it lies, so that it is no name for it elsewhere
+            del self._found[mark]
+        else:
+            self._found[mark] = found
+        return found
 
-    def _freeze_items(self, items: Iterable[Any]) -> tuple[Hashable, ...]:
+    def _freeze_items(self, items: Collection[Any]) -> tuple[Hashable, ...]:
         same, freeze = self._same, self.freeze
+        if same.issuperset(map(type, items)):
+            return tuple(items)
         return tuple([item if type(item) in same else freeze(item) for item in items])
 
     def _freeze_open(self, value: Any, facts: ClassFacts) -> Hashable:
-        kind, freeze = type(value), self.freeze
+        kind, sort, freeze = type(value), facts.sort, self.freeze
+        if sort is Sort.LIST or sort is Sort.DEQUE:
+            return (kind, self._freeze_items(value))
         if isinstance(value, dict):
             return (kind, frozenset([(freeze(key), freeze(item)) for key, item in value.items()]))
         if isinstance(value, list | deque):
@@ -104,3 +118,9 @@ class _Freezer:
         if not own:
             return (kind, fields)
         return (kind, fields, frozenset([(name, self.freeze(item)) for name, item in own.items()]))
+
+
+class _Loop(tuple[str, int]):
+    """What stands for an object within itself."""
+
+    __slots__ = ()

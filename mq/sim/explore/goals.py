@@ -62,6 +62,7 @@ def search_deep(make: type[RaftNode], seed: int, seconds_max: float, looked: Cal
     A story that is too long to be read even then is put aside, and another one is looked for in what is left of the budget.
     The result's seconds and events are those of all searches; its states are those of the search that found the story.
     """
+    calm_collector()
     rng = random.Random(seed)  # noqa: S311  # a schedule, not a secret
     model = GroupModel(DEEP_SCOPE, make)
     question = Question(invariants=model.invariants(), seconds_max=seconds_max, looked=looked)

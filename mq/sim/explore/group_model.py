@@ -4,8 +4,9 @@ A state of the group is a tuple of numbers: of the nodes' states (see `mq.sim.ex
 of what happened before. That is what makes millions of them possible.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import permutations
 from typing import NamedTuple, TypeAlias
 
 from mq.raft.node import RaftNode
@@ -55,6 +56,7 @@ class GroupModel:
         self._cells = Cells(self.local)
         self._symmetry = Symmetry(self.local, self.history, scope) if scope.has_symmetry else None
         self._key_parts: dict[tuple[int, ...], int] = {}
+        self._renamed: dict[tuple[GroupStep, tuple[int, ...]], GroupStep] = {}
 
     def first(self) -> GroupState:
         """All nodes are followers with empty logs."""
@@ -203,6 +205,27 @@ class GroupModel:
             if (type(found := self.local.messages[other]), found.sender, found.to) == (type(wanted), wanted.sender, wanted.to)
         ]  # fmt: skip
         return max(alike, key=self._age) << 3 | step & 7 if alike else None
+
+    def renamed(self, steps: Sequence[GroupStep]) -> Iterator[tuple[GroupStep, ...]]:
+        """The same kinds of steps and messages with other names for the nodes; what is in the messages stays as it is."""
+        places = tuple(range(self.scope.nodes))
+        for order in permutations(places):
+            if order != places:
+                yield tuple([self._renamed_step(step, order) for step in steps])
+
+    def _renamed_step(self, step: GroupStep, order: tuple[int, ...]) -> GroupStep:
+        key = (step, order)
+        found = self._renamed.get(key)
+        if found is None:
+            kind, number = step & 7, step >> 3
+            if kind > _REPEAT:
+                number = order[number]
+            else:
+                message = self.local.messages[number]
+                sender, to = (FIRST_ID + order[node_id - FIRST_ID] for node_id in (message.sender, message.to))
+                number = self.local.number_message(message._replace(sender=sender, to=to))
+            found = self._renamed[key] = number << 3 | kind
+        return found
 
     def invariants(self) -> Mapping[str, Callable[[GroupState], str | None]]:
         """The promises of the scope, as a search asks for them."""

@@ -75,7 +75,6 @@ class LocalStates:
         self._by_message: dict[Hashable, int] = {}
         self._contents: dict[Hashable, int] = {}
         self._moves: dict[tuple[int, int, int], Moved] = {}
-        self._renamed: dict[tuple[Hashable, int], int] = {}
 
     def first(self, node_id: int) -> int:
         """A node that starts for the first time."""
@@ -102,7 +101,7 @@ class LocalStates:
             self.failures.append(raised(error))
             return Moved(local, (), self.failures[-1])
         sent, host.sent = host.sent, ()
-        return Moved(self._number(host), tuple(sorted(map(self._number_message, sent))), "")
+        return Moved(self._number(host), tuple(sorted(map(self.number_message, sent))), "")
 
     def do(self, host: Host, kind: Kind, number: int) -> None:
         """Carry out an input on this very node."""
@@ -142,7 +141,8 @@ class LocalStates:
     def _content(self, value: Hashable) -> int:
         return self._contents.setdefault(value, len(self._contents))
 
-    def _number_message(self, message: Message) -> int:
+    def number_message(self, message: Message) -> int:
+        """The same for equal messages."""
         name = (type(message), message)
         found = self._by_message.get(name)
         if found is None:

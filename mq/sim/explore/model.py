@@ -4,7 +4,7 @@ A model's states never change; a step gives another one. That is what lets a sea
 """
 
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
@@ -48,6 +48,9 @@ class Model(Protocol[State, Step]):
 
     def resolve(self, state: State, step: Step) -> Step | None:
         """The step that can happen here and is this one, or comes nearest to it; None when nothing does."""
+
+    def renamed(self, steps: Sequence[Step]) -> Iterable[tuple[Step, ...]]:
+        """The same steps with parts exchanged that are alike, as nodes are: once for each way to exchange them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The shrinker: from a story that a search stumbled through to the shortest one it can be made into.
 
-Steps are left out, first in big parts, then one by one and in pairs; then stretches of the story are replaced by shorter ones.
+Steps are left out, first in big parts, then one by one; then whole detours, after which other nodes than before take over; then
+in pairs; then stretches of the story are replaced by shorter ones.
 A step that cannot happen in a changed story is passed over, and a message that is not under way is replaced by the nearest of its
 kind (`Model.resolve`), so that a later election keeps its meaning when an earlier one is left out.
 
@@ -18,6 +19,8 @@ __all__ = ["replay", "shrink"]
 
 _STRETCH = 4
 """So many steps at most are left out in one place when it is tried in two places at once."""
+_DETOUR = 20
+"""So many steps at most are left out where others take over what follows."""
 
 
 def replay(
@@ -45,7 +48,7 @@ def shrink(  # noqa: PLR0913 - half of them are limits
     *,
     rng: random.Random,
     tries_max: int = 40_000,
-    patience: int = 6_000,
+    patience: int = 1_500,
     seconds_max: float = 0,
 ) -> tuple[Step, ...]:
     """The shortest story that is found. No single step can be left out of it, unless the time was over before.
@@ -77,7 +80,7 @@ class _Shrinker(Generic[State, Step]):
 
     def shrink(self) -> tuple[Step, ...]:
         self._remove_all()
-        while not self._is_spent() and (self._remove_stretches() or self._change_at_random()):
+        while not self._is_spent() and (self._remove_detours() or self._remove_stretches() or self._change_at_random()):
             self._remove_all()
         self._settle()
         return self.best
@@ -144,6 +147,18 @@ class _Shrinker(Generic[State, Step]):
         before = len(self.best)
         self._remove_chunks(1)
         return len(self.best) < before
+
+    def _remove_detours(self) -> bool:
+        """Leave out a stretch, and let what follows happen to other parts: what one of two like nodes did, the other can do."""
+        longest = len(self.best) - 1
+        for width in range(1, min(longest, _DETOUR) + 1):
+            for at in range(longest + 1 - width):
+                for rest in self.model.renamed(self.best[at + width :]):
+                    if self._is_spent():
+                        return False
+                    if self._try((*self.best[:at], *rest), longest=longest):
+                        return True
+        return False
 
     def _remove_stretches(self) -> bool:
         """Leave out two short stretches at once: what one of them does, the other needs."""

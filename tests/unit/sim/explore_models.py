@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 
-__all__ = ["Grid", "Jugs", "Lock", "Post"]
+__all__ = ["Baton", "Grid", "Jugs", "Lock", "Post"]
 
 Pair = tuple[int, int]
 
@@ -47,6 +47,9 @@ class Jugs:
 
     def resolve(self, state: Pair, step: str) -> str | None:
         return step
+
+    def renamed(self, steps: Sequence[str]) -> Sequence[tuple[str, ...]]:
+        return ()
 
 
 class Grid(Jugs):
@@ -128,3 +131,25 @@ class Post:
         if step in self.steps(state):
             return step
         return ("read", max(state[2])) if state[2] else None
+
+    def renamed(self, steps: Sequence[tuple[str, int]]) -> Sequence[tuple[tuple[str, int], ...]]:
+        return ()
+
+
+class Baton(Jugs):
+    """Two runners who are alike: whoever holds the baton runs. The state: who that is, and how far it came."""
+
+    def first(self) -> Pair:
+        return 0, 0
+
+    def steps(self, state: Pair) -> Sequence[str]:
+        return "pass", "ab"[state[0]]
+
+    def after(self, state: Pair, step: str) -> Pair | None:
+        return (1 - state[0], state[1]) if step == "pass" else (state[0], state[1] + 1)
+
+    def resolve(self, state: Pair, step: str) -> str | None:
+        return step if step in self.steps(state) else None
+
+    def renamed(self, steps: Sequence[str]) -> Sequence[tuple[str, ...]]:
+        return [tuple({"a": "b", "b": "a"}.get(step, step) for step in steps)]

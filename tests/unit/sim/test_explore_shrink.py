@@ -5,7 +5,7 @@ import random
 import pytest
 
 from mq.sim.explore.shrink import replay, shrink
-from tests.unit.sim.explore_models import Grid, Pair, Post
+from tests.unit.sim.explore_models import Baton, Grid, Pair, Post
 
 State = Post.State
 
@@ -56,6 +56,12 @@ def test_a_replay_ends_with_the_failure_and_passes_over_what_cannot_happen() -> 
     assert replay(Grid(2), ["left", "left", "right"], is_far) == ("left", "left")
     assert replay(Grid(1), ["left", "left", "right"], is_far) is None, "out of bounds"
     assert replay(Post(), [("read", 7), ("write", 0), ("read", 1)], lambda state: state[3] == 1) == (("write", 0), ("read", 1))
+
+
+def test_where_a_stretch_is_left_out_another_takes_over_who_is_alike() -> None:
+    """Without the passing on, b cannot run; a can run just as well. patience=0: chance has no part in it."""
+    steps = ["a", "pass", "b", "b", "b", "pass", "a"]
+    assert shrink(Baton(), steps, lambda state: state[1] == 5, rng=random.Random(1), patience=0) == ("a",) * 5
 
 
 def test_a_detour_is_replaced_by_the_straight_way() -> None:
