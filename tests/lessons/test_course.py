@@ -143,7 +143,8 @@ def test_it_opens_and_leaves_nothing_running() -> None:
 def chromium() -> str:
     found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
     if found is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium")
+        give_up = pytest.fail if os.environ.get("MQ_REQUIRE_CHROMIUM") == "1" else pytest.skip
+        give_up("there is no Chromium here: apt-get install chromium")
     return found
 
 

@@ -75,6 +75,8 @@ def _run_part(python: Path, part: Part, tier: str, arguments: Sequence[str]) -> 
         command += ["-m", part.marks]
     if part.is_parallel:
         command += ["-n", str(min(os.cpu_count() or 1, _WORKERS_MAX)), "--dist", "worksteal"]
+    if not arguments:
+        command += ["--durations", "25", "--durations-min", "5"]  # who wants it quicker looks here first
     with tempfile.TemporaryDirectory() as folder:
         tally = Path(folder) / "tally.json"
         environment = dict(os.environ, RAFTMQ_TALLY=str(tally), RAFTMQ_TIER=tier)
