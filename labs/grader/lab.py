@@ -11,7 +11,9 @@ from typing import NamedTuple
 from labs.grader.seams import Seam
 from labs.grader.suite import Suite
 
-__all__ = ["LABS", "STUDENT_MARK", "Blank", "Lab", "LabError", "all_labs", "find_lab", "has_reference", "is_for_students"]
+__all__ = [
+    "LABS", "STUDENT_MARK", "Blank", "Lab", "LabError", "Planted", "all_labs", "find_lab", "has_reference", "is_for_students",
+]  # fmt: skip
 
 LABS = Path(__file__).resolve().parent.parent
 STUDENT_MARK = "student.toml"
@@ -29,12 +31,20 @@ class Blank(NamedTuple):
     begins: str = ""
 
 
+class Planted(NamedTuple):
+    """A mistake to be found: in the function of that name, a line of the reference, and what stands in its place."""
+
+    name: str
+    right: str
+    wrong: str
+
+
 @dataclass(frozen=True, slots=True)
 class Lab:
     """id: such as lab1a_commit_log. hours: what it takes. files: a student's file -> the reference's, from the root.
 
     suite: the module with SUITE and SEAM. texts: files that are handed in besides, and are no Python.
-    sealed: modules of its tests that would tell a solution, such as a model that does the same.
+    sealed: modules of its tests that would tell a solution, such as a model that does the same. planted: mistakes to be found.
     """
 
     id: str
@@ -46,6 +56,7 @@ class Lab:
     blanks: tuple[Blank, ...]
     texts: tuple[str, ...] = ()
     sealed: tuple[str, ...] = ()
+    planted: tuple[Planted, ...] = ()
 
     @property
     def short(self) -> str:
@@ -111,4 +122,5 @@ def _read(file: Path) -> Lab:
     module = ".".join(("labs", folder.parent.name, folder.name, "suite"))
     blanks = tuple(Blank(blank["name"], blank.get("from", "")) for blank in data.get("blank", ()))
     texts, sealed = tuple(data.get("texts", ())), tuple(data.get("sealed", ()))
-    return Lab(folder.name, folder, data["title"], data["hours"], module, data["files"], blanks, texts, sealed)
+    planted = tuple(Planted(**mistake) for mistake in data.get("planted", ()))
+    return Lab(folder.name, folder, data["title"], data["hours"], module, data["files"], blanks, texts, sealed, planted)

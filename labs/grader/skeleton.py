@@ -7,6 +7,11 @@
     name = "CommitLog.append"
     from = "segment = state.segments[-1]"          # what stands before this statement is given
 
+    [[planted]]                                    # a mistake to be found: this line of a function is another one
+    name = "Counter.add"
+    right = "self.total += amount"
+    wrong = "self.total = amount"
+
 Signature, types and docstring stay; in the place of the body stands `raise NotImplementedError("lab 1a: CommitLog.append")`.
 """
 
@@ -16,9 +21,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from labs.grader.box import ROOT
-from labs.grader.lab import Blank, Lab
+from labs.grader.lab import Blank, Lab, Planted
 
-__all__ = ["blanked", "hollow_of", "skeleton_of", "solution_of", "taken_out", "write_all", "written_up_to"]
+__all__ = [
+    "blanked", "hollow_of", "skeleton_of", "solution_of", "taken_out", "with_mistakes", "with_the_mistakes", "write_all",
+    "written_up_to",
+]  # fmt: skip
 
 _DOOR = '''"""The files of this folder are imported as `{package}`, wherever the folder lies. Nothing to be done here.
 
@@ -77,6 +85,23 @@ def blanked(source: str, blanks: Iterable[Blank], lab: str) -> str:
     return "\n".join(lines)
 
 
+def with_mistakes(source: str, planted: Iterable[Planted], lab: str) -> str:
+    """The source with these lines changed. Raises: ValueError for one that is not there."""
+    lines = source.split("\n")
+    functions = _functions(ast.parse(source))
+    for mistake in planted:
+        function = functions.get(mistake.name)
+        found = [
+            number
+            for number in (range(function.lineno - 1, function.end_lineno or 0) if function is not None else ())
+            if lines[number].strip() == mistake.right
+        ]
+        if len(found) != 1:
+            raise ValueError(f"{lab}: {mistake.name} has not one line {mistake.right!r}, but {len(found)}")
+        lines[found[0]] = lines[found[0]].replace(mistake.right, mistake.wrong)
+    return "\n".join(lines)
+
+
 def _blanks_in(lab: Lab, source: str) -> list[Blank]:
     return [blank for blank in lab.blanks if blank.name in _functions(ast.parse(source))]
 
@@ -88,7 +113,7 @@ def taken_out(lab: Lab) -> dict[str, list[str]]:
         source = (ROOT / reference).read_text(encoding="utf-8")
         for first, last, _, name in _places(source, _blanks_in(lab, source), lab.spoken):
             found[name] = source.split("\n")[first - 1 : last]
-    return found
+    return {**found, **{mistake.name: [mistake.right] for mistake in lab.planted}}
 
 
 def hollow_of(lab: Lab) -> dict[str, str]:
@@ -121,12 +146,15 @@ def _sorted_imports(source: str) -> str:
     return "\n".join(lines)
 
 
-def _made(lab: Lab, blanks: Iterable[Blank]) -> dict[str, str]:
+def _made(lab: Lab, blanks: Iterable[Blank], planted: Iterable[Planted] = ()) -> dict[str, str]:
+    mistakes = list(planted)
     wanted, made, left = list(blanks), {}, {blank.name for blank in lab.blanks}
     for file, reference in lab.files.items():
         source = (ROOT / reference).read_text(encoding="utf-8")
         mine = [blank for blank in wanted if blank.name in _functions(ast.parse(source))]
         left -= set(_functions(ast.parse(source)))
+        wrong = [mistake for mistake in mistakes if mistake.name in _functions(ast.parse(source))]
+        source = with_mistakes(source, wrong, lab.spoken)
         made[file] = _turned(blanked(source, mine, lab.spoken), lab.files, lab.id)
     if left:
         raise ValueError(f"{lab.id}: no file has {', '.join(sorted(left))}")
@@ -138,9 +166,15 @@ def _texts(lab: Lab, folder: str) -> dict[str, str]:
 
 
 def skeleton_of(lab: Lab, only: str | None = None) -> dict[str, str]:
-    """Files by name. only: blank no other function than this one."""
-    made = _made(lab, [blank for blank in lab.blanks if only is None or blank.name == only])
+    """Files by name. only: blank no other function than this one, and plant no mistake."""
+    blanks = [blank for blank in lab.blanks if only is None or blank.name == only]
+    made = _made(lab, blanks, lab.planted if only is None else ())
     return {**made, **_texts(lab, "skeleton")}
+
+
+def with_the_mistakes(lab: Lab) -> dict[str, str]:
+    """All functions written, and the planted mistakes still there."""
+    return {**_made(lab, [], lab.planted), **_texts(lab, "skeleton")}
 
 
 def written_up_to(lab: Lab, count: int) -> dict[str, str]:
