@@ -7,8 +7,8 @@ from random import Random
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.suite import Case, Check, Run
-from labs.stage1_single_node.lab0_tools.rules import rule
-from labs.stage1_single_node.lab0_tools.world import FATES, Ask, Late, Restart, Step, World
+from labs.stage0_tools.lab0_tools.rules import rule
+from labs.stage0_tools.lab0_tools.world import FATES, Ask, Late, Restart, Step, World
 
 __all__ = ["RIDDLE", "SCHEDULES", "drawn", "play"]
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from labs.grader.seams import Make
 from labs.grader.suite import Case, Check, PromiseBrokenError, Run
-from labs.stage1_single_node.lab0_tools.model import Book, Forgetful
-from labs.stage1_single_node.lab0_tools.schedules import RIDDLE, drawn
-from labs.stage1_single_node.lab0_tools.world import CALLERS, World
+from labs.stage0_tools.lab0_tools.model import Book, Forgetful
+from labs.stage0_tools.lab0_tools.schedules import RIDDLE, drawn
+from labs.stage0_tools.lab0_tools.world import CALLERS, World
 
 __all__ = ["FILE", "READING", "Facts", "facts_of", "riddle_facts"]
 

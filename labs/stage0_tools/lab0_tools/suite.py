@@ -2,11 +2,11 @@
 
 from labs.grader.seams import Seam
 from labs.grader.suite import Suite
-from labs.stage1_single_node.lab0_tools.port import Machine
-from labs.stage1_single_node.lab0_tools.reading import READING
-from labs.stage1_single_node.lab0_tools.schedules import SCHEDULES
-from labs.stage1_single_node.lab0_tools.search import SEARCHES
-from labs.stage1_single_node.lab0_tools.sentences import SENTENCES
+from labs.stage0_tools.lab0_tools.port import Machine
+from labs.stage0_tools.lab0_tools.reading import READING
+from labs.stage0_tools.lab0_tools.schedules import SCHEDULES
+from labs.stage0_tools.lab0_tools.search import SEARCHES
+from labs.stage0_tools.lab0_tools.sentences import SENTENCES
 
 __all__ = ["SEAM", "SUITE"]
 

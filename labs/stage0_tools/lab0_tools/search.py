@@ -6,8 +6,8 @@ from functools import partial
 
 from labs.grader.seams import Make
 from labs.grader.suite import Case, Check, Run
-from labs.stage1_single_node.lab0_tools.rules import rule
-from labs.stage1_single_node.lab0_tools.world import FATES, Ask, Late, Restart, Step, World
+from labs.stage0_tools.lab0_tools.rules import rule
+from labs.stage0_tools.lab0_tools.world import FATES, Ask, Late, Restart, Step, World
 
 __all__ = ["SEARCHES", "play_stage"]
 

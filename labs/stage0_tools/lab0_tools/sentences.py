@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from labs.grader.seams import Make
 from labs.grader.suite import Case, Check, Run
-from labs.stage1_single_node.lab0_tools.rules import broken, rule, shown
-from labs.stage1_single_node.lab0_tools.world import Ask, Late, Restart, Step, World
+from labs.stage0_tools.lab0_tools.rules import broken, rule, shown
+from labs.stage0_tools.lab0_tools.world import Ask, Late, Restart, Step, World
 
 __all__ = ["SENTENCES"]
 

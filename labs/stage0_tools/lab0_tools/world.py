@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from labs.grader.seams import Call, Make, at_once, made_by
 from labs.grader.space_time import SpaceTime
 from labs.grader.suite import PromiseBrokenError, Run
-from labs.stage1_single_node.lab0_tools.model import Book
-from labs.stage1_single_node.lab0_tools.rules import broken, shown
+from labs.stage0_tools.lab0_tools.model import Book
+from labs.stage0_tools.lab0_tools.rules import broken, shown
 
 __all__ = ["CALLERS", "FATES", "Ask", "Given", "Late", "Restart", "Step", "World"]
 
