@@ -208,26 +208,37 @@ class RemoteOrgan:
         answer = self._maker.ask(self, name, {"do": "call", "name": name, **self._maker.arguments(args, named)})
         return self._maker.read(method.decode, answer.get("value"), f"`{name}`")
 
-    def at_once(self, calls: Sequence[Call]) -> list[Any]:
+    def at_once(self, calls: Sequence[Call], files: Mapping[str, bytes]) -> list[Any]:
         """Several calls in one crossing. See `labs.grader.seams.at_once`."""
         maker = self._maker
         asked = [[call.name, *maker.arguments(call.args, dict(call.named)).values()] for call in calls]
-        found = maker.ask(self, calls[0].name, {"do": "calls", "calls": asked}).get("value")
+        request = {"do": "calls", "calls": asked, **({"files": maker.encoding.encode(dict(files))} if files else {})}
+        found = maker.ask(self, calls[0].name, request).get("value")
         if type(found) is not list or len(found) != len(calls):
             raise WrongTypeError(f"`{calls[0].name}` came back with something that is no plain data")
-        signatures = maker.seam.signatures
-        return [maker.read(signatures[call.name].decode, one, f"`{call.name}`") for call, one in zip(calls, found, strict=True)]
+        return [self._read(call.name, one) for call, one in zip(calls, found, strict=True)]
+
+    def _read(self, name: str, found: Any) -> Any:
+        """What one of several calls came to."""
+        maker, method = self._maker, self._maker.seam.signatures[name]
+        if method.is_steps:
+            answer = found.get("driven") if type(found) is dict else None
+            return self._end_of_steps(name, method, answer if type(answer) is dict else {"is_plain": True})
+        return maker.read(method.decode, found, f"`{name}`")
 
     def driven(self, name: str, files: Mapping[str, bytes], *args: Any) -> Any:
         """A method that reads, to its end, with what lies on the disk sent along. See `labs.grader.seams.drive_on`."""
-        maker, method = self._maker, self._maker.seam.signatures[name]
-        assert method.decode_read is not None
+        maker = self._maker
         request = {"do": "drive", "name": name, "files": maker.encoding.encode(dict(files)), **maker.arguments(args, {})}
-        answer = maker.ask(self, name, request)
+        return self._end_of_steps(name, maker.seam.signatures[name], maker.ask(self, name, request))
+
+    def _end_of_steps(self, name: str, method: Method, answer: dict[str, Any]) -> Any:
+        """What a method that reads came to, when it was driven on the other side."""
+        assert method.decode_read is not None
         self._check_generator(name, answer)
         if "read" in answer:
-            maker.read(method.decode_read, answer["read"], f"`{name}`", "yielded")
-        return maker.read(method.decode, answer.get("value"), f"`{name}`")
+            self._maker.read(method.decode_read, answer["read"], f"`{name}`", "yielded")
+        return self._maker.read(method.decode, answer.get("value"), f"`{name}`")
 
     @staticmethod
     def _check_generator(name: str, answer: dict[str, Any]) -> None:

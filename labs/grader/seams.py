@@ -45,16 +45,20 @@ class Call(NamedTuple):
     named: Mapping[str, Any] = {}
 
 
-def at_once(organ: Any, calls: Sequence[Call]) -> list[Any]:
+def at_once(organ: Any, calls: Sequence[Call], disk: Readable | None = None) -> list[Any]:
     """What these calls, one after the other, come to. An organ in another process is asked for all of them in one crossing.
 
-    None of them may read. Raises: what the first one raises that does.
+    disk: what answers those that read; without one, none of them may. Raises: what the first one raises that does.
     """
     together = getattr(type(organ), "at_once", None)
     if together is not None:
-        found: list[Any] = together(organ, calls)
+        found: list[Any] = together(organ, calls, {} if disk is None else disk.contents())
         return found
-    return [_as_now(getattr(organ, call.name)(*call.args, **call.named)) for call in calls]
+    return [_as_now(_done(getattr(organ, call.name)(*call.args, **call.named), disk)) for call in calls]
+
+
+def _done(found: Any, disk: Readable | None) -> Any:
+    return drive(found, disk) if isinstance(found, Generator) and disk is not None else found
 
 
 def _as_now(value: Any) -> Any:

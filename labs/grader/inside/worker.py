@@ -8,7 +8,7 @@ and data is all that the other side takes. Request (JSON):
 
     open   classes, organ, observed, limits          new    object, make
     call   object, name, args, named                 begin  object, name, args, named, reading
-    calls  object, calls ([name, args, named] each)
+    calls  object, calls ([name, args, named] each), files (for those that read)
     drive  object, name, args, named, files
     step   reading, data                             sweep  module, number, seeds
     end    nothing more comes
@@ -76,7 +76,7 @@ class Worker:
             case "call":
                 return {"value": self._encoding.encode(self._call(request))}
             case "calls":
-                return self._calls(request["object"], request["calls"])
+                return self._calls(request["object"], request["calls"], decode(request.get("files", {"d": []})))
             case "begin":
                 found = self._call(request)
                 if not isinstance(found, Generator):
@@ -141,15 +141,19 @@ class Worker:
                 failed.append(seed)
         return failed
 
-    def _calls(self, number: int, calls: list[list[Any]]) -> dict[str, Any]:
-        """One after the other, as far as none of them raises. Each answer is taken down before the next call."""
+    def _calls(self, number: int, calls: list[list[Any]], files: dict[str, bytes]) -> dict[str, Any]:
+        """One after the other, as far as none of them raises. Each answer is taken down before the next call.
+
+        What reads is driven to its end, and answers {"driven": as `drive` would}.
+        """
         found: list[Any] = []
         for name, args, named in calls:
             try:
                 made = self._call({"object": number, "name": name, "args": args, "named": named})
+                answer = {"driven": self._driven(made, files)} if isinstance(made, Generator) else self._encoding.encode(made)
             except BaseException as error:  # noqa: BLE001 - whatever a student's code raises is told
                 return {"raised": self._raised(error), "at": len(found)}
-            found.append(self._encoding.encode(made))
+            found.append(answer)
         return {"value": found}
 
     def _call(self, request: dict[str, Any]) -> Any:
