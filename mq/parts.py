@@ -4,11 +4,15 @@
     mq broker --parts labs/stage3_raft/right/lazy.py       a file
     mq broker --parts my_package.my_organs         a module
 
-What is taken are the classes with the names of the organs (`Raft`, `CommitLog`, `DeliveryTable`); what is not there stays the
-reference.
+What is taken are the classes with the names of the organs (`Raft`, `CommitLog`, `ConsumeQueue`, `DeliveryTable`); what is not
+there stays the reference.
 
 A `CommitLog` may have a format of its own, but writes the payloads of entries as they are, and so does not compress them: a
 node guards itself against a log that loses entries by looking for them in what it writes (`mq.server.organ_looks`).
+
+A `ConsumeQueue` is made with a topic and a queue id, which it shows, and again from a snapshot by `from_plain`. What files it
+makes of its entries is its own affair, as long as they lie in its folder (`mq.broker.store.queue_entry.queue_folder`). A snapshot
+of it says nothing of one node's own: neither positions, nor how much was in files by then.
 
 A `DeliveryTable` is made without arguments, one for each group and topic, and again from a snapshot by `from_plain`. It is part
 of the replicated state: equal commands must make equal snapshots (`to_plain`, of what JSON can hold), on each replica and
@@ -24,6 +28,7 @@ from types import ModuleType
 
 from mq.broker.delivery.table import DeliveryTable
 from mq.broker.store.commit_log import CommitLog
+from mq.broker.store.consume_queue import ConsumeQueue
 from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
 
@@ -32,13 +37,17 @@ __all__ = ["REFERENCE", "Parts", "load_parts", "module_of", "name_of"]
 _METHODS = {
     "Raft": ("tick", "step", "propose", "saved", "save_failed", "applied", "view"),
     "CommitLog": ("append", "synced", "abandon", "entries", "recover", "drop_before", "reset", "checkpoint"),
+    "ConsumeQueue": (
+        "append", "flush", "flushed", "drop_before", "delete", "entries", "offset_at", "to_plain", "from_plain", "missing",
+        "hollow",
+    ),
     "DeliveryTable": (
         "still_due", "take", "ack", "change", "renew", "give_back", "forget_below", "move", "queues", "next_offset",
         "consumer_offset", "attempt_id", "flights", "expired", "next_deadline_ms", "valid", "is_done", "to_plain", "from_plain",
     ),
 }  # fmt: skip
 """Of each organ what the broker cannot do without."""
-_FIELDS = {"Raft": "raft", "CommitLog": "commit_log", "DeliveryTable": "delivery_table"}
+_FIELDS = {"Raft": "raft", "CommitLog": "commit_log", "ConsumeQueue": "consume_queue", "DeliveryTable": "delivery_table"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,7 @@ class Parts:
 
     raft: type[RaftNode] = RaftNode
     commit_log: type[CommitLog] = CommitLog
+    consume_queue: type[ConsumeQueue] = ConsumeQueue
     delivery_table: type[DeliveryTable] = DeliveryTable
 
     def organ(self, name: str) -> type:

@@ -36,11 +36,11 @@ class BrokerMachine:
     Invariants: `applied_index` only grows; every queue's offsets are dense; a message id is in a topic's
     window at most once; every in-flight offset is below its queue's `next_offset`.
 
-    table_class: what the groups' delivery tables are made of.
+    table_class: what the groups' delivery tables are made of; queue_class: what the topics' consume queues are.
     """
 
-    def __init__(self, table_class: type[DeliveryTable] = DeliveryTable) -> None:
-        self.table_class = table_class
+    def __init__(self, table_class: type[DeliveryTable] = DeliveryTable, queue_class: type[ConsumeQueue] = ConsumeQueue) -> None:
+        self.table_class, self.queue_class = table_class, queue_class
         self.applied_index = 0
         self.log_ms = 0
         self.wall_ms = 0
@@ -216,7 +216,7 @@ class BrokerMachine:
         name = dead_letter_topic(group)
         topic = self.topics.get(name)
         if topic is None:
-            topic = self.topics[name] = Topic(name, MessageKind.NORMAL, Permission.READ, index)
+            topic = self.topics[name] = Topic(name, MessageKind.NORMAL, Permission.READ, index, queue_class=self.queue_class)
             topic.grow(1)
         queue = topic.queues[0]
         queue.append(
@@ -253,7 +253,7 @@ class BrokerMachine:
         topic = self.topics.get(command.name)
         kind, permission = MessageKind(command.message_kind), Permission(command.permission)
         if topic is None:
-            topic = self.topics[command.name] = Topic(command.name, kind, permission, index)
+            topic = self.topics[command.name] = Topic(command.name, kind, permission, index, queue_class=self.queue_class)
         elif command.if_absent:
             return Done(len(topic.queues))
         elif topic.kind != kind:
@@ -366,16 +366,16 @@ class BrokerMachine:
         return json.dumps(plain, separators=(",", ":")).encode()
 
     @classmethod
-    def from_bytes(cls, data: bytes, table_class: type[DeliveryTable] = DeliveryTable) -> "BrokerMachine":
-        """The machine of a snapshot, with tables of that class. Raises: FormatError."""
+    def from_bytes(cls, data: bytes, *classes: type[Any]) -> "BrokerMachine":
+        """The machine of a snapshot. classes: of its tables and queues, as when it is made anew. Raises: FormatError."""
         plain = json.loads(data)
         if plain["version"] != _STATE_VERSION:
             raise FormatError(f"state version {plain['version']} is not known to this program (it knows {_STATE_VERSION})")
-        machine = cls(table_class)
+        machine = cls(*classes)
         for name in _PLAIN_FIELDS:
             setattr(machine, name, plain[name])
-        machine.topics = {t.name: t for t in map(Topic.from_plain, plain["topics"])}
-        machine.groups = {g.name: g for g in (Group.from_plain(values, table_class) for values in plain["groups"])}
+        machine.topics = {t.name: t for t in (Topic.from_plain(values, machine.queue_class) for values in plain["topics"])}
+        machine.groups = {g.name: g for g in (Group.from_plain(values, machine.table_class) for values in plain["groups"])}
         for values in plain["timers"]:
             hidden = Hidden(*values)
             machine.timers.append((hidden.due_ms, hidden.log_index, hidden))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mq.broker.delivery.table import DeliveryTable
-from mq.broker.store.consume_queue import ConsumeQueue, QueueState
+from mq.broker.store.consume_queue import ConsumeQueue
 from mq.core.limits import DEDUPLICATION_WINDOW
 from mq.core.message import MessageKind, Permission
 
@@ -90,7 +90,7 @@ class Hidden:
 
 @dataclass(slots=True)
 class Topic:
-    """One topic. made_at: log index of the command that made it."""
+    """One topic. made_at: log index of the command that made it. queue_class: what its queues are made of."""
 
     name: str
     kind: MessageKind
@@ -98,22 +98,23 @@ class Topic:
     made_at: int
     queues: list[ConsumeQueue] = field(default_factory=list)
     sent_ids: SentIds = field(default_factory=SentIds)
+    queue_class: type[ConsumeQueue] = ConsumeQueue
 
     def grow(self, queues: int) -> None:
         """Add queues until there are so many."""
-        self.queues.extend(ConsumeQueue(self.name, queue_id) for queue_id in range(len(self.queues), queues))
+        self.queues.extend(self.queue_class(self.name, queue_id) for queue_id in range(len(self.queues), queues))
 
     def to_plain(self) -> list[Any]:
         """The topic as plain values; its consume queues' files hold the rest."""
-        queues = [q.state().to_plain() for q in self.queues]
+        queues = [q.to_plain() for q in self.queues]
         return [self.name, int(self.kind), int(self.permission), self.made_at, queues, self.sent_ids.to_plain()]
 
     @classmethod
-    def from_plain(cls, plain: list[Any]) -> "Topic":
+    def from_plain(cls, plain: list[Any], queue_class: type[ConsumeQueue] = ConsumeQueue) -> "Topic":
         """The topic of a snapshot."""
         name, kind, permission, made_at, queues, sent_ids = plain
-        restored = [ConsumeQueue.restore(name, i, QueueState.from_plain(state)) for i, state in enumerate(queues)]
-        return cls(name, MessageKind(kind), Permission(permission), made_at, restored, SentIds.from_plain(sent_ids))
+        restored = [queue_class.from_plain(name, i, state) for i, state in enumerate(queues)]
+        return cls(name, MessageKind(kind), Permission(permission), made_at, restored, SentIds.from_plain(sent_ids), queue_class)
 
 
 @dataclass(slots=True)

@@ -43,7 +43,8 @@ class GroupAdministrator:
             self._config.name, view if member is not None else view._replace(node_id=self._config.node),
             str(member.way.part) if member is not None else "alone", member is not None and not is_settled(node),
             node.last_snapshot_index, self._addresses(), self._state_hash() if with_state_hash else None,
-            node.organs.shown(node.host.turns, node.host.fresh_log.appends, node.machine.table_calls),
+            node.organs.shown(node.host.turns, node.host.fresh_log.appends, node.machine.table_calls,
+                               sum(queue.entry_count for topic in node.machine.topics.values() for queue in topic.queues)),
         )  # fmt: skip
 
     def _state_hash(self) -> tuple[int, int]:

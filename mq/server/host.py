@@ -306,7 +306,7 @@ class StoreHost(HostLoop):
         state = self._state_of(snapshot)
         if state is None:
             raise StateError(f"the snapshot of entry {snapshot.last.index} is to be installed, and is not there")
-        self.machine.take_over(BrokerMachine.from_bytes(state, self.machine.table_class))
+        self.machine.take_over(BrokerMachine.from_bytes(state, self.machine.table_class, self.machine.queue_class))
         fresh = self.fresh_log.fresh
         for index in [index for index in fresh if index <= snapshot.last.index]:
             del fresh[index]

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mq.broker.commands import decode_command
-from mq.broker.delivery.table import DeliveryTable
 from mq.broker.machine import BrokerMachine
 from mq.broker.store.commit_log import Checkpoint, CommitLog, Recovery
 from mq.broker.store.snapshot import Snapshot as SnapshotFile
@@ -55,7 +54,7 @@ class OpenedStore:
 def open_store(disk: FileDisk, *, segment_bytes: int, is_of_group: bool = False, organs: Organs | None = None) -> OpenedStore:
     """Bring log and state back to where they were.
 
-    organs: whose classes log and delivery tables are made of.
+    organs: whose classes log, delivery tables and consume queues are made of.
     is_of_group: only the others can say how much of the log is committed, so that what is behind the snapshot is not applied.
     Raises: DamageError when something synced is damaged (nothing is changed then); FormatError.
     """
@@ -63,12 +62,12 @@ def open_store(disk: FileDisk, *, segment_bytes: int, is_of_group: bool = False,
     files = disk.files()
     found = _snapshots(disk, files)
     organs = organs or Organs()
-    log, table_class = organs.commit_log(segment_bytes=segment_bytes), organs.delivery_table
-    newest, machine = _newest_usable(found, files, table_class)
+    log = organs.commit_log(segment_bytes=segment_bytes)
+    newest, machine = _newest_usable(found, files, organs)
     recovery = _recover(log, files, disk, newest if found and newest is found[0] else None)
     perform(disk, recovery.repairs)
     if machine.applied_index + 1 < log.first_index and found and newest is not found[0]:
-        newest, machine = _hollowed(found[0], disk, log, table_class)
+        newest, machine = _hollowed(found[0], disk, log, organs)
     disk.remove_half_made()
     if machine.applied_index + 1 < log.first_index:
         raise DamageError(
@@ -141,31 +140,31 @@ def _stands_for(file: SnapshotFile) -> Snapshot:
 
 
 def _newest_usable(
-    found: Sequence[SnapshotFile], files: Mapping[str, int], table_class: type[DeliveryTable]
+    found: Sequence[SnapshotFile], files: Mapping[str, int], organs: Organs
 ) -> tuple[SnapshotFile | None, BrokerMachine]:
     """The newest snapshot whose consume-queue files are all there, and its state.
 
     Without one, the state begins empty and the whole log is replayed into it.
     """
     for snapshot in found:
-        machine = BrokerMachine.from_bytes(snapshot.body, table_class)
+        machine = BrokerMachine.from_bytes(snapshot.body, organs.delivery_table, organs.consume_queue)
         missing = [m for t in machine.topics.values() for q in t.queues if (m := q.missing(files)) is not None]
         if not missing:
             return snapshot, machine
         _log.warning("snapshot %s needs %s, which is missing; an older one is taken", snapshot.index, ", ".join(missing[:3]))
-    return None, BrokerMachine(table_class)
+    return None, BrokerMachine(organs.delivery_table, organs.consume_queue)
 
 
 def _hollowed(
-    snapshot: SnapshotFile, disk: FileDisk, log: CommitLog, table_class: type[DeliveryTable]
+    snapshot: SnapshotFile, disk: FileDisk, log: CommitLog, organs: Organs
 ) -> tuple[SnapshotFile | None, BrokerMachine]:
     """A snapshot that the log follows, whose queue files were never here: it came from a leader, and the crash was quicker.
 
     What they would speak of is not in this log either.
     """
-    machine = BrokerMachine.from_bytes(snapshot.body, table_class)
+    machine = BrokerMachine.from_bytes(snapshot.body, organs.delivery_table, organs.consume_queue)
     if snapshot.index + 1 < log.first_index:
-        return None, BrokerMachine(table_class)
+        return None, BrokerMachine(organs.delivery_table, organs.consume_queue)
     for topic in machine.topics.values():
         for queue in topic.queues:
             perform(disk, queue.hollow())

@@ -16,7 +16,7 @@ from mq.core.ports import Create, Read, Remove, Replace, Sync, Write
 from mq.raft.output import Output
 from mq.raft.view import NodeView
 
-__all__ = ["LOG_LOOKS", "RAFT_LOOKS", "Looks", "OrganError", "look_at_read", "reads_max"]
+__all__ = ["LOG_LOOKS", "RAFT_LOOKS", "Looks", "OrganError", "check_plan", "check_written", "look_at_read", "reads_max"]
 
 _OPERATIONS = (Create, Write, Sync, Remove, Replace)
 _BYTES = (bytes, bytearray, memoryview)
@@ -89,14 +89,14 @@ def _look_at_log(name: str, what: str, log: Any, arguments: tuple[Any, ...], fou
         return
     if name in {"append", "reset"}:
         _expect(what, found, Appended)
-        _check_plan(what, found.plan)
+        check_plan(what, found.plan)
     elif name in {"drop_before", "note_durable"}:
-        _check_plan(what, found)
+        check_plan(what, found)
     if name == "append":
         entries, hard_state = (*arguments, *(0, (), None)[len(arguments) :])[1:3]
         _check_append(what, log, entries, hard_state, found)
     elif name == "reset":
-        _check_written(what, found.plan, ())
+        check_written(what, found.plan, ())
     _check_borders(what, log)
 
 
@@ -116,10 +116,11 @@ def _check_append(what: str, log: Any, entries: Sequence[Entry], hard_state: Any
         raise OrganError(f"{what} was given {len(entries)} entries, and says the places of {len(found.places)}")
     if hard_state is not None and log.hard_state != hard_state:
         raise OrganError(f"{what} was given {hard_state}, and the log says {log.hard_state}: a vote may be given twice")
-    _check_written(what, found.plan, entries)
+    check_written(what, found.plan, entries)
 
 
-def _check_plan(what: str, plan: Any) -> None:
+def check_plan(what: str, plan: Any) -> None:
+    """Raises: OrganError when a plan holds what no disk can carry out."""
     if not isinstance(plan, tuple) or not all(isinstance(operation, _OPERATIONS) for operation in plan):
         kinds = ", ".join(kind.__name__ for kind in _OPERATIONS)
         raise OrganError(f"{what} returned the plan {repr(plan)[:80]}, expected a tuple of {kinds}")
@@ -131,8 +132,8 @@ def _check_plan(what: str, plan: Any) -> None:
             raise OrganError(f"{what} returned a plan with {repr(operation)[:80]}, which no disk can carry out")
 
 
-def _check_written(what: str, plan: Sequence[Any], entries: Sequence[Entry]) -> None:
-    """That a plan keeps what an append was given."""
+def check_written(what: str, plan: Sequence[Any], entries: Sequence[Entry]) -> None:
+    """That a plan keeps what an append was given. Raises: OrganError."""
     written: dict[str, list[bytes]] = {}
     unsynced: dict[str, None] = {}
     for operation in plan:
@@ -194,7 +195,7 @@ def reads_max(name: str, arguments: tuple[Any, ...]) -> int:
 def _look_at_log_result(name: str, what: str, log: Any, arguments: tuple[Any, ...], found: Any) -> None:
     if name == "recover":
         _expect(what, found, Recovery)
-        _check_plan(what, found.repairs)
+        check_plan(what, found.repairs)
         _check_borders(what, log)
     elif name == "entries":
         _check_entries(what, log, arguments[0], arguments[1], found)

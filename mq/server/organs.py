@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from mq.core.errors import MqError
 from mq.parts import REFERENCE, Parts, name_of
 from mq.server.organ_looks import LOG_LOOKS, RAFT_LOOKS, Looks, OrganError, look_at_read, reads_max
+from mq.server.queue_looks import QUEUE_LOOKS
 from mq.server.synced import write_synced
 from mq.server.table_looks import TABLE_LOOKS
 from mq.server.watchdog import Watchdog, onlooker_if_possible
@@ -27,7 +28,7 @@ from mq.server.watchdog import Watchdog, onlooker_if_possible
 __all__ = ["OrganError", "Organs", "Watchdog", "organs_of"]
 
 _STAMP = "organs.json"
-_LOOKS = {"raft": RAFT_LOOKS, "commit_log": LOG_LOOKS, "delivery_table": TABLE_LOOKS}
+_LOOKS = {"raft": RAFT_LOOKS, "commit_log": LOG_LOOKS, "consume_queue": QUEUE_LOOKS, "delivery_table": TABLE_LOOKS}
 _MAKERS = ("from_plain",)
 _SAME_READS_MAX = 1000
 _SLOW_S = 60.0
@@ -49,6 +50,7 @@ class Organs:
         replaced = parts.replaced()
         self._watchdog = Watchdog(onlooker=onlooker_if_possible() if has_own_process else None) if replaced else None
         self.raft, self.commit_log = self._guarded("raft", parts.raft), self._guarded("commit_log", parts.commit_log)
+        self.consume_queue = self._guarded("consume_queue", parts.consume_queue)
         self.delivery_table = self._guarded("delivery_table", parts.delivery_table)
 
     def _guarded(self, organ: str, cls: type[_T]) -> type[_T]:
@@ -57,10 +59,10 @@ class Organs:
         assert self._watchdog is not None
         return _Guard(organ, self, self._watchdog, _LOOKS[organ]).around(cls)
 
-    def shown(self, turns: int, appends: int, table_calls: int) -> list[tuple[str, str, int]]:
-        """(organ, class, calls) of each. The arguments: how often the reference's Raft, log and delivery tables were called."""
+    def shown(self, turns: int, appends: int, table_calls: int, queue_calls: int) -> list[tuple[str, str, int]]:
+        """(organ, class, calls) of each. The arguments: how often the reference's Raft, log, tables and queues were called."""
         found, replaced = [], self.parts.replaced()
-        reference = {"raft": turns, "commit_log": appends, "delivery_table": table_calls}
+        reference = {"raft": turns, "commit_log": appends, "consume_queue": queue_calls, "delivery_table": table_calls}
         for organ, name in self.parts.names().items():
             calls = reference[organ]
             if organ in replaced:

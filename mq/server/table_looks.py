@@ -10,7 +10,7 @@ from typing import Any
 from mq.broker.delivery.flight import Delivered, InFlight, Received
 from mq.server.organ_looks import Looks, OrganError
 
-__all__ = ["TABLE_LOOKS"]
+__all__ = ["TABLE_LOOKS", "look_at_plain"]
 
 _PLAIN = {
     "ack": bool,
@@ -46,7 +46,7 @@ def _look_at_table(name: str, what: str, table: Any, arguments: tuple[Any, ...],
         is_right = isinstance(found, list | tuple) and all(type(number) is int for number in found)
         _expect(what, found, is_right, "a list or tuple of int")
     elif name == "to_plain":
-        _look_at_plain(what, found)
+        look_at_plain(what, found)
     if name == "ack" and found and not table.is_done(*arguments[:2]):
         raise OrganError(f"{what} said True, and message {arguments[1]} of queue {arguments[0]} is not done: it would come again")
 
@@ -73,15 +73,16 @@ def _look_at_due(what: str, picks: tuple[Any, ...], found: Any) -> None:
     _expect(what, found, is_right, "a tuple with a QueuePick for each one given, in their order")
 
 
-def _look_at_plain(what: str, found: Any) -> None:
+def look_at_plain(what: str, found: Any) -> None:
+    """Raises: OrganError when JSON cannot hold what goes into a snapshot."""
     if isinstance(found, list | tuple):
         for one in found:
-            _look_at_plain(what, one)
+            look_at_plain(what, one)
     elif isinstance(found, dict):
         # JSON turns other keys into text, and the restored table would not find them again.
         keys = [key for key in found if type(key) is not str]
         _expect(what, keys[0] if keys else found, not keys, "plain lists, with text alone for keys")
-        _look_at_plain(what, list(found.values()))
+        look_at_plain(what, list(found.values()))
     else:
         _expect(what, found, found is None or type(found) in (bool, int, float, str), "what JSON can hold")
 

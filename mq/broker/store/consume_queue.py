@@ -14,12 +14,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from zlib import crc32
 
-from mq.core.entry import RecordPlace
+from mq.broker.store.queue_entry import NO_POSITION, QueueEntry, queue_folder
 from mq.core.errors import DamageError, StateError
-from mq.core.ids import CommitLogPosition, QueueOffset
+from mq.core.ids import QueueOffset
 from mq.core.ports import Operation, Plan, Read, Remove, Steps, Sync, Write
 
 __all__ = ["ENTRY_BYTES", "NO_POSITION", "ConsumeQueue", "QueueEntry", "QueueState", "queue_folder"]
@@ -28,43 +28,10 @@ _T = TypeVar("_T")
 _FIELDS = Struct("<QQQQIHHI")
 _CHECKSUM = Struct("<I")
 ENTRY_BYTES = _FIELDS.size + _CHECKSUM.size
-NO_POSITION = 0
-"""Never the place of a record: every segment begins with a header."""
 _HOLE = bytes(ENTRY_BYTES)
 _COUNT_MAX = 0xFFFF
-_TAIL_MIN = 1024
-"""Entries kept in memory, at least; at most twice as many, and what is not in files yet."""
 _PAGE = 64
 """Entries fetched by one read."""
-
-
-class QueueEntry(NamedTuple):
-    """One batch, or a part of one, in the queue.
-
-    base_offset: queue offset of its first message. log_index: of the log entry that holds it, the same on every replica.
-    position: of its record in this node's commit log, or `NO_POSITION`: it must be found by its log index. That is so for
-    delayed and half messages and for dead letters: all that the state and the commands know of them is their index.
-    size_bytes: of the record. store_ms: wall time. count: messages. first: number within the stored batch of the message
-    at `base_offset`. tag_code: see `mq.broker.filters.tag`; opaque here.
-    """
-
-    base_offset: int
-    position: int
-    log_index: int
-    store_ms: int
-    size_bytes: int
-    count: int  # type: ignore[assignment] # nobody counts values in an entry, as tuple.count does
-    first: int
-    tag_code: int
-
-    @property
-    def place(self) -> RecordPlace | None:
-        """Where the record lies that holds the batch; None when only its log index is known."""
-        return None if self.position == NO_POSITION else RecordPlace(CommitLogPosition(self.position), self.size_bytes)
-
-    def number_of(self, offset: int) -> int:
-        """The number within the stored batch of the message at a queue offset."""
-        return self.first + offset - self.base_offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +60,6 @@ class QueueState:
         return cls(min_offset, max_offset, first_entry, entry_count, last_store_ms, tuple(file_offsets))
 
 
-def queue_folder(topic: str, queue_id: int) -> str:
-    """The folder of a queue's files.
-
-    Upper-case letters and special characters are escaped, so that no file system confuses two topics.
-    """
-    escaped = "".join(ch if ch.islower() or ch.isdigit() or ch in "-_" else f"={ord(ch):x}=" for ch in topic)
-    return f"queues/{escaped}/{queue_id}"
-
-
 class ConsumeQueue:
     """Invariants: offsets are dense; store times do not fall; entries `flushed_count` and above are in memory.
 
@@ -109,36 +67,57 @@ class ConsumeQueue:
     it is the same on every replica.
     """
 
-    def __init__(self, topic: str, queue_id: int, *, entries_per_file: int = 65536) -> None:
+    def __init__(self, topic: str, queue_id: int, *, entries_per_file: int = 65536, tail_min: int = 1024) -> None:
+        """tail_min: entries kept in memory, at least; at most twice as many, and what is not in files yet."""
         self.topic, self.queue_id = topic, queue_id
-        self.min_offset, self.max_offset = QueueOffset(0), QueueOffset(0)
-        self.first_entry = self.entry_count = self.flushed_count = 0
+        self._min_offset, self._max_offset = QueueOffset(0), QueueOffset(0)
+        self.first_entry = self._entry_count = self._flushed_count = 0
         self._synced_count = 0
         self._file_offsets: list[int] = []
-        self._entries_per_file = entries_per_file
+        self._entries_per_file, self._tail_min = entries_per_file, tail_min
         self._last_store_ms = 0
         self._tail = bytearray()
         self._tail_first = 0
         self._tail_offsets = array("Q")
+
+    @property
+    def min_offset(self) -> QueueOffset:
+        """Of the first message that retention left."""
+        return self._min_offset
+
+    @property
+    def max_offset(self) -> QueueOffset:
+        """Of the next message."""
+        return self._max_offset
+
+    @property
+    def entry_count(self) -> int:
+        """Entries that were ever appended; of a queue with units of its own, those."""
+        return self._entry_count
+
+    @property
+    def flushed_count(self) -> int:
+        """How many of them are in files, as far as `flushed` told."""
+        return self._flushed_count
 
     # --- writing
 
     def append(self, entry: QueueEntry) -> None:
         """Add the next entry. Raises: StateError when it does not begin where the queue ends."""
         base_offset, position, log_index, store_ms, size_bytes, count, first, tag_code = entry
-        if base_offset != self.max_offset or not 0 < count <= _COUNT_MAX:
+        if base_offset != self._max_offset or not 0 < count <= _COUNT_MAX:
             raise StateError(
-                f"{self}: an entry of {count} messages at offset {base_offset} cannot follow offset {self.max_offset}"
+                f"{self}: an entry of {count} messages at offset {base_offset} cannot follow offset {self._max_offset}"
             )
         self._last_store_ms = store_ms = max(store_ms, self._last_store_ms)
         packed = _FIELDS.pack(base_offset, position, log_index, store_ms, size_bytes, count, first, tag_code)
         self._tail += packed
         self._tail += _CHECKSUM.pack(crc32(packed))
         self._tail_offsets.append(base_offset)
-        if self.entry_count % self._entries_per_file == 0:
+        if self._entry_count % self._entries_per_file == 0:
             self._file_offsets.append(base_offset)
-        self.max_offset = QueueOffset(base_offset + count)
-        self.entry_count += 1
+        self._max_offset = QueueOffset(base_offset + count)
+        self._entry_count += 1
 
     def flush(self, *, sync: bool = False) -> Plan:
         """What brings the entries from `flushed_count` on into files; call `flushed` when it is carried out.
@@ -146,15 +125,15 @@ class ConsumeQueue:
         sync: make all that is in files durable, also what earlier calls brought there.
         """
         plan: list[Operation] = []
-        number = self.flushed_count
-        while number < self.entry_count:
+        number = self._flushed_count
+        while number < self._entry_count:
             file, at = self._place(number)
-            upto = min(self.entry_count, self._next_file(number))
+            upto = min(self._entry_count, self._next_file(number))
             begin = (number - self._tail_first) * ENTRY_BYTES
             plan.append(Write(file, at, bytes(self._tail[begin : begin + (upto - number) * ENTRY_BYTES])))
             number = upto
         number = max(self._synced_count, self.first_entry)
-        while sync and number < self.entry_count:
+        while sync and number < self._entry_count:
             plan.append(Sync(self._place(number)[0]))
             number = self._next_file(number)
         return tuple(plan)
@@ -164,24 +143,24 @@ class ConsumeQueue:
 
         is_synced: the plan was one with `sync`; without it the next such plan syncs these files again.
         """
-        self.flushed_count = max(self.flushed_count, min(entry_count, self.entry_count))
+        self._flushed_count = max(self._flushed_count, min(entry_count, self._entry_count))
         if is_synced:
-            self._synced_count = max(self._synced_count, min(entry_count, self.entry_count))
-        gone = min(len(self._tail_offsets) - _TAIL_MIN, self.flushed_count - self._tail_first)
-        if gone >= _TAIL_MIN:
+            self._synced_count = max(self._synced_count, min(entry_count, self._entry_count))
+        gone = min(len(self._tail_offsets) - self._tail_min, self._flushed_count - self._tail_first)
+        if gone >= self._tail_min:
             del self._tail[: gone * ENTRY_BYTES]
             del self._tail_offsets[:gone]
             self._tail_first += gone
 
     def drop_before(self, offset: QueueOffset) -> Plan:
         """Retention: the queue begins at `offset` (brought into its range). Files that hold only older entries go."""
-        self.min_offset = max(self.min_offset, min(offset, self.max_offset))
+        self._min_offset = max(self._min_offset, min(offset, self._max_offset))
         plan: list[Operation] = []
-        while len(self._file_offsets) > 1 and self._file_offsets[1] <= self.min_offset:
+        while len(self._file_offsets) > 1 and self._file_offsets[1] <= self._min_offset:
             plan.append(Remove(self._place(self.first_entry)[0]))
             self.first_entry = self._next_file(self.first_entry)
             del self._file_offsets[0]
-        self.flushed_count = max(self.flushed_count, self.first_entry)
+        self._flushed_count = max(self._flushed_count, self.first_entry)
         return tuple(plan)
 
     def delete(self, files: Mapping[str, int]) -> Plan:
@@ -199,14 +178,14 @@ class ConsumeQueue:
         return (yield from self._steadily(lambda: self._entries(offset, entries_max)))
 
     def _entries(self, offset: QueueOffset, entries_max: int) -> Steps[tuple[QueueEntry, ...]]:
-        offset = max(offset, self.min_offset)
-        if offset >= self.max_offset:
+        offset = max(offset, self._min_offset)
+        if offset >= self._max_offset:
             return ()
         if self._tail_offsets and offset >= self._tail_offsets[0]:
             number = self._tail_first + bisect_right(self._tail_offsets, offset) - 1
         else:
             number = yield from self._find(lambda entry: entry.base_offset <= offset)
-        found = yield from self._run(number, min(number + entries_max, self.entry_count))
+        found = yield from self._run(number, min(number + entries_max, self._entry_count))
         if found and not found[0].base_offset <= offset < found[0].base_offset + found[0].count:
             file, at = self._place(number)
             raise DamageError(file, at, f"the entry begins at offset {found[0].base_offset} and does not hold {offset}")
@@ -217,16 +196,16 @@ class ConsumeQueue:
         return (yield from self._steadily(lambda: self._offset_at(store_ms)))
 
     def _offset_at(self, store_ms: int) -> Steps[QueueOffset]:
-        if store_ms > self._last_store_ms or self.entry_count == self.first_entry:
-            return self.max_offset
+        if store_ms > self._last_store_ms or self._entry_count == self.first_entry:
+            return self._max_offset
         number = yield from self._find(lambda entry: entry.store_ms < store_ms)
         entry = yield from self._look(number)
         if entry is None:
-            if number + 1 == self.entry_count:
-                return self.max_offset
+            if number + 1 == self._entry_count:
+                return self._max_offset
             (entry,) = yield from self._run(number + 1, number + 2)
         found = entry.base_offset if entry.store_ms >= store_ms else entry.base_offset + entry.count
-        return max(QueueOffset(found), self.min_offset)
+        return max(QueueOffset(found), self._min_offset)
 
     def _steadily(self, look: Callable[[], Steps[_T]]) -> Steps[_T]:
         """Look again when retention removed what was about to be read."""
@@ -243,7 +222,7 @@ class ConsumeQueue:
 
         Holes count as before: only older entries are missing.
         """
-        low, high = self.first_entry, self.entry_count
+        low, high = self.first_entry, self._entry_count
         while high - low > 1:
             middle = (low + high) // 2
             entry = yield from self._look(middle)
@@ -306,26 +285,41 @@ class ConsumeQueue:
     def state(self) -> QueueState:
         """What a snapshot keeps; the entries themselves must be flushed and synced first."""
         return QueueState(
-            self.min_offset, self.max_offset, self.first_entry, self.entry_count, self._last_store_ms, tuple(self._file_offsets)
+            self._min_offset, self._max_offset, self.first_entry, self._entry_count, self._last_store_ms,
+            tuple(self._file_offsets),
         )  # fmt: skip
 
     @classmethod
-    def restore(cls, topic: str, queue_id: int, state: QueueState, *, entries_per_file: int = 65536) -> "ConsumeQueue":
+    def restore(
+        cls, topic: str, queue_id: int, state: QueueState, *, entries_per_file: int = 65536, tail_min: int = 1024
+    ) -> "ConsumeQueue":
         """The queue of a snapshot. What files hold beyond it is stale and will be written again."""
-        queue = cls(topic, queue_id, entries_per_file=entries_per_file)
-        queue.min_offset, queue.max_offset = QueueOffset(state.min_offset), QueueOffset(state.max_offset)
-        queue.first_entry, queue.entry_count = state.first_entry, state.entry_count
-        queue.flushed_count = queue._synced_count = queue._tail_first = state.entry_count
+        queue = cls(topic, queue_id, entries_per_file=entries_per_file, tail_min=tail_min)
+        queue._min_offset, queue._max_offset = QueueOffset(state.min_offset), QueueOffset(state.max_offset)
+        queue.first_entry, queue._entry_count = state.first_entry, state.entry_count
+        queue._flushed_count = queue._synced_count = queue._tail_first = state.entry_count
         queue._last_store_ms = state.last_store_ms
         queue._file_offsets = list(state.file_offsets)
         return queue
 
+    def to_plain(self) -> list[Any]:
+        """`state` as JSON can hold it: equal on all replicas that carried out the same commands."""
+        return self.state().to_plain()
+
+    @classmethod
+    def from_plain(
+        cls, topic: str, queue_id: int, plain: list[Any], *, entries_per_file: int = 65536, tail_min: int = 1024
+    ) -> "ConsumeQueue":
+        """The queue that `to_plain` was asked of."""
+        state = QueueState.from_plain(plain)
+        return cls.restore(topic, queue_id, state, entries_per_file=entries_per_file, tail_min=tail_min)
+
     def missing(self, files: Mapping[str, int]) -> str | None:
         """After `restore`: a file that is needed and not there or too short; None when all are there."""
         number = self.first_entry
-        while number < self.entry_count:
+        while number < self._entry_count:
             file, _ = self._place(number)
-            upto = min(self.entry_count, self._next_file(number))
+            upto = min(self._entry_count, self._next_file(number))
             last_file, last_at = self._place(upto - 1)
             if files.get(last_file, 0) < last_at + ENTRY_BYTES:
                 return file
@@ -342,8 +336,8 @@ class ConsumeQueue:
         """
         plan: list[Operation] = []
         number = self.first_entry
-        while number < self.entry_count:
-            upto = min(self.entry_count, self._next_file(number))
+        while number < self._entry_count:
+            upto = min(self._entry_count, self._next_file(number))
             plan.append(Write(*self._place(upto - 1), _HOLE))
             number = upto
         self._synced_count = min(self._synced_count, self.first_entry)
@@ -351,19 +345,19 @@ class ConsumeQueue:
 
     def check(self) -> None:
         """Raises: StateError when an invariant is broken."""
-        if not self.first_entry <= self.flushed_count <= self.entry_count or self._tail_first > self.flushed_count:
+        if not self.first_entry <= self._flushed_count <= self._entry_count or self._tail_first > self._flushed_count:
             raise StateError(f"{self}: entry numbers out of order")
         if (
             len(self._tail) != len(self._tail_offsets) * ENTRY_BYTES
-            or self._tail_first + len(self._tail_offsets) != self.entry_count
+            or self._tail_first + len(self._tail_offsets) != self._entry_count
         ):
             raise StateError(f"{self}: the entries in memory are not the newest")
-        if not 0 <= self.min_offset <= self.max_offset:
+        if not 0 <= self._min_offset <= self._max_offset:
             raise StateError(f"{self}: offsets out of order")
-        files = -(-self.entry_count // self._entries_per_file) - self.first_entry // self._entries_per_file
-        if len(self._file_offsets) != files or self._file_offsets[:1] > [self.min_offset]:
+        files = -(-self._entry_count // self._entries_per_file) - self.first_entry // self._entries_per_file
+        if len(self._file_offsets) != files or self._file_offsets[:1] > [self._min_offset]:
             raise StateError(f"{self}: the files' first offsets {self._file_offsets} do not fit")
 
     def __repr__(self) -> str:
-        offsets = f"offsets {self.min_offset} to {self.max_offset}"
-        return f"<ConsumeQueue {self.topic}/{self.queue_id}: {offsets}, {self.entry_count} entries>"
+        offsets = f"offsets {self.min_offset} to {self._max_offset}"
+        return f"<ConsumeQueue {self.topic}/{self.queue_id}: {offsets}, {self._entry_count} entries>"

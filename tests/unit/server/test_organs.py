@@ -343,12 +343,13 @@ def test_a_note_of_organs_that_cannot_be_written_leaves_the_old_one_and_is_told(
 def test_a_replaced_organ_shows_its_own_calls_and_not_those_of_the_reference() -> None:
     own = Organs(Parts(raft=OwnRaft))
     lone_node(own.raft).tick()
-    assert own.shown(1000, 7, 5) == [
+    assert own.shown(1000, 7, 5, 3) == [
         ("raft", f"{OwnRaft.__module__}.OwnRaft", 1),
         ("commit_log", "mq.broker.store.commit_log.CommitLog", 7),
+        ("consume_queue", "mq.broker.store.consume_queue.ConsumeQueue", 3),
         ("delivery_table", "mq.broker.delivery.table.DeliveryTable", 5),
     ]
-    assert Organs(REFERENCE).shown(1000, 7, 5)[0] == ("raft", "mq.raft.node.RaftNode", 1000)
+    assert Organs(REFERENCE).shown(1000, 7, 5, 3)[0] == ("raft", "mq.raft.node.RaftNode", 1000)
     own.stop()
 
 
