@@ -77,9 +77,9 @@ def _names(kind: type) -> tuple[str, ...]:
     return tuple(each.name for each in fields(kind))
 
 
-def made_by(make: Make, maker: str, *args: Any) -> Any:
+def made_by(make: Make, maker: str, *args: Any, **named: Any) -> Any:
     """An organ, made by one of the seam's other makers."""
-    return getattr(make, maker)(*args)
+    return getattr(make, maker)(*args, **named)
 
 
 @dataclass(frozen=True, slots=True)
