@@ -1,0 +1,129 @@
+"""Ring 2: producers, a broker and a consumer that dies, by seed, everything checked after each operation; and scripted ones."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from random import Random
+
+from labs.grader.seams import Make
+from labs.grader.seeds import Seeds
+from labs.grader.suite import Case, Check, Run
+from labs.stage1_single_node.lab1d_idempotent_consumer.rules import rule
+from labs.stage1_single_node.lab1d_idempotent_consumer.steps import (
+    CUSTOMERS,
+    Bad,
+    Clash,
+    Copy,
+    Crash,
+    Deliver,
+    Open,
+    Send,
+    Step,
+    Wait,
+)
+from labs.stage1_single_node.lab1d_idempotent_consumer.world import KEEP_MS, World
+
+__all__ = ["SCHEDULES", "SCRIPTS", "SWEEP", "drawn", "play"]
+
+_STEPS = 30
+_CASES = 24
+_SWEEP = 60
+_WEIGHTS: dict[str, dict[str, int]] = {
+    "2.1": {"send": 6, "copy": 3, "deliver": 8, "ack lost": 5, "slow": 2},
+    "2.2": {"send": 6, "copy": 2, "deliver": 5, "ack lost": 2, "slow": 2, "dies": 7, "crash": 1},
+    "2.3": {"open": 2, "send": 5, "copy": 3, "clash": 2, "bad": 2, "deliver": 10, "ack lost": 2, "dies": 3},
+    "2.4": {"send": 5, "copy": 3, "deliver": 8, "ack lost": 3, "dies": 2, "wait": 3, "clash": 1},
+}
+"""Of each test, what may happen and how often."""
+_OPENED = tuple(Open(customer) for customer in range(len(CUSTOMERS))) + (Deliver(0),) * len(CUSTOMERS)
+
+SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
+    "2.1": {
+        "the-older-one-comes-last": (
+            *_OPENED, Send(0, 3), Send(0, 2), Deliver(0, "ack lost"), Deliver(1), Deliver(0), Copy(3), Deliver(0),
+        ),
+    },
+    "2.2": {
+        "dies-everywhere": (
+            *_OPENED, Send(0, 3), Send(1, 2), *(Deliver(0, "dies", after) for after in (0, 1, 2)), Deliver(0, "dies", 1),
+            Deliver(0),
+        ),
+    },
+    "2.3": {
+        "before-its-account": (Send(0, 3), Deliver(0), Open(0), Deliver(1), Deliver(0), Copy(0), Deliver(0)),
+        "never-an-account": (Send(0, 3), Deliver(0), Deliver(0), Deliver(0), Copy(0), Open(0), Deliver(0), Deliver(0)),
+    },
+    "2.4": {
+        "just-in-time": (
+            *_OPENED, Send(0, 3), Deliver(0, "ack lost"), Copy(3), Wait(KEEP_MS - 100), Deliver(0), Deliver(0),
+        ),
+        "long-ago": (*_OPENED, *(step for _ in range(9) for step in (Send(0, 1), Deliver(0, "ack lost"), Wait(KEEP_MS // 2)))),
+    },
+}  # fmt: skip
+"""By test, and by name."""
+
+
+def _step(kind: str, rng: Random) -> Step:  # noqa: PLR0911 - one line for each kind
+    which = rng.randrange(64)
+    match kind:
+        case "open":
+            return Open(rng.randrange(3))
+        case "send":
+            return Send(rng.randrange(3), rng.randint(1, 5))
+        case "copy":
+            return Copy(which)
+        case "clash":
+            return Clash(which, rng.randrange(3))
+        case "bad":
+            return Bad(which)
+        case "dies":
+            return Deliver(which, "dies", rng.randrange(4))
+        case "crash":
+            return Crash(rng.randrange(3))
+        case "wait":
+            return Wait(rng.choice((KEEP_MS // 3, KEEP_MS // 2, KEEP_MS - 500, KEEP_MS)))
+    return Deliver(which, "done" if kind == "deliver" else kind)
+
+
+def drawn(number: str, seed: int) -> tuple[Step, ...]:
+    """The steps of one seed."""
+    rng, weights = Random(seed), _WEIGHTS[number]
+    kinds = rng.choices(list(weights), list(weights.values()), k=_STEPS)
+    begin = _OPENED if number != "2.3" else ()
+    return (*begin, *(_step(kind, rng) for kind in kinds))
+
+
+def play(make: Make, steps: tuple[Step, ...], run: Run) -> None:
+    """Do the steps; at the end everything that is not done is delivered."""
+    world = World(make, run)
+    for step in steps:
+        step.do(world)
+    world.drain()
+
+
+def _by_seed(number: str, seed: int) -> Case:
+    return Case(str(seed), drawn(number, seed), play)
+
+
+def _cases(number: str) -> Callable[[Seeds], Sequence[Case]]:
+    def cases(seeds: Seeds) -> Sequence[Case]:
+        scripted = [Case(name, steps, play) for name, steps in SCRIPTS[number].items()]
+        return [*scripted, *(_by_seed(number, seed) for seed in seeds.draw(f"lab1d/{number}", _CASES))]
+
+    return cases
+
+
+def _check(number: str, name: str, section: int, points: int, must_meet: Mapping[str, int]) -> Check:
+    return Check(number, name, rule(section), _cases(number), partial(_by_seed, number), points, _SWEEP, must_meet)
+
+
+SCHEDULES = (
+    _check("2.1", "messages come twice, late, and in another order", 5, 8,
+           {"booked": 60, "copies": 60, "acks lost": 40, "slow": 15, "again": 60, "sent again": 20}),
+    _check("2.2", "the consumer dies between any two operations", 2, 9,
+           {"booked": 60, "copies": 40, "crashes": 80, "crashes in between": 50}),
+    _check("2.3", "what nobody can read, keys used twice, accounts that open too late", 8, 8,
+           {"set aside": 40, "given back": 60, "booked": 30, "crashes": 30}),
+    _check("2.4", "days pass, and what is noted stays small", 9, 7,
+           {"booked": 50, "copies": 40, "forgotten": 40}),
+)  # fmt: skip
+SWEEP = SCHEDULES

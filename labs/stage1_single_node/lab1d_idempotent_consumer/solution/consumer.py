@@ -1,0 +1,73 @@
+"""A consumer of orders whose effects happen once, though its messages come at least once.
+
+The store has rows of text: `account:CUSTOMER` and `total` (loaves booked, as a number), `aside:MESSAGE_ID` (why a message was set
+aside, for people to look at), and what the consumer notes for itself. Paper: Helland, "Idempotence is not a medical condition".
+"""
+
+from collections.abc import Mapping
+
+from labs.stage1_single_node.lab1d_idempotent_consumer.orders import BadOrderError, Opening, Order, read_order
+from labs.stage1_single_node.lab1d_idempotent_consumer.port import Ack, Delivery, GiveBack, Operation, Save
+from labs.stage1_single_node.lab1d_idempotent_consumer.solution.settled import Settled
+
+__all__ = ["OrderConsumer"]
+
+_ACCOUNT, _TOTAL, _ASIDE = "account:", "total", "aside:"
+
+
+class OrderConsumer:
+    """accounts: loaves by customer; total: of all. settled: see `Settled`.
+
+    What it knows is always what the rows will say once all its plans are carried out. When that goes wrong, it is thrown away.
+    """
+
+    def __init__(self, rows: Mapping[str, str], *, keep_ms: int, attempts_max: int, retry_ms: int) -> None:
+        self.attempts_max, self.retry_ms = attempts_max, retry_ms
+        self.settled = Settled(rows, keep_ms)
+        self.total = int(rows.get(_TOTAL, "0"))
+        self.accounts = {name.removeprefix(_ACCOUNT): int(value) for name, value in rows.items() if name.startswith(_ACCOUNT)}
+
+    def handle(self, delivery: Delivery, now_ms: int) -> tuple[Operation, ...]:
+        """What has to be done about a delivery, in this order."""
+        settled = self.settled.body_of(delivery.key)
+        if settled == delivery.body:
+            return (Ack(delivery.handle),)
+        if settled is not None:
+            return self.set_aside(delivery, f"the key belongs to another order: {settled}")
+        try:
+            order = read_order(delivery.body)
+        except BadOrderError as error:
+            return self.set_aside(delivery, str(error))
+        if isinstance(order, Opening):
+            return self.finish(delivery, self.open_account(order), now_ms)
+        if order.customer in self.accounts:
+            return self.finish(delivery, self.book(order), now_ms)
+        return self.not_yet(delivery, now_ms)
+
+    def open_account(self, opening: Opening) -> dict[str, str | None]:
+        """The rows that change when an account is opened; none when it is open."""
+        if opening.customer in self.accounts:
+            return {}
+        self.accounts[opening.customer] = 0
+        return {_ACCOUNT + opening.customer: "0"}
+
+    def book(self, order: Order) -> dict[str, str | None]:
+        """An order's effect: the customer's account and the total grow. Returns the rows that change."""
+        self.accounts[order.customer] += order.loaves
+        self.total += order.loaves
+        return {_ACCOUNT + order.customer: str(self.accounts[order.customer]), _TOTAL: str(self.total)}
+
+    def finish(self, delivery: Delivery, rows: Mapping[str, str | None], now_ms: int) -> tuple[Operation, ...]:
+        """The order is settled: its effect (`rows`), that it is settled, and what may be forgotten; then the ack."""
+        noted = self.settled.note(delivery.key, delivery.body, now_ms)
+        return Save({**rows, **self.settled.forget(now_ms), **noted}), Ack(delivery.handle)
+
+    def set_aside(self, delivery: Delivery, reason: str) -> tuple[Operation, ...]:
+        """Nothing will ever come of this message: a row `aside:MESSAGE_ID` says why, and the queue goes on."""
+        return Save({_ASIDE + delivery.message_id: reason}), Ack(delivery.handle)
+
+    def not_yet(self, delivery: Delivery, now_ms: int) -> tuple[Operation, ...]:
+        """The account is not open yet: try again later. With the last attempt it is set aside, and its order is settled."""
+        if delivery.attempt < self.attempts_max:
+            return (GiveBack(delivery.handle, self.retry_ms),)
+        return self.finish(delivery, {_ASIDE + delivery.message_id: "there is no such account"}, now_ms)

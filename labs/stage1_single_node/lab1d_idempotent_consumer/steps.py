@@ -1,0 +1,122 @@
+"""What can befall a consumer of orders: the steps that schedules are made of.
+
+A step is plain data and speaks of the world as it is when its turn comes ("one of the messages that may be delivered"), so that a
+schedule stays one when any of its steps are left out.
+"""
+
+from dataclasses import dataclass
+
+from labs.stage1_single_node.lab1d_idempotent_consumer.world import World
+
+__all__ = ["BAD", "CUSTOMERS", "Bad", "Clash", "Copy", "Crash", "Deliver", "Open", "Send", "Step", "Wait"]
+
+CUSTOMERS = ("anna", "ben", "carl")
+BAD = ("three loaves, please", "anna: 0 loaves", "", "anna: -2 loaves", "open Anna!", "anna: 2 loaves; ben: 2 loaves")
+_WAITING_MAX = 3
+
+
+def body_of(customer: int, loaves: int) -> str:
+    return f"{CUSTOMERS[customer]}: {loaves} {'loaf' if loaves == 1 else 'loaves'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A customer's account is to be opened."""
+
+    customer: int
+
+    def do(self, world: World) -> None:
+        world.send(f"open {CUSTOMERS[self.customer]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A new order."""
+
+    customer: int
+    loaves: int
+
+    def do(self, world: World) -> None:
+        world.send(body_of(self.customer, self.loaves))
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A producer got no answer and sends again: another message, the same order."""
+
+    which: int
+
+    def do(self, world: World) -> None:
+        if world.messages:
+            first = world.messages[self.which % len(world.messages)]
+            world.send(first.body, first.key)
+            world.run.met["sent again"] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A producer gives a key to another order, by mistake."""
+
+    which: int
+    customer: int
+
+    def do(self, world: World) -> None:
+        if world.messages:
+            world.send(body_of(self.customer, 7), world.messages[self.which % len(world.messages)].key)
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A message that nobody can read."""
+
+    which: int
+
+    def do(self, world: World) -> None:
+        world.send(BAD[self.which % len(BAD)])
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """One of the messages that may come. fate: `done`; `ack lost`; `slow`: its plan waits, and its time runs out; `dies`.
+
+    after: of a consumer that dies, how many operations it carried out before.
+    """
+
+    which: int
+    fate: str = "done"
+    after: int = 0
+
+    def do(self, world: World) -> None:
+        there = world.deliverable()
+        if not there:
+            return
+        world.deliver(there[self.which % len(there)])
+        if self.fate == "dies":
+            world.crash(self.after)
+        elif self.fate == "slow" and len(world.waiting) < _WAITING_MAX:
+            world.run.met["slow"] += 1
+        else:
+            world.carry_out(is_ack_lost=self.fate == "ack lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """The consumer dies, after so many of the operations that wait."""
+
+    after: int = 0
+
+    def do(self, world: World) -> None:
+        world.crash(self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Time passes."""
+
+    ms: int
+
+    def do(self, world: World) -> None:
+        world.wait(self.ms)
+
+
+Step = Open | Send | Copy | Clash | Bad | Deliver | Crash | Wait

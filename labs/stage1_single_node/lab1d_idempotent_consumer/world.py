@@ -1,0 +1,278 @@
+"""A broker that delivers at least once, a store that outlives every crash, and the consumer between them.
+
+The broker here is scripted: which message comes next, and how often, is the schedule's affair, as long as a message that was
+acknowledged stays away. The host carries plans out one operation after the other and may die anywhere. After each operation the
+store's rows are held against the ledger.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from labs.grader.seams import Make
+from labs.grader.space_time import SpaceTime
+from labs.grader.suite import PromiseBrokenError, Run
+from labs.stage1_single_node.lab1d_idempotent_consumer.model import Effects, Ledger, Outcome
+from labs.stage1_single_node.lab1d_idempotent_consumer.port import Ack, Delivery, GiveBack, Operation, Save
+from labs.stage1_single_node.lab1d_idempotent_consumer.rules import broken, shown, shown_rows
+
+__all__ = ["ATTEMPTS_MAX", "KEEP_MS", "RETRY_MS", "World"]
+
+KEEP_MS, RETRY_MS, ATTEMPTS_MAX = 60_000, 1_000, 3
+BROKER, CONSUMER, STORE = "the broker", "the consumer", "the store"
+_HANDLING_MS = 10
+_BYTES_EACH, _BYTES_FREE = 320, 400
+"""What may be noted: so many bytes for each order that must be remembered, and so many besides."""
+
+
+@dataclass(slots=True)
+class _Message:
+    message_id: str
+    key: str
+    body: str
+    attempts: int = 0
+    is_done: bool = False
+
+
+class _Work(NamedTuple):
+    """A plan that is not carried out yet. before, after: the ledger; left: of the plan."""
+
+    delivery: Delivery
+    outcome: Outcome
+    left: tuple[Operation, ...]
+    before: Ledger
+    after: Ledger
+
+
+class World:
+    """ledger: what the rows say; ahead: what they will when all plans are carried out. waiting: those."""
+
+    def __init__(self, make: Make, run: Run) -> None:
+        self.make, self.run = make, run
+        self.rows: dict[str, str] = {}
+        self.ledger, self.ahead = Ledger(), Ledger()
+        self.waiting: list[_Work] = []
+        self.messages: list[_Message] = []
+        self.now_ms, self.keys, self.deliveries, self.lives = 1_000, 0, 0, 0
+        self.picture = SpaceTime((BROKER, CONSUMER, STORE), run.story)
+        run.figure = self.picture
+        self.consumer = self._made()
+
+    def _made(self) -> Any:
+        self.lives += 1
+        return self.make(rows=dict(self.rows), keep_ms=KEEP_MS, attempts_max=ATTEMPTS_MAX, retry_ms=RETRY_MS)
+
+    def key(self) -> tuple[Any, ...]:
+        """All that may matter later."""
+        messages = tuple((one.key, one.body, one.attempts, one.is_done) for one in self.messages)
+        plans = tuple((work.delivery.message_id, len(work.left)) for work in self.waiting)
+        settled = tuple(sorted((key, self.now_ms - at_ms) for key, (_, at_ms) in self.ledger.settled.items()))
+        return messages, plans, settled, tuple(sorted(self.rows)), self.ledger.effects()
+
+    # --- producers
+
+    def send(self, body: str, key: str = "") -> None:
+        """A message comes into the queue. key: of an order that is there; else it is a new one."""
+        if not key:
+            self.keys += 1
+        message = _Message(f"m{len(self.messages) + 1}", key or f"k{self.keys}", body)
+        self.messages.append(message)
+
+    # --- the broker
+
+    def deliverable(self) -> list[_Message]:
+        """What may come now: not acknowledged, and no copy of what was settled too long ago."""
+        return [one for one in self.messages if not one.is_done and not self._is_over(one.key)]
+
+    def _is_over(self, key: str) -> bool:
+        settled = self.ahead.settled.get(key)
+        return settled is not None and self.now_ms - settled[1] > KEEP_MS
+
+    def deliver(self, message: _Message) -> None:
+        """The consumer is asked what has to be done; nothing of that is done yet."""
+        message.attempts += 1
+        self.deliveries += 1
+        self.now_ms += _HANDLING_MS
+        delivery = Delivery(message.message_id, message.key, message.body, f"d{self.deliveries}", message.attempts)
+        attempt = f", attempt {message.attempts}" if message.attempts > 1 else ""
+        self.tell(f"{message.message_id} is delivered ({delivery.handle}{attempt}): order {message.key}, {message.body!r}")
+        self.picture.arrow(f"{delivery.handle}: {message.key}", BROKER, CONSUMER)
+        before = self.ahead.copy()
+        outcome = self.ahead.take(delivery, self.now_ms, ATTEMPTS_MAX)
+        self._count(message, outcome)
+        plan = tuple(self.consumer.handle(delivery, self.now_ms))
+        self._judge_plan(delivery, outcome, plan)
+        self.waiting.append(_Work(delivery, outcome, plan, before, self.ahead.copy()))
+
+    def _count(self, message: _Message, outcome: Outcome) -> None:
+        met = self.run.met
+        met["deliveries"] += 1
+        met["copies"] += outcome.word.startswith("a copy")
+        met["booked"] += outcome.word.endswith("booked")
+        met["set aside"] += outcome.rule in (6, 7) or outcome.word.startswith("the last")
+        met["given back"] += outcome.is_back
+        met["again"] += message.attempts > 1
+
+    def _judge_plan(self, delivery: Delivery, outcome: Outcome, plan: tuple[Operation, ...]) -> None:
+        """What can be said before anything of it is carried out."""
+        what = f"{delivery.message_id} ({outcome.word})"
+        ends = [one for one in plan if not isinstance(one, Save)]
+        wanted: Ack | GiveBack = GiveBack(delivery.handle, RETRY_MS) if outcome.is_back else Ack(delivery.handle)
+        if ends != [wanted]:
+            number = 8 if outcome.is_back or any(isinstance(one, GiveBack) for one in ends) else 3
+            found = ", ".join(map(_told, ends)) or "neither an acknowledgement nor a giving back"
+            raise self._bad(number, expected=f"{what}: the plan has one end, to {_told(wanted)}", found=f"it has: {found}")
+
+    # --- the host
+
+    def carry_out(self, count: int | None = None, *, is_ack_lost: bool = False) -> None:
+        """Operations of the plans that wait, in order. count: so many of them, None for all. is_ack_lost: of the last plan."""
+        while self.waiting and (count is None or count > 0):
+            work = self.waiting[0]
+            if work.left:
+                self._do(work, work.left[0], is_lost=is_ack_lost and len(self.waiting) == 1)
+                self.waiting[0] = work = work._replace(left=work.left[1:])
+                count = None if count is None else count - 1
+            if not work.left:
+                self._judge_end(work)
+                self.waiting.pop(0)
+
+    @property
+    def operations(self) -> int:
+        """How many of them wait."""
+        return sum(len(work.left) for work in self.waiting)
+
+    def _do(self, work: _Work, operation: Operation, *, is_lost: bool) -> None:
+        delivery = work.delivery
+        match operation:
+            case Save():
+                self._save(work, operation)
+            case Ack():
+                self.tell(f"{delivery.message_id} is acknowledged ({delivery.handle})" + ("; that is lost" if is_lost else ""))
+                self.picture.arrow(f"ack {delivery.handle}", CONSUMER, BROKER, is_lost=is_lost)
+                self._judge_ack(work)
+                self._message(delivery.message_id).is_done |= not is_lost
+                self.run.met["acks lost"] += is_lost
+            case GiveBack():
+                self.tell(f"{delivery.message_id} is given back, for {operation.after_ms} ms")
+                self.picture.arrow(f"back {delivery.handle}", CONSUMER, BROKER)
+                self.now_ms += RETRY_MS
+
+    def _message(self, message_id: str) -> _Message:
+        return next(one for one in self.messages if one.message_id == message_id)
+
+    def _save(self, work: _Work, save: Save) -> None:
+        self.tell(f"saved: {shown_rows(save.rows)}")
+        self.picture.arrow("save", CONSUMER, STORE)
+        for name, value in save.rows.items():
+            if value is None:
+                self.rows.pop(name, None)
+            else:
+                self.rows[name] = value
+        found = self._found(work)
+        if found == work.after.effects():
+            self.ledger = work.after.copy()
+            self._judge_size()
+        elif found != work.before.effects():
+            raise self._wrong_rows(work, found)
+
+    def _found(self, work: _Work) -> Effects:
+        found = Ledger.found_in(self.rows)
+        if isinstance(found, str):
+            raise self._bad(work.outcome.rule, expected="the store's rows can be read as the README says", found=found)
+        return found
+
+    def _judge_ack(self, work: _Work) -> None:
+        found = self._found(work)
+        if found != work.after.effects():
+            what = f"{work.delivery.message_id} ({work.outcome.word})"
+            expected = f"{what} leaves its effect before it is acknowledged: {shown(work.after.effects())}"
+            raise self._bad(
+                3 if found == work.before.effects() else work.outcome.rule, expected=expected,
+                found=f"the rows say: {shown(found)}. Should the consumer die now, nobody delivers it again",
+            )  # fmt: skip
+
+    def _judge_end(self, work: _Work) -> None:
+        found = self._found(work)
+        if found != work.after.effects():
+            raise self._wrong_rows(work, found)
+        self.ledger = work.after.copy()
+
+    def _wrong_rows(self, work: _Work, found: Effects) -> PromiseBrokenError:
+        is_between = bool(work.left) and any(isinstance(one, Save) for one in work.left[1:])
+        number = 2 if is_between else self._rule_of(work)
+        delivery = work.delivery
+        expected = f"behind {delivery.message_id} ({work.outcome.word}) the rows say: {shown(work.after.effects())}"
+        if is_between:
+            expected += f", or as before it: {shown(work.before.effects())}"
+        return self._bad(number, expected=expected, found=f"they say: {shown(found)}")
+
+    def _rule_of(self, work: _Work) -> int:
+        """Of a wrong end."""
+        if work.outcome.word.startswith("a copy"):
+            first = next(one for one in self.messages if one.key == work.delivery.key)
+            return 5 if first.message_id != work.delivery.message_id else 4 if self.lives > 1 else 1
+        if work.outcome.rule == 1 and self.lives > 1:
+            return 4
+        return work.outcome.rule
+
+    def _judge_size(self) -> None:
+        """What is noted, beside what people see."""
+        own = {
+            name: value for name, value in self.rows.items() if name != "total" and name.split(":")[0] not in ("account", "aside")
+        }
+        size = sum(len(name.encode()) + len(value.encode()) for name, value in own.items())
+        young = sum(self.now_ms - at_ms <= 2 * KEEP_MS for _, at_ms in self.ledger.settled.values())
+        limit = _BYTES_EACH * young + _BYTES_FREE
+        if size > limit:
+            raise self._bad(
+                9, expected=f"{young} orders were settled in the last {2 * KEEP_MS} ms: at most {limit} bytes are noted of them",
+                found=f"{len(own)} rows with {size} bytes are",
+            )  # fmt: skip
+        self.run.met["forgotten"] += len(self.ledger.settled) > young
+
+    def crash(self, after: int = 0) -> None:
+        """The consumer dies after so many operations, and begins anew with the rows that are there."""
+        self.carry_out(min(after, self.operations))
+        self.run.met["crashes in between"] += bool(self.waiting)
+        self.tell("the consumer dies; another one begins, with what the store holds")
+        self.picture.mark(CONSUMER, "dies", is_end=True)
+        self.waiting, self.ahead = [], self.ledger.copy()
+        self.consumer = self._made()
+        self.run.met["crashes"] += 1
+
+    def wait(self, ms: int) -> None:
+        """Time passes."""
+        self.now_ms += ms
+        self.tell(f"{ms} ms pass")
+
+    def drain(self) -> None:
+        """To the end: what is not done is delivered, in the end all of it is acknowledged."""
+        self.carry_out()
+        for _ in range(ATTEMPTS_MAX * len(self.messages) + 1):
+            left = self.deliverable()
+            if not left:
+                self.run.met["drained"] += 1
+                return
+            self.deliver(left[0])
+            self.carry_out()
+        left_ids = ", ".join(one.message_id for one in self.deliverable())
+        raise self._bad(3, expected="in the end everything is acknowledged", found=f"{left_ids} is not")
+
+    # --- telling
+
+    def tell(self, line: str) -> None:
+        """The next line of the story, with the time."""
+        self.run.tell(f"{self.now_ms} ms: {line}")
+
+    def _bad(self, number: int, *, expected: str, found: str) -> PromiseBrokenError:
+        self.picture.wrong = len(self.run.story)
+        return broken(number, expected=expected, found=found)
+
+
+def _told(operation: Operation) -> str:
+    match operation:
+        case Ack():
+            return f"acknowledge {operation.handle}"
+        case GiveBack():
+            return f"give {operation.handle} back for {operation.after_ms} ms"
+    return "save"
