@@ -190,15 +190,11 @@ def _prediction(run: Run) -> None:
     for name, wanted in riddle_facts().items():
         if name == "left":
             if _answer(table, name, int, -1) != wanted:
-                raise _wrong(
-                    "`left` says how many of the four tickets are on the roll at the end", "it is another number", _RIDDLE_SECTION
-                )
+                raise _wrong("`left` says how many of the four tickets are on the roll at the end", "it is another number")
             continue
         if _numbers(table, name) != wanted:
             hint = "a ticket counts when its answer arrived; go through the nine steps with a pencil"
-            raise _wrong(
-                f"`{name}` lists the tickets that {name} holds at the end ({hint})", "it is another list", _RIDDLE_SECTION
-            )
+            raise _wrong(f"`{name}` lists the tickets that {name} holds at the end ({hint})", "it is another list")
 
 
 def _check(number: str, name: str, points: int, judge: Callable[[Run], None]) -> Check:
