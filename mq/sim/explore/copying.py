@@ -112,10 +112,13 @@ def _clone(value: Any, memo: _Memo) -> Any:
     kind = type(value)
     if kind in ATOMS:
         return value
-    mark = id(value)
-    if mark in memo:
-        return memo[mark]
-    copier = _COPIERS.get(facts_of(kind).sort)
+    found = memo.get(id(value))
+    if found is not None:
+        return found
+    try:
+        copier = _copier_of[kind]
+    except KeyError:
+        copier = _copier_of[kind] = _COPIERS.get(facts_of(kind).sort)
     return value if copier is None else copier(value, memo)
 
 
@@ -185,3 +188,4 @@ _COPIERS: dict[Sort, Callable[[Any, _Memo], Any]] = {
     Sort.FOREIGN: deepcopy,
 }
 """What is not here is shared."""
+_copier_of: dict[type, Callable[[Any, _Memo], Any] | None] = {}

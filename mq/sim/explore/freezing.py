@@ -72,6 +72,8 @@ class _Freezer:
             return (type(value), value if self._same.issuperset(map(type, value)) else self._freeze_items(value))
         if sort is Sort.TUPLE:
             return self._freeze_items(value)
+        if (sort is Sort.LIST or sort is Sort.DEQUE) and self._same.issuperset(map(type, value)):
+            return (type(value), tuple(value))  # the most common of all: nothing in it to look into
         if sort is Sort.ATOM:
             found: Hashable = value
             return found
@@ -93,9 +95,7 @@ class _Freezer:
         return tuple([item if type(item) in same else freeze(item) for item in items])
 
     def _freeze_open(self, value: Any, facts: ClassFacts) -> Hashable:
-        kind, sort, freeze = type(value), facts.sort, self.freeze
-        if sort is Sort.LIST or sort is Sort.DEQUE:
-            return (kind, self._freeze_items(value))
+        kind, freeze = type(value), self.freeze
         if isinstance(value, dict):
             return (kind, frozenset([(freeze(key), freeze(item)) for key, item in value.items()]))
         if isinstance(value, list | deque):
