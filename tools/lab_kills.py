@@ -23,12 +23,12 @@ from labs.grader.box import ROOT
 from labs.grader.explaining import explain
 from labs.grader.grading import in_a_process
 from labs.grader.lab import Lab, find_lab
+from labs.grader.loading import organ_in
 from labs.grader.running import Runner
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import skeleton_of
 from labs.grader.submission import Submission, read_submission
 from labs.grader.suite import Run
-from mq.parts import load_parts
 
 __all__ = ["Hole", "Kill", "hole_of", "kills_of", "main"]
 
@@ -142,7 +142,7 @@ def night(lab: Lab, count: int, file: Path) -> int:
     state = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     failed = 0
     for solution in sorted((lab.folder / "right").glob("*.py")):
-        make = load_parts(str(solution)).organ(lab.seam.name)
+        make = organ_in(solution, lab.organ_file, lab.seam.name)
         done, found = state.get(solution.stem, [0, []])
         begun = time.perf_counter()
         while done < count:
