@@ -56,12 +56,12 @@ class World:
         self.copies: list[_Copy] = []
         self.given: list[Given] = []
         self.messages = 0
-        self.is_restarted = False
+        self.restarts = 0
 
     def key(self) -> tuple[Any, ...]:
         """All that may matter later: two ways to the same state need not both be gone on from."""
         copies = tuple((copy.caller, copy.number) for copy in self.copies)
-        return tuple(self.book.given.items()), tuple(self.numbers.items()), tuple(self.is_waiting.items()), copies
+        return tuple(self.book.given.items()), tuple(self.numbers.items()), tuple(self.is_waiting.items()), copies, self.restarts
 
     # --- what can happen
 
@@ -98,7 +98,7 @@ class World:
         self.picture.mark(MACHINE, "restart", is_end=True)
         plain = self.saved if self.saved is not None else self._plain(self.machine.to_plain())
         self.machine = made_by(self.make, "from_plain", plain)
-        self.is_restarted = True
+        self.restarts += 1
         self.run.met["restarts"] += 1
         self._check(5, self.machine.left(), "behind the restart")
 
@@ -143,7 +143,7 @@ class World:
         if of_rule == 3:
             newest = self.book.newest(caller)
             return broken(3, expected=f"{what} is old ({caller} is at {newest}) and gets nothing", found=f"it got {shown(found)}")
-        if of_rule == 1 and self.is_restarted:
+        if of_rule == 1 and self.restarts:
             of_rule = 5
         sold = f"{self.book.sold} of {self.book.tickets} tickets are gone"
         return broken(of_rule, expected=f"{what} is new, {sold}: it gets {shown(wanted)}", found=f"it got {shown(found)}")
