@@ -66,7 +66,7 @@ class World:
         messages = tuple((one.key, one.body, one.attempts, one.is_done) for one in self.messages)
         plans = tuple((work.delivery.message_id, len(work.left)) for work in self.waiting)
         settled = tuple(sorted((key, self.now_ms - at_ms) for key, (_, at_ms) in self.ledger.settled.items()))
-        return messages, plans, settled, tuple(sorted(self.rows)), self.ledger.effects()
+        return messages, plans, settled, tuple(sorted(self.rows)), self.ledger.effects(), self.lives
 
     # --- producers
 
