@@ -1,0 +1,13 @@
+"""What was done is known by the message id: an order that its producer sent again is booked again."""
+
+from labs.stage1_single_node.lab1d_idempotent_consumer.port import Delivery, Operation
+from labs.stage1_single_node.lab1d_idempotent_consumer.solution.consumer import OrderConsumer as Reference
+
+__all__ = ["OrderConsumer"]
+
+
+class OrderConsumer(Reference):
+    """See above."""
+
+    def handle(self, delivery: Delivery, now_ms: int) -> tuple[Operation, ...]:
+        return super().handle(delivery._replace(key=delivery.message_id), now_ms)
