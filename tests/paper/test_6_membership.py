@@ -306,6 +306,23 @@ def test_6_a_leader_that_is_removed_does_not_count_itself(group: Callable[..., H
     assert nodes.node(1).commit_index == index
 
 
+@pytest.mark.parametrize("learners", [[], [1]], ids=["it is removed", "it becomes a learner"])
+def test_6_a_leader_that_loses_its_vote_counts_for_no_majority_of_the_new_voters(
+    group: Callable[..., HandGroup], learners: list[int]
+) -> None:
+    """Of two new voters both are needed, for the joint configuration and for the one behind it."""
+    nodes = led(group)
+    nodes.change(1, [2, 3], learners)
+    for index in (2, 3):
+        assert nodes.members[1].log.last_index == index
+        nodes.deliver("1>2", which="all")
+        nodes.deliver("2>1", which="all")
+        assert (nodes.members[2].log.last_index, nodes.node(1).commit_index) == (index, index - 1)
+        nodes.deliver("1>3", which="all")
+        nodes.deliver("3>1", which="all")
+        assert nodes.node(1).commit_index == index
+
+
 def test_6_those_who_are_removed_cannot_end_a_reign_that_is_well(lone: Callable[..., Lone]) -> None:
     """The third problem: a request for votes is ignored within an election time-out of the leader's last word."""
     node = lone(has_check_quorum=True)

@@ -97,6 +97,46 @@ def test_7_another_leaders_snapshot_does_not_mix_with_one_that_is_being_saved(fo
     assert follower.saved(other).install == other.snapshot
 
 
+@pytest.mark.parametrize(
+    ("index", "term", "leader", "reign"),
+    [(10, 2, 3, 6), (12, 5, 3, 6), (8, 2, 3, 6), (12, 2, 2, 5)],
+    ids=["the same entry", "another leader's newer one", "another leader's older one", "a newer one of this leader"],
+)
+def test_7_chunks_of_two_snapshots_are_never_put_together(
+    follower: Follower, index: int, term: int, leader: int, reign: int
+) -> None:
+    """Not even of the same entry: two leaders may have written the same state in other bytes. It begins anew."""
+    first, second = (
+        chunk(index, term, at, data, is_last=at > 0, leader=leader, reign=reign) for at, data in ((0, b"yy"), (2, b"zz"))
+    )
+    follower.hear(FIRST_HALF)
+    [reply] = follower.hear(second)
+    assert (reply.to, reply.last, reply.received_bytes, reply.is_installed) == (leader, entry_id(index, term), 0, False)
+    follower.hear(first)
+    follower.hear(second)
+    assert follower.chunks == [(10, 0, b"aa"), (index, 0, b"yy"), (index, 2, b"zz")]
+    assert follower.saved(second).install == second.snapshot
+
+
+def test_7_every_chunk_that_counts_as_received_went_to_the_disk(follower: Follower) -> None:
+    data = b"aabbccd"
+    for at in range(0, 7, 2):
+        part = chunk(10, 2, at, data[at : at + 2], is_last=at == 6)
+        assert [reply.received_bytes for reply in follower.hear(part)] == ([] if part.is_last else [at + 2])
+        assert b"".join(saved for _, _, saved in follower.chunks) == data[: at + 2]
+
+
+def test_7_a_snapshot_is_acknowledged_only_when_the_log_behind_it_is_on_disk_too(follower: Follower) -> None:
+    """And with it the term in which that is said."""
+    follower.hear(NEWER)
+    output = follower.node.snapshot_received(NEWER.snapshot)
+    assert of_kind(output.send, SnapshotReply) == []
+    assert [waiting.is_reset for waiting in follower.log.waiting] == [True]
+    assert {sequence for sequence, _ in output.send_after} <= {follower.log.waiting[-1].sequence}
+    [reply] = follower.carry_out(output)
+    assert (reply.to, reply.last, reply.is_installed) == (2, entry_id(10, 2), True)
+
+
 def test_7_what_a_disk_had_no_room_for_is_asked_for_from_its_start(follower: Follower) -> None:
     """Also when it was the last chunk: it was never told that all is here."""
     for failed in ([FIRST_HALF], [FIRST_HALF, SECOND_HALF]):

@@ -127,6 +127,39 @@ def test_8_a_round_that_was_under_way_confirms_no_read_that_came_later(lone: Cal
     assert answered(node) == [2]
 
 
+def test_8_what_was_confirmed_in_an_earlier_reign_does_not_count_in_this_one(lone: Callable[..., Lone]) -> None:
+    node = led(lone)
+    for _ in range(3):
+        node.group.read(1)
+        [asked] = set(rounds(node))
+        node.hear(node.matched_by(2, 1, round=asked), node.matched_by(3, 1, round=asked))
+    assert answered(node) == [1, 2, 3]
+    node.hear(node.append_of(2, entry_id(1, 1), leader=3))
+    node.lead()
+    node.hear(node.matched_by(2, 2), node.matched_by(3, 2))
+    assert node.node.commit_index == 2
+    node.group.read(1)
+    [asked] = set(rounds(node))
+    assert answered(node) == []
+    node.hear(node.matched_by(2, 2, round=asked))
+    assert answered(node) == [4]
+
+
+def test_8_a_late_confirmation_of_an_earlier_reign_does_not_count(lone: Callable[..., Lone]) -> None:
+    """Its number may well be higher: after a restart rounds may be counted from the start again."""
+    node = led(lone)
+    node.restart()
+    node.lead()
+    node.hear(node.matched_by(2, 2), node.matched_by(3, 2))
+    assert node.node.commit_index == 2
+    node.group.read(1)
+    [asked] = set(rounds(node))
+    node.hear(*(node.matched_by(voter, 1, term=1, round=asked + 9) for voter in (2, 3)))
+    assert answered(node) == []
+    node.hear(node.matched_by(3, 2, round=asked))
+    assert answered(node) == [1]
+
+
 def test_8_a_new_leader_waits_until_it_has_committed_in_its_own_term(lone: Callable[..., Lone]) -> None:
     """It has all that is committed, and does not know how much that is."""
     node = lone(terms=[1, 1])

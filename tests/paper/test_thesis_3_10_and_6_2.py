@@ -91,6 +91,25 @@ def test_thesis_3_10_when_nothing_comes_of_it_the_leader_goes_on(group: Callable
     assert nodes.members[1].commands == [b"a"]
 
 
+def test_thesis_3_10_a_hand_over_ends_with_the_reign(lone: Callable[..., Lone]) -> None:
+    """Whoever asks names the leader of now, and a later reign of the same node begins like any other."""
+    node = lone()
+    node.lead()
+    node.hear(node.matched_by(2, 1), node.matched_by(3, 1))
+    node.group.transfer(1, 2)
+    assert node.node.view().is_transferring
+    node.hear(node.append_of(9, entry_id(1, 1), leader=3))
+    with pytest.raises(NotLeaderError) as refused:
+        node.node.propose([b"a"])
+    assert refused.value.leader == 3
+    node.lead()
+    assert not node.node.view().is_transferring
+    node.hear(node.matched_by(2, 2))
+    node.group.propose(1, b"a")
+    node.group.change(1, [1, 2, 3], [4])
+    assert node.terms == [1, 10, 10, 10]
+
+
 def test_thesis_3_10_only_to_another_voter(group: Callable[..., HandGroup]) -> None:
     nodes = led(group)
     nodes.change(1, [1, 2, 3], [4])
@@ -128,6 +147,29 @@ def test_thesis_6_2_with_a_quorum_it_goes_on(lone: Callable[..., Lone]) -> None:
         node.tick(5)
         node.hear(node.matched_by(2, 1), node.matched_by(5, 1))
     assert node.role is Role.LEADER
+
+
+@pytest.mark.parametrize(
+    ("heard", "leads"),
+    [((4, 5), False), ((2,), False), ((3,), False), ((2, 4), False), ((3, 4), True), ((2, 4, 5), True)],
+    ids=str,
+)
+def test_thesis_6_2_while_members_change_it_must_hear_of_both_majorities(
+    lone: Callable[..., Lone], heard: tuple[int, ...], leads: bool
+) -> None:
+    """From 1 2 3 to 3 4 5: what it cannot decide any more it must not pretend to lead. Paper: Raft, section 6."""
+    node = lone(has_check_quorum=True)
+    node.lead()
+    node.hear(node.matched_by(2, 1))
+    node.group.change(1, [1, 2, 3], [4, 5])
+    node.hear(*(node.matched_by(member, 2) for member in (2, 3, 4, 5)))
+    node.group.change(1, [3, 4, 5])
+    assert node.node.configuration.is_joint
+    for _ in range(20):
+        if node.role is Role.LEADER:
+            node.tick()
+            node.hear(*(node.matched_by(member, 2) for member in heard))
+    assert (node.role is Role.LEADER) is leads
 
 
 def test_thesis_6_2_to_have_heard_once_is_not_enough(lone: Callable[..., Lone]) -> None:

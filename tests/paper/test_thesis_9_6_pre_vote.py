@@ -121,6 +121,19 @@ def test_thesis_9_6_a_no_that_comes_after_a_yes_takes_nothing_back(lone: Callabl
     assert node.role is Role.CANDIDATE
 
 
+def test_thesis_9_6_a_yes_to_a_question_about_an_earlier_term_does_not_count(lone: Callable[..., Lone]) -> None:
+    """Whoever gave it may have voted since, or follow a leader that is well."""
+    node = lone(has_pre_vote=True)
+    node.campaign()
+    node.hear(node.append_of(3))
+    asked = of_kind(node.campaign(), VoteRequest)
+    assert {request.term for request in asked} == {4}
+    node.hear(*(VoteReply(voter, 1, Term(1), is_granted=True, is_pre_vote=True) for voter in (2, 3)))
+    assert (node.role, node.node.term) == (Role.PRE_CANDIDATE, 3)
+    node.hear(VoteReply(2, 1, Term(4), is_granted=True, is_pre_vote=True))
+    assert (node.role, node.node.term) == (Role.CANDIDATE, 4)
+
+
 def test_thesis_9_6_a_question_that_hears_a_leader_gives_up(lone: Callable[..., Lone]) -> None:
     node = lone(has_pre_vote=True, term=1)
     node.campaign()

@@ -45,6 +45,15 @@ def test_what_was_read_for_another_place_or_an_earlier_reign_is_not_sent() -> No
     assert of_kind(node.node.fetched(wanted, entries).send, AppendRequest) == []
 
 
+def test_what_was_read_is_not_sent_when_the_follower_is_further_meanwhile() -> None:
+    """An answer that was late: the next entries stand behind the one it spoke of, and those that were read do not."""
+    node, wanted = fetching()
+    entries = node.member.log.entries(wanted.first, wanted.last)
+    assert node.node.step(node.matched_by(2, 4)).fetch == (), "the read that is under way is waited for"
+    sent = of_kind(node.node.fetched(wanted, entries).send, AppendRequest)
+    assert [(request.previous, [entry.index for entry in request.entries]) for request in sent] == [(entry_id(4, 1), [5])]
+
+
 def test_only_the_newest_of_several_reads_for_a_follower_goes_on() -> None:
     """Each answer that rejects what was to be sent begins a read in place of the one before, and not one more chain of them."""
     node = Lone(RaftNode, 3, [1] * 40, {"recent_bytes_max": 1, "entries_max": 1, "in_flight_max": 1})
