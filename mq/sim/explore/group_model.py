@@ -194,17 +194,21 @@ class GroupModel:
 
     def resolve(self, state: GroupState, step: GroupStep) -> GroupStep | None:
         """A message that is not under way is replaced by the newest of the same kind from and to the same nodes."""
+        kind, number = step & 7, step >> 3
+        if kind == _DELIVER and number in state.messages and not state.wrong:
+            return step  # by far the most common, and the list of all steps is long
         steps = self.steps(state)
         if step in steps:
             return step
-        if step & 7 > _REPEAT:
+        if kind > _REPEAT:
             return None
-        wanted = self.local.messages[step >> 3]
+        wanted = self.local.messages[number]
         alike = [
             other for other in state.messages
-            if (type(found := self.local.messages[other]), found.sender, found.to) == (type(wanted), wanted.sender, wanted.to)
+            if other << 3 | kind in steps
+            and (type(found := self.local.messages[other]), found.sender, found.to) == (type(wanted), wanted.sender, wanted.to)
         ]  # fmt: skip
-        return max(alike, key=self._age) << 3 | step & 7 if alike else None
+        return max(alike, key=self._age) << 3 | kind if alike else None
 
     def renamed(self, steps: Sequence[GroupStep]) -> Iterator[tuple[GroupStep, ...]]:
         """The same kinds of steps and messages with other names for the nodes; what is in the messages stays as it is."""

@@ -24,12 +24,22 @@ _DETOUR = 20
 
 
 def replay(
-    model: Model[State, Step], steps: Sequence[Step], has_failed: Callable[[State], bool], *, start: State | None = None
+    model: Model[State, Step],
+    steps: Sequence[Step],
+    has_failed: Callable[[State], bool],
+    *,
+    start: State | None = None,
+    most: int | None = None,
 ) -> tuple[Step, ...] | None:
-    """The steps that really happen when these are tried in order, up to the failure; None when there is none."""
+    """The steps that really happen when these are tried in order, up to the failure.
+
+    None when there is none, or none after `most` steps that happened.
+    """
     state = model.first() if start is None else start
     done: list[Step] = []
     for wanted in steps:
+        if len(done) == most:
+            return None
         step = model.resolve(state, wanted)
         after = None if step is None else model.after(state, step)
         if step is None or after is None:
@@ -74,15 +84,27 @@ class _Shrinker(Generic[State, Step]):
         limits: tuple[int, int],
         watch: Stopwatch,
     ) -> None:
-        self.model, self.best, self.has_failed, self.rng = model, best, has_failed, rng
+        self.model, self.has_failed, self.rng = model, has_failed, rng
         self.tries_left, self.patience = limits
         self.watch = watch
+        self._take(best)
+
+    def _take(self, steps: tuple[Step, ...]) -> None:
+        self.best, state = steps, self.model.first()
+        self.states: list[State] = []
+        for step in steps:
+            self.states.append(state)
+            after = self.model.after(state, step)
+            assert after is not None, "each of these steps happened when they were tried"
+            state = after
 
     def shrink(self) -> tuple[Step, ...]:
         self._remove_all()
         while not self._is_spent() and (self._remove_detours() or self._remove_stretches() or self._change_at_random()):
             self._remove_all()
         self._settle()
+        while not self._is_spent() and self._remove_singles():
+            self._settle()
         return self.best
 
     def _is_spent(self) -> bool:
@@ -114,17 +136,20 @@ class _Shrinker(Generic[State, Step]):
                     return
                 moved = (*rest[:earlier], step, *rest[earlier:])
                 if replay(self.model, moved, self.has_failed) == moved:
-                    self.best = moved
+                    self._take(moved)
                     break
 
     def _try(self, steps: Sequence[Step], *, longest: int) -> bool:
         self.tries_left -= 1
         if self.watch.is_over():
             return False
-        found = replay(self.model, steps, self.has_failed)
-        if found is None or len(found) > longest:
+        same, same_max = 0, min(len(steps), len(self.best) - 1)
+        while same < same_max and steps[same] == self.best[same]:
+            same += 1
+        found = replay(self.model, steps[same:], self.has_failed, start=self.states[same], most=longest - same)
+        if found is None:
             return False
-        self.best = found
+        self._take(self.best[:same] + found)
         return True
 
     # --- leaving out
@@ -197,17 +222,8 @@ class _Shrinker(Generic[State, Step]):
         removed = 1 + randrange(min(3, len(stretch)))
         for _ in range(removed):
             del stretch[randrange(len(stretch))]
-        state = self._state_at(at)
-        new = self._some_steps(state, stretch, randrange(removed + 1))
+        new = self._some_steps(self.states[at], stretch, randrange(removed + 1))
         self._try((*best[:at], *new, *best[at + width :]), longest=len(best))
-
-    def _state_at(self, at: int) -> State:
-        state = self.model.first()
-        for step in self.best[:at]:
-            after = self.model.after(state, step)
-            if after is not None:
-                state = after
-        return state
 
     def _some_steps(self, state: State, kept: list[Step], more: int) -> list[Step]:
         """The kept steps in their order with so many others between them, each of which can happen there."""
