@@ -33,7 +33,7 @@ _CUSTOMERS = ("anna", "ben", "carl")
 
 
 class Store:
-    """Rows of text in a file. What is saved is there when `save` returns, all of it; if it does not return, perhaps nothing is."""
+    """Rows of text in a file. When `save` returns all of it is there; when it does not return, all of it or nothing."""
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -54,5 +54,5 @@ SENTENCES = (
     _sentence("1.13", 8, 3, "with the last attempt it is set aside and its order is settled",
               _ORDER, _COME, _COME, _LOST, Open(0), Deliver(1), Copy(0), _COME, _COME),
     _sentence("1.14", 9, 3, "what was settled long ago is noted no more",
-              *_ANNA, *(step for _ in range(12) for step in (Send(0, 1), _COME, Wait(KEEP_MS)))),
+              *_ANNA, *(step for _ in range(30) for step in (Send(0, 1), _COME, Wait(KEEP_MS)))),
 )  # fmt: skip

@@ -20,7 +20,7 @@ __all__ = ["ATTEMPTS_MAX", "KEEP_MS", "RETRY_MS", "World"]
 KEEP_MS, RETRY_MS, ATTEMPTS_MAX = 60_000, 1_000, 3
 BROKER, CONSUMER, STORE = "the broker", "the consumer", "the store"
 _HANDLING_MS = 10
-_BYTES_EACH, _BYTES_FREE = 320, 400
+_BYTES_EACH, _BYTES_FREE = 120, 200
 """What may be noted: so many bytes for each order that must be remembered, and so many besides."""
 
 
@@ -34,17 +34,26 @@ class _Message:
 
 
 class _Work(NamedTuple):
-    """A plan that is not carried out yet. before, after: the ledger; left: of the plan."""
+    """A plan that is not carried out yet. before, after: the ledger; left: of the plan, which has so many operations."""
 
     delivery: Delivery
     outcome: Outcome
     left: tuple[Operation, ...]
     before: Ledger
     after: Ledger
+    operations: int
+
+    @property
+    def is_cut(self) -> bool:
+        """It was begun, and something is still to be saved."""
+        return len(self.left) < self.operations and any(isinstance(one, Save) for one in self.left)
 
 
 class World:
-    """ledger: what the rows say; ahead: what they will when all plans are carried out. waiting: those."""
+    """ledger: what the rows say; ahead: what they will when all plans are carried out. waiting: those.
+
+    cut: keys of orders whose consumer died between two saves.
+    """
 
     def __init__(self, make: Make, run: Run) -> None:
         self.make, self.run = make, run
@@ -52,6 +61,7 @@ class World:
         self.ledger, self.ahead = Ledger(), Ledger()
         self.waiting: list[_Work] = []
         self.messages: list[_Message] = []
+        self.cut: set[str] = set()
         self.now_ms, self.keys, self.deliveries, self.lives = 1_000, 0, 0, 0
         self.picture = SpaceTime((BROKER, CONSUMER, STORE), run.story)
         run.figure = self.picture
@@ -101,7 +111,7 @@ class World:
         self._count(message, outcome)
         plan = tuple(self.consumer.handle(delivery, self.now_ms))
         self._judge_plan(delivery, outcome, plan)
-        self.waiting.append(_Work(delivery, outcome, plan, before, self.ahead.copy()))
+        self.waiting.append(_Work(delivery, outcome, plan, before, self.ahead.copy(), len(plan)))
 
     def _count(self, message: _Message, outcome: Outcome) -> None:
         met = self.run.met
@@ -184,11 +194,13 @@ class World:
     def _judge_ack(self, work: _Work) -> None:
         found = self._found(work)
         if found != work.after.effects():
+            is_too_soon = any(isinstance(one, Save) for one in work.left[1:])
+            so = ". Should the consumer die now, nobody delivers it again" if is_too_soon else ", and nobody delivers it again"
             what = f"{work.delivery.message_id} ({work.outcome.word})"
-            expected = f"{what} leaves its effect before it is acknowledged: {shown(work.after.effects())}"
             raise self._bad(
-                3 if found == work.before.effects() else work.outcome.rule, expected=expected,
-                found=f"the rows say: {shown(found)}. Should the consumer die now, nobody delivers it again",
+                3 if is_too_soon else self._rule_of(work),
+                expected=f"{what} leaves its effect before it is acknowledged: {shown(work.after.effects())}",
+                found=f"the rows say: {shown(found)}{so}",
             )  # fmt: skip
 
     def _judge_end(self, work: _Work) -> None:
@@ -208,6 +220,8 @@ class World:
 
     def _rule_of(self, work: _Work) -> int:
         """Of a wrong end."""
+        if work.delivery.key in self.cut:
+            return 2
         if work.outcome.word.startswith("a copy"):
             first = next(one for one in self.messages if one.key == work.delivery.key)
             return 5 if first.message_id != work.delivery.message_id else 4 if self.lives > 1 else 1
@@ -234,6 +248,8 @@ class World:
         """The consumer dies after so many operations, and begins anew with the rows that are there."""
         self.carry_out(min(after, self.operations))
         self.run.met["crashes in between"] += bool(self.waiting)
+        if self.waiting and self.waiting[0].is_cut:
+            self.cut.add(self.waiting[0].delivery.key)
         self.tell("the consumer dies; another one begins, with what the store holds")
         self.picture.mark(CONSUMER, "dies", is_end=True)
         self.waiting, self.ahead = [], self.ledger.copy()

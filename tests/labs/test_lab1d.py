@@ -1,0 +1,192 @@
+"""Lab 1d: wrong consumers die, right ones live, each blank is missed, and a failure says what to do. In this process."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labs.grader.grading import in_a_process
+from labs.grader.lab import Blank, find_lab
+from labs.grader.loading import organ_in
+from labs.grader.page import page_of
+from labs.grader.report import failure_lines
+from labs.grader.result import Failure, Grade, Outcome
+from labs.grader.running import Runner, files_for
+from labs.grader.seams import Make
+from labs.grader.seeds import Seeds
+from labs.grader.skeleton import skeleton_of, solution_of, write_all, written_up_to
+from labs.grader.submission import Submission
+from labs.grader.suite import Check, PromiseBrokenError, Run
+from labs.stage1_single_node.lab1d_idempotent_consumer.search import STAGES, Stage, play_stage
+from labs.stage1_single_node.lab1d_idempotent_consumer.solution.consumer import OrderConsumer
+from tests.labs.helpers import failures, label, zoo
+
+LAB1D = find_lab("lab1d")
+SEEDS = Seeds(b"zoo", "zoo")
+WRONG, RIGHT = zoo("wrong", LAB1D), zoo("right", LAB1D)
+ONLY_A_SENTENCE: list[str] = []
+"""Wrong ones that neither schedules nor searches find."""
+
+
+def rings(*wanted: int) -> list[Check]:
+    return [check for check in LAB1D.suite.checks if check.ring in wanted]
+
+
+def class_of(where: Path) -> Make:
+    return organ_in(where, LAB1D.organ_file, LAB1D.seam.name)  # type: ignore[no-any-return]
+
+
+def wrong(name: str) -> Make:
+    return class_of(LAB1D.folder / "wrong" / f"{name}.py")
+
+
+def class_in(folder: Path, files: dict[str, str]) -> Make:
+    write_all(folder, files)
+    return class_of(folder)
+
+
+def failed(make: Make, seeds: Seeds, *wanted: int) -> Iterator[tuple[str, int, Failure]]:
+    return failures(make, iter(rings(*wanted)), seeds)
+
+
+# ---------------------------------------------------------------- the zoo
+
+
+def test_the_zoo_is_there_and_each_says_what_it_is() -> None:
+    assert len(WRONG) >= 30
+    assert len(RIGHT) >= 3
+    for file in (*WRONG, *RIGHT):
+        assert file.read_text(encoding="utf-8").startswith('"""'), file.name
+
+
+@pytest.mark.parametrize("file", WRONG, ids=label)
+def test_a_wrong_consumer_dies(file: Path) -> None:
+    found = [next(failed(class_of(file), SEEDS, ring), None) for ring in (1, 2, 3)]
+    print([one and (one[0], one[1], one[2].sentence) for one in found])
+    assert found[1] is not None or found[2] is not None or file.stem in ONLY_A_SENTENCE
+    first = next(one for one in found if one is not None)[2]
+    assert first.section.startswith("README, rule ") or file.stem == "unreadable_raises"
+
+
+def test_each_wrong_consumer_died_in_what_was_asked_from_outside() -> None:
+    """The table of kills is made across the border, with nothing run inside of the wrong one's process."""
+    kills = json.loads((LAB1D.folder / "kills.json").read_text(encoding="utf-8"))
+    assert {row["name"] for row in kills if row["test"]} == {file.stem for file in WRONG}
+    assert {row["name"] for row in kills} == {file.stem for file in (*WRONG, *RIGHT)}
+
+
+@pytest.mark.parametrize("file", RIGHT, ids=label)
+def test_a_right_consumer_lives(file: Path) -> None:
+    assert list(failed(class_of(file), SEEDS, 1, 2, 3)) == []
+
+
+@pytest.mark.parametrize("file", RIGHT, ids=label)
+def test_a_right_consumer_with_notes_of_its_own_crosses_the_border(file: Path) -> None:
+    with Runner(LAB1D, Submission({LAB1D.organ_file: file.read_bytes()}), SEEDS, in_a_process()) as runner:
+        outcomes = [runner.outcome(check) for check in rings(1)]
+    assert [outcome.message for outcome in outcomes] == [""] * len(rings(1))
+
+
+def test_the_reference_lives_and_every_test_meets_what_it_is_about() -> None:
+    for check in rings(1, 2, 3):
+        run = Run()
+        for case in check.cases(SEEDS):
+            one = Run()
+            case.play(OrderConsumer, case.steps, one)
+            run.met += one.met
+        lacking = {name: (run.met[name], count) for name, count in check.must_meet.items() if run.met[name] < 1.3 * count}
+        assert not lacking, f"{check.number} {check.name}"
+
+
+def test_the_points_are_a_hundred_in_three_rings_and_the_schedules_at_least_a_hundred() -> None:
+    assert [sum(check.points for check in rings(ring)) for ring in (1, 2, 3)] == [36, 32, 32]
+    assert sum(len(check.cases(SEEDS)) for check in rings(2)) >= 100
+
+
+def test_a_search_that_may_go_two_steps_only_does_not_find_what_takes_more() -> None:
+    """So the depth counts: who remembers the last order only is right until another one came in between."""
+    stage, make = STAGES["3.1"], wrong("remembers_the_last_order")
+    play_stage(Stage(stage.before, stage.moves, depth=1), make, (), Run())
+    with pytest.raises(PromiseBrokenError, match="they say: anna"):
+        play_stage(stage, make, (), Run())
+
+
+def test_the_box_holds_nothing_of_what_the_lab_asks_for() -> None:
+    files = files_for(LAB1D)
+    assert set(LAB1D.files.values()).isdisjoint(files)
+    assert f"{LAB1D.folder.relative_to(LAB1D.folder.parents[2]).as_posix()}/port.py" in files
+    assert not [file for file in files if "/sentences" in file or "/right/" in file or "/wrong/" in file]
+
+
+# ---------------------------------------------------------------- the skeleton
+
+
+@pytest.mark.parametrize("blank", LAB1D.blanks, ids=lambda blank: blank.name)
+def test_each_blank_alone_makes_a_test_fail_that_names_it(blank: Blank, tmp_path: Path) -> None:
+    make = class_in(tmp_path, skeleton_of(LAB1D, only=blank.name))
+    found = list(failed(make, Seeds(), 1))
+    assert found
+    assert all(failure.promise.startswith(f"`{blank.name}` is not written yet") for _, _, failure in found)
+
+
+def test_the_methods_written_in_order_move_the_score_up(tmp_path: Path) -> None:
+    scores = []
+    for count in range(len(LAB1D.blanks) + 1):
+        make = class_in(tmp_path / str(count), written_up_to(LAB1D, count))
+        bad = {number for number, _, _ in failed(make, Seeds(), 1)}
+        scores.append(sum(check.points for check in rings(1) if check.number not in bad))
+    print(scores)
+    assert scores[:5] == [0, 0, 0, 0, 3]
+    assert scores == sorted(scores)
+    assert len(set(scores)) == 6, "from the fifth on each method makes a difference"
+    assert scores[-1] == 36
+
+
+def test_a_note_that_never_forgets_is_enough_for_all_sentences_but_the_last(tmp_path: Path) -> None:
+    """As the README says of the second method."""
+    files = solution_of(LAB1D)
+    whole = files["settled.py"]
+    begins = whole.index("        old = [key for key")
+    files["settled.py"] = whole[:begins] + "        return {}\n"
+    assert [number for number, _, _ in failed(class_in(tmp_path, files), Seeds(), 1)] == ["1.14"]
+
+
+def test_the_readme_has_a_ladder_of_three_hints_for_each_blank_in_order_and_every_rule() -> None:
+    text = (LAB1D.folder / "README.md").read_text(encoding="utf-8")
+    parts = text.split("\n### ")[1:]
+    assert len(parts) == len(LAB1D.blanks)
+    for number, (blank, part) in enumerate(zip(LAB1D.blanks, parts, strict=True), 1):
+        assert part.startswith(f"{number}. `{blank.name}` in `"), part[:60]
+        assert [part.count(f"<summary>Hint {hint}</summary>") for hint in (1, 2, 3)] == [1, 1, 1]
+    for number in range(1, 10):
+        assert f"\n{number}. **" in text
+
+
+# ---------------------------------------------------------------- a failure
+
+
+TOLD = [
+    ("acks_first", "1.1", "A message is acknowledged when what it asks for is saved", "nobody delivers it again"),
+    ("effect_then_note", "1.4", "An effect, and that it happened, are saved together", "they say: anna 6, total 6"),
+    ("knows_messages_not_orders", "1.7", "A copy is known by its key", "they say: anna 6, total 6"),
+    ("clash_is_a_copy", "1.10", "A key that comes with another order is set aside", "m3 (its key belongs to another order)"),
+    ("never_forgets", "1.14", "What is settled is remembered for as long as a copy can come", "rows with"),
+]
+
+
+@pytest.mark.parametrize(("name", "number", "promise", "fact"), TOLD)
+def test_a_failure_names_the_promise_and_two_facts(name: str, number: str, promise: str, fact: str) -> None:
+    (found,) = [each[2] for each in failed(wrong(name), SEEDS, 1) if each[0] == number]
+    assert found.promise.startswith(promise)
+    assert fact in f"{found.expected} {found.found}"
+
+
+def test_a_crash_between_two_saves_is_told_and_drawn() -> None:
+    (found,) = [each[2] for each in failed(wrong("effect_then_note"), SEEDS, 1) if each[0] == "1.4"]
+    lines = failure_lines(Outcome("1.4", "a test", 3, failure=found))
+    assert any("the consumer dies; another one begins" in line for line in lines)
+    assert [line for line in lines if "Xdies" in line and line.strip()[0].isdigit()]
+    assert [line for line in lines if line.endswith("<== here")]
+    page = page_of(Grade(LAB1D.id, LAB1D.title, "practice", (Outcome("1.4", "a test", 3, failure=found),), reason=""))
+    assert "data:image/svg+xml;base64," in page
