@@ -70,6 +70,7 @@ class ConsumeQueue:
     def __init__(self, topic: str, queue_id: int, *, entries_per_file: int = 65536, tail_min: int = 1024) -> None:
         """tail_min: entries kept in memory, at least; at most twice as many, and what is not in files yet."""
         self.topic, self.queue_id = topic, queue_id
+        self._folder = queue_folder(topic, queue_id)
         self._min_offset, self._max_offset = QueueOffset(0), QueueOffset(0)
         self.first_entry = self._entry_count = self._flushed_count = 0
         self._synced_count = 0
@@ -165,8 +166,7 @@ class ConsumeQueue:
 
     def delete(self, files: Mapping[str, int]) -> Plan:
         """Remove all files of the queue. files: of the data folder."""
-        folder = queue_folder(self.topic, self.queue_id) + "/"
-        return tuple(Remove(file) for file in files if file.startswith(folder))
+        return tuple(Remove(file) for file in files if file.startswith(f"{self._folder}/"))
 
     # --- reading
 
@@ -178,6 +178,7 @@ class ConsumeQueue:
         return (yield from self._steadily(lambda: self._entries(offset, entries_max)))
 
     def _entries(self, offset: QueueOffset, entries_max: int) -> Steps[tuple[QueueEntry, ...]]:
+        """See `entries`. Raises: DamageError, also when what is found does not hold the offset."""
         offset = max(offset, self._min_offset)
         if offset >= self._max_offset:
             return ()
@@ -196,6 +197,7 @@ class ConsumeQueue:
         return (yield from self._steadily(lambda: self._offset_at(store_ms)))
 
     def _offset_at(self, store_ms: int) -> Steps[QueueOffset]:
+        """See `offset_at`."""
         if store_ms > self._last_store_ms or self._entry_count == self.first_entry:
             return self._max_offset
         number = yield from self._find(lambda entry: entry.store_ms < store_ms)
@@ -238,7 +240,7 @@ class ConsumeQueue:
         return None if data == _HOLE else self._verified(file, at, data)
 
     def _run(self, first: int, upto: int) -> Steps[tuple[QueueEntry, ...]]:
-        """Entries by number."""
+        """Entries `first` up to, not including, `upto`, by number. Raises: DamageError, also when one does not follow the other."""
         found: list[QueueEntry] = []
         while first < upto:
             if first >= self._tail_first:
@@ -261,6 +263,7 @@ class ConsumeQueue:
         return tuple(found)
 
     def _verified(self, file: str, at: int, data: bytes) -> QueueEntry:
+        """The entry in what was read at a place. Raises: DamageError when it is cut short, a hole, or not what was written."""
         if len(data) < ENTRY_BYTES:
             raise DamageError(
                 file, at, f"the consume queue is cut short: {len(data)} of {ENTRY_BYTES} bytes of an entry are there"
@@ -274,7 +277,7 @@ class ConsumeQueue:
     def _place(self, number: int) -> tuple[str, int]:
         """File and byte of an entry by its number."""
         first = number - number % self._entries_per_file
-        return f"{queue_folder(self.topic, self.queue_id)}/{first:020d}.cq", (number - first) * ENTRY_BYTES
+        return f"{self._folder}/{first:020d}.cq", (number - first) * ENTRY_BYTES
 
     def _next_file(self, number: int) -> int:
         """Number of the first entry in the file behind the one that holds an entry."""

@@ -1,0 +1,295 @@
+"""A consume queue on a simulated disk, driven by verbs and held against the model after each of them.
+
+The bench is the broker around the queue: it has the log's indexes and positions, the clock, and the lane in which plans wait
+until they are carried out, one after the other. A snapshot counts from when it is on the disk; only then the files go that
+retention made superfluous. What a command comes to, and what the queue then finds, is asked for in one crossing.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from labs.grader.seams import Call, Make, at_once, made_by
+from labs.grader.suite import Run
+from labs.stage1_single_node.lab1b_consume_queue import judge
+from labs.stage1_single_node.lab1b_consume_queue.model import Model
+from labs.stage1_single_node.lab1b_consume_queue.rules import broken, span
+from labs.stage1_single_node.lab1b_consume_queue.shelf import Shelf
+from mq.broker.store.queue_entry import NO_POSITION, QueueEntry, queue_folder
+from mq.core.errors import DamageError
+from mq.core.ports import Operation, Plan, Remove, Write
+from mq.sim.crash import Survival, after_power_loss, draw_survival
+from mq.sim.disk import SimDisk
+
+__all__ = ["ALL", "FOLDER", "Bench", "Job", "Kept", "commands_of", "in_folder"]
+
+ALL = 1000
+"""More entries than any queue here has."""
+FOLDER = queue_folder("orders", 0)
+_SIZES = {"entries_per_file": 4, "tail_min": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A snapshot. at: how many commands it stands for; end: the queue's end by then."""
+
+    plain: Any
+    at: int
+    min_offset: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What waits to be carried out. count: entries that are in files then; end: the same as an offset.
+
+    kept: the snapshot that is on the disk behind the plan; removals: what may go behind that.
+    """
+
+    plan: Plan
+    count: int
+    end: int
+    is_synced: bool
+    kept: Kept | None = None
+    removals: Plan = ()
+
+
+def commands_of(history: Sequence[QueueEntry | int]) -> list[Call]:
+    """What the log's commands ask of a queue, again."""
+    return [Call("drop_before", (one,)) if isinstance(one, int) else Call("append", (one,)) for one in history]
+
+
+def in_folder(plan: Plan, *kinds: type) -> Plan:
+    """The plan, which must keep to the queue's folder. kinds: of its operations, if not all may be there."""
+    for operation in plan:
+        if not operation.file.startswith(FOLDER + "/"):
+            raise broken(6, expected=f"a plan keeps to the folder {FOLDER}", found=f"it has {_told(operation)}")
+        if kinds and not isinstance(operation, kinds):
+            raise broken(9, expected="what went is removed, and nothing else is done", found=f"the plan has {_told(operation)}")
+    return plan
+
+
+def _told(operation: Operation) -> str:
+    size = f", {len(operation.data)} bytes at {operation.at}" if isinstance(operation, Write) else ""
+    return f"{type(operation).__name__} of {operation.file}{size}"
+
+
+class Bench:
+    """queue: under test. kept: the snapshot on the disk; jobs: what waits. removals: files that went, and wait for a snapshot."""
+
+    def __init__(self, make: Make, run: Run) -> None:
+        self.make, self.run = make, run
+        self.disk = SimDisk()
+        self.now_ms, self.log_index, self.position, self.turn = 1000, 0, 100, 0
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """A new queue of that name; the files stay as they are."""
+        self.queue = self.made()
+        self.model = Model()
+        self.shelf = self.run.figure = Shelf(self.model)
+        self.jobs: list[Job] = []
+        self.removals: Plan = ()
+        self.kept: Kept | None = None
+
+    def made(self) -> Any:
+        return self.make("orders", 0, **_SIZES)
+
+    def restored(self, kept: Kept) -> Any:
+        return made_by(self.make, "from_plain", "orders", 0, kept.plain, **_SIZES)
+
+    # --- asking
+
+    def ask(self, number: int, *calls: Call, is_looked_at: bool = True) -> list[Any]:
+        """Commands, and a look at what is found then. number: of the rule that they are about. Returns what they came to."""
+        looks = self._looks() if is_looked_at else []
+        if not (calls or looks):
+            return []
+        try:
+            found = at_once(self.queue, [*calls, *looks], self.disk)
+        except DamageError as error:
+            raise broken(
+                number, expected="all that was put is found, and nothing on the disk is damaged", found=f"DamageError: {error}"
+            ) from None
+        if looks:
+            judge.borders(number, self.model, self.queue.min_offset, self.queue.max_offset)
+            for look, got in zip(looks, found[len(calls) :], strict=True):
+                self._judge(number, look, got)
+        return found[: len(calls)]
+
+    def _looks(self) -> list[Call]:
+        """The whole queue, and some single messages and times, others each time."""
+        self.turn += 1
+        model, turn = self.model, self.turn
+        some = model.min_offset + (7 * turn) % max(1, model.max_offset - model.min_offset)
+        offsets = {some, (model.min_offset - 1, model.max_offset, max(model.max_offset - 1, 0))[turn % 3]}
+        offsets = {offset for offset in offsets if offset >= 0}
+        times = {model.facts[some].store_ms + turn // 2 % 2} if some < model.max_offset else {0}
+        gone = model.facts[model.min_offset - 1].store_ms if model.min_offset else 0
+        times.add((model.last_ms, model.last_ms + 1, gone)[turn // 3 % 3])
+        looks = [Call("entries", (0, ALL)), *(Call("entries", (offset, 1 + turn % 3)) for offset in sorted(offsets))]
+        return [*looks, *(Call("offset_at", (time,)) for time in sorted(times))]
+
+    def _judge(self, number: int, look: Call, got: Any) -> None:
+        if look.name == "entries":
+            judge.entries(number, self.model, look.args, got, self.shelf)
+            if look.args == (0, ALL):
+                self._check_end(number, got)
+        else:
+            judge.time(number, self.model, look.args[0], got, self.shelf)
+
+    def _check_end(self, number: int, got: Sequence[QueueEntry]) -> None:
+        """A read may stop early, but not for ever."""
+        at = got[-1].base_offset + got[-1].count if got else self.model.max_offset
+        while at < self.model.max_offset:
+            (more,) = at_once(self.queue, [Call("entries", (at, ALL))], self.disk)
+            judge.entries(number, self.model, (at, ALL), more, self.shelf)
+            at = more[-1].base_offset + more[-1].count
+
+    # --- commands
+
+    def put(self, *counts: int, gap_ms: int = 10, first: int = 0, is_hidden: bool = False) -> None:
+        """Batches came in. first: messages of each that were known already, and got no offset again.
+
+        is_hidden: they waited in the log until now, and their places there are not known.
+        """
+        calls = [Call("append", (self._next(count, gap_ms, first, is_hidden=is_hidden),)) for count in counts]
+        self.ask(5, *calls)
+        self.run.met["messages"] += sum(counts)
+
+    def _next(self, count: int, gap_ms: int, first: int, *, is_hidden: bool) -> QueueEntry:
+        self.now_ms = max(1, self.now_ms + gap_ms)
+        self.log_index += 1 + self.log_index % 3
+        self.position += 60 + 20 * (self.log_index % 4)
+        position = NO_POSITION if is_hidden else self.position
+        entry = QueueEntry(
+            self.model.max_offset, position, self.log_index, self.now_ms, 40 + 10 * (count + first), count, first,
+            self.log_index * 0x01010101 & 0xFFFFFFFF,
+        )  # fmt: skip
+        self.model.put(entry)
+        where = f"at position {position}" if position else "at no position"
+        part = f", its messages from {first} on" if first else ""
+        self.run.tell(
+            f"put {span(entry.base_offset, count)}, {where}, log index {entry.log_index}, stored at {self.now_ms} ms{part}"
+        )
+        return entry
+
+    def drop_before(self, offset: int) -> None:
+        self.model.drop_before(offset)
+        self.run.tell(f"retention: what is before message {offset} goes; the queue begins at {self.model.min_offset}")
+        (plan,) = self.ask(9, Call("drop_before", (offset,)))
+        self.removals += in_folder(plan, Remove)
+        self.run.met["retention"] += 1
+        self.run.met["files that go"] += len(plan)
+
+    def flush(self, *, sync: bool) -> None:
+        self.run.tell(f"flush{' and sync' if sync else ''}: the plan waits")
+        (plan,) = self.ask(5, Call("flush", (), {"sync": sync}))
+        self.jobs.append(Job(in_folder(plan), self.queue.entry_count, self.model.max_offset, sync))
+
+    def snapshot(self) -> None:
+        """All is flushed and synced, the state is written down, and then the files go that are not needed any more."""
+        self.run.tell("a snapshot is on its way: flush and sync, the state, and what retention removes")
+        plan, plain = self.ask(5, Call("flush", (), {"sync": True}), Call("to_plain"))
+        model = self.model
+        kept = Kept(json.loads(json.dumps(plain)), len(model.history), model.min_offset, model.max_offset)
+        self.jobs.append(Job(in_folder(plan), self.queue.entry_count, model.max_offset, True, kept, self.removals))  # noqa: FBT003
+        self.removals = ()
+        self.run.met["snapshots"] += 1
+
+    def carry_out(self) -> None:
+        """The oldest plan that waits."""
+        if not self.jobs:
+            return
+        job = self.jobs.pop(0)
+        self.perform(job.plan)
+        self._landed(job)
+        what = "the snapshot is on the disk" if job.kept else "synced" if job.is_synced else "written"
+        self.run.tell(f"carried out: messages before {job.end} are in files, {what}")
+        self.ask(5, Call("flushed", (job.count,), {"is_synced": job.is_synced}))
+        self.perform(job.removals)
+
+    def _landed(self, job: Job) -> None:
+        self.shelf.written = max(self.shelf.written, job.end)
+        if job.is_synced:
+            self.shelf.synced = max(self.shelf.synced, job.end)
+        self.kept = job.kept or self.kept
+
+    def perform(self, plan: Plan) -> None:
+        for operation in plan:
+            self.disk.perform(operation)
+
+    def settle(self) -> None:
+        """All that waits is carried out, and a snapshot of all is on the disk."""
+        if self.kept is None or self.jobs or self.kept.at < len(self.model.history):
+            self.snapshot()
+        while self.jobs:
+            self.carry_out()
+
+    # --- crashes
+
+    def crash(self, operations: int, chance: int | None, *, is_kill: bool = False) -> None:
+        """In the middle of what waits. chance: draws what a power loss leaves; None: nothing that was not synced."""
+        done = self._perform_some(operations)
+        what = "the process is killed" if is_kill else "the power is lost"
+        self.run.tell(f"{what} behind {done} operations that waited")
+        if not is_kill:
+            survival = Survival() if chance is None else draw_survival(self.disk, Random(chance))
+            self.disk = after_power_loss(self.disk, survival)
+        self.run.met["crashes"] += 1
+        self.run.met["crashes in a plan"] += done > 0
+        self.reopen(11)
+
+    def _perform_some(self, operations: int) -> int:
+        done = 0
+        for job in self.jobs:
+            for operation in job.plan:
+                if done == operations:
+                    return done
+                self.disk.perform(operation)
+                done += 1
+            if job.kept is not None:
+                if done == operations:
+                    return done
+                self.kept = job.kept
+                self.shelf.synced = max(self.shelf.synced, job.end)
+                done += 1
+            for operation in job.removals:
+                if done == operations:
+                    return done
+                self.disk.perform(operation)
+                done += 1
+        return done
+
+    def reopen(self, number: int) -> None:
+        """What the disk holds, and the log: the snapshot, then the commands behind it once more."""
+        self.jobs, self.removals = [], ()
+        begins, kept = 0, self.kept
+        if kept is None:
+            self.run.tell("opened: there is no snapshot, the log makes the queue anew")
+            self.queue = self.made()
+        else:
+            self.run.tell(f"opened: a snapshot of messages {kept.min_offset} to {kept.end - 1}, then the log behind it")
+            self.queue, begins = self.restored(kept), kept.at
+            (missing,) = at_once(self.queue, [Call("missing", (dict(self.disk.files()),))])
+            if missing is not None:
+                raise broken(
+                    number, expected="all that the snapshot relies on was synced before it", found=f"`missing` says {missing}"
+                )
+            self._check_borders(number, kept)
+        end = kept.end if kept is not None else 0
+        self.shelf.written = self.shelf.synced = end
+        commands = commands_of(self.model.history[begins:])
+        for call, found in zip(commands, self.ask(number, *commands), strict=True):
+            if call.name == "drop_before":
+                self.removals += in_folder(found, Remove)
+
+    def _check_borders(self, number: int, kept: Kept) -> None:
+        here, there = (self.queue.min_offset, self.queue.max_offset), (kept.min_offset, kept.end)
+        if here != there:
+            raise broken(
+                number, expected=f"the snapshot was of offsets {there[0]} to {there[1]}",
+                found=f"what is made of it has {here[0]} to {here[1]}",
+            )  # fmt: skip

@@ -1,0 +1,246 @@
+"""Ring 1: one small test per rule. Here: putting, finding by offset and by time, all of it in memory."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from labs.grader.seams import Call, Make, at_once, drive_on, made_by
+from labs.grader.suite import Case, Check, Run
+from labs.stage1_single_node.lab1b_consume_queue import judge
+from labs.stage1_single_node.lab1b_consume_queue.bench import in_folder
+from labs.stage1_single_node.lab1b_consume_queue.model import Model
+from labs.stage1_single_node.lab1b_consume_queue.rules import SOURCES, broken, rule, span
+from labs.stage1_single_node.lab1b_consume_queue.shelf import Shelf
+from mq.broker.store.queue_entry import NO_POSITION, QueueEntry
+from mq.core.errors import StateError
+from mq.core.ports import Plan
+from mq.sim.disk import SimDisk
+
+__all__ = ["SENTENCES", "Hand", "sentence"]
+
+SENTENCES: list[Check] = []
+"""In the order in which the methods are written."""
+
+
+class Hand:
+    """A queue, its disk, and verbs that ask it for one thing at a time. Plans are carried out at once."""
+
+    def __init__(self, make: Make, run: Run, disk: SimDisk | None = None) -> None:
+        self.make, self.run = make, run
+        self.sizes = {"entries_per_file": 4, "tail_min": 3}
+        self.queue, self.disk = make("orders", 0, **self.sizes), disk or SimDisk()
+        self.model = Model()
+        self.shelf = self.run.figure = Shelf(self.model)
+
+    def tell(self, line: str) -> None:
+        self.run.tell(line)
+
+    # --- commands
+
+    def entry(self, count: int, store_ms: int, *, first: int = 0, position: int = -1) -> QueueEntry:
+        """The next one. Positions, indexes and sizes are such that no two are alike."""
+        number = len(self.model.history)
+        at = 100 + 64 * number if position < 0 else position
+        return QueueEntry(self.model.max_offset, at, 1 + 2 * number, store_ms, 50 + number, count, first, 7 * number)
+
+    def put(self, *counts: int, store_ms: int = 1000, gap_ms: int = 10, first: int = 0, position: int = -1) -> None:
+        begins, calls = self.model.max_offset, []
+        for number, count in enumerate(counts):
+            entry = self.entry(count, store_ms + number * gap_ms, first=first, position=position)
+            self.model.put(entry)
+            calls.append(Call("append", (entry,)))
+        many = len(counts)
+        batches = "one batch" if many == 1 else f"{many} batches"
+        spread = f", each {gap_ms} ms later than the one before" if many > 1 and gap_ms else ""
+        self.tell(f"put {span(begins, sum(counts))} in {batches}, stored at {store_ms} ms{spread}")
+        at_once(self.queue, calls)
+
+    def flush(self, *, sync: bool = False) -> Plan:
+        self.tell(f"flush{' and sync' if sync else ''}; the plan is carried out, and told")
+        plan = self.plan(sync=sync)
+        self.perform(plan)
+        self.flushed(is_synced=sync)
+        return plan
+
+    def plan(self, *, sync: bool = False) -> Plan:
+        plan: Plan = self.queue.flush(sync=sync)
+        return in_folder(plan)
+
+    def flushed(self, *, is_synced: bool = False) -> None:
+        self.queue.flushed(self.queue.entry_count, is_synced=is_synced)
+        self.shelf.written = self.model.max_offset
+        self.shelf.synced = self.model.max_offset if is_synced else self.shelf.synced
+
+    def perform(self, plan: Plan) -> None:
+        for operation in plan:
+            self.disk.perform(operation)
+
+    def drop_before(self, offset: int) -> Plan:
+        self.tell(f"retention: what is before message {offset} goes")
+        self.model.drop_before(offset)
+        plan: Plan = self.queue.drop_before(offset)
+        return plan
+
+    def reopened(self, plain: Any = None) -> None:
+        """What is made of a snapshot takes the queue's place; by itself of one of now, behind a flush with sync."""
+        if plain is None:
+            self.flush(sync=True)
+            plain = self.queue.to_plain()
+        self.tell("a snapshot; the process ends, and the queue is made of the snapshot")
+        self.queue = made_by(self.make, "from_plain", "orders", 0, plain, **self.sizes)
+
+    # --- what is found
+
+    def entries(self, offset: int, most: int, number: int = 2) -> Sequence[QueueEntry]:
+        found: Sequence[QueueEntry] = drive_on(self.queue, "entries", self.disk, offset, most)
+        judge.entries(number, self.model, (offset, most), found, self.shelf)
+        return found
+
+    def offset_at(self, store_ms: int, number: int = 4) -> None:
+        found = drive_on(self.queue, "offset_at", self.disk, store_ms)
+        judge.time(number, self.model, store_ms, found, self.shelf)
+
+    def all_is_found(self, number: int = 2) -> None:
+        """Each message by its offset, and from each time on."""
+        model = self.model
+        for offset in range(model.max_offset + 1):
+            self.entries(offset, 2, number)
+        for store_ms in sorted({fact.store_ms + late for fact in model.facts for late in (0, 1)}):
+            self.offset_at(store_ms, number if number in (9, 10, 11, 12) else 4)
+
+    def ends(self, number: int) -> None:
+        judge.borders(number, self.model, self.queue.min_offset, self.queue.max_offset)
+
+    def holds(self, number: int, what: str, found: str, *, is_so: bool) -> None:
+        if not is_so:
+            raise broken(number, expected=what, found=found)
+
+    def same(self, number: int, what: str, expected: Any, found: Any) -> None:
+        if expected != found:
+            raise broken(number, expected=f"{what} is {str(expected)[:200]}", found=f"it is {str(found)[:200]}")
+
+
+def sentence(number: str, of_rule: int, points: int = 1) -> Callable[[Callable[[Hand], None]], Callable[[Hand], None]]:
+    """Makes a test of a function; its name is what it says, and whose rule it is."""
+
+    def make_check(test: Callable[[Hand], None]) -> Callable[[Hand], None]:
+        def play(make: Make, _steps: tuple[object, ...], run: Run) -> None:
+            test(Hand(make, run))
+
+        name = f"{test.__name__.replace('_', ' ')} ({SOURCES[of_rule]})"
+        SENTENCES.append(Check(number, name, rule(of_rule), lambda _seeds: (Case("", (), play),), points=points))
+        return test
+
+    return make_check
+
+
+# ---------------------------------------------------------------- putting
+
+
+@sentence("1.1", 1)
+def an_entry_moves_the_end_by_its_messages(hand: Hand) -> None:
+    hand.put(2, 3)
+    hand.ends(1)
+    counts = hand.queue.entry_count, hand.queue.flushed_count
+    found = f"`entry_count` is {counts[0]}, `flushed_count` is {counts[1]}"
+    hand.holds(1, "entries are counted, and none is in a file", found, is_so=counts[0] > counts[1] == 0)
+
+
+@sentence("1.2", 1, points=2)
+def an_entry_that_does_not_begin_at_the_end_is_refused_and_changes_nothing(hand: Hand) -> None:
+    hand.put(2)
+    for base, count in ((0, 1), (1, 1), (3, 1), (2, 0)):
+        entry = hand.entry(count, 2000)._replace(base_offset=base)
+        hand.tell(f"put an entry of {count} messages at offset {base}")
+        try:
+            hand.queue.append(entry)
+        except StateError:
+            hand.ends(1)
+        else:
+            raise broken(1, expected="a StateError: the queue ends at 2", found="`append` took it")
+    hand.put(1, store_ms=1500)
+    hand.ends(1)
+
+
+# ---------------------------------------------------------------- by offset
+
+
+@sentence("1.3", 3)
+def a_new_queue_is_empty_and_begins_and_ends_at_0(hand: Hand) -> None:
+    hand.ends(3)
+    hand.entries(0, 10)
+    hand.same(5, "a plan to write nothing", (), tuple(hand.queue.flush(sync=True)) if hand.queue.entry_count else ())
+
+
+@sentence("1.4", 2, points=2)
+def any_offset_of_a_batch_leads_to_its_record_and_to_the_number_in_there(hand: Hand) -> None:
+    hand.put(5, 3, 1)
+    for offset in range(9):
+        hand.entries(offset, 1)
+
+
+@sentence("1.5", 2)
+def a_batch_may_be_there_in_part_or_have_no_position(hand: Hand) -> None:
+    hand.tell("of the next batch, messages 0 and 1 were known already")
+    hand.put(3, first=2)
+    hand.tell("the next one waited in the log, and only its log index is known")
+    hand.put(1, position=NO_POSITION)
+    hand.put(2)
+    for offset in range(6):
+        hand.entries(offset, 2)
+
+
+@sentence("1.6", 2)
+def the_code_of_the_tag_comes_back_as_it_was_put(hand: Hand) -> None:
+    for code in (0, 7, 0xFFFFFFFF):
+        entry = hand.entry(1, 1000)._replace(tag_code=code)
+        hand.model.put(entry)
+        hand.tell(f"put message {entry.base_offset} with tag code {code}")
+        hand.queue.append(entry)
+    for offset in range(3):
+        hand.entries(offset, 1)
+
+
+@sentence("1.7", 3)
+def a_read_goes_on_in_order_takes_at_most_as_many_and_ends_at_the_end(hand: Hand) -> None:
+    hand.put(2, 1, 4, 1)
+    for offset in (0, 1, 2, 4, 7):
+        for most in (1, 2, 3, 50):
+            hand.entries(offset, most)
+    at, seen = 0, 0
+    while at < hand.model.max_offset:
+        found = hand.entries(at, 50)
+        at, seen = found[-1].base_offset + found[-1].count, seen + len(found)
+    for offset in (8, 9, 100):
+        hand.entries(offset, 5)
+
+
+# ---------------------------------------------------------------- by time
+
+
+@sentence("1.8", 4, points=2)
+def the_first_message_at_or_after_a_time_is_found(hand: Hand) -> None:
+    hand.offset_at(0)
+    hand.put(2, 3, 1, 2, gap_ms=100)
+    for store_ms in (0, 999, 1000, 1001, 1100, 1101, 1250, 1300):
+        hand.offset_at(store_ms)
+    hand.tell("and behind the last one it is the queue's end")
+    hand.offset_at(1301)
+
+
+@sentence("1.9", 4)
+def of_several_batches_in_one_millisecond_the_first_is_found(hand: Hand) -> None:
+    hand.put(1, 1, store_ms=1000)
+    hand.put(2, 1, 1, 3, 1, store_ms=1500, gap_ms=0)
+    hand.put(1, store_ms=1600)
+    for store_ms in (1499, 1500, 1501):
+        hand.offset_at(store_ms)
+
+
+@sentence("1.10", 4, points=2)
+def a_clock_that_goes_back_does_not_take_the_store_times_along(hand: Hand) -> None:
+    hand.put(1, 1, 1, 1, store_ms=1000, gap_ms=100)
+    hand.put(2, 1, 1, store_ms=500, gap_ms=100)
+    hand.put(1, store_ms=2000)
+    for store_ms in (400, 500, 600, 1000, 1200, 1300, 1301, 2000, 2001):
+        hand.offset_at(store_ms)
+    hand.entries(4, 3)
