@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mq.core.entry import EntryKind, HardState
-from mq.core.ids import EntryId
+from mq.core.ids import EntryId, LogIndex
+from mq.raft.configuration import Configuration
 from mq.raft.messages import AppendReply, AppendRequest, Message, VoteReply
 from mq.raft.node import RaftNode
 from mq.raft.output import Output, ReadReady
@@ -141,6 +142,13 @@ class SpeaksThoughDamaged(RaftNode):
             self.role = Role.FOLLOWER
 
 
+class NamesTheNewestMembers(RaftNode):
+    """A snapshot names those whom the node goes by when it takes it, which entries behind it may have decided on."""
+
+    def _configuration_at(self, index: LogIndex) -> Configuration:  # that is the mistake
+        return self.configuration
+
+
 class NeverCommitsWhatWasLeft(RaftNode):
     """A new leader has no entry of its own term, so that older ones wait for the next client."""
 
@@ -186,6 +194,7 @@ WRONG = (
     Wrong(ReadsWithoutAsking, p.ReadsAreFresh),
     Wrong(ProposesTwice, p.History),
     Wrong(Invents, p.History),
+    Wrong(NamesTheNewestMembers, c.SnapshotsNameMembers),
     Wrong(NeverCommitsWhatWasLeft, None),
     Wrong(NeverLooksFurtherBack, None),
 )

@@ -230,7 +230,7 @@ class Member:
     def take_snapshot(self) -> None:
         snapshot = self.node.take_snapshot()
         assert snapshot is not None, "there is nothing new for a snapshot"
-        self.save_own(snapshot, encode_state(self.applied, self.checksum, _WORDS))
+        self.save_own(snapshot, encode_state(self.applied, self.checksum, _WORDS, maker=self.node_id))
         self.perform(forget_plan(self.disk, snapshot.last.index))
 
     def save_own(self, snapshot: Snapshot, state: bytes) -> None:

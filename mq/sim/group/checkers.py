@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from mq.core.entry import Entry, EntryKind
 from mq.core.ids import LogIndex
+from mq.raft.configuration import Configuration
+from mq.raft.messages import Snapshot
 from mq.raft.role import Role
 from mq.sim.group.host import Host
 from mq.sim.group.light_log import Group
@@ -21,6 +23,7 @@ __all__ = [
     "LeaderCompleteness",
     "LogMatching",
     "OwnTermCounts",
+    "SnapshotsNameMembers",
     "StateMachineSafety",
 ]
 
@@ -215,6 +218,34 @@ class StateMachineSafety(Checker):
             self.fail(
                 f"behind entry {index} the state of node {known[2]} has the checksum {known[1]:08x}",
                 f"node {host.node_id} installed a snapshot of it with {checksum:08x}",
+            )
+
+
+class SnapshotsNameMembers(Checker):
+    """Where the log is gone, the snapshot is all that is left to say who belongs to the group."""
+
+    promise = "a snapshot stands for its entry, and names the members whom the entries up to it decided on"
+    section = "Paper: Raft, section 7 (the latest configuration in the log as of last included index)"
+
+    def __init__(self) -> None:
+        self._known: list[tuple[int, Configuration]] = []
+
+    def applied(self, host: Host, entry: Entry, checksum: int) -> None:  # noqa: ARG002  # see Checker
+        """See `Checker`. Entries are applied in their order by whoever is first."""
+        if entry.kind is EntryKind.CONFIGURATION and (not self._known or entry.index > self._known[-1][0]):
+            self._known.append((entry.index, Configuration.from_bytes(entry.payload)))
+
+    def has_snapshot(self, host: Host, snapshot: Snapshot, index: int) -> None:
+        """See `Checker`."""
+        at = snapshot.last.index
+        if at != index:
+            self.fail(f"node {host.node_id} has a snapshot of entry {at}", f"the state in it is the one behind entry {index}")
+        known = (known for known in reversed(self._known) if known[0] <= at)
+        since, members = next(known, (0, host.place.configuration))
+        if snapshot.configuration != members:
+            self.fail(
+                f"behind entry {at} these are the members, since entry {since}: {members}",
+                f"the snapshot of it that node {host.node_id} has names {snapshot.configuration}",
             )
 
 

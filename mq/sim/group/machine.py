@@ -171,7 +171,7 @@ class Machine(HostLoop):
         snapshot = None if self._is_saving_snapshot else self._live().take_snapshot()
         if snapshot is not None:
             self._is_saving_snapshot = True
-            state = encode_state(self.applied, self.checksum, self.place.options.state_words)
+            state = encode_state(self.applied, self.checksum, self.place.options.state_words, maker=self.node_id)
             self._put_to_disk(OwnSnapshot(snapshot, state))
 
     def _own_snapshot_saved(self, job: OwnSnapshot) -> None:
@@ -181,6 +181,8 @@ class Machine(HostLoop):
         self._note((self.agenda.now_ms, self.node_id, "snapshot", last.index, last.term))
         for told in self._watch.saved_snapshot:
             told(self, last.index)
+        for told in self._watch.has_snapshot:
+            told(self, job.snapshot, decode_state(job.state)[0])
         self.snapshot_index = max(self.snapshot_index, last.index)
         keep_from = LogIndex(max(1, last.index + 1 - self.place.options.kept_entries))
         self.carry_out(self._live().snapshot_saved(job.snapshot, keep_from=keep_from))
@@ -194,6 +196,8 @@ class Machine(HostLoop):
         self.applied, self.checksum = decode_state(state)
         self.snapshot_index = self.apply_to = self.applied
         self._note((self.agenda.now_ms, self.node_id, "install", snapshot.last.index, snapshot.last.term))
+        for told in self._watch.has_snapshot:
+            told(self, snapshot, self.applied)
         for told in self._watch.installed:
             told(self, self.applied, self.checksum)
         for index in [index for index in self.pending if index <= self.applied]:

@@ -2,12 +2,13 @@
 
 The host is written against `Storage`; `LightStorage` is the one that costs nothing.
 
-What the state machine is, is told by its snapshot alone: the index and a running checksum, many times over, so that a snapshot
-whose chunks were mixed up or lost does not load.
+What the state machine is, is told by its snapshot alone: the index and a running checksum, and then as much more as it is to be
+long, so that a snapshot whose chunks were mixed up or lost does not load.
 """
 
 from collections.abc import Callable, Sequence, Set
 from typing import NamedTuple, Protocol
+from zlib import crc32
 
 from mq.core.entry import Entry, EntryKind, HardState
 from mq.core.errors import StateError
@@ -24,17 +25,28 @@ __all__ = ["Durable", "LightStorage", "MakeStorage", "Opened", "Storage", "decod
 _WORD_BYTES = 12
 
 
-def encode_state(index: int, checksum: int, words: int) -> bytes:
-    """The state machine's state as a snapshot's bytes, `words` times 12 of them."""
-    return (index.to_bytes(8, "big") + checksum.to_bytes(4, "big")) * words
+def encode_state(index: int, checksum: int, words: int, *, maker: int) -> bytes:
+    """The state machine's state as a snapshot's bytes, `words` times 12 of them. maker: the node that took it.
+
+    The first word says how many there are. Each of the others has its number and a checksum of its own, and no two makers have
+    the same: chunks that were lost, repeated, put in another order, or taken of two nodes' snapshots make no whole state.
+    """
+    first = index.to_bytes(5, "big") + (maker % 256).to_bytes(1, "big") + words.to_bytes(2, "big") + checksum.to_bytes(4, "big")
+    return first + b"".join(_word(first, number) for number in range(1, words))
+
+
+def _word(first: bytes, number: int) -> bytes:
+    place = number.to_bytes(4, "big")
+    return place + crc32(first + place).to_bytes(4, "big") + crc32(place + first).to_bytes(4, "big")
 
 
 def decode_state(data: bytes) -> tuple[int, int]:
     """(index, checksum). Raises: StateError when these bytes are not one whole state."""
-    word = data[:_WORD_BYTES]
-    if len(word) < _WORD_BYTES or len(data) % _WORD_BYTES or data != word * (len(data) // _WORD_BYTES):
+    first = data[:_WORD_BYTES]
+    index, checksum = int.from_bytes(first[:5], "big"), int.from_bytes(first[8:], "big")
+    if len(first) < _WORD_BYTES or data != encode_state(index, checksum, int.from_bytes(first[6:8], "big"), maker=first[5]):
         raise StateError(f"a snapshot of {len(data)} bytes is not one whole state")
-    return int.from_bytes(word[:8], "big"), int.from_bytes(word[8:], "big")
+    return index, checksum
 
 
 class Opened(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from mq.core.entry import Entry
-from mq.raft.messages import Message
+from mq.raft.messages import Message, Snapshot
 from mq.sim.checkers import BrokenPromiseError
 from mq.sim.group.light_log import Group
 
@@ -79,6 +79,9 @@ class Checker:
     def saved_snapshot(self, host: "Host", index: int) -> None:
         """A snapshot that the node took is durable."""
 
+    def has_snapshot(self, host: "Host", snapshot: Snapshot, index: int) -> None:
+        """A snapshot, taken or received, is durable. index: of the state in it."""
+
     def leaves(self, host: "Host", message: Message) -> None:
         """A message leaves the node."""
 
@@ -110,6 +113,7 @@ class Watch:
         "committed",
         "done",
         "ends",
+        "has_snapshot",
         "installed",
         "leaves",
         "moved",
@@ -122,6 +126,7 @@ class Watch:
     committed: Calls
     done: Calls
     ends: Calls
+    has_snapshot: Calls
     installed: Calls
     leaves: Calls
     moved: Calls

@@ -24,6 +24,7 @@ from mq.sim.group.checkers import (
     LeaderCompleteness,
     LogMatching,
     OwnTermCounts,
+    SnapshotsNameMembers,
     StateMachineSafety,
 )
 from mq.sim.group.faults import Nemesis
@@ -61,7 +62,7 @@ def all_checkers(hosts: dict[int, Host]) -> list[Checker]:
     return [
         ElectionSafety(), LeaderAppendOnly(), LogMatching(), LeaderCompleteness(), OwnTermCounts(), CommittedForEver(),
         StateMachineSafety(), CommittedIsDurable(hosts), MonotoneTerms(), OneVoteEachTerm(), PromisesAfterSaves(),
-        AcknowledgedIsKept(), DamagedIsSilent(), ReadsAreFresh(), History(),
+        AcknowledgedIsKept(), DamagedIsSilent(), ReadsAreFresh(), History(), SnapshotsNameMembers(),
     ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from mq.raft.configuration import Configuration
 from mq.raft.messages import AppendReply, Snapshot
 from mq.raft.output import Chunk
 from mq.raft.role import Role
-from mq.sim.group.checkers import LeaderAppendOnly
+from mq.sim.group.checkers import LeaderAppendOnly, SnapshotsNameMembers
 from mq.sim.group.host import Host
 from mq.sim.group.light_log import Group, LightLog
 from mq.sim.group.options import FAULTS, draw_options
@@ -33,7 +33,8 @@ def group(after: int, *, is_reset: bool = False) -> Group:
 def host(role: Role, last_index: int, term: int = 2) -> Host:
     """All that these checkers look at."""
     node = SimpleNamespace(role=role, term=term)
-    return cast(Host, SimpleNamespace(node_id=1, node=node, role=role, term=term, log=SimpleNamespace(last_index=last_index)))
+    log, place = SimpleNamespace(last_index=last_index), SimpleNamespace(configuration=Configuration.of(1, 2, 3))
+    return cast(Host, SimpleNamespace(node_id=1, node=node, role=role, term=term, log=log, place=place))
 
 
 @pytest.mark.parametrize(
@@ -78,15 +79,58 @@ def test_what_was_acknowledged_in_this_term_is_kept(term: int, append: Group, is
         checker.appended(host(Role.FOLLOWER, 7, term), append)
 
 
+@pytest.mark.parametrize(
+    ("at", "index", "members", "said"),
+    [
+        (4, 4, (1, 2, 3), ""),
+        (5, 5, (1, 2), ""),
+        (9, 9, (1, 2), ""),
+        (4, 4, (1, 2), "since entry 0"),
+        (5, 5, (1, 2, 3), "since entry 5"),
+        (9, 9, (1, 2, 4), "since entry 5"),
+        (9, 8, (1, 2), "the one behind entry 8"),
+    ],
+)
+def test_a_snapshot_names_its_entry_and_its_members(at: int, index: int, members: tuple[int, ...], said: str) -> None:
+    checker = SnapshotsNameMembers()
+    for entry_index in (5, 5, 3):  # others apply it, too, and one of them begins before it
+        kind = EntryKind.CONFIGURATION if entry_index == 5 else EntryKind.NOOP
+        payload = Configuration.of(1, 2).to_bytes() if entry_index == 5 else b""
+        checker.applied(host(Role.FOLLOWER, 9), Entry(LogIndex(entry_index), Term(2), kind, payload), 0)
+    taken = Snapshot(EntryId(Term(2), LogIndex(at)), Configuration.of(*members))
+    if said:
+        with pytest.raises(ViolationError, match=said):
+            checker.has_snapshot(host(Role.FOLLOWER, 9), taken, index)
+    else:
+        checker.has_snapshot(host(Role.FOLLOWER, 9), taken, index)
+
+
 # ---------------------------------------------------------------- states and storage
 
 
-def test_a_state_is_read_back_and_a_mixed_up_one_is_refused() -> None:
-    state = encode_state(7, 0xABCD, 5)
-    assert decode_state(state) == (7, 0xABCD)
-    for wrong in (b"", state[:-1], state[:24] + encode_state(8, 1, 2), state + b"x"):
+@pytest.mark.parametrize("words", [1, 2, 5, 300])
+def test_a_state_is_read_back_and_a_mixed_up_one_is_refused(words: int) -> None:
+    state, other = (encode_state(7, 0xABCD, words, maker=maker) for maker in (1, 2))
+    assert decode_state(state) == decode_state(other) == (7, 0xABCD)
+    assert len(state) == 12 * words
+    for wrong in (b"", state[:-1], state + b"x", state + state[-12:], encode_state(8, 1, 1, maker=1) + state[12:] + b"y"):
         with pytest.raises(StateError, match="not one whole state"):
             decode_state(wrong)
+
+
+@pytest.mark.parametrize("chunk_bytes", [12, 24, 50])
+def test_of_chunks_none_may_be_lost_repeated_moved_or_taken_from_another_node(chunk_bytes: int) -> None:
+    state, other = (encode_state(7, 0xABCD, 10, maker=maker) for maker in (1, 2))
+    chunks, others = ([whole[at : at + chunk_bytes] for at in range(0, len(whole), chunk_bytes)] for whole in (state, other))
+    for at in range(len(chunks)):
+        for wrong in (
+            chunks[:at] + chunks[at + 1 :],
+            [*chunks[:at], chunks[at], *chunks[at:]],
+            chunks[at + 1 :] + chunks[: at + 1] if at + 1 < len(chunks) else chunks[::-1],
+            [*chunks[:at], others[at], *chunks[at + 1 :]],
+        ):
+            with pytest.raises(StateError, match="not one whole state"):
+                decode_state(b"".join(wrong))
 
 
 def snapshot(index: int) -> Snapshot:
