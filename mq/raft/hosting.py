@@ -64,11 +64,11 @@ class HostLoop:
         if output.saves:
             self.save(output.saves)  # 1
         if output.install is not None:
-            self.install(output.install)  # 4, before anyone looks at what is committed now
+            self.install(output.install)  # 2, before anyone looks at what is committed now
         self.look()
-        for message in output.send:  # 2
+        for message in output.send:  # 3
             self.send(message)
-        if output.send_after:  # 3
+        if output.send_after:  # 4
             self.promises.extend(output.send_after)
         if output.apply_to > self.apply_to:  # 5
             self.apply_to = output.apply_to

@@ -3,9 +3,9 @@
 The order is the safety rule. A host, for each output:
 
 1. carries out the plans in `saves`, in order, and calls `saved(sequence)` when one is durable;
-2. sends `send` at once, while the disk is still at work;
-3. sends each message of `send_after` only when its sequence is durable: these are promises (votes, acknowledgements);
-4. loads the state of `install` into its state machine, when there is one, and calls `applied` with its index;
+2. loads the state of `install` into its state machine, when there is one, and calls `applied` with its index;
+3. sends `send` at once, while the disk is still at work;
+4. sends each message of `send_after` only when its sequence is durable: these are promises (votes, acknowledgements);
 5. applies entries in index order up to `apply_to`, if it has not yet (0 says nothing new), and calls `applied(index)`;
 6. answers the reads in `reads` as soon as the state machine has applied as far as each says;
 7. fetches what `fetch` wants, and hands it in with `fetched` or `chunk_fetched`;
