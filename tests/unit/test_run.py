@@ -256,6 +256,19 @@ def test_a_broken_stamp_counts_as_half_made(checkout: Environment, made: list[st
     assert made[-2:] == ["made anew", "demo"]
 
 
+def test_a_link_to_an_environment_of_another_folder_goes_and_nothing_else(checkout: Environment, made: list[str]) -> None:
+    checkout.ensure("demo")
+    theirs = checkout.venv.rename(checkout.root.parent / "theirs")
+    stamp = json.loads((theirs / STAMP).read_text(encoding="utf-8"))
+    (theirs / STAMP).write_text(json.dumps({**stamp, "folder": "/another/checkout"}), encoding="utf-8")
+    before = sorted((path, path.stat().st_mtime_ns) for path in theirs.rglob("*"))
+    checkout.venv.symlink_to(theirs, target_is_directory=True)
+    checkout.ensure("demo")
+    assert not checkout.venv.is_symlink()
+    assert checkout.is_ready("demo")
+    assert sorted((path, path.stat().st_mtime_ns) for path in theirs.rglob("*")) == before
+
+
 def test_an_environment_whose_python_is_gone_is_not_ready(checkout: Environment, made: list[str]) -> None:
     checkout.ensure("demo")
     checkout.python.unlink()

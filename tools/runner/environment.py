@@ -97,6 +97,10 @@ class Environment:
     def _make(self, purpose: str) -> None:
         begun = time.monotonic()
         stamp = self.stamp()
+        if self.venv.is_symlink() and (stamp is None or stamp.get("folder") != str(self.root)):
+            say(f"  {self.venv} is a link to an environment of another folder: the link goes, and nothing else")
+            self.venv.unlink()
+            stamp = None
         if stamp is not None and stamp.get("purpose") in PURPOSES:
             purpose = max(purpose, stamp["purpose"], key=PURPOSES.index)  # what is there stays
         say(f"Setting up RaftMQ in {self.venv} ({purpose}); this happens once.")
@@ -140,9 +144,9 @@ class Environment:
         if advice := venv_advice():
             raise SetupError(advice)
         if self.venv.exists():
-            say("  removing an environment that is half-made or belongs elsewhere")
+            say(f"  removing {self.venv}: it is half-made, or was made for another folder")
             if self.venv.is_symlink():
-                self.venv.unlink()  # what it points to is somebody else's
+                self.venv.unlink()  # what it points to may be needed by others
             else:
                 shutil.rmtree(self.venv)
         say(f"  making an environment with Python {sys.version.split()[0]}")

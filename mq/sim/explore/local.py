@@ -21,8 +21,11 @@ __all__ = ["FAILURES", "Kind", "Local", "LocalStates", "Moved"]
 
 _ME, _OTHER = -1, -2
 
-FAILURES = (MqError, AssertionError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
-"""What a node raises when it contradicts itself, or when whoever wrote it made a mistake that Python notices."""
+FAILURES = (MqError, AssertionError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, NameError, RuntimeError)
+"""What a node raises when it contradicts itself, or when whoever wrote it made a mistake that Python notices.
+
+A RuntimeError is a method that is not written yet, too, or one that calls itself for ever.
+"""
 
 
 class Kind(IntEnum):

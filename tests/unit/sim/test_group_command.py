@@ -8,7 +8,8 @@ import pytest
 from mq.core.errors import IllegalArgumentError
 from mq.sim.__main__ import main
 from mq.sim.group.command import run_many
-from mq.sim.group.seeds import Notes, SeedResult, Tally, run_seed, run_seeds
+from mq.sim.group.judge import judge
+from mq.sim.group.seeds import Notes, SeedResult, Tally, code_mark, make_world, run_seed, run_seeds
 
 WRONG_RAFT = '''
 from mq.raft.node import RaftNode
@@ -33,13 +34,41 @@ def test_one_seed_prints_the_same_trace_each_time_and_draws(tmp_path: Path, caps
     picture = tmp_path / "group.svg"
     assert main(["--seed", "5", "--draw", str(picture)]) == 0
     first, said = capsys.readouterr()
-    assert "seed 5: all 15 promises were kept" in said
+    assert "seed 5: all 16 promises were kept" in said
     assert "drawn: " in said
     drawn = " ".join(re.sub(r"<[^>]+>", " ", picture.read_text()).split())
-    assert "seed 5: the last 40 moments of a Raft group that went through 3 elections, 4 crashes, 2 cuts" in drawn
+    assert "seed 5: the last 40 moments of a Raft group with 3 elections, 4 crashes, 2 cuts" in drawn
     assert main(["--seed", "5"]) == 0
     assert capsys.readouterr().out == first
     assert first.startswith("time          node  event           details\n")
+
+
+def test_what_is_drawn_may_lie_in_the_middle_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The README's picture: a leader is cut off and steps down, another one leads, what the first one held is superseded."""
+    picture = tmp_path / "group.svg"
+    assert main(["--seed", "358", "--draw", str(picture), "--around", "9140"]) == 0
+    assert f"drawn: {picture}, the moments around 9140 ms" in capsys.readouterr().err
+    words = re.findall(r"<text[^>]*>([^<]+)</text>", picture.read_text(encoding="utf-8"))
+    assert "seed 358: the moments around 9140 ms of a Raft group with 4 elections, 2 crashes, 9 cuts" in " ".join(words[:2])
+    places = [words.index(word) for word in ("commit 66", "T3 follower", "T4 candidate", "T4 leader", "commit 68")]
+    assert {"cut: n1 ↔ n2, n2 ↔ n3", "mended: n1 ↔ n2, n3 → n2"} <= set(words)
+    assert not {"down", "T3 mute", "T4 mute"} & set(words), "all nodes live in it"
+    assert len(places) == 5
+    with pytest.raises(SystemExit):
+        main(["--seed", "358", "--around", "9140"])
+    assert "--around is for --draw and the profile group" in capsys.readouterr().err
+
+
+def test_a_node_that_starts_with_a_damaged_log_says_that_it_is_mute() -> None:
+    world = make_world(26, 3000)
+    trace = list(world.run().events())
+    assert judge(trace) is None
+    damaged = next(node for node, host in world.hosts.items() if host.storage.is_damaged)
+    starts = [number for number, event in enumerate(trace) if event.name == "start" and event.node == f"n{damaged}"]
+    told = trace[starts[-1] + 2]
+    assert (told.name, told.node, told.details["role"]) == ("role", f"n{damaged}", "mute")
+    sent = [event for event in trace[starts[-1] :] if event.name == "send" and event.node == f"n{damaged}"]
+    assert sent == []
 
 
 def test_another_raft_is_put_in_the_place_of_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,7 +89,7 @@ def test_a_run_is_gone_on_with_where_it_was_interrupted(tmp_path: Path, capsys: 
     assert main(["--seeds", "1..4", "--resume", str(notes)]) == 0
     whole = capsys.readouterr().out
     lines = notes.read_text().split("\n")
-    assert lines[0] == "# raft group, 3000 steps"
+    assert lines[0] == f"# raft group, 3000 steps, code {code_mark()}"
     assert [line.split(" ")[:2] for line in lines[1:5]] == [["1", "ok"], ["2", "ok"], ["3", "ok"], ["4", "ok"]]
     notes.write_text("\n".join(lines[:3]) + "\n" + lines[3][:20])  # killed while it wrote
     page = tmp_path / "SEEDS.md"
@@ -133,3 +162,19 @@ def test_on_two_cores_the_same_comes_of_it() -> None:
     together = sorted(run_seeds(range(1, 13), 300, jobs=2))
     assert together == alone
     assert {result.promise for result in alone} <= {"", "the run proves something"}
+
+
+def test_notes_of_other_code_are_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was clean with other code says nothing about this one."""
+    mine = tmp_path / "mine.py"
+    mine.write_text("# one\n", encoding="utf-8")
+    assert code_mark() == code_mark(), "nothing changed"
+    assert len({code_mark(), code_mark(log="store"), code_mark(f"{mine}:Raft")}) == 3
+    before = code_mark(f"{mine}:Raft")
+    mine.write_text("# another\n", encoding="utf-8")
+    assert code_mark(f"{mine}:Raft") != before
+    notes = tmp_path / "notes.txt"
+    Notes(notes, 3000).close()
+    monkeypatch.setattr("mq.sim.group.seeds.code_mark", lambda raft, *, log: "00000000")
+    with pytest.raises(IllegalArgumentError, match="runs of other code"):
+        Notes(notes, 3000)
