@@ -240,7 +240,7 @@ class ConsumeQueue:
         return None if data == _HOLE else self._verified(file, at, data)
 
     def _run(self, first: int, upto: int) -> Steps[tuple[QueueEntry, ...]]:
-        """Entries `first` up to, not including, `upto`, by number. Raises: DamageError, also when one does not follow the other."""
+        """Entries `first` up to, not including, `upto`, by number. Raises: DamageError, also where one does not follow."""
         found: list[QueueEntry] = []
         while first < upto:
             if first >= self._tail_first:

@@ -172,7 +172,7 @@ class ConsumeQueue:
         raise NotImplementedError("lab 1b: ConsumeQueue._look")
 
     def _run(self, first: int, upto: int) -> Steps[tuple[QueueEntry, ...]]:
-        """Entries `first` up to, not including, `upto`, by number. Raises: DamageError, also when one does not follow the other."""
+        """Entries `first` up to, not including, `upto`, by number. Raises: DamageError, also where one does not follow."""
         raise NotImplementedError("lab 1b: ConsumeQueue._run")
 
     def _verified(self, file: str, at: int, data: bytes) -> QueueEntry:

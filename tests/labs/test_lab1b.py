@@ -1,0 +1,194 @@
+"""Lab 1b: wrong queues die, right ones live, each blank is missed, and a failure says what to do. In this process."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from labs.grader.grading import in_a_process
+from labs.grader.lab import Blank, find_lab
+from labs.grader.page import page_of
+from labs.grader.report import failure_lines
+from labs.grader.result import Failure, Grade, Outcome
+from labs.grader.running import Runner
+from labs.grader.seams import Make
+from labs.grader.seeds import Seeds
+from labs.grader.skeleton import skeleton_of, write_all, written_up_to
+from labs.grader.submission import read_submission
+from labs.grader.suite import Check, Run
+from labs.stage1_single_node.lab1b_consume_queue.rules import rule
+from labs.stage1_single_node.lab1b_consume_queue.search import STAGES, Stage, play_stage
+from mq.broker.store.consume_queue import ConsumeQueue
+from mq.parts import load_parts
+from tests.labs.helpers import failures, label, zoo
+
+LAB1B = find_lab("lab1b")
+SEEDS = Seeds(b"zoo", "zoo")
+WRONG, RIGHT = zoo("wrong", LAB1B), zoo("right", LAB1B)
+
+
+def rings(*wanted: int) -> list[Check]:
+    return [check for check in LAB1B.suite.checks if check.ring in wanted]
+
+
+def class_in(where: Path) -> Make:
+    return load_parts(str(where)).consume_queue
+
+
+def wrong(name: str) -> Make:
+    return class_in(LAB1B.folder / "wrong" / f"{name}.py")
+
+
+# ---------------------------------------------------------------- the zoo
+
+
+def test_the_zoo_is_there_and_each_says_what_it_is() -> None:
+    assert len(WRONG) >= 30
+    assert len(RIGHT) >= 3
+    for file in (*WRONG, *RIGHT):
+        assert file.read_text(encoding="utf-8").startswith('"""'), file.name
+
+
+@pytest.mark.parametrize("file", WRONG, ids=label)
+def test_a_wrong_queue_dies(file: Path) -> None:
+    found = next(failures(class_in(file), iter(rings(1, 2, 3)), SEEDS), None)
+    assert found is not None, "nothing tells it from a right one"
+    print(f"{found[0]}, case {found[1]}: {found[2].sentence}")
+    assert found[2].found
+    assert found[2].section.startswith("README, rule ")
+
+
+def test_all_but_what_only_costs_dies_in_schedules_or_searches_too() -> None:
+    alive = [file.stem for file in WRONG if next(failures(class_in(file), iter(rings(2, 3)), SEEDS), None) is None]
+    assert alive == ["hollow_is_nothing", "keeps_all_in_memory", "never_removes", "scans_from_the_front"]
+
+
+def test_each_wrong_queue_died_in_what_was_asked_from_outside() -> None:
+    """The table of kills is made across the border, with nothing run inside of the wrong one's process."""
+    rows = json.loads((LAB1B.folder / "kills.json").read_text(encoding="utf-8"))
+    died = {row["name"] for row in rows if row["test"]}
+    assert {file.stem for file in WRONG} <= died
+    assert died.isdisjoint(file.stem for file in RIGHT)
+
+
+@pytest.mark.parametrize("file", RIGHT, ids=label)
+def test_a_right_queue_lives(file: Path) -> None:
+    assert list(failures(class_in(file), iter(rings(1, 2, 3)), SEEDS)) == []
+
+
+@pytest.mark.parametrize("file", RIGHT, ids=label)
+def test_a_right_queue_with_files_of_its_own_crosses_the_border(file: Path) -> None:
+    submission = read_submission(file, LAB1B.organ_file)
+    with Runner(LAB1B, submission, SEEDS, in_a_process(), with_reference=True) as runner:
+        runner.is_brief = True
+        outcomes = [runner.outcome(check) for check in rings(1, 3) if check.number in ("1.13", "1.18", "1.27", "3.3")]
+    assert [outcome.message for outcome in outcomes] == ["", "", "", ""]
+
+
+def test_the_reference_lives_and_every_test_meets_what_it_is_about() -> None:
+    for check in rings(1, 2, 3):
+        met: Counter[str] = Counter()
+        for case in check.cases(SEEDS):
+            one = Run()
+            case.play(ConsumeQueue, case.steps, one)
+            met += one.met
+        lacking = {name: (met[name], count) for name, count in check.must_meet.items() if met[name] < count}
+        assert not lacking, f"{check.number} {check.name}"
+
+
+@pytest.mark.parametrize("key", [b"a", b"b", b"c", b"d", b"e", b"f"])
+def test_no_seeds_are_so_unlucky_that_a_schedule_proves_nothing(key: bytes) -> None:
+    for check in rings(2):
+        met: Counter[str] = Counter()
+        for case in check.cases(Seeds(key, "unlucky")):
+            one = Run()
+            case.play(ConsumeQueue, case.steps, one)
+            met += one.met
+        scarce = {name: (met[name], count) for name, count in check.must_meet.items() if met[name] < 1.5 * count}
+        assert not scarce, f"{check.number} {check.name}"
+
+
+def test_the_points_are_a_hundred_in_three_rings_and_the_schedules_at_least_a_hundred() -> None:
+    assert [sum(check.points for check in rings(ring)) for ring in (1, 2, 3)] == [40, 30, 30]
+    assert sum(len(check.cases(SEEDS)) for check in rings(2)) >= 100
+
+
+def test_a_search_that_may_go_one_step_only_does_not_find_what_takes_two() -> None:
+    stage = STAGES["3.2"]
+    make = wrong("goes_back")
+    shallow = Stage(stage.before, stage.moves[1:], depth=1)
+    play_stage(shallow, make, (), Run())
+    with pytest.raises(Exception, match="beginning"):
+        play_stage(Stage(stage.before, stage.moves, depth=1), make, (), Run())
+
+
+# ---------------------------------------------------------------- the skeleton
+
+
+@pytest.mark.parametrize("blank", LAB1B.blanks, ids=lambda blank: blank.name)
+def test_each_blank_alone_makes_a_test_fail_that_names_it(blank: Blank, tmp_path: Path) -> None:
+    write_all(tmp_path, skeleton_of(LAB1B, only=blank.name))
+    found = list(failures(class_in(tmp_path), iter(rings(1)), Seeds()))
+    assert found
+    assert all(failure.promise.startswith(f"`{blank.name}` is not written yet") for _, _, failure in found)
+
+
+def test_the_methods_written_in_order_move_the_score_up(tmp_path: Path) -> None:
+    scores = []
+    for count in range(len(LAB1B.blanks) + 1):
+        write_all(tmp_path / str(count), written_up_to(LAB1B, count))
+        failed = {number for number, _, _ in failures(class_in(tmp_path / str(count)), iter(rings(1)), Seeds())}
+        scores.append(sum(check.points for check in rings(1) if check.number not in failed))
+    print(scores)
+    assert scores[0] == 0
+    assert scores == sorted(scores)
+    assert scores[-1] == 40
+    assert len(set(scores)) >= 8, "too many methods make no difference of their own"
+
+
+def test_the_readme_has_a_ladder_of_three_hints_for_each_blank_in_order() -> None:
+    parts = (LAB1B.folder / "README.md").read_text(encoding="utf-8").split("\n### ")[1:]
+    assert len(parts) == len(LAB1B.blanks)
+    for number, (blank, part) in enumerate(zip(LAB1B.blanks, parts, strict=True), 1):
+        assert part.startswith(f"{number}. `{blank.name}`\n"), part[:60]
+        assert [part.count(f"<summary>Hint {hint}</summary>") for hint in (1, 2, 3)] == [1, 1, 1]
+
+
+def test_the_readme_has_every_rule_that_a_failure_can_name() -> None:
+    text = (LAB1B.folder / "README.md").read_text(encoding="utf-8")
+    for number in range(1, 14):
+        assert f"\n{number}. **" in text, rule(number)
+
+
+# ---------------------------------------------------------------- a failure
+
+
+def _failure_of(name: str, number: str) -> Failure:
+    (found,) = [each for each in failures(wrong(name), iter(rings(1, 2)), SEEDS) if each[0] == number]
+    return found[2]
+
+
+def test_an_entry_that_leads_to_the_wrong_place_is_told_and_drawn() -> None:
+    failure = _failure_of("no_position_no_entry", "1.5")
+    assert failure.promise == "A message's offset leads to the record that holds it, and to its number in there"
+    assert "message 3 is number 0 of the record at no position (log index 3" in failure.expected
+    assert "`entries(2, 2)` says number 0 of the record at position 100" in failure.found
+    lines = failure_lines(Outcome("1.5", "a test", 1, failure=failure))
+    assert any("!at 100" in line for line in lines)
+    assert any(line.startswith("  position") and "none" in line for line in lines)
+    assert failure.figure is not None
+    svg = failure.figure.svg()
+    assert svg.startswith("<svg")
+    assert "at 100" in svg
+    page = page_of(Grade(LAB1B.id, LAB1B.title, "practice", (Outcome("1.5", "a test", 1, failure=failure),), reason=""))
+    assert "data:image/svg+xml;base64," in page
+
+
+def test_a_time_that_leads_too_far_is_told_and_drawn_with_both_places() -> None:
+    failure = _failure_of("trusts_the_clock", "1.10")
+    assert failure.promise == "Store times never fall, and the first message at or after a time is found"
+    assert failure.figure is not None
+    marks = " ".join(failure.figure.lines())
+    assert "!here" in marks
+    assert "!found for" in marks
