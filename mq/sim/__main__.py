@@ -4,8 +4,10 @@
     run.py sim --seeds 1..20000 --jobs 2 --resume seeds.txt        the same, and it may be interrupted
     run.py sim --seeds 1..20 --log store        the same with the broker's commit log on simulated disks
     run.py sim --seed 8142 > trace.txt      one run: its trace goes to stdout, what came of it to stderr
-    run.py sim --seed 8142 --draw group.png
+    run.py sim --seed 8142 --draw group.png        the same, and its end as a picture
+    run.py sim --seed 8142 --draw group.png --around 5320       what happened around 5320 ms as a picture
     run.py sim --profile broker --seed 8142 --draw loss.png        a single broker, its disk and its clients
+    run.py sim --promises              what is checked at every step of a group
     run.py sim explore --goal figure8  a search, see `mq.sim.explore`
 
 Exit status: 0 all promises were kept, 1 one was broken or a run proved nothing, 2 wrong usage.
@@ -69,12 +71,17 @@ def _parser() -> argparse.ArgumentParser:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seeds", type=_seeds, metavar="A..B", help="many runs")
     which.add_argument("--seed", type=read_seed, metavar="N", help="one run; its trace goes to stdout")
+    which.add_argument("--promises", action="store_true", help="run nothing; list what is checked at every step of a Raft group")
     parser.add_argument(
         "--profile", choices=("group", "broker"), default="group", help="a Raft group, or a single broker (%(default)s)"
     )
     parser.add_argument(
         "--draw", type=_picture, metavar="FILE",
         help="with --seed: draw the end of the run, or, of a broker, what a power loss left on the disk (.png or .svg)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--around", type=read_count, metavar="MS",
+        help="with --draw, of a group: not the end of the run, but what happened around this virtual time",
     )  # fmt: skip
     parser.add_argument(
         "--steps", type=read_count, help=f"of a run before its end ({GROUP_STEPS}; of a broker {WorldOptions().steps})"
@@ -102,14 +109,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return explore(arguments[1:])
     parser = _parser()
+    if any(argument.partition("=")[0] == "--replay" for argument in arguments):
+        parser.error("--replay is for a story of a search: run.py sim explore --replay FILE. A seed is run again by its number")
     options = parser.parse_args(arguments)
-    if options.seed is None and options.seeds is None:
+    if options.seed is None and options.seeds is None and not options.promises:
         parser.error("say which: --seeds A..B or --seed N")
     if options.draw is not None and options.seed is None:
         parser.error("--draw needs --seed N")
+    if options.around is not None and (options.draw is None or options.profile != "group"):
+        parser.error("--around is for --draw and the profile group")
     if options.seeds is None and (options.resume is not None or options.report is not None or options.jobs > 1):
         parser.error("--resume, --report and --jobs need --seeds A..B")
-    if options.profile == "group":
+    if options.profile == "group" or options.promises:
         return _run_group(options)
     if options.resume or options.report or options.jobs > 1 or options.raft or options.log != "light":
         parser.error("--resume, --report, --jobs, --raft and --log are for the profile group")
@@ -120,11 +131,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_group(options: argparse.Namespace) -> int:
-    from mq.sim.group.command import run_many, run_one  # noqa: PLC0415 - a broker's run needs none of it
+    from mq.sim.group.command import list_promises, run_many, run_one  # noqa: PLC0415 - a broker's run needs none of it
 
+    if options.promises:
+        return list_promises()
     steps = options.steps or GROUP_STEPS
     if options.seeds is None:
-        return run_one(options.seed, steps, options.raft, options.draw, log=options.log)
+        return run_one(options.seed, steps, options.raft, options.draw, log=options.log, around_ms=options.around)
     resume, jobs = options.resume, options.jobs
     return run_many(options.seeds, steps, raft=options.raft, jobs=jobs, resume=resume, log=options.log, page=options.report)
 

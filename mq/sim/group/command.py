@@ -9,12 +9,15 @@ from mq.sim.checkers import VacuousRunError
 from mq.sim.group.report import report
 from mq.sim.group.seeds import Notes, SeedResult, Tally, make_world, run_seeds
 from mq.sim.group.watch import ViolationError
+from mq.sim.group.world import all_checkers
 from mq.sim.load_raft import load_raft
 from mq.sim.spacetime import Broken, Window, draw
 
-__all__ = ["run_many", "run_one"]
+__all__ = ["list_promises", "run_many", "run_one"]
 
 _DRAWN_MOMENTS = 40
+_TOLD_WHOLE = 3
+"""So many broken seeds are told with facts and trace; of the others one line is enough, since each can be run alone."""
 _IN_TITLE = ("elections", "crashes", "cuts")
 
 
@@ -22,8 +25,23 @@ def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def run_one(seed: int, steps: int, raft: str, picture: Path | None, *, log: str = "light") -> int:
-    """The trace goes to stdout, what it came to to stderr. Returns the exit status."""
+def _counted(count: int, name: str) -> str:
+    """Such as `1 election`, `2 changes of members`."""
+    word, blank, rest = name.partition(" ")
+    if count == 1:
+        word = "crash" if word == "crashes" else word.removesuffix("s")
+    return f"{count} {word}{blank}{rest}"
+
+
+def list_promises() -> int:
+    """What the checkers look after, and where it is promised. Returns the exit status."""
+    for number, checker in enumerate(all_checkers({}), 1):
+        sys.stdout.write(f"{number:2}. {checker.promise}\n      {checker.section}\n")
+    return 0
+
+
+def run_one(seed: int, steps: int, raft: str, picture: Path | None, *, log: str = "light", around_ms: int | None = None) -> int:
+    """The trace goes to stdout, what came of it to stderr. around_ms: what to draw, None: the end. Returns the exit status."""
     try:
         world = make_world(seed, steps, raft, log=log)
     except IllegalArgumentError as error:
@@ -42,17 +60,18 @@ def run_one(seed: int, steps: int, raft: str, picture: Path | None, *, log: str 
         status, which = 1, f"seed {seed}, whose run proves nothing"
     sys.stdout.write(world.trace.to_text())
     counts = world.met()
-    met = ", ".join(f"{count} {name}" for name, count in counts.items())
+    met = ", ".join(_counted(count, name) for name, count in counts.items())
     _say(f"seed {seed}: {'broken' if status else f'all {len(world.checkers)} promises were kept'} ({met})")
     if picture is not None:
-        lived = ", ".join(f"{counts[name]} {name}" for name in _IN_TITLE)
-        title = f"{which}: the last {_DRAWN_MOMENTS} moments of a Raft group that went through {lived}"
+        lived = ", ".join(_counted(counts[name], name) for name in _IN_TITLE)
+        part = f"the last {_DRAWN_MOMENTS} moments" if around_ms is None else f"the moments around {around_ms} ms"
+        title = f"{which}: {part} of a Raft group with {lived}"
         try:
-            draw(picture, world.trace.events(), title, Window(last=_DRAWN_MOMENTS), broken)
+            draw(picture, world.trace.events(), title, Window(last=_DRAWN_MOMENTS, around_ms=around_ms), broken)
         except OSError as error:
             _say(f"cannot write {picture}: {error.strerror}")
             return 2
-        _say(f"drawn: {picture}, the last {_DRAWN_MOMENTS} moments")
+        _say(f"drawn: {picture}, {part}")
     return status
 
 
@@ -125,7 +144,9 @@ def _take(result: SeedResult, tally: Tally, notes: Notes | None, count: int) -> 
     if notes is not None:
         notes.add(result)
     if result.promise:
-        _say(f"seed {result.seed}: {result.story}")
+        is_whole = tally.broken <= _TOLD_WHOLE or not result.story
+        brief = f"broken, too: {result.promise} (--seed {result.seed} tells more)"
+        _say(f"seed {result.seed}: {result.story if is_whole else brief}")
     if sys.stderr.isatty():
         end = "\r" if tally.seeds == count else ""
         sys.stderr.write(f"\r{tally.seeds} of {count} seeds, {tally.broken} broken{end}")

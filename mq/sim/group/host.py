@@ -51,6 +51,8 @@ class Host(Machine):
         row = (node.term, node.vote, log.first_index, last, log.term_at(last), self.snapshot_index, members)
         self._note((now_ms, self.node_id, "start", *row))
         self._note_members(node)
+        if node.role is Role.MUTE:  # its log is damaged: it says nothing from here on, and this is why
+            self._note((now_ms, self.node_id, "role", str(node.role), node.term, node.leader))
         for started in self._watch.started:
             started(self)
         self.agenda.at(now_ms + 1 + int(self.place.rng.random() * self.tick_ms), self._tick, self.life)

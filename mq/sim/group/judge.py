@@ -15,8 +15,8 @@ What it cannot see, as no line tells it:
 * time: whether a campaign, a heartbeat or a step down came too early, too late, or never; so, whether anything goes on at all;
 * what is left out: an answer that was never given, a refusal for no reason, a commit that could be known, a line that was lost
   and of which nothing follows;
-* the disk: a `save` that says too much is believed, until a restart finds less, and so are those of a mute node; a node that
-  starts mute does not say so; a vote that a full disk refused, when a later term was saved before it left;
+* the disk: a `save` that says too much is believed, until a restart finds less, and so are those of a mute node; that a
+  real node starts mute (one of the world says so); a vote that a full disk refused, when a later term was saved before it left;
 * where a step ends: what a leader that stepped down commits and sends is of its last step until it hears something;
 * what is in a snapshot, but for where it ends; and whether all of its parts came, but for the last;
 * which entries are commands: one that no client asked for, or that stands in the log twice for one request, is seen only when
