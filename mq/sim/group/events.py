@@ -27,7 +27,7 @@ GROUP_EVENTS: dict[str, tuple[str, str]] = {
     "save": ("the disk says that appends up to this one are durable", "sequence term vote durable"),
     "save-failed": ("the disk did not take an append", "sequence definite"),
     "members": ("another configuration is in force on the node from now on", "voters old learners"),
-    "commit": ("the node knows entries to be committed up to this one", "index term"),
+    "commit": ("the node, which is in this term, knows entries to be committed up to this one", "index term"),
     "apply": ("an entry went into the state machine", "index term body"),
     "snapshot": ("the state behind this entry is saved as a snapshot", "index term"),
     "install": ("a snapshot took the place of log and state", "index term"),
