@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     setup = commands.add_parser("setup", help="only make the environment")
     setup.add_argument("purpose", nargs="?", choices=PURPOSES, default=PURPOSES[-1])
     for name in LATER:
-        commands.add_parser(name, help="(a later stage)", add_help=False)
+        commands.add_parser(name, help="where the labs are", add_help=False)
     return parser
 
 
