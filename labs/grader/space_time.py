@@ -188,8 +188,9 @@ class SpaceTime:
             parts.append(_cross(x2, y2))
         elif not is_under_way:
             parts.append(_head(x1, x2, y2, colour))
-        middle_x, middle_y = (x1 + x2) // 2, y1 + (y2 - y1) // 3 if arrow.until else y1
-        parts.append(_text(middle_x, middle_y - 5, arrow.label, colour, anchor="middle"))
+        # A late one is named where it arrives: on its way it crosses the others.
+        place = (x2 + (x1 - x2) // 4, y2 + 8) if arrow.until else ((x1 + x2) // 2, y1 - 5)
+        parts.append(_text(*place, arrow.label, colour, anchor="middle"))
         return parts
 
     def _sign(self, mark: _Mark) -> list[str]:

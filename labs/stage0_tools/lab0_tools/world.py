@@ -76,9 +76,10 @@ class World:
             self.picture.arrow(label, caller, MACHINE, is_lost=True)
             self.run.met["requests lost"] += 1
             return
-        self.run.tell(f"{line} ({label})" + ("; the network keeps a copy" if fate == "copied" else ""))
+        self.run.tell(f"{line} ({label})")
         self.picture.arrow(label, caller, MACHINE)
         if fate == "copied":
+            self.run.tell(f"the network keeps a copy of that (m{self.messages}')")
             self.copies.append(_Copy(caller, number, f"{label}'", self.picture.delayed(f"{label}'", caller, MACHINE)))
         self._answer(caller, number, is_lost=fate == "answer lost")
 
