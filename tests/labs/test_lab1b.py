@@ -190,5 +190,5 @@ def test_a_time_that_leads_too_far_is_told_and_drawn_with_both_places() -> None:
     assert failure.promise == "Store times never fall, and the first message at or after a time is found"
     assert failure.figure is not None
     marks = " ".join(failure.figure.lines())
-    assert "!here" in marks
+    assert "!expected" in marks
     assert "!found for" in marks

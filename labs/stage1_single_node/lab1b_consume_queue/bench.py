@@ -23,7 +23,7 @@ from mq.core.ports import Operation, Plan, Remove, Write
 from mq.sim.crash import Survival, after_power_loss, draw_survival
 from mq.sim.disk import SimDisk
 
-__all__ = ["ALL", "FOLDER", "Bench", "Job", "Kept", "commands_of", "in_folder"]
+__all__ = ["ALL", "FOLDER", "Bench", "Job", "Kept", "commands_of", "in_folder", "plan_told"]
 
 ALL = 1000
 """More entries than any queue here has."""
@@ -71,6 +71,18 @@ def in_folder(plan: Plan, *kinds: type) -> Plan:
     return plan
 
 
+def plan_told(plan: Plan) -> str:
+    """A plan in a few words: file, byte and length of what is written; what is synced; what is removed."""
+    return ", ".join(map(_short, plan[:8])) + (", ..." if len(plan) > 8 else "") or "nothing"
+
+
+def _short(operation: Operation) -> str:
+    file = operation.file.rpartition("/")[2].lstrip("0")
+    name = file if file[:1] not in ("", ".") else f"0{file}"
+    size = f" {operation.at}+{len(operation.data)}" if isinstance(operation, Write) else ""
+    return f"{type(operation).__name__.lower()} {name}{size}"
+
+
 def _told(operation: Operation) -> str:
     size = f", {len(operation.data)} bytes at {operation.at}" if isinstance(operation, Write) else ""
     return f"{type(operation).__name__} of {operation.file}{size}"
@@ -83,6 +95,7 @@ class Bench:
         self.make, self.run = make, run
         self.disk = SimDisk()
         self.now_ms, self.log_index, self.position, self.turn = 1000, 0, 100, 0
+        self.removed: set[str] = set()
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -170,9 +183,10 @@ class Bench:
         )  # fmt: skip
         self.model.put(entry)
         where = f"at position {position}" if position else "at no position"
+        back = ": the clock went back" if gap_ms < 0 else ""
         part = f", its messages from {first} on" if first else ""
         self.run.tell(
-            f"put {span(entry.base_offset, count)}, {where}, log index {entry.log_index}, stored at {self.now_ms} ms{part}"
+            f"put {span(entry.base_offset, count)}, {where}, log index {entry.log_index}, stored at {self.now_ms} ms{back}{part}"
         )
         return entry
 
@@ -185,14 +199,17 @@ class Bench:
         self.run.met["files that go"] += len(plan)
 
     def flush(self, *, sync: bool) -> None:
-        self.run.tell(f"flush{' and sync' if sync else ''}: the plan waits")
+        self.run.tell(f"flush{' and sync' if sync else ''}")
         (plan,) = self.ask(5, Call("flush", (), {"sync": sync}))
+        self.run.story[-1] += f"; the plan waits: {plan_told(plan)}"
         self.jobs.append(Job(in_folder(plan), self.queue.entry_count, self.model.max_offset, sync))
 
     def snapshot(self) -> None:
         """All is flushed and synced, the state is written down, and then the files go that are not needed any more."""
-        self.run.tell("a snapshot is on its way: flush and sync, the state, and what retention removes")
+        self.run.tell("a snapshot: flush and sync, the state")
         plan, plain = self.ask(5, Call("flush", (), {"sync": True}), Call("to_plain"))
+        removals = f"; and then: {plan_told(self.removals)}" if self.removals else ""
+        self.run.story[-1] += f"; the plan waits: {plan_told(plan)}{removals}"
         model = self.model
         kept = Kept(json.loads(json.dumps(plain)), len(model.history), model.min_offset, model.max_offset)
         self.jobs.append(Job(in_folder(plan), self.queue.entry_count, model.max_offset, True, kept, self.removals))  # noqa: FBT003
@@ -220,6 +237,8 @@ class Bench:
     def perform(self, plan: Plan) -> None:
         for operation in plan:
             self.disk.perform(operation)
+            if isinstance(operation, Remove):
+                self.removed.add(operation.file)
 
     def settle(self) -> None:
         """All that waits is carried out, and a snapshot of all is on the disk."""
@@ -275,9 +294,7 @@ class Bench:
             self.queue, begins = self.restored(kept), kept.at
             (missing,) = at_once(self.queue, [Call("missing", (dict(self.disk.files()),))])
             if missing is not None:
-                raise broken(
-                    number, expected="all that the snapshot relies on was synced before it", found=f"`missing` says {missing}"
-                )
+                raise self._missed(missing)
             self._check_borders(number, kept)
         end = kept.end if kept is not None else 0
         self.shelf.written = self.shelf.synced = end
@@ -285,6 +302,29 @@ class Bench:
         for call, found in zip(commands, self.ask(number, *commands), strict=True):
             if call.name == "drop_before":
                 self.removals += in_folder(found, Remove)
+
+    def _missed(self, missing: str) -> Exception:
+        """Is there really something missing?"""
+        size = f"{self.disk.files()[missing]} bytes" if missing in self.disk.files() else "not there"
+        found = f"`missing` says {missing}, which is {size}"
+        model = self.model
+        try:
+            calls = [Call("entries", (offset, 1)) for offset in range(self.queue.min_offset, self.queue.max_offset)]
+            answers = at_once(self.queue, calls, self.disk) if calls else []
+        except DamageError as error:
+            told = str(error)
+        else:
+            if all(answers):
+                return broken(12, expected="nothing is missing: each message of the snapshot is found in the files", found=found)
+            told = "a message is not found"
+        self.shelf.mark(max(model.min_offset, self.queue.max_offset - 1), "lost?")
+        if missing in self.removed:
+            expected = f"a file goes when all that it holds is before message {self.queue.min_offset}"
+            return broken(9, expected=expected, found=f"{missing} was removed, and after the restart it is needed; {told}")
+        return broken(
+            6, expected="before the snapshot was written down all that it relies on was flushed and synced",
+            found=f"after the restart {found}; {told}",
+        )  # fmt: skip
 
     def _check_borders(self, number: int, kept: Kept) -> None:
         here, there = (self.queue.min_offset, self.queue.max_offset), (kept.min_offset, kept.end)

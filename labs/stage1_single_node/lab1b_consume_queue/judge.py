@@ -74,7 +74,7 @@ def time(number: int, model: Model, store_ms: int, found: int, shelf: Shelf) -> 
     wanted = model.offset_at(store_ms)
     if found == wanted:
         return
-    shelf.mark(wanted, "here")
+    shelf.mark(wanted, "expected")
     shelf.mark(found, f"found for {store_ms}")
     stored = f", stored at {model.facts[wanted].store_ms} ms" if wanted < model.max_offset else ", the queue's end"
     raise broken(

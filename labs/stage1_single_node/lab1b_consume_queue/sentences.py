@@ -6,7 +6,7 @@ from typing import Any
 from labs.grader.seams import Call, Make, at_once, drive_on, made_by
 from labs.grader.suite import Case, Check, Run
 from labs.stage1_single_node.lab1b_consume_queue import judge
-from labs.stage1_single_node.lab1b_consume_queue.bench import in_folder
+from labs.stage1_single_node.lab1b_consume_queue.bench import in_folder, plan_told
 from labs.stage1_single_node.lab1b_consume_queue.model import Model
 from labs.stage1_single_node.lab1b_consume_queue.rules import SOURCES, broken, rule, span
 from labs.stage1_single_node.lab1b_consume_queue.shelf import Shelf
@@ -43,7 +43,7 @@ class Hand:
         return QueueEntry(self.model.max_offset, at, 1 + 2 * number, store_ms, 50 + number, count, first, 7 * number)
 
     def put(self, *counts: int, store_ms: int = 1000, gap_ms: int = 10, first: int = 0, position: int = -1) -> None:
-        begins, calls = self.model.max_offset, []
+        begins, last_ms, calls = self.model.max_offset, self.model.last_ms, []
         for number, count in enumerate(counts):
             entry = self.entry(count, store_ms + number * gap_ms, first=first, position=position)
             self.model.put(entry)
@@ -51,12 +51,14 @@ class Hand:
         many = len(counts)
         batches = "one batch" if many == 1 else f"{many} batches"
         spread = f", each {gap_ms} ms later than the one before" if many > 1 and gap_ms else ""
-        self.tell(f"put {span(begins, sum(counts))} in {batches}, stored at {store_ms} ms{spread}")
+        back = ": the clock went back" if begins and store_ms < last_ms else ""
+        self.tell(f"put {span(begins, sum(counts))} in {batches}, stored at {store_ms} ms{spread}{back}")
         at_once(self.queue, calls)
 
     def flush(self, *, sync: bool = False) -> Plan:
-        self.tell(f"flush{' and sync' if sync else ''}; the plan is carried out, and told")
+        self.tell(f"flush{' and sync' if sync else ''}")
         plan = self.plan(sync=sync)
+        self.run.story[-1] += f"; the plan is carried out, and told: {plan_told(plan)}"
         self.perform(plan)
         self.flushed(is_synced=sync)
         return plan

@@ -23,8 +23,8 @@ _GONE, _SYNCED, _WRITTEN, _MEMORY = "gone", "disk", "written", "memory"
 _FILLS = {_GONE: "#eceff1", _SYNCED: "#cfe8d6", _WRITTEN: "#cfe3f5", _MEMORY: "#fbe7c6"}
 _LEGEND = {
     _MEMORY: "in memory alone",
-    _WRITTEN: "in a file, not synced",
-    _SYNCED: "in a file, durable",
+    _WRITTEN: "told to be in a file",
+    _SYNCED: "told to be durable in a file",
     _GONE: "retention took it",
 }
 
