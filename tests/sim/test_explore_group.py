@@ -22,7 +22,7 @@ from mq.sim.explore.scope import FIRST_ID, Scope
 from mq.sim.explore.shrink import replay
 from mq.sim.explore.story import Story, replay_words
 from mq.sim.explore.symmetry import Symmetry
-from mq.sim.explore.words import HOW_ENTRIES_READ
+from mq.sim.explore.words import HOW_STEPS_READ
 from mq.sim.explore.wrong_cores import SMALL_SCOPE_CORES, CountsAnyTerm
 from mq.sim.group.events import GROUP_EVENTS
 from mq.sim.group.judge import judge
@@ -285,8 +285,8 @@ def test_a_story_is_a_trace_that_can_be_replayed() -> None:
     story = Story(found.model, found.path)
     text = story.to_text()
     remarks, _, lines = text.partition(HEADING)
-    *steps, how = remarks.splitlines()
-    assert (len(steps), how) == (len(found.path), f"# {HOW_ENTRIES_READ}")
+    *steps, entries, how = remarks.splitlines()
+    assert (len(steps), entries, how) == (len(found.path), *(f"# {line}" for line in HOW_STEPS_READ))
     events = [Event.from_line(line) for line in lines.strip().splitlines()]
     assert {event.name for event in events} >= {"start", "role", "vote", "append", "save", "send", "receive", "power-loss"}
     for event in events:

@@ -14,9 +14,11 @@ from mq.sim.explore import goals
 from mq.sim.explore.goals import TINY_SCOPE, search_deep, search_small
 from mq.sim.explore.group_model import GroupModel
 from mq.sim.explore.model import Stopwatch
+from mq.sim.explore.origin import Origin, rule_of
 from mq.sim.explore.progress import Progress
 from mq.sim.explore.shrink import shrink
 from mq.sim.explore.wrong_cores import LEFT_OUT, SMALL_SCOPE_CORES, CountsAnyTerm
+from mq.sim.load_raft import load_raft
 
 pytestmark = pytest.mark.sim
 
@@ -27,7 +29,11 @@ def test_a_broken_promise_is_told_with_facts_and_source_and_drawn(tmp_path: Path
     picture = tmp_path / "found.svg"
     assert main([*SMALL, "--draw", str(picture)]) == 1
     trace, said = capsys.readouterr()
-    assert trace.startswith("# 1. time-out n")
+    assert trace.startswith(
+        "# goal: small-scope\n# core: votes-for-any-log\n# scope: tiny\n# broken: an entry that was committed"
+    )
+    assert "\n# 1. time-out n" in trace
+    assert "# in this search: 3 nodes, terms up to 2, no commands of clients, 1 crash, no heartbeats; a message carries" in trace
     assert "broken: an entry that was committed in a term is in the logs of the leaders of all later terms" in said
     assert "fact 1: entry 1 of term 1 (noop) was committed in term 1" in said
     assert "fact 2: n" in said
@@ -35,7 +41,8 @@ def test_a_broken_promise_is_told_with_facts_and_source_and_drawn(tmp_path: Path
     assert "again:   python3 run.py sim explore --goal small-scope --core votes-for-any-log --tiny" in said
     drawn = picture.read_text(encoding="utf-8")
     assert drawn.startswith("<svg")
-    assert "small-scope: broken in " in drawn
+    assert "small-scope, core votes-for-any-log: broken in " in drawn
+    assert "the rule that this Raft lacks: a node votes for no candidate whose log lacks" in drawn
     assert "ms: an entry that was committed in a term is in the logs of the leaders of all later terms" in drawn
     assert "entry 1 of term 1 (noop) was committed in term 1" in drawn
 
@@ -48,9 +55,15 @@ def test_a_story_is_replayed_from_its_trace(tmp_path: Path, capsys: pytest.Captu
     assert main([*SMALL, "--replay", str(file)]) == 1
     again, said = capsys.readouterr()
     assert again == trace
-    assert said.partition("at once")[0] in told
+    lines = [line for line in said.splitlines() if not line.startswith("at once")]
+    assert [line for line in lines if line not in told] == []
+    assert "the rule that this Raft lacks: a node votes for no candidate" in said
     assert main([*SMALL[:4], "--core", "right", "--replay", str(file)]) == 2
-    assert "cannot happen there" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "cannot happen there, with core right and goal small-scope: " in said
+    assert "the story is one of core votes-for-any-log: another Raft says other things at other times" in said
+    assert main(["explore", "--replay", str(file)]) == 1, "goal, core and scope stand in the story"
+    assert capsys.readouterr().out == trace
 
 
 def test_a_story_without_a_broken_promise_ends_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,7 +143,7 @@ def test_the_steps_are_told_once_on_a_terminal_and_beside_a_trace_that_goes_else
 ) -> None:
     assert main(SMALL) == 1
     trace, said = capsys.readouterr()
-    assert trace.startswith("# 1. time-out n")
+    assert trace.count("\n# 1. time-out n") == 1
     assert said.count("  1. time-out n") == 1
     assert trace.count("# an entry is written INDEX.TERM: 2.3 is at index 2 of a log, of term 3") == 1
     assert said.count("an entry is written INDEX.TERM: 2.3 is at index 2 of a log, of term 3") == 1
@@ -145,7 +158,7 @@ def test_the_steps_are_told_once_on_a_terminal_and_beside_a_trace_that_goes_else
 def test_where_nothing_broke_nothing_is_drawn_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "found.svg"
     assert main(["explore", "--goal", "figure8", "--core", "right", "--budget", "0.2", "--draw", str(picture)]) == 0
-    assert f"nothing is drawn to {picture}: no promise was broken" in capsys.readouterr().err
+    assert f"nothing is drawn to {picture}: core right broke no promise" in capsys.readouterr().err
     assert not picture.exists()
 
 
@@ -169,6 +182,42 @@ def test_a_file_gets_a_line_of_that_every_few_seconds() -> None:
         for _ in range(5000):
             progress.looked()
     assert (progress.count, out.getvalue()) == (5000, "2,048 states looked at, 6 s\n4,096 states looked at, 12 s\n")
+
+
+def test_making_a_story_short_is_told_apart_from_the_search() -> None:
+    out, now = io.StringIO(), iter(range(0, 300, 6))
+    with Progress(out, clock=lambda: float(next(now))) as progress:
+        for _ in range(1024):
+            progress.looked()
+        for _ in range(1024):
+            progress.shortened()
+    first, second = out.getvalue().splitlines()
+    assert first == "1,024 states looked at, 6 s"
+    assert second == "a story is found, and made short: 1,024 states looked at again, 12 s"
+    assert (progress.count, progress.again) == (1024, 1024)
+
+
+def test_the_small_scope_says_how_each_wrong_core_is_seen_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "tiny.svg"
+    assert main(["explore", "--tiny", "--draw", str(picture)]) == 0
+    said = capsys.readouterr().err
+    assert f"nothing is drawn to {picture}: core right broke no promise" in said
+    for name in SMALL_SCOPE_CORES:
+        assert f"alone:   python3 run.py sim explore --goal small-scope --core {name} --tiny --draw FILE.png" in said
+
+
+def test_a_story_says_what_it_is_of() -> None:
+    for origin in (Origin("figure8", "labs/my raft.py:Raft", seed=7), Origin("small-scope", "right", is_tiny=True)):
+        text = "".join(f"# {line}\n" for line in origin.to_remarks()) + "# 1. time-out n1\n"
+        assert Origin.of_text(text) == origin
+    assert Origin.of_text("# 1. time-out n1\n") == Origin()
+
+
+def test_a_raft_of_a_file_is_told_in_its_own_words() -> None:
+    assert rule_of(RaftNode) == ""
+    assert rule_of(CountsAnyTerm).startswith("the rule that this Raft lacks: ")
+    made = load_raft("labs/stage3_raft/wrong/figure8.py:Raft")
+    assert rule_of(made).startswith("what this Raft says of itself: Commits whatever a quorum has on disk")
 
 
 def test_every_raft_that_lacks_a_rule_by_name_says_which() -> None:
@@ -239,13 +288,16 @@ def test_a_core_that_stumbles_is_told_with_the_line_of_its_file(tmp_path: Path, 
     trace, said = capsys.readouterr()
     assert "broken: a node never contradicts itself" in said
     assert place in said
-    assert trace.startswith("# 1. time-out n")
+    assert "\n# 1. time-out n" in trace
     assert main(["explore", "--goal", "figure8", "--core", f"{file}:Raft", "--budget", "0.3"]) == 0
     said = capsys.readouterr().err
-    assert "moves a node stumbled, and that is not what is looked for here; the first: " in said
+    assert (
+        "a node raised an error. This search takes no notice of that, and goes on elsewhere; small-scope looks for it. The"
+        in said
+    )
     assert place in said
 
 
 def test_a_right_core_never_stumbles(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explore", "--goal", "figure8", "--core", "right", "--budget", "2"]) == 0
-    assert "stumbled" not in capsys.readouterr().err
+    assert "raised an error" not in capsys.readouterr().err

@@ -56,8 +56,16 @@ class Found(NamedTuple):
     is_cut_short: bool = False
 
 
-def search_deep(make: type[RaftNode], seed: int, seconds_max: float, looked: Callable[[], None] | None = None) -> Found:
-    """By coverage, then shrunk. seconds_max: of one core, for the search, and as much for the shrinking. looked: see `Question`.
+def search_deep(
+    make: type[RaftNode],
+    seed: int,
+    seconds_max: float,
+    looked: Callable[[], None] | None = None,
+    shortened: Callable[[], None] | None = None,
+) -> Found:
+    """By coverage, then shrunk. seconds_max: of one core, for the search, and as much for the shrinking.
+
+    looked: see `Question`; shortened: the same for the states that are looked at again to make the story short.
 
     A story that is too long to be read even then is put aside, and another one is looked for in what is left of the budget.
     The result's seconds and events are those of all searches; its states are those of the search that found the story.
@@ -68,8 +76,8 @@ def search_deep(make: type[RaftNode], seed: int, seconds_max: float, looked: Cal
     question = Question(invariants=model.invariants(), seconds_max=seconds_max, looked=looked)
 
     def is_broken(state: GroupState) -> bool:
-        if looked is not None:
-            looked()
+        if shortened is not None:
+            shortened()
         return state.wrong > 0
 
     best: Found | None = None

@@ -4,7 +4,8 @@
     run.py sim explore --goal figure8 --core right                  the same on ours; ten times the budget
     run.py sim explore --goal figure8 --core FILE:Class             on somebody else's
     run.py sim explore --goal small-scope                           every state of a small scope, and three wrong Rafts in it
-    run.py sim explore --goal figure8 --replay FILE                 a story again, from the remarks in front of its trace
+    run.py sim explore --tiny                                       the same in a smaller scope, of seconds
+    run.py sim explore --replay FILE                                a story again, from the remarks in front of its trace
 
 The trace of what was found, with its steps in front, goes to stdout, all else to stderr. Exit status: 0 no promise was broken
 (small-scope without --core: by ours, and one was by each wrong one); 1 one was, which for a wrong core is what was looked for, or
@@ -23,12 +24,13 @@ from mq.sim.arguments import read_seed
 from mq.sim.explore.goals import DEEP_SCOPE, SMALL_SCOPE, TINY_SCOPE, search_deep, search_small
 from mq.sim.explore.group_model import GroupModel, GroupState, GroupStep
 from mq.sim.explore.model import Outcome, Result
+from mq.sim.explore.origin import Origin, rule_of, scope_words
 from mq.sim.explore.progress import Progress
 from mq.sim.explore.promises import PROMISES
 from mq.sim.explore.scope import Scope
 from mq.sim.explore.story import STEP_MS, Story, replay_words
-from mq.sim.explore.words import HOW_ENTRIES_READ
-from mq.sim.explore.wrong_cores import LEFT_OUT, SMALL_SCOPE_CORES, CountsAnyTerm
+from mq.sim.explore.words import HOW_STEPS_READ
+from mq.sim.explore.wrong_cores import SMALL_SCOPE_CORES, CountsAnyTerm
 from mq.sim.group.watch import Violation
 from mq.sim.load_raft import load_raft
 from mq.sim.spacetime import Broken, NothingToDrawError, PictureTooLongError, draw
@@ -37,7 +39,9 @@ __all__ = ["main"]
 
 _SECONDS, _FIRST_SEED = 60, 1
 _REMARK = "# 1. time-out n1"
+_COMMAND = "python3 run.py sim explore"
 _SUFFIXES = (".png", ".svg", ".html")
+_GOALS = ("figure8", "small-scope")
 _CORES: dict[str, type[RaftNode]] = {"right": RaftNode, "figure8": CountsAnyTerm, **SMALL_SCOPE_CORES}
 
 
@@ -78,7 +82,7 @@ def _core(text: str) -> type[RaftNode]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="run.py sim explore", description="Search for a schedule that breaks a promise.")
-    parser.add_argument("--goal", choices=("figure8", "small-scope"), required=True, help="which search")
+    parser.add_argument("--goal", choices=_GOALS, help="which search (--tiny: small-scope; --replay: the story's)")
     parser.add_argument(
         "--seed", type=read_seed, metavar="N", help=f"of figure8: another seed searches in another order ({_FIRST_SEED})"
     )
@@ -93,8 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--draw", type=_picture, metavar="FILE", help="draw what was found (.png, .svg or .html)")
     parser.add_argument(
-        "--replay", type=Path, metavar="FILE", help="do the steps that stand as remarks in this trace, and search nothing"
-    )
+        "--replay", type=Path, metavar="FILE",
+        help="do the steps that stand as remarks in this trace, and search nothing; goal and core are those that it names",
+    )  # fmt: skip
     parser.add_argument("--tiny", action="store_true", help="small-scope: a smaller one, of seconds")
     return parser
 
@@ -103,7 +108,7 @@ def _useless(options: argparse.Namespace) -> str:
     """The flag that would do nothing with these others, and why; "" when each does something."""
     if options.goal == "figure8" and options.tiny:
         return "--tiny is for --goal small-scope"
-    if options.goal == "small-scope" and options.seed is not None:
+    if options.goal != "figure8" and (options.goal or options.tiny) and options.seed is not None:
         return "--seed is for --goal figure8: small-scope looks at every state, in one order"
     if options.replay is not None and options.seed is not None:
         return "--seed is for a search, and --replay searches nothing"
@@ -119,6 +124,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     useless = _useless(options)
     if useless:
         parser.error(useless)
+    text = _text_of(options.replay) if options.replay is not None else ""
+    if text is None:
+        return 2
+    told = Origin.of_text(text)
+    options.goal = options.goal or (told.goal if told.goal in _GOALS else "") or ("small-scope" if options.tiny else "")
+    if not options.goal:
+        parser.error("say which search: --goal figure8 or --goal small-scope")
+    if told.goal == options.goal:
+        options.core, options.tiny = options.core or told.core, options.tiny or told.is_tiny
     options.seed = _FIRST_SEED if options.seed is None else options.seed
     scope = DEEP_SCOPE if options.goal == "figure8" else TINY_SCOPE if options.tiny else SMALL_SCOPE
     try:
@@ -126,22 +140,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except argparse.ArgumentTypeError as error:
         parser.error(f"--core: {error}")
     if options.replay is not None:
-        return _replay(options.replay, scope, make or CountsAnyTerm, options)
+        return _replay(text, told, scope, make or CountsAnyTerm, options)
     if options.goal == "figure8":
         return _deep(make or CountsAnyTerm, options)
     return _small(scope, make, options)
+
+
+def _text_of(file: Path) -> str | None:
+    """None, and a sentence to the terminal, when it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        _say(f"cannot read {file}: {error.strerror}")
+    except UnicodeDecodeError:
+        _say(f"{file} is no text, and so no trace of a search")
+    return None
+
+
+def _origin(options: argparse.Namespace) -> Origin:
+    """Of a search; a replay is of the search that its story names."""
+    usual = "figure8" if options.goal == "figure8" or options.replay is not None else "right"
+    seed = options.seed if options.goal == "figure8" and options.replay is None else None
+    return Origin(options.goal, options.core or usual, options.tiny, seed)
 
 
 def _deep(make: type[RaftNode], options: argparse.Namespace) -> int:
     is_right = make is RaftNode
     seconds_max = options.budget or (10 * _SECONDS if is_right else _SECONDS)
     with Progress(sys.stderr) as progress:
-        found = search_deep(make, options.seed, seconds_max, progress.looked)
+        found = search_deep(make, options.seed, seconds_max, progress.looked, progress.shortened)
     _say(f"seed {options.seed}: {_outcome(found.result)} ({found.result.pace()})")
     _tell_rule(make)
     failures = found.model.local.failures
     if failures:
-        _say(f"in {len(failures)} moves a node stumbled, and that is not what is looked for here; the first: {failures[0]}")
+        times = "once a node" if len(failures) == 1 else f"{len(failures)} times a node"
+        _say(
+            f"beside that, {times} raised an error. This search takes no notice of that, and goes on elsewhere; "
+            f"small-scope looks for it. The first: {failures[0]}"
+        )
     if found.result.outcome is not Outcome.BROKEN:
         return _nothing(options)
     _say(
@@ -149,18 +185,24 @@ def _deep(make: type[RaftNode], options: argparse.Namespace) -> int:
         f"{len(found.path)} are left of them after {found.shrink_seconds:.1f} s more of making it short"
         + ("; the budget ended before it was as short as it can be" if found.is_cut_short else "")
     )
-    return _report(Story(found.model, found.path), options)
+    return _report(Story(found.model, found.path), make, options)
 
 
 def _tell_rule(make: type[RaftNode], indent: str = "") -> None:
-    if make in LEFT_OUT:
-        _say(f"{indent}the rule that this Raft lacks: {LEFT_OUT[make]}")
+    rule = rule_of(make)
+    if rule:
+        _say(indent + rule)
 
 
 def _nothing(options: argparse.Namespace) -> int:
     if options.draw is not None:
-        _say(f"nothing is drawn to {options.draw}: no promise was broken")
+        _say(f"nothing is drawn to {options.draw}: {_core_name(options)} broke no promise")
     return 0
+
+
+def _core_name(options: argparse.Namespace) -> str:
+    """As on the command line, of what was searched or replayed."""
+    return f"core {_origin(options).core}"
 
 
 def _outcome(result: Result[GroupState, GroupStep]) -> str:
@@ -185,10 +227,9 @@ def _small(scope: Scope, make: type[RaftNode] | None, options: argparse.Namespac
         _say(f"{name}: {_outcome(found.result)} ({found.result.pace()})")
         _tell_rule(wrong, "  ")
         if found.path:
-            _say(
-                "".join(f"  {words}\n" for words in Story(found.model, found.path).words)
-                + _violation(Story(found.model, found.path)).to_text()
-            )
+            story = Story(found.model, found.path)
+            _say("".join(f"  {words}\n" for words in story.words) + _violation(story).to_text())
+            _say(f"alone:   {_COMMAND} {Origin(options.goal, name, options.tiny).to_flags()} --draw FILE.png")
     _say(f"{wanted} of {len(SMALL_SCOPE_CORES)} wrong cores were killed: {', '.join(SMALL_SCOPE_CORES)}")
     return status or int(wanted < len(SMALL_SCOPE_CORES))
 
@@ -196,41 +237,31 @@ def _small(scope: Scope, make: type[RaftNode] | None, options: argparse.Namespac
 def _small_one(scope: Scope, make: type[RaftNode], options: argparse.Namespace) -> int:
     with Progress(sys.stderr) as progress:
         found = search_small(make, scope, options.budget or 0, progress.looked)
-    bounds = (
-        f"{scope.nodes} nodes, terms up to {scope.term_max}, {scope.proposals} proposals, {scope.crashes} crash, "
-        f"{scope.in_flight_max} messages under way, where a lost one stays and counts; disks are ready at once; states that "
-        "differ in the nodes' names alone are one"
-    )
-    name = "right" if make is RaftNode else make.__name__
-    _say(f"{name}: {_outcome(found.result)}; {bounds} ({found.result.pace()})")
+    bounds = f"{scope_words(scope)}; a lost message stays and counts; states that differ in the nodes' names alone are one"
+    _say(f"{_origin(options).core}: {_outcome(found.result)}; {bounds} ({found.result.pace()})")
     _tell_rule(make)
     if found.result.outcome is Outcome.BROKEN:
-        return _report(Story(found.model, found.path), options)
+        return _report(Story(found.model, found.path), make, options)
     _nothing(options)
     return 0 if found.result.outcome is Outcome.EXHAUSTED else 1
 
 
-def _replay(file: Path, scope: Scope, make: type[RaftNode], options: argparse.Namespace) -> int:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        _say(f"cannot read {file}: {error.strerror}")
-        return 2
-    except UnicodeDecodeError:
-        _say(f"{file} is no text, and so no trace of a search")
-        return 2
-    model = GroupModel(scope, make)
+def _replay(text: str, told: Origin, scope: Scope, make: type[RaftNode], options: argparse.Namespace) -> int:
+    model, name = GroupModel(scope, make), _core_name(options)
     path, missing = replay_words(model, text)
     if missing is not None:
-        _say(f"step {len(path) + 1} cannot happen there: {missing}")
+        _say(f"step {len(path) + 1} cannot happen there, with {name} and goal {options.goal}: {missing}")
+        if told.core and told.core != _origin(options).core:
+            _say(f"the story is one of core {told.core}: another Raft says other things at other times")
         return 2
     if not path:
-        _say(f"there are no steps in {file}: a trace of a search begins with remarks such as {_REMARK!r}")
+        _say(f"there are no steps in {options.replay}: a trace of a search begins with remarks such as {_REMARK!r}")
         return 2
     story = Story(model, path)
+    _tell_rule(make)
     if story.state.wrong:
-        return _report(story, options)
-    sys.stdout.write(story.to_text())
+        return _report(story, make, options)
+    sys.stdout.write(story.to_text(_origin(options).to_remarks()))
     _say("no promise is broken by these steps")
     return _nothing(options)
 
@@ -243,25 +274,24 @@ def _violation(story: Story) -> Violation:
     return Violation(sentence, (broken.before, broken.now), section, len(story.path), len(story.path) * STEP_MS)
 
 
-def _report(story: Story, options: argparse.Namespace) -> int:
+def _report(story: Story, make: type[RaftNode], options: argparse.Namespace) -> int:
     """The trace, the promise with the facts that conflict, the picture, and how to see it again."""
-    violation = _violation(story)
-    sys.stdout.write(story.to_text())
+    violation, origin, rule = _violation(story), _origin(options), rule_of(make)
+    told, scope = [line.strip() for line in violation.to_text().split("\n")], f"in this search: {scope_words(story.model.scope)}"
+    remarks = [*origin.to_remarks(), *told, *([rule] if rule else []), scope]
+    sys.stdout.write(story.to_text(remarks))
     if not sys.stdout.isatty():  # where the trace went elsewhere, the steps in front of it are wanted here, too
         _say("\n".join(f"{number:3}. {words}" for number, words in enumerate(story.words, 1)))
-        _say(HOW_ENTRIES_READ)
+        _say("\n".join((*HOW_STEPS_READ, scope)))
     _say(violation.to_text())
-    core = f" --core {options.core}" if options.core else ""
-    tiny = " --tiny" if options.tiny else ""
-    seed = f" --seed {options.seed}" if options.goal == "figure8" else ""
-    command = f"python3 run.py sim explore --goal {options.goal}{core}{tiny}"
     if options.replay is None:
-        _say(f"again:   {command}{seed}")
-    _say(f"at once: {command} --replay {options.replay or 'FILE'}" + ("" if options.replay else " (FILE: the trace above)"))
+        _say(f"again:   {_COMMAND} {origin.to_flags()}")
+    _say(f"at once: {_COMMAND} --replay {options.replay or 'FILE'}" + ("" if options.replay else " (FILE: the trace above)"))
     if options.draw is not None:
+        title = f"{options.goal}, core {origin.core}: broken in {len(story.path)} steps"
         try:
-            broken = Broken(violation.promise, violation.at_ms, violation.facts)
-            draw(options.draw, story.trace.events(), f"{options.goal}: broken in {len(story.path)} steps", broken=broken)
+            broken = Broken(violation.promise, violation.at_ms, (*violation.facts, *([rule] if rule else [])))
+            draw(options.draw, story.trace.events(), title, broken=broken)
         except (PictureTooLongError, NothingToDrawError) as error:
             _say(str(error))
         except OSError as error:

@@ -119,8 +119,8 @@ class Result(Generic[State, Step]):
         """States, events and speed, in words."""
         seconds = max(self.seconds, 1e-6)
         return (
-            f"{self.states:,} distinct states, {self.events:,} events, depth {self.depth}, "
-            f"{self.seconds:.1f} s ({self.events / seconds:,.0f} events/s)"
+            f"{self.states:,} distinct states, {self.events:,} steps tried, depth {self.depth}, "
+            f"{self.seconds:.1f} s ({self.events / seconds:,.0f} steps a second)"
         )
 
 

@@ -11,14 +11,14 @@ _SHOW_EVERY_SECONDS, _LINE_EVERY_SECONDS = 0.5, 5.0
 
 
 class Progress:
-    """Counts states, and writes the count with the seconds since the beginning.
+    """Counts states, the same one as often as it is met, and writes the count with the seconds since the beginning.
 
     with Progress(sys.stderr) as progress:
         search(looked=progress.looked)
     """
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self.count, self._width = 0, 0
+        self.count, self.again, self._width = 0, 0, 0
         self._out, self._clock, self._is_terminal = out, clock, out.isatty()
         self._begun = self._shown = clock()
 
@@ -34,6 +34,12 @@ class Progress:
         if self.count % _LOOK_EVERY == 0:
             self._show()
 
+    def shortened(self) -> None:
+        """A state was looked at again, to make a story short."""
+        self.again += 1
+        if self.again % _LOOK_EVERY == 0:
+            self._show()
+
     def clear(self) -> None:
         """The line is gone, and something else may be written."""
         if self._width:
@@ -46,7 +52,10 @@ class Progress:
         if now - self._shown < (_SHOW_EVERY_SECONDS if self._is_terminal else _LINE_EVERY_SECONDS):
             return
         self._shown = now
-        text = f"{self.count:,} states looked at, {now - self._begun:.0f} s"
+        found = f"{self.count:,} states looked at"
+        if self.again:
+            found = f"a story is found, and made short: {self.again:,} states looked at again"
+        text = f"{found}, {now - self._begun:.0f} s"
         self._out.write(f"\r{text:<{self._width}}" if self._is_terminal else text + "\n")
         self._out.flush()
         self._width = max(self._width, len(text)) if self._is_terminal else 0

@@ -15,7 +15,7 @@ from mq.sim.explore.host import Host
 from mq.sim.explore.local import FAILURES, Kind
 from mq.sim.explore.promises import Look
 from mq.sim.explore.scope import FIRST_ID
-from mq.sim.explore.words import HOW_ENTRIES_READ
+from mq.sim.explore.words import HOW_STEPS_READ
 from mq.sim.group.trace import GroupTrace
 
 __all__ = ["STEP_MS", "Story", "replay_words"]
@@ -48,10 +48,11 @@ class Story:
         """The steps, one a line."""
         return [self.model.words(step) for step in self.path]
 
-    def to_text(self) -> str:
-        """The trace with the steps as remarks in front of it, from which it can be replayed."""
-        steps = [f"# {number}. {words}" for number, words in enumerate(self.words, 1)]
-        return "\n".join([*steps, f"# {HOW_ENTRIES_READ}"]) + "\n" + self.trace.to_text()
+    def to_text(self, remarks: Sequence[str] = ()) -> str:
+        """The trace with the steps as remarks in front of it, from which it can be replayed. remarks: to stand before them."""
+        steps = [f"{number}. {words}" for number, words in enumerate(self.words, 1)]
+        lines = [*remarks, *steps, *HOW_STEPS_READ]
+        return "".join(f"# {line}\n" for line in lines) + self.trace.to_text()
 
     # --- steps
 

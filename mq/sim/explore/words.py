@@ -6,12 +6,17 @@ from mq.raft.messages import Message
 from mq.sim.explore.scope import node_name
 from mq.sim.group.events import MESSAGE_KINDS
 
-__all__ = ["HOW_ENTRIES_READ", "message_words"]
+__all__ = ["HOW_STEPS_READ", "message_words"]
 
-HOW_ENTRIES_READ = (
+_ENTRIES = (
     "an entry is written INDEX.TERM: 2.3 is at index 2 of a log, of term 3; 2.3:c1 says what it holds, too "
     "(noop: nothing, the entry that a leader begins its term with)"
 )
+_STEPS = (
+    "time-out: the node campaigns; deliver: a message that is under way arrives; crash: the power goes, and the node starts "
+    "again with what was durable; docs/traces.md explains the rest"
+)
+HOW_STEPS_READ = (_ENTRIES, _STEPS)
 """For whoever reads steps."""
 
 
