@@ -1,7 +1,8 @@
 """A consumer of orders whose effects happen once, though its messages come at least once.
 
 The store has rows of text: `account:CUSTOMER` and `total` (loaves booked, as a number), `aside:MESSAGE_ID` (why a message was set
-aside, for people to look at), and what the consumer notes for itself. Paper: Helland, "Idempotence is not a medical condition".
+aside, for people to look at), and what the consumer notes for itself. See also Pat Helland,
+"Idempotence is not a medical condition" (ACM Queue, 2012).
 """
 
 from collections.abc import Mapping
