@@ -173,7 +173,7 @@ def test_an_entry_that_leads_to_the_wrong_place_is_told_and_drawn() -> None:
     failure = _failure_of("no_position_no_entry", "1.5")
     assert failure.promise == "A message's offset leads to the record that holds it, and to its number in there"
     assert "message 3 is number 0 of the record at no position (log index 3" in failure.expected
-    assert "`entries(2, 2)` says number 0 of the record at position 100" in failure.found
+    assert "`entries(0, 2)` says number 0 of the record at position 100" in failure.found
     lines = failure_lines(Outcome("1.5", "a test", 1, failure=failure))
     assert any("!at 100" in line for line in lines)
     assert any(line.startswith("  position") and "none" in line for line in lines)

@@ -142,7 +142,7 @@ def refused(hand: Hand, disk: SimDisk, what: str) -> int:
     hand.disk = disk
     for offset in range(hand.model.min_offset, hand.model.max_offset):
         try:
-            hand.entries(offset, 1)
+            hand.tried(offset, 1)
         except DamageError:
             count += 1
         except PromiseBrokenError as error:
@@ -353,7 +353,7 @@ def a_queue_of_another_nodes_snapshot_says_what_it_does_not_have(hand: Hand) -> 
     hand.offset_at(2000, 13)
     for offset in (0, 3, 6):
         try:
-            found = hand.entries(offset, 1, 13)
+            found = hand.tried(offset, 1, 13)
         except DamageError:
             continue
         raise broken(13, expected=f"a DamageError: message {offset} was never here", found=f"{found}"[:200])

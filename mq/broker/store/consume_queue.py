@@ -305,13 +305,13 @@ class ConsumeQueue:
         queue._file_offsets = list(state.file_offsets)
         return queue
 
-    def to_plain(self) -> list[Any]:
+    def to_plain(self) -> Any:
         """`state` as JSON can hold it: equal on all replicas that carried out the same commands."""
         return self.state().to_plain()
 
     @classmethod
     def from_plain(
-        cls, topic: str, queue_id: int, plain: list[Any], *, entries_per_file: int = 65536, tail_min: int = 1024
+        cls, topic: str, queue_id: int, plain: Any, *, entries_per_file: int = 65536, tail_min: int = 1024
     ) -> "ConsumeQueue":
         """The queue that `to_plain` was asked of."""
         state = QueueState.from_plain(plain)

@@ -203,13 +203,13 @@ class ConsumeQueue:
         """The queue of a snapshot. What files hold beyond it is stale and will be written again."""
         raise NotImplementedError("lab 1b: ConsumeQueue.restore")
 
-    def to_plain(self) -> list[Any]:
+    def to_plain(self) -> Any:
         """`state` as JSON can hold it: equal on all replicas that carried out the same commands."""
         return self.state().to_plain()
 
     @classmethod
     def from_plain(
-        cls, topic: str, queue_id: int, plain: list[Any], *, entries_per_file: int = 65536, tail_min: int = 1024
+        cls, topic: str, queue_id: int, plain: Any, *, entries_per_file: int = 65536, tail_min: int = 1024
     ) -> "ConsumeQueue":
         """The queue that `to_plain` was asked of."""
         state = QueueState.from_plain(plain)
