@@ -144,15 +144,21 @@ def killers_of(fate: Fate) -> dict[str, str]:
         more = fate.get("sentences", len(fate["paper"])) - 1
         found["sentence"] = fate["paper"][0].partition("::")[2] + (f" and {more} more" if more else "")
     if fate.get("schedules"):
-        found["schedule"] = ", ".join(sorted(fate["schedules"])[:2])
+        found["schedule"] = _listed(sorted(fate["schedules"]))
     if fate.get("transcripts"):
-        found["transcript"] = ", ".join(fate["transcripts"][:2])
+        found["transcript"] = _listed(fate["transcripts"])
     seeds = fate.get("seeds", {})
     if seeds.get("seed") is not None:
         found["seed"] = f"{seeds['seed']} ({seeds['runs']} runs, {seeds['seconds']} s): {seeds['promise']}"
     if fate.get("search", {}).get("found"):
         found["search"] = f"{fate['search']['goal']} in {fate['search']['seconds']} s"
     return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first two, and how many more are noted; of more than that nothing is noted, which a `+` says."""
+    more, is_full = len(names[2:]), len(names) >= _NOTED_MAX
+    return ", ".join(names[:2]) + (f" and {more}{'+' if is_full else ''} more" if more else "")
 
 
 def _cell(kind: str, fate: Fate, found: dict[str, str]) -> str:
@@ -182,6 +188,8 @@ def to_text(notes: dict[str, Any]) -> str:
         "",
         f"Those {len(unseeded)} were not found by the seeds that were tried, only by a script (a sentence, a schedule):",
         f"{', '.join(unseeded) or 'none'}.",
+        "",
+        f"Of schedules and transcripts the first {_NOTED_MAX} are noted, so `2+ more` are two at least.",
         "",
         "| wrong | sentence (`tests/paper`) | schedule | transcript | seed: the first that kills, runs and seconds | search |",
         "|---|---|---|---|---|---|",
