@@ -17,6 +17,10 @@ class Entry(NamedTuple):
 _TERM = (r"T(\d+) .+", "term {0}")
 _CARDS = (
     (r"commit (\d+)", "entries up to {0} are committed, as this node knows"),
+    (
+        r"commit (\d+)\.(\d+) in T(\d+)",
+        "a leader of term {2} took entry {0} for committed by counting, though it is of term {1}: Raft forbids that (5.4.2)",
+    ),
     (r"saved", "what this node had to save is durable"),
     (r"snapshot of 1-(\d+)", "entries up to {0} are now in a snapshot"),
     (r"log from (\d+) on", "entries before {0} were dropped, since a snapshot holds them"),
@@ -38,11 +42,13 @@ _MESSAGES = (
     (r"pre-yes", "I would"),
     (r"pre-no", "I would not: I hear a leader, or know of one, or my log is newer"),
     (r"yes", "you have my vote"),
-    (r"no", "you have not: it is another's, or my log is newer"),
-    (r"\+(\d+) entr(y|ies)", "so many entries for your log"),
+    (r"no", "you have not: it is another's, my log is newer, or my term is"),
+    (r"entry (\d+)\.(\d+)", "for your log: the entry at index {0}, of term {1}"),
+    (r"entries (\d+)\.(\d+)-(\d+)\.(\d+)", "for your log: those from index {0}, of term {1}, to index {2}, of term {3}"),
     (r"heartbeat", "I lead; is your log like mine?"),
     (r"committed (\d+)", "a heartbeat: entries up to {0} are committed"),
     (r"ok (\d+)", "my log is like yours up to entry {0}, and durable"),
+    (r"no, now T(\d+)", "you lead an older term, and I am in term {0}"),
     (r"no, try (\d+)", "my log is not like yours there; try behind entry {0}"),
     (r"snapshot (\d+)(, end| from \d+ B)?", "a piece of the snapshot of 1-{0}"),
     (r"has (\d+)", "the snapshot of 1-{0} is installed here"),

@@ -135,13 +135,22 @@ def _prefix(prefix: str, *, has_snapshot: bool) -> _Sign:
 
 def _messages(layout: Layout) -> Iterator[tuple[_Sign, float, str]]:
     if any(route.is_late for route in layout.routes):
-        yield (lambda x, y: [Line(((x, y), (x + 26, y)), palette.LATE, 1.2, (5.0, 3.0))]), 26.0, "late"
+        words = "late: slow, overtaken, or repeated"
+        yield (lambda x, y: [Line(((x, y), (x + 26, y)), palette.LATE, 1.2, (5.0, 3.0))]), 26.0, words
     if any(route.mark == "cross" for route in layout.routes):
-        yield _lost, 24.0, "lost"
+        yield _lost, 24.0, _LOST[_is_full(layout)]
     if any(route.mark == "open" for route in layout.routes):
         yield _open, 12 + OPEN_REACH, "still under way when the picture ends"
     if layout.cut_rows:
         yield (lambda x, y: [Label(x, y, "~ ~", 12, palette.FAINT, is_bold=True)]), 24.0, "time is cut short"
+
+
+_LOST = ("lost", "lost: more messages were under way than the network holds")
+
+
+def _is_full(layout: Layout) -> bool:
+    """Whether what was lost found no room, as in a search, whose network holds only a few messages."""
+    return all(route.flight.lost == "full" for route in layout.routes if route.mark == "cross")
 
 
 def _lost(x: float, y: float) -> list[Shape]:

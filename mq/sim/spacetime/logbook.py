@@ -58,6 +58,11 @@ class LogBook:
         """Of the newest entry."""
         return self._versions[-1].last
 
+    def term_at(self, index: int) -> int:
+        """Of an entry; 0 where it is not known."""
+        now = self._versions[-1]
+        return now.terms[index - now.first] if now.first <= index <= now.last else 0
+
     def append(self, after: int, terms: tuple[int, ...], sequence: int) -> tuple[Cell, ...]:
         """Put entries behind an index; none when only term and vote are saved. Returns the cells that this supersedes."""
         now = self._versions[-1]

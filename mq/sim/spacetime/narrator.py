@@ -170,9 +170,18 @@ class _Narrator:
         book = self.books[event.node]
         book.commit_index = event.number("index")
         moment.notes = [note for note in moment.notes if note.tone != "commit"]
-        moment.notes.append(Note(f"commit {book.commit_index}", "commit"))
+        moment.notes.append(self._committed(self.conditions[event.node], book))
         was = moment.strip
         moment.strip = book.strip(was.struck, was.new_from) if was else book.strip()
+
+    @staticmethod
+    def _committed(condition: Condition, book: LogBook) -> Note:
+        """Of a leader that ends at an entry of an earlier term, which it may not do: both terms. Paper: Raft, section 5.4.2."""
+        index = book.commit_index
+        term = book.term_at(index)
+        if condition.role == "leader" and 0 < term < condition.term:
+            return Note(f"commit {index}.{term} in T{condition.term}", "commit")
+        return Note(f"commit {index}", "commit")
 
     def _install(self, event: Event, moment: Moment) -> None:
         self.books[event.node].installed(event.number("index"))

@@ -12,7 +12,7 @@ from mq.sim.spacetime.legend import legend_of, open_dots
 from mq.sim.spacetime.narrator import tell
 from mq.sim.spacetime.routing import Route
 from mq.sim.spacetime.rows import Card, arrange
-from mq.sim.spacetime.scene import Box, Corner, Face, Group, Label, Line, Polygon, Scene, Shape
+from mq.sim.spacetime.scene import Box, Corner, Face, Group, Label, Line, Polygon, Scene, Shape, text_width
 from mq.sim.spacetime.story import Condition
 from mq.sim.spacetime.window import Selection, Window, select
 from mq.sim.spacetime.wording import message_sentence
@@ -22,6 +22,7 @@ __all__ = ["scene_of"]
 
 _HEAD_LENGTH, _HEAD_HALF = 9.0, 4.0
 _CROSS = 4.5
+_TIME = 10.0
 
 
 def scene_of(events: Iterable[Event], title: str = "", window: Window | None = None, broken: Broken | None = None) -> Scene:
@@ -93,13 +94,17 @@ def _rail(x: float, span: tuple[float, float], condition: Condition, since: str)
 
 
 def _times(layout: Layout) -> list[Group]:
-    groups, shown = [], -1
+    """Of each row; where a row holds what was only heard before, both times, if there is room for them."""
+    groups, shown, moved = [], -1, list[int]()
     for row, at_ms in sorted(layout.rows.times.items()):
-        is_empty = layout.row_tops[row] == layout.row_bottoms[row]
-        if at_ms != shown and not is_empty:
-            label = Label(GUTTER - 10, layout.row_tops[row] + 9, f"{at_ms} ms", 10, palette.FAINT, "end")
-            groups.append(Group((label,), f"virtual time {at_ms} ms"))
-            shown = at_ms
+        if layout.row_tops[row] == layout.row_bottoms[row]:
+            moved.append(at_ms)
+        elif at_ms != shown:
+            text = f"{', '.join(map(str, dict.fromkeys([*moved, at_ms])))} ms"
+            text = text if text_width(text, _TIME) <= GUTTER - 12 else f"{at_ms} ms"
+            label = Label(GUTTER - 10, layout.row_tops[row] + 9, text, _TIME, palette.FAINT, "end")
+            groups.append(Group((label,), f"virtual time {text}"))
+            shown, moved = at_ms, []
     return groups + [_break(layout, row) for row in layout.cut_rows]
 
 

@@ -58,12 +58,20 @@ def _vote_reply_label(details: _Details) -> str:
 
 
 def _append_request_label(details: _Details) -> str:
-    count = len(numbers(details["terms"]))
-    return f"+{count} {'entry' if count == 1 else 'entries'}" if count else "heartbeat"
+    names = _entry_names(details)
+    return f"entries {names[0]}-{names[-1]}" if len(names) > 1 else f"entry {names[0]}" if names else "heartbeat"
+
+
+def _entry_names(details: _Details) -> list[str]:
+    """Index and term of each entry of a request."""
+    first = int(details["previous_index"]) + 1
+    return [f"{index}.{term}" for index, term in enumerate(numbers(details["terms"]), first)]
 
 
 def _append_reply_label(details: _Details) -> str:
-    return f"ok {details['match']}" if flag(details["matching"]) else f"no, try {details['hint_index']}"
+    if flag(details["matching"]):
+        return f"ok {details['match']}"
+    return f"no, try {details['hint_index']}" if int(details["rejected"]) else f"no, now T{details['term']}"
 
 
 def _snapshot_request_label(details: _Details) -> str:
@@ -101,14 +109,16 @@ def _vote_reply(details: _Details) -> str:
 
 def _append_request(details: _Details) -> str:
     place = f"entry {details['previous_index']} of term {details['previous_term']}"
-    terms = ",".join(map(str, numbers(details["terms"])))
-    asked = f"put entries of terms {terms} behind {place}" if terms else f"heartbeat; do you have {place}?"
+    names = ", ".join(_entry_names(details))
+    asked = f"put {names} (index.term) behind {place}" if names else f"heartbeat; do you have {place}?"
     return f"{asked}; committed is {details['commit']}"
 
 
 def _append_reply(details: _Details) -> str:
     if flag(details["matching"]):
         return f"my log is like yours up to {details['match']}, and that is durable"
+    if not int(details["rejected"]):  # entry 0 is in every log: it is the term that is refused
+        return f"no: you lead an older term than mine, which is {details['term']}"
     hint = f"entry {details['hint_index']} of term {details['hint_term']}"
     return f"entry {details['rejected']} is missing here or of another term; try behind {hint}"
 

@@ -15,10 +15,12 @@ from matplotlib.textpath import TextPath
 from mq.sim.group.options import GroupOptions
 from mq.sim.group.world import GroupWorld
 from mq.sim.spacetime import Window, draw, draw_png, draw_svg, scene_of
+from mq.sim.spacetime.glossary import entries_of
 from mq.sim.spacetime.palette import COMMITTED
 from mq.sim.spacetime.scene import Box, Face, Group, Line, Polygon, Scene, label_box, overlap, text_width
 from mq.sim.spacetime.svg import to_html
-from mq.sim.trace import Event
+from mq.sim.spacetime.wording import message_label, message_sentence
+from mq.sim.trace import Event, Value
 from tests.unit.sim.spacetime_traces import TRACES, Pen, figure_8, split_vote
 
 Frame = tuple[float, float, float, float]
@@ -221,7 +223,7 @@ def test_roles_terms_votes_and_commits_of_an_election_are_written() -> None:
     words = words_of(scene_of(split_vote()))
     assert [words[text] for text in ("T1 candidate", "T2 candidate", "T2 leader", "T2 follower")] == [2, 1, 1, 2]
     assert [words[text] for text in ("votes for itself", "votes for n1", "commit 1")] == [3, 2, 3]
-    assert [words[text] for text in ("vote? T1", "vote? T2", "yes", "no", "+1 entry", "ok 1")] == [2, 2, 2, 2, 2, 2]
+    assert [words[text] for text in ("vote? T1", "vote? T2", "yes", "no", "entry 1.2", "ok 1")] == [2, 2, 2, 2, 2, 2]
     assert words["vote? T1 → n3"] == 1, "it is lost before its lane, so it says where it was to go"
 
 
@@ -234,10 +236,35 @@ def test_figure_8_shows_crashes_logs_and_the_entry_that_is_superseded() -> None:
     assert titles["entry 2 of term 2 was superseded"] == 2, "on n2 and n3"
     assert titles["entry 2 of term 2: durable, known to be committed"] == 1, "on n1, wrongly"
     assert titles["entry 2 of term 3: durable, known to be committed"] == 1, "on n5"
+    assert words["commit 2.2 in T4"] == 1, "the step that Raft forbids is told from other commits"
     bars = [shape for shape in shapes_of(scene.front) if isinstance(shape, Box) and (shape.fill, shape.height) == (COMMITTED, 3)]
     assert len(bars) == sum(count for title, count in titles.items() if title.endswith("known to be committed"))
     dotted = [shape for shape in shapes_of(scene.back) if isinstance(shape, Line) and shape.dash]
     assert len(dotted) == 3, "one gap in a rail for each crash"
+
+
+def refusal(rejected: int) -> Event:
+    details: dict[str, Value] = {"id": 1, "kind": "append-reply", "to": "n1", "term": 3, "matching": 0, "match": 0}
+    return Event(0, "n2", "send", {**details, "rejected": rejected, "hint_index": 0, "hint_term": 0, "round": 1})
+
+
+def test_a_refusal_says_whether_it_is_for_the_term_or_for_the_log() -> None:
+    assert (message_label(refusal(0)), message_label(refusal(4))) == ("no, now T3", "no, try 0")
+    assert "you lead an older term than mine, which is 3" in message_sentence(refusal(0), "")
+    assert "entry 4 is missing here or of another term; try behind entry 0 of term 0" in message_sentence(refusal(4), "")
+    meanings = [entry.meaning for entry in entries_of([], [], ["no, now T3", "no, try 0"])]
+    assert meanings == [
+        "you lead an older term, and I am in term 3", "my log is not like yours there; try behind entry 0",
+    ]  # fmt: skip
+
+
+def test_a_message_names_the_entries_that_it_brings() -> None:
+    def asked(terms: int | str) -> str:
+        details: dict[str, Value] = {"id": 1, "kind": "append-request", "to": "n1", "term": 5}
+        details |= {"previous_index": 1, "previous_term": 1}
+        return message_label(Event(0, "n2", "send", {**details, "terms": terms, "bodies": "-", "commit": 0, "round": 1}))
+
+    assert [asked(2), asked("2,2,5"), asked("-")] == ["entry 2.2", "entries 2.2-4.5", "heartbeat"]
 
 
 def test_a_snapshot_is_taken_streamed_and_installed() -> None:
@@ -299,7 +326,7 @@ def test_a_message_that_is_pointed_at_lights_up_with_its_ends_and_says_what_it_m
         assert len(group.findall(f"{SVG}polyline[@class='glow']")) == 1
         assert len(group.findall(f"{SVG}polyline[@class='feel']")) == 1
     titles = [group.findtext(f"{SVG}title") for group in groups]
-    assert "n1 to n2, term 2: put entries of terms 2 behind entry 0 of term 0; committed is 0\narrived at 360 ms" in titles
+    assert "n1 to n2, term 2: put 1.2 (index.term) behind entry 0 of term 0; committed is 0\narrived at 360 ms" in titles
     assert "n1 to n3, term 1: vote for me? My last entry is 0 of term 0\nlost: loss" in titles
     order = [element.attrib.get("class", "") for element in root]
     assert order.index("lines") < min(n for n, name in enumerate(order) if name.startswith("message")), "no line on words"
