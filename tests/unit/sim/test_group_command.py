@@ -10,6 +10,7 @@ from mq.sim.__main__ import main
 from mq.sim.group.command import run_many
 from mq.sim.group.judge import judge
 from mq.sim.group.seeds import Notes, SeedResult, Tally, code_mark, make_world, run_seed, run_seeds
+from mq.sim.group.world import all_checkers
 
 WRONG_RAFT = '''
 from mq.raft.node import RaftNode
@@ -69,6 +70,39 @@ def test_a_node_that_starts_with_a_damaged_log_says_that_it_is_mute() -> None:
     assert (told.name, told.node, told.details["role"]) == ("role", f"n{damaged}", "mute")
     sent = [event for event in trace[starts[-1] :] if event.name == "send" and event.node == f"n{damaged}"]
     assert sent == []
+
+
+def test_what_is_checked_can_be_listed_and_a_run_counts_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--promises"]) == 0
+    said = capsys.readouterr().out
+    checkers = all_checkers({})
+    assert [checker.promise for checker in checkers if f". {checker.promise}\n      {checker.section}\n" not in said] == []
+    assert f"{len(checkers)}. " in said
+    assert main(["--seed", "26"]) == 0
+    assert "2 snapshots taken, 0 snapshots installed, 1 done, " in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--replay", "story.txt"])
+    assert "run.py sim explore --replay FILE" in capsys.readouterr().err
+
+
+def test_of_many_broken_seeds_the_first_are_told_whole_and_the_others_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raft = tmp_path / "raft.py"
+    raft.write_text(
+        "from mq.raft.node import RaftNode\n\n\nclass Raft(RaftNode):\n    def _beat(self):\n        raise ValueError('no')\n"
+    )
+    assert main(["--seeds", "1..5", "--raft", f"{raft}:Raft", "--steps", "300"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("  fact 1: ") == 3
+    assert (
+        len(
+            re.findall(
+                r"^seed \d: broken, too: a node and its log keep their own rules \(--seed \d tells more\)$", said, re.MULTILINE
+            )
+        )
+        == 2
+    )
 
 
 def test_another_raft_is_put_in_the_place_of_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
