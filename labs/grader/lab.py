@@ -18,6 +18,8 @@ __all__ = [
 LABS = Path(__file__).resolve().parent.parent
 STUDENT_MARK = "student.toml"
 """Lies in the folder `labs` of a repository that `mq lab release` made."""
+PLANTED = "planted.toml"
+"""Says which mistakes a lab's skeleton holds. It is not given to students."""
 
 
 class LabError(Exception):
@@ -122,5 +124,17 @@ def _read(file: Path) -> Lab:
     module = ".".join(("labs", folder.parent.name, folder.name, "suite"))
     blanks = tuple(Blank(blank["name"], blank.get("from", "")) for blank in data.get("blank", ()))
     texts, sealed = tuple(data.get("texts", ())), tuple(data.get("sealed", ()))
-    planted = tuple(Planted(**mistake) for mistake in data.get("planted", ()))
-    return Lab(folder.name, folder, data["title"], data["hours"], module, data["files"], blanks, texts, sealed, planted)
+    mistakes = folder / PLANTED
+    planted = tomllib.loads(mistakes.read_text(encoding="utf-8"))["planted"] if mistakes.is_file() else ()
+    return Lab(
+        folder.name,
+        folder,
+        data["title"],
+        data["hours"],
+        module,
+        data["files"],
+        blanks,
+        texts,
+        sealed,
+        tuple(Planted(**each) for each in planted),
+    )

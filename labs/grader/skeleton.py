@@ -7,7 +7,7 @@
     name = "CommitLog.append"
     from = "segment = state.segments[-1]"          # what stands before this statement is given
 
-    [[planted]]                                    # a mistake to be found: this line of a function is another one
+    [[planted]]                                    # planted.toml: a mistake to be found; a line of a function is another one
     name = "Counter.add"
     right = "self.total += amount"
     wrong = "self.total = amount"

@@ -10,6 +10,7 @@ from labs.grader.grading import in_a_process
 from labs.grader.lab import Blank, Planted, find_lab
 from labs.grader.loading import organ_in
 from labs.grader.page import page_of
+from labs.grader.release import release
 from labs.grader.replay import case_of
 from labs.grader.report import failure_lines
 from labs.grader.result import Failure, Grade, Outcome
@@ -25,7 +26,7 @@ from labs.stage0_tools.lab0_tools.schedules import RIDDLE
 from labs.stage0_tools.lab0_tools.search import Stage, play_stage
 from labs.stage0_tools.lab0_tools.solution.ticket_machine import TicketMachine
 from labs.stage0_tools.lab0_tools.world import Ask, World
-from tests.labs.helpers import failures, label, zoo
+from tests.labs.helpers import ROOT, failures, label, zoo
 
 LAB0 = find_lab("lab0")
 SEEDS = Seeds(b"zoo", "zoo")
@@ -141,6 +142,16 @@ def test_a_mistake_that_cannot_be_planted_is_refused_and_one_that_is_counts_as_a
     assert taken_out(LAB0)["TicketMachine.remember"] == ["self.answers[caller] = (number, ticket)"]
     (tmp_path / "notes.txt").write_text("   self.answers[caller] = (number, ticket)\n")
     assert {one.function for one in survivors(tmp_path, [LAB0])} == {"TicketMachine.remember"}
+
+
+def test_a_release_of_both_labs_holds_no_line_of_a_solution_and_no_word_of_the_mistake(tmp_path: Path) -> None:
+    release(tmp_path / "given", [LAB0, find_lab("lab1d")])
+    folder = tmp_path / "given" / LAB0.folder.relative_to(ROOT)
+    names = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    assert {"README.md", "lab.toml", "reading.py", "skeleton/answers.toml", "skeleton/ticket_machine.py"} <= names
+    assert not [name for name in names if name.startswith(("planted", "solution", "right", "wrong", "kills", "KILLS"))]
+    assert "class Forgetful" not in (folder / "model.py").read_text(encoding="utf-8")
+    assert (tmp_path / "given" / find_lab("lab1d").folder.relative_to(ROOT) / "run_it.py").is_file()
 
 
 def test_the_readme_has_three_hints_for_each_blank_and_every_rule() -> None:
