@@ -73,7 +73,8 @@ def _start(lab: Lab, folder: Path) -> int:
     for file in sorted((lab.folder / "skeleton").glob("*.*")):
         (target / file.name).write_bytes(file.read_bytes())
     (target / "README.md").write_bytes((lab.folder / "README.md").read_bytes())
-    print_line(f"{target}: {len(lab.blanks)} methods to write, {lab.hours} hours. Begin with {target / 'README.md'}")
+    hours = f"{lab.hours} hour" if lab.hours == "1" else f"{lab.hours} hours"
+    print_line(f"{target}: {len(lab.blanks)} methods to write, {hours}. Begin with {target / 'README.md'}")
     print_line(f"then: mq lab check {lab.short}")
     return 0
 
