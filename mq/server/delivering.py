@@ -213,21 +213,22 @@ class Deliverer:
     async def ack(self, group: str, topic: str, entries: list[tuple[str, str]]) -> list[RefusedError | None]:
         """Acknowledge deliveries. entries: (message id, receipt handle). For each None = done, or why not."""
         results: list[RefusedError | None] = [None] * len(entries)
-        deliveries, numbers = [], []
+        handles: dict[int, ReceiptHandle] = {}
         now_ms = self._node.log_ms()
         for number, (_message_id, text) in enumerate(entries):
             try:
                 handle = ReceiptHandle.from_text(text, group=group, topic=topic)
                 if self._is_current(handle, now_ms):
-                    deliveries.append((handle.queue_id, handle.offset, handle.stamp))
-                    numbers.append(number)
+                    handles[number] = handle
             except RefusedError as refusal:
                 results[number] = refusal
-        if deliveries:
-            outcome = await self._node.carry_out(c.AckMessages(*self._node.stamps(), group, topic, tuple(deliveries)))
+        if handles:
+            deliveries = tuple((handle.queue_id, handle.offset, handle.stamp) for handle in handles.values())
+            outcome = await self._node.carry_out(c.AckMessages(*self._node.stamps(), group, topic, deliveries))
             assert isinstance(outcome, Acked)
-            for number, done in zip(numbers, outcome.done, strict=True):
-                if not done:
+            for (number, handle), done in zip(handles.items(), outcome.done, strict=True):
+                # Who asked twice, not knowing what became of the first time, is answered twice: the first one was under way.
+                if not done and not (handle.deadline_ms > now_ms and self._is_done(handle)):
                     results[number] = _expired()
         return results
 

@@ -359,3 +359,14 @@ async def test_what_was_handed_out_before_a_restart_is_not_renewed_but_comes_aga
     assert again.deadlines()[1] > again.deadlines()[0]
     again.deliverer.stop()
     await again.node.close()
+
+
+async def test_an_ack_that_comes_again_while_the_first_is_written_is_done_as_well(kitchen: Kitchen) -> None:
+    """A node whose connection with the leader broke asks it again, not knowing what became of the first call."""
+    await kitchen.send("1")
+    (message,) = await kitchen.receive(invisible_ms=60_000)
+    first = asyncio.create_task(kitchen.deliverer.ack("g", "t", [("1", message.handle)]))
+    await until(lambda: kitchen.node.has_pending)
+    assert await kitchen.deliverer.ack("g", "t", [("1", message.handle)]) == [None]
+    assert await first == [None]
+    assert kitchen.deadlines() == {}
