@@ -75,6 +75,11 @@ def test_a_story_without_a_broken_promise_ends_well(tmp_path: Path, capsys: pyte
     assert "role=candidate term=1" in trace
 
 
+def test_a_story_is_found_again_with_the_budget_that_it_was_found_with(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explore", "--goal", "small-scope", "--tiny", "--core", "votes-for-any-log", "--budget", "300"]) == 1
+    assert "--core votes-for-any-log --tiny --budget 300\n" in capsys.readouterr().err
+
+
 def test_a_budget_that_is_spent_is_no_success_of_a_complete_search(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SMALL[:4], "--core", "right", "--budget", "0.2"]) == 1
     assert "no promise was broken within this budget" in capsys.readouterr().err

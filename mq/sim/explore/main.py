@@ -285,7 +285,7 @@ def _report(story: Story, make: type[RaftNode], options: argparse.Namespace) -> 
         _say("\n".join((*HOW_STEPS_READ, scope)))
     _say(violation.to_text())
     if options.replay is None:
-        _say(f"again:   {_COMMAND} {origin.to_flags()}")
+        _say(f"again:   {_COMMAND} {origin.to_flags()}" + (f" --budget {options.budget:g}" if options.budget else ""))
     _say(f"at once: {_COMMAND} --replay {options.replay or 'FILE'}" + ("" if options.replay else " (FILE: the trace above)"))
     if options.draw is not None:
         title = f"{options.goal}, core {origin.core}: broken in {len(story.path)} steps"
