@@ -69,6 +69,25 @@ def test_a_wrong_consumer_dies(file: Path) -> None:
     assert first.section.startswith("README, rule ") or file.stem == "unreadable_raises"
 
 
+SCRIPTED = [
+    ("2.1", "many-others-in-between", "remembers_the_last_four"),
+    ("2.3", "never-an-account", "last_attempt_is_not_settled"),
+    ("2.3", "opened-twice", "opening_begins_anew"),
+    ("2.4", "just-in-time", "forgets_too_soon"),
+    ("2.4", "long-ago", "never_forgets"),
+]
+
+
+@pytest.mark.parametrize(("number", "key", "name"), SCRIPTED)
+def test_what_chance_finds_late_is_found_by_a_script_in_every_grade(number: str, key: str, name: str) -> None:
+    (check,) = [check for check in rings(2) if check.number == number]
+    case = check.case(key)
+    assert case is not None
+    case.play(OrderConsumer, case.steps, Run())
+    with pytest.raises(PromiseBrokenError):
+        case.play(wrong(name), case.steps, Run())
+
+
 def test_each_wrong_consumer_died_in_what_was_asked_from_outside() -> None:
     """The table of kills is made across the border, with nothing run inside of the wrong one's process."""
     kills = json.loads((LAB1D.folder / "kills.json").read_text(encoding="utf-8"))

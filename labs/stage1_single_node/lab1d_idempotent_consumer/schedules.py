@@ -41,6 +41,10 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
         "the-older-one-comes-last": (
             *_OPENED, Send(0, 3), Send(0, 2), Deliver(0, "ack lost"), Deliver(1), Deliver(0), Copy(3), Deliver(0),
         ),
+        "many-others-in-between": (
+            *_OPENED, Send(0, 3), Deliver(0, "ack lost"), *(step for _ in range(8) for step in (Send(1, 1), Deliver(1))),
+            Deliver(0),
+        ),
     },
     "2.2": {
         "dies-everywhere": (
@@ -50,11 +54,15 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
     },
     "2.3": {
         "before-its-account": (Send(0, 3), Deliver(0), Open(0), Deliver(1), Deliver(0), Copy(0), Deliver(0)),
-        "never-an-account": (Send(0, 3), Deliver(0), Deliver(0), Deliver(0), Copy(0), Open(0), Deliver(0), Deliver(0)),
+        "never-an-account": (
+            Send(0, 3), Deliver(0), Deliver(0), Deliver(0), Copy(0), Crash(), Open(0), Deliver(1), Deliver(0), Deliver(0),
+        ),
+        "opened-twice": (Open(0), Deliver(0), Send(0, 3), Deliver(0), Open(0), Deliver(0), Send(0, 2), Deliver(0)),
     },
     "2.4": {
         "just-in-time": (
-            *_OPENED, Send(0, 3), Deliver(0, "ack lost"), Copy(3), Wait(KEEP_MS - 100), Deliver(0), Deliver(0),
+            *_OPENED, Send(0, 3), Deliver(0, "ack lost"), Copy(3), Wait(KEEP_MS - 100), Send(1, 2), Deliver(2), Deliver(0),
+            Deliver(0),
         ),
         "long-ago": (*_OPENED, *(step for _ in range(24) for step in (Send(0, 1), Deliver(0), Wait(KEEP_MS)))),
     },
