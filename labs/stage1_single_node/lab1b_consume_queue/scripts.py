@@ -28,8 +28,8 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
         "two-plans-at-once": (_SIX, Flush(), Put((2, 3)), Flush(), CarryOut(), _SIX, CarryOut(), Flush(), CarryOut()),
         "more-comes-while-it-is-written": (_SIX, Flush(), _SIX, CarryOut(), _SIX, Flush(), CarryOut()),
         "a-plan-that-failed": (_SIX, FailedFlush(1), Put((2,)), Flush(), CarryOut(), Put((1,)), _SETTLE),
-        "parts-of-batches": (Put((2,), first=1), Put((3,), first=2), Put((1,), is_hidden=True), Refused(-1), Refused(0), Flush(),
-                             CarryOut()),
+        "parts-of-batches": (Put((2,), first=1), Put((3,), first=2), Put((1,), is_hidden=True), Refused(-1), Refused(0),
+                             Put((1,), 1), Flush(), CarryOut()),
     },
     "2.2": {
         "written-early-and-synced-late": (_SIX, Flush(), CarryOut(), Put((2, 2)), Snapshot(), CarryOut(), Crash(0)),

@@ -77,7 +77,7 @@ def test_what_a_queue_must_not_return(name: str, found: Any, complaint: str) -> 
         ("entries", (entry(2),), r"from offset 1 on, and returned 1, the first of offsets 2 to 3"),
         ("entries", (entry(0), entry(4)), r"returned one of 2 messages at 4 where 2 is next"),
         ("entries", (entry(0), entry(2), entry(4)), r"was asked for 2 entries .* and returned 3"),
-        ("entries", (entry(0)._replace(position=1),), r"says that message 0 is number 0 of the record at position 1 \(log index 1"),
+        ("entries", (entry(0)._replace(position=1),), r"message 0 is number 0 of the record at position 1 \(log index 1"),
         ("entries", (entry(0)._replace(log_index=3),), r"and it is number 0 of that at 100 \(1, 50 bytes\)"),
         ("entries", (entry(1, 1)._replace(position=100, log_index=1, first=0),), r"message 1 is number 0 of the record"),
         ("offset_at", 7, r"`offset_at` returned 7 \(int\), expected an offset up to 6"),
