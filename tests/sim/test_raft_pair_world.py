@@ -11,7 +11,7 @@ from mq.core.errors import StateError
 from mq.core.ids import LogIndex, Term
 from mq.sim.__main__ import main
 from mq.sim.group.options import draw_options
-from mq.sim.group.seeds import run_seed
+from mq.sim.group.seeds import code_mark, run_seed
 from mq.sim.group.store_storage import StoreStorage, StoreStorages
 from mq.sim.group.watch import ViolationError
 from mq.sim.group.world import GroupWorld
@@ -137,7 +137,8 @@ def test_the_command_runs_seeds_with_the_real_log_and_says_how_to_repeat_them(
 ) -> None:
     notes = tmp_path / "notes.txt"
     assert main(["--seeds", "1..2", "--steps", "400", "--log", "store", "--resume", str(notes)]) == 0
-    assert notes.read_text(encoding="utf-8").startswith("# raft group, 400 steps, log store\n1 ok ")
+    heading = f"# raft group, 400 steps, log store, code {code_mark(log='store')}"
+    assert notes.read_text(encoding="utf-8").startswith(f"{heading}\n1 ok ")
     assert "2 seeds: 0 broken" in capsys.readouterr().out
     assert main(["--seeds", "1..2", "--steps", "400", "--resume", str(notes)]) == 2, "those are other runs"
     with pytest.raises(SystemExit):
