@@ -57,7 +57,7 @@ def test_a_blank_that_is_not_there_is_refused(blank: Blank, complaint: str) -> N
 
 
 def test_an_unknown_lab_is_answered_with_those_that_there_are() -> None:
-    with pytest.raises(LabError, match="there is no lab 'lab9'; there are: lab0 .*lab1a"):
+    with pytest.raises(LabError, match=r"there is no lab 'lab9'; there are: lab0 .*lab1a"):
         find_lab("lab9")
 
 
