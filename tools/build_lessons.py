@@ -57,13 +57,14 @@ def execute(lesson: Lesson) -> dict[str, Any]:
 
 
 def _surroundings(folder: Path) -> dict[str, str]:
-    """What keeps a kernel away from this user's own settings, and makes sets come out in one order."""
+    """What keeps a kernel away from this user's own settings and work, and makes sets come out in one order."""
     (folder / "matplotlibrc").touch()
     names = {
         "IPYTHONDIR": "ipython",
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_RUNTIME_DIR": "runtime",
         "MATPLOTLIBRC": "matplotlibrc",
+        "RAFTMQ_WORK": "work",
     }
     return {"PYTHONHASHSEED": "0", "JUPYTER_PLATFORM_DIRS": "1", "PYTHONPATH": ""} | {
         name: str(folder / part) for name, part in names.items()

@@ -18,6 +18,7 @@ import psutil
 import pytest
 from playwright.sync_api import sync_playwright
 
+from lessons.course_map import progress
 from tools.lesson_files import LESSONS, lessons_of
 from tools.runner import course
 
@@ -135,6 +136,19 @@ def test_it_opens_and_leaves_nothing_running() -> None:
         for process in psutil.process_iter(["environ"]):
             if f"{TOKEN}" in " ".join((process.info["environ"] or {}).values()):
                 process.kill()
+
+
+# ---------------------------------------------------------------- the start page
+
+
+def test_the_start_page_tells_results_and_is_made_without_anybodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAFTMQ_WORK", str(tmp_path))
+    assert "| **lab0** | Tools | 1 | `.venv/bin/mq lab start lab0` | none yet, of 100 points |" in progress()
+    result = tmp_path / "results" / "lab0_tools" / "result.json"
+    result.parent.mkdir(parents=True)
+    result.write_text(json.dumps({"score": 70, "max_score": 100}), encoding="utf-8")
+    assert "| 70 of 100 points |" in progress()
+    assert progress().count("none yet") == len(progress().splitlines()) - 3
 
 
 # ---------------------------------------------------------------- in a browser
