@@ -147,15 +147,14 @@ def _sorted_imports(source: str) -> str:
 
 
 def _made(lab: Lab, blanks: Iterable[Blank], planted: Iterable[Planted] = ()) -> dict[str, str]:
-    mistakes = list(planted)
-    wanted, made, left = list(blanks), {}, {blank.name for blank in lab.blanks}
+    wanted, mistakes, made, left = list(blanks), list(planted), {}, {blank.name for blank in lab.blanks}
     for file, reference in lab.files.items():
         source = (ROOT / reference).read_text(encoding="utf-8")
-        mine = [blank for blank in wanted if blank.name in _functions(ast.parse(source))]
-        left -= set(_functions(ast.parse(source)))
-        wrong = [mistake for mistake in mistakes if mistake.name in _functions(ast.parse(source))]
-        source = with_mistakes(source, wrong, lab.spoken)
-        made[file] = _turned(blanked(source, mine, lab.spoken), lab.files, lab.id)
+        here = _functions(ast.parse(source))
+        left -= set(here)
+        source = with_mistakes(source, [mistake for mistake in mistakes if mistake.name in here], lab.spoken)
+        source = blanked(source, [blank for blank in wanted if blank.name in here], lab.spoken)
+        made[file] = _turned(source, lab.files, lab.id)
     if left:
         raise ValueError(f"{lab.id}: no file has {', '.join(sorted(left))}")
     return {"__init__.py": _DOOR.format(package=lab.id), **made}

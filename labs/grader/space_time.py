@@ -18,7 +18,6 @@ _GAP = 20
 """Characters from one line to the next."""
 _LEFT, _LANE, _ROW, _TOP, _WIDTH = 60, 170, 30, 52, 1060
 _LINE, _LOST, _DEAD, _TEXT, _FAINT, _WRONG = "#2b6cb0", "#b3261e", "#8a5a00", "#1d2a35", "#5a6874", "#f9dedc"
-_SIGN_SIZE = 13
 
 
 class _Arrow(NamedTuple):

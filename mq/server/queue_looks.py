@@ -12,7 +12,7 @@ from typing import Any
 from mq.broker.store.queue_entry import QueueEntry, queue_folder
 from mq.core.ports import Write
 from mq.server.organ_looks import Looks, OrganError, check_plan, check_written
-from mq.server.table_looks import look_at_plain
+from mq.server.table_looks import expect, look_at_plain
 
 __all__ = ["QUEUE_LOOKS"]
 
@@ -25,24 +25,19 @@ _put: dict[int, tuple["weakref.ref[Any]", deque[QueueEntry]]] = {}
 
 def _look_at_queue(name: str, what: str, queue: Any, arguments: tuple[Any, ...], found: Any) -> None:
     if name in ("entries", "offset_at"):
-        _expect(what, found, isinstance(found, Generator), "a generator of Read")
+        expect(what, found, isinstance(found, Generator), "a generator of Read")
         return
     if name in ("flush", "drop_before", "delete", "hollow"):
         check_plan(what, found)
         _check_folder(what, queue, found)
     elif name == "missing":
-        _expect(what, found, found is None or type(found) is str, "the name of a file, or None")
+        expect(what, found, found is None or type(found) is str, "the name of a file, or None")
     elif name == "to_plain":
         look_at_plain(what, found)
     look_further = _FURTHER.get(name)
     if look_further is not None:
         _check_numbers(what, queue)
         look_further(what, queue, arguments, found)
-
-
-def _expect(what: str, found: Any, is_right: bool, expected: str) -> None:  # noqa: FBT001 - a fact, not a switch
-    if not is_right:
-        raise OrganError(f"{what} returned {repr(found)[:80]} ({type(found).__name__}), expected {expected}")
 
 
 def _check_numbers(what: str, queue: Any) -> None:
@@ -111,10 +106,10 @@ _FURTHER: dict[str, Callable[[str, Any, tuple[Any, ...], Any], None]] = {
 
 def _look_at_result(name: str, what: str, queue: Any, arguments: tuple[Any, ...], found: Any) -> None:
     if name == "offset_at":
-        _expect(what, found, type(found) is int and 0 <= found <= queue.max_offset, f"an offset up to {queue.max_offset}")
+        expect(what, found, type(found) is int and 0 <= found <= queue.max_offset, f"an offset up to {queue.max_offset}")
     elif name == "entries":
         is_right = isinstance(found, tuple) and all(isinstance(entry, QueueEntry) for entry in found)
-        _expect(what, found, is_right, "a tuple of QueueEntry")
+        expect(what, found, is_right, "a tuple of QueueEntry")
         _check_entries(what, queue, arguments[0], arguments[1], found)
         _check_places(what, queue, found)
 

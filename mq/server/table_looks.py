@@ -10,7 +10,7 @@ from typing import Any
 from mq.broker.delivery.flight import Delivered, InFlight, Received
 from mq.server.organ_looks import Looks, OrganError
 
-__all__ = ["TABLE_LOOKS", "look_at_plain"]
+__all__ = ["TABLE_LOOKS", "expect", "look_at_plain"]
 
 _PLAIN = {
     "ack": bool,
@@ -25,26 +25,27 @@ _PLAIN = {
 _OR_NOTHING: dict[str, type] = {"valid": InFlight, "change": InFlight, "next_deadline_ms": int}
 
 
-def _expect(what: str, found: Any, is_right: bool, expected: str) -> None:  # noqa: FBT001 - a fact, not a switch
+def expect(what: str, found: Any, is_right: bool, expected: str) -> None:  # noqa: FBT001 - a fact, not a switch
+    """Raises: OrganError with what was returned, when that is not what was expected."""
     if not is_right:
         raise OrganError(f"{what} returned {repr(found)[:80]} ({type(found).__name__}), expected {expected}")
 
 
 def _look_at_table(name: str, what: str, table: Any, arguments: tuple[Any, ...], found: Any) -> None:
     if name in _PLAIN:
-        _expect(what, found, type(found) is _PLAIN[name], _PLAIN[name].__name__)
+        expect(what, found, type(found) is _PLAIN[name], _PLAIN[name].__name__)
     elif name in _OR_NOTHING:
         kind = _OR_NOTHING[name]
-        _expect(what, found, found is None or type(found) is kind, f"{kind.__name__} or None")
+        expect(what, found, found is None or type(found) is kind, f"{kind.__name__} or None")
     elif name == "take":
         _look_at_received(what, table, arguments[0], found)
     elif name == "still_due":
         _look_at_due(what, arguments[0], found)
     elif name == "flights":
-        _expect(what, found, isinstance(found, Mapping), "a mapping of offset to InFlight")
+        expect(what, found, isinstance(found, Mapping), "a mapping of offset to InFlight")
     elif name in ("expired", "queues"):
         is_right = isinstance(found, list | tuple) and all(type(number) is int for number in found)
-        _expect(what, found, is_right, "a list or tuple of int")
+        expect(what, found, is_right, "a list or tuple of int")
     elif name == "to_plain":
         look_at_plain(what, found)
     if name == "ack" and found and not table.is_done(*arguments[:2]):
@@ -52,10 +53,10 @@ def _look_at_table(name: str, what: str, table: Any, arguments: tuple[Any, ...],
 
 
 def _look_at_received(what: str, table: Any, picks: tuple[Any, ...], found: Any) -> None:
-    _expect(what, found, isinstance(found, Received), "Received")
+    expect(what, found, isinstance(found, Received), "Received")
     is_right = isinstance(found.delivered, tuple) and all(isinstance(one, Delivered) for one in found.delivered)
-    _expect(what, found.delivered, is_right, "a tuple of Delivered in `delivered`")
-    _expect(what, found.dead, isinstance(found.dead, tuple), "a tuple of (queue id, DeadPlace) in `dead`")
+    expect(what, found.delivered, is_right, "a tuple of Delivered in `delivered`")
+    expect(what, found.dead, isinstance(found.dead, tuple), "a tuple of (queue id, DeadPlace) in `dead`")
     by_queue = {pick.queue_id: pick for pick in picks}
     for one in found.delivered:
         pick = by_queue.get(one.queue_id)
@@ -70,7 +71,7 @@ def _look_at_received(what: str, table: Any, picks: tuple[Any, ...], found: Any)
 
 def _look_at_due(what: str, picks: tuple[Any, ...], found: Any) -> None:
     is_right = isinstance(found, tuple) and [one.queue_id for one in found] == [pick.queue_id for pick in picks]
-    _expect(what, found, is_right, "a tuple with a QueuePick for each one given, in their order")
+    expect(what, found, is_right, "a tuple with a QueuePick for each one given, in their order")
 
 
 def look_at_plain(what: str, found: Any) -> None:
@@ -81,10 +82,10 @@ def look_at_plain(what: str, found: Any) -> None:
     elif isinstance(found, dict):
         # JSON turns other keys into text, and the restored table would not find them again.
         keys = [key for key in found if type(key) is not str]
-        _expect(what, keys[0] if keys else found, not keys, "plain lists, with text alone for keys")
+        expect(what, keys[0] if keys else found, not keys, "plain lists, with text alone for keys")
         look_at_plain(what, list(found.values()))
     else:
-        _expect(what, found, found is None or type(found) in (bool, int, float, str), "what JSON can hold")
+        expect(what, found, found is None or type(found) in (bool, int, float, str), "what JSON can hold")
 
 
 TABLE_LOOKS = Looks(_look_at_table, lambda *_: None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labs.grader.seams import Make, drive_on
-from labs.grader.suite import PromiseBrokenError, Run
+from labs.grader.suite import PromiseBrokenError, Run, rule
 from mq.broker.store.checkpoint import Checkpoint
 from mq.broker.store.log_view import Recovery, StoredEntry
 from mq.broker.store.write_queue import WriteQueue
@@ -47,11 +47,6 @@ _PROMISES = {
     13: "Retention removes whole segments, never the last one, and nothing that is not durable",
 }
 """The rules of the log, by number; the README of the lab says each of them at length."""
-
-
-def rule(number: int) -> str:
-    """Where a rule stands."""
-    return f"README, rule {number}"
 
 
 def broken(number: int, *, expected: str, found: str, disks: Sequence[tuple[str, SimDisk]] = ()) -> PromiseBrokenError:

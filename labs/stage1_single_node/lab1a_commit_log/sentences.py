@@ -1,36 +1,19 @@
 """Ring 1: one small test per rule of the log. Here: writing, durability, reading."""
 
 import itertools
-from collections.abc import Callable
 
-from labs.grader.seams import Make
-from labs.grader.suite import Case, Check, Run
-from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, rule
+from labs.grader.sentences import Sentences
+from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken
 from mq.core.entry import HardState
 from mq.core.errors import DamageError, StateError
 from mq.core.ids import LogIndex, Term
 from mq.core.ports import Create, Operation, Sync, Write, drive
 
-__all__ = ["SENTENCES", "Sentence", "sentence"]
+__all__ = ["SENTENCES", "sentence"]
 
-Sentence = Callable[[Bench], None]
-SENTENCES: list[Check] = []
+sentence = Sentences(Bench, points=2)
+SENTENCES = sentence.checks
 """In the order in which the methods are written."""
-
-
-def sentence(number: str, of_rule: int, points: int = 2) -> Callable[[Sentence], Sentence]:
-    """Makes a test of a function; its name is what it says."""
-
-    def make_check(test: Sentence) -> Sentence:
-        def play(make: Make, _steps: tuple[object, ...], run: Run) -> None:
-            test(Bench(make, run))
-
-        case = Case("", (), play)
-        name = test.__name__.replace("_", " ")
-        SENTENCES.append(Check(number, name, rule(of_rule), lambda _seeds: (case,), points=points))
-        return test
-
-    return make_check
 
 
 def _on_disk(bench: Bench, payload: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from labs.grader.suite import PromiseBrokenError
+from labs.grader.suite import PromiseBrokenError, rule
 from mq.broker.store.queue_entry import NO_POSITION, QueueEntry
 
 __all__ = ["SOURCES", "broken", "rule", "shown", "span"]
@@ -38,11 +38,6 @@ SOURCES = {
     12: "RocketMQ: CommitLogDispatcherBuildConsumeQueue",
     13: "Paper: Raft, section 7",
 }
-
-
-def rule(number: int) -> str:
-    """Where a rule stands."""
-    return f"README, rule {number}"
 
 
 def broken(number: int, *, expected: str, found: str) -> PromiseBrokenError:

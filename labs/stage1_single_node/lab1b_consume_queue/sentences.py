@@ -1,14 +1,15 @@
 """Ring 1: one small test per rule. Here: putting, finding by offset and by time, all of it in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from labs.grader.seams import Call, Make, at_once, drive_on, made_by
-from labs.grader.suite import Case, Check, Run
+from labs.grader.sentences import Sentences
+from labs.grader.suite import Run
 from labs.stage1_single_node.lab1b_consume_queue import judge
 from labs.stage1_single_node.lab1b_consume_queue.bench import in_folder, plan_told
 from labs.stage1_single_node.lab1b_consume_queue.model import Model
-from labs.stage1_single_node.lab1b_consume_queue.rules import SOURCES, broken, rule, span
+from labs.stage1_single_node.lab1b_consume_queue.rules import SOURCES, broken, span
 from labs.stage1_single_node.lab1b_consume_queue.shelf import Shelf
 from mq.broker.store.queue_entry import NO_POSITION, QueueEntry
 from mq.core.errors import DamageError, StateError
@@ -16,9 +17,6 @@ from mq.core.ports import Plan
 from mq.sim.disk import SimDisk
 
 __all__ = ["SENTENCES", "Hand", "sentence"]
-
-SENTENCES: list[Check] = []
-"""In the order in which the methods are written."""
 
 
 class Hand:
@@ -134,18 +132,9 @@ class Hand:
             raise broken(number, expected=f"{what} is {str(expected)[:200]}", found=f"it is {str(found)[:200]}")
 
 
-def sentence(number: str, of_rule: int, points: int = 1) -> Callable[[Callable[[Hand], None]], Callable[[Hand], None]]:
-    """Makes a test of a function; its name is what it says, and whose rule it is."""
-
-    def make_check(test: Callable[[Hand], None]) -> Callable[[Hand], None]:
-        def play(make: Make, _steps: tuple[object, ...], run: Run) -> None:
-            test(Hand(make, run))
-
-        name = f"{test.__name__.replace('_', ' ')} ({SOURCES[of_rule]})"
-        SENTENCES.append(Check(number, name, rule(of_rule), lambda _seeds: (Case("", (), play),), points=points))
-        return test
-
-    return make_check
+sentence = Sentences(Hand, sources=SOURCES, points=1)
+SENTENCES = sentence.checks
+"""In the order in which the methods are written."""
 
 
 # ---------------------------------------------------------------- putting

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labs.grader.suite import PromiseBrokenError
+from labs.grader.suite import PromiseBrokenError, rule
 from mq.broker.commands import DeadPlace, QueuePick
 from mq.broker.delivery.flight import Delivered, InFlight
 
@@ -42,11 +42,6 @@ SOURCES = {
     13: "RocketMQ: DefaultMessageStore, ResetOffset",
     14: "Paper: Raft, section 7",
 }
-
-
-def rule(number: int) -> str:
-    """Where a rule stands."""
-    return f"README, rule {number}"
 
 
 def broken(number: int, *, expected: str, found: str) -> PromiseBrokenError:

@@ -1,20 +1,18 @@
 """Ring 1: one small test per rule of delivery. Here: receive, deadlines, handles, attempts."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from labs.grader.seams import Make, made_by
-from labs.grader.suite import Case, Check, Run
+from labs.grader.sentences import Sentences
+from labs.grader.suite import Run
 from labs.stage1_single_node.lab1c_delivery.bench import dead_place
-from labs.stage1_single_node.lab1c_delivery.rules import SOURCES, broken, place, rule, shown
+from labs.stage1_single_node.lab1c_delivery.rules import SOURCES, broken, place, shown
 from mq.broker.commands import QueuePick
 from mq.broker.delivery.flight import Delivered, InFlight, Received
 
 __all__ = ["SENTENCES", "Hand", "again", "new", "sentence"]
-
-SENTENCES: list[Check] = []
-"""In the order in which the methods are written."""
 
 
 class Hand:
@@ -86,18 +84,9 @@ def again(at: int, *offsets: int, dead: Sequence[int] = (), is_repeat: bool = Fa
     return QueuePick(0, at, at, at, (), offsets, tuple(map(dead_place, dead)), is_repeat)
 
 
-def sentence(number: str, of_rule: int, points: int = 2) -> Callable[[Callable[[Hand], None]], Callable[[Hand], None]]:
-    """Makes a test of a function; its name is what it says, and whose rule it is."""
-
-    def make_check(test: Callable[[Hand], None]) -> Callable[[Hand], None]:
-        def play(make: Make, _steps: tuple[object, ...], run: Run) -> None:
-            test(Hand(make, run))
-
-        name = f"{test.__name__.replace('_', ' ')} ({SOURCES[of_rule]})"
-        SENTENCES.append(Check(number, name, rule(of_rule), lambda _seeds: (Case("", (), play),), points=points))
-        return test
-
-    return make_check
+sentence = Sentences(Hand, sources=SOURCES, points=2)
+SENTENCES = sentence.checks
+"""In the order in which the methods are written."""
 
 
 # ---------------------------------------------------------------- receive

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from labs.grader.suite import PromiseBrokenError
+from labs.grader.suite import PromiseBrokenError, rule
 from labs.stage1_single_node.lab1d_idempotent_consumer.model import Effects
 
 __all__ = ["broken", "rule", "shown", "shown_rows"]
@@ -19,11 +19,6 @@ _PROMISES = {
     9: "What is settled is remembered for as long as a copy can come, and not for ever",
 }
 _CHARS_MAX = 60
-
-
-def rule(number: int) -> str:
-    """Where a rule stands."""
-    return f"README, rule {number}"
 
 
 def broken(number: int, *, expected: str, found: str) -> PromiseBrokenError:

@@ -42,10 +42,10 @@ class Origin(NamedTuple):
         lines += ["scope: tiny"] if self.is_tiny else []
         return lines + ([f"seed: {self.seed}"] if self.seed is not None else [])
 
-    def to_flags(self, *, has_seed: bool = True) -> str:
+    def to_flags(self) -> str:
         """For the command line."""
         tiny = " --tiny" if self.is_tiny else ""
-        seed = f" --seed {self.seed}" if has_seed and self.seed is not None else ""
+        seed = f" --seed {self.seed}" if self.seed is not None else ""
         return f"--goal {self.goal} --core {self.core}{tiny}{seed}"
 
 
