@@ -8,7 +8,6 @@ from mq.core.address import parse_address, show_address
 from mq.core.errors import Code, IllegalArgumentError, RefusedError
 from mq.raft.configuration import Configuration
 from mq.raft.errors import NotLeaderError
-from mq.raft.view import NodeView
 from mq.rpc.raft_handlers import MemberAddress, RaftState
 from mq.server.coming_in import is_settled
 from mq.server.config import BrokerConfig
@@ -118,7 +117,7 @@ class GroupAdministrator:
         if not voters:
             raise RefusedError(Code.BAD_REQUEST, f"node {node} is the last voter: without it there would be no group")
         without = Configuration(voters, (), tuple(learner for learner in now.learners if learner != node))
-        if not await _comes(lambda: _can_decide(self._node.view(), without, member.is_reachable), _ACTIVE_S):
+        if not await self._can_decide(without):
             raise RefusedError(
                 Code.BAD_REQUEST,
                 f"without node {node} the group would stand still: of voters {', '.join(map(str, voters))} too few are up. "
@@ -143,6 +142,22 @@ class GroupAdministrator:
                 f"the change of members is begun, but was not committed within {_CHANGE_S:g} s: is a majority of them up?",
             )
 
+    async def _can_decide(self, without: Configuration) -> bool:
+        """Whether those that are up decide now, as the change needs it, and will without the node that goes.
+
+        They are asked: a node that died a moment ago is still taken for well. One that has only just come gets some time.
+        """
+        loop, opinion = asyncio.get_running_loop(), self._leading_member().opinion
+        end_s = loop.time() + _ACTIVE_S
+        while True:
+            answering, view = await opinion.who_answers(), self._node.view()
+            up = {view.node_id, *(peer.node_id for peer in view.peers if peer.is_active)} & answering
+            if without.has_quorum(up.__contains__) and view.configuration.has_quorum(up.__contains__):
+                return True
+            if loop.time() > end_s:
+                return False
+            await asyncio.sleep(_LOOK_EVERY_S)
+
     def _leading_member(self) -> Member:
         if self._member is None:
             raise RefusedError(Code.BAD_REQUEST, _ALONE)
@@ -157,12 +172,6 @@ def _checked_address(text: str, what: str) -> str:
         return show_address(parse_address(text, what))
     except IllegalArgumentError as error:
         raise RefusedError(Code.BAD_REQUEST, str(error)) from None
-
-
-def _can_decide(view: NodeView, without: Configuration, is_reachable: Callable[[int], bool]) -> bool:
-    """Whether those that are up decide now, as the change needs it, and will without the node that goes."""
-    up = {view.node_id, *(peer.node_id for peer in view.peers if peer.is_active and is_reachable(peer.node_id))}
-    return without.has_quorum(up.__contains__) and view.configuration.has_quorum(up.__contains__)
 
 
 def _shown(members: Configuration) -> str:

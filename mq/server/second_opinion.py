@@ -1,8 +1,9 @@
-"""What the other voters say: whether they follow a leader, and whether their disks have room.
+"""What the other voters say: whether they are up, whether they follow a leader, and whether their disks have room.
 
 A node without a leader holds its clients' calls, since an election is quick. When another node follows a leader all the same,
 there is nothing to wait for: this node is cut off, and its clients are better served elsewhere. And a leader whose disk is
-nearly full asks who could lead instead (`mq.server.room`).
+nearly full asks who could lead instead (`mq.server.room`). Who is up is asked before a member goes: what is known of a node that
+died a moment ago is that it was well.
 """
 
 import asyncio
@@ -41,7 +42,8 @@ class SecondOpinion:
         asking = [asyncio.create_task(self._ask(other)) for other in self._others()]
         try:
             for answer in asyncio.as_completed(asking):
-                if (await answer).leader not in (None, self._own):
+                standing = await answer
+                if standing is not None and standing.leader not in (None, self._own):
                     return True
         finally:
             for task in asking:
@@ -52,7 +54,13 @@ class SecondOpinion:
         """The other voters whose disks have room, as they say themselves. Within half a second."""
         others = self._others()
         standings = await asyncio.gather(*map(self._ask, others))
-        return [other for other, standing in zip(others, standings, strict=True) if standing.has_room]
+        return [other for other, standing in zip(others, standings, strict=True) if standing is not None and standing.has_room]
+
+    async def who_answers(self) -> set[int]:
+        """This node, and the other voters that answer now. Within half a second."""
+        others = self._others()
+        standings = await asyncio.gather(*map(self._ask, others))
+        return {self._own, *(other for other, standing in zip(others, standings, strict=True) if standing is not None)}
 
     @property
     def _own(self) -> int:
@@ -62,8 +70,10 @@ class SecondOpinion:
     def _others(self) -> list[int]:
         return [voter for voter in self._node.core.configuration.voters if voter != self._own]
 
-    async def _ask(self, other: int) -> _Standing:
-        found = await ask_peer(self._network, other, STANDING, {}, timeout_s=_CALL_S) or {}
+    async def _ask(self, other: int) -> _Standing | None:
+        found = await ask_peer(self._network, other, STANDING, {}, timeout_s=_CALL_S)
+        if found is None:
+            return None
         leader = found.get("leader")
         return _Standing(leader if type(leader) is int else None, has_room=found.get("has_room") is True)
 

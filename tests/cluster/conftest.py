@@ -1,19 +1,36 @@
 """Fixtures of the tests that break a broker group: one group a module, whole again before each test."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mq.rpc.admin_client import AdminClient
 from mq.rpc.calling import Connection
 from tests.cluster.group import Group
+from tests.cluster.membership import Members
 from tests.interop.driving import Official
 from tests.interop.place import Place
 
 _numbers = count(1)
+_LINES_SHOWN = 15
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[Any]") -> Generator[None, Any, Any]:
+    """What the nodes of a failed test's group said last is part of its report."""
+    report: Any = yield
+    if report.failed and call.when == "call":
+        for made in getattr(item, "funcargs", {}).values():
+            if isinstance(made, Group | Members):
+                for node in made.cluster.status().nodes:
+                    lines = list(made.cluster.logs(node.name))[-_LINES_SHOWN:]
+                    report.sections.append((f"{node.name}, {node.state}", "".join(lines)))
+                break
+    return report
 
 
 @pytest.fixture(scope="module")

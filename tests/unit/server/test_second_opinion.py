@@ -60,6 +60,11 @@ async def test_those_have_room_that_say_so() -> None:
     assert await opinion(two=UNREACHED, three={"leader": 1}).with_room() == [], "one of an older version"
 
 
+async def test_those_are_up_that_answer_whatever_they_say() -> None:
+    assert await opinion(two={"leader": None}, three={}).who_answers() == {1, 2, 3}
+    assert await opinion(two=UNREACHED, three={"leader": 1}).who_answers() == {1, 3}
+
+
 async def test_a_node_tells_whom_it_follows_and_whether_it_has_room() -> None:
     told: list[bytes] = []
 
