@@ -54,6 +54,7 @@ class ReceiveWish:
 
     tags: those wanted, None for all. invisible_ms: how long the messages stay hidden; None = until acknowledged, as long
     as the client lives (`auto_renew`). attempt_id: of a FIFO caller, who keeps it when it asks again after a lost reply.
+    through: the node that passed the wish on, and passes the messages on; 0 when the client asked here.
     """
 
     group: str
@@ -64,6 +65,7 @@ class ReceiveWish:
     wait_ms: int
     client: str
     attempt_id: str = ""
+    through: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,7 @@ class MessagingHandlers:
         return ReceiveWish(
             group=request.group.name, topic=request.message_queue.topic.name, count_max=checked.batch_size, tags=checked.tags,
             invisible_ms=None if checked.auto_renew else checked.invisible_ms, wait_ms=_wait_ms(checked.long_poll_ms, context),
-            client=client, attempt_id=checked.attempt_id,
+            client=client, attempt_id=checked.attempt_id, through=getattr(context, "through", 0),
         )  # fmt: skip
 
     async def ack_message(self, raw: bytes, context: Context) -> bytes:

@@ -86,10 +86,13 @@ class GroupPort(Protocol):
 
 
 class PassedContext:
-    """Of a call that another node passed on, what handlers need. RocketMQ's headers are passed on with it."""
+    """Of a call that another node passed on, what handlers need. RocketMQ's headers are passed on with it.
 
-    def __init__(self, headers: Headers, deadline_s: float | None) -> None:
-        self._headers, self._deadline_s = headers, deadline_s
+    through: the number of that node; 0 for a call that a client made here.
+    """
+
+    def __init__(self, headers: Headers, deadline_s: float | None, through: int = 0) -> None:
+        self._headers, self._deadline_s, self.through = headers, deadline_s, through
 
     def invocation_metadata(self) -> Headers:
         """As the client sent it."""

@@ -125,6 +125,7 @@ class Broker:
         if self.member is not None:
             self.member.join(self.node, services.passed.serve, lambda: self.space.is_roomy)
             self.node.on_reign.append(self.deliverer.reign_is)
+            self.member.on_lost.append(self.deliverer.renewer.node_lost)
             await self.member.start()
             room = RoomKeeper(self.node, self.space, self.member.opinion.with_room, self.member.hand_over)
             self.sender.make_way = room.make_way

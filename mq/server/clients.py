@@ -30,10 +30,14 @@ class Client:
 
 
 class Clients:
-    """The clients heard of lately; silent ones are forgotten after `CLIENT_LIFETIME_MS`."""
+    """The clients heard of lately; silent ones are forgotten after `CLIENT_LIFETIME_MS`.
+
+    on_cut: called with a client id when a Telemetry call of that client ended without a goodbye: its connection broke.
+    """
 
     def __init__(self, monotonic_ms: Callable[[], int]) -> None:
         self._monotonic_ms = monotonic_ms
+        self.on_cut: list[Callable[[str], None]] = []
         self._clients: dict[str, Client] = {}
 
     def heard(
@@ -74,9 +78,11 @@ class Clients:
             client.streams += 1
 
     def stream_closed(self, client_id: str) -> None:
-        """A Telemetry call of the client ended."""
+        """A Telemetry call of the client ended. Clients keep one for as long as a connection stands, and say goodbye before."""
         if client := self._clients.get(client_id):
             client.streams = max(0, client.streams - 1)
+            for notice in self.on_cut:
+                notice(client_id)
 
     def is_alive(self, client_id: str) -> bool:
         """Whether the client still works on what it has: it was heard of, or holds a Telemetry call open.

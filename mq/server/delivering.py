@@ -124,7 +124,7 @@ class Deliverer:
             raise received
         assert isinstance(received, Received)
         if renews and received.delivered:
-            self.renewer.note(wish.client, group, log_ms + span_ms)
+            self.renewer.note(wish.client, group, log_ms + span_ms, wish.through)
         try:
             return await self._load(group, topic, choice, received.delivered, span_ms)
         except asyncio.CancelledError:

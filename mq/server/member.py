@@ -33,7 +33,8 @@ _log = logging.getLogger(__name__)
 class Member:
     """Network and node of one member. Made before its node, which is given by `join`.
 
-    client: as clients reach this node, if that is known; to be set before `join`.
+    client: as clients reach this node, if that is known; to be set before `join`. on_lost: called with a node's number when a
+    connection with it broke.
     """
 
     def __init__(self, config: BrokerConfig, settings: GroupSettings) -> None:
@@ -44,6 +45,7 @@ class Member:
         self._addresses: AddressBook | None = None
         self._opinion: SecondOpinion | None = None
         self.client: Address | None = None
+        self.on_lost: list[Callable[[int], None]] = []
         self._announcing: asyncio.Task[None] | None = None
         self.network = PeerNetwork(
             config.name, settings.node_id, secret=config.cluster_secret.encode(), on_message=self._on_message,
@@ -146,6 +148,8 @@ class Member:
     # --- a leader that is gone
 
     def _on_lost(self, peer: int) -> None:
+        for notice in self.on_lost:
+            notice(peer)
         if self._is_full and self.node.reign.leader == peer:
             self._hunt.lost(peer)
 

@@ -114,7 +114,7 @@ class PassedCalls:
         """See `mq.server.peer_serving`. Raises: NotLeaderError."""
         if not self._node.reign.is_here or call.name not in self._handlers:
             raise NotLeaderError(self._node.reign.leader)
-        handler, context = self._handlers[call.name], cast(Context, PassedContext(call.headers, call.deadline_s))
+        handler, context = self._handlers[call.name], cast(Context, PassedContext(call.headers, call.deadline_s, call.peer))
         if is_read(call.name):
             await self._node.read_index()
         if call.name not in self._streams:

@@ -1,4 +1,10 @@
-"""What clients hold with `auto_renew` stays theirs while they live. RocketMQ: ReceiveMessageRequest.auto_renew."""
+"""What clients hold with `auto_renew` stays theirs while they live. RocketMQ: ReceiveMessageRequest.auto_renew.
+
+But only what can have arrived. Whatever stood between this node and the client when it was handed out, another node that passed
+it on or a connection, may have died with it in hand; a client that lives and never saw it would be waited for until the end of
+all renewals. So what went that way is renewed no more: it runs out and comes again. A client that has it, and is at work on it
+for longer, sees it twice, as after a change of leaders.
+"""
 
 import asyncio
 from contextlib import suppress
@@ -22,24 +28,40 @@ class Renewer:
     def __init__(self, node: BrokerNode, clients: Clients) -> None:
         self._node, self._machine, self._clients = node, node.machine, clients
         self._renewing: dict[tuple[str, str], int] = {}
-        # What was handed out before this start may never have arrived. It is not renewed: it runs out and comes again.
+        clients.on_cut.append(self.connection_lost)
+        # What was handed out before this start may never have arrived.
         self._since = node.log.last_index + 1
+        self._since_of: dict[tuple[str, str], int] = {}  # the same, of one client and group, when its way broke later
+        self._through: dict[int, set[tuple[str, str]]] = {}  # who got something by way of another node
         self._grant: asyncio.Task[None] | None = None
 
-    def note(self, client: str, group: str, deadline_ms: int) -> None:
-        """The client was handed something."""
+    def note(self, client: str, group: str, deadline_ms: int, through: int = 0) -> None:
+        """The client was handed something. through: the node that passes it on; 0 when the client is connected with this one."""
         self._renewing.setdefault((client, group), deadline_ms)
+        if through:
+            self._through.setdefault(through, set()).add((client, group))
 
     def forget(self, client: str, group: str) -> None:
         """It was given back."""
         self._renewing.pop((client, group), None)
+        self._since_of.pop((client, group), None)
+
+    def node_lost(self, node: int) -> None:
+        """A connection with a node broke: what it was passing on may be gone."""
+        for holder in self._through.pop(node, ()):
+            self._since_of[holder] = self._node.log.last_index + 1
+
+    def connection_lost(self, client: str) -> None:
+        """A client's own connection broke: what was on its way may be gone."""
+        for group in self._clients.groups_of(client):
+            self._since_of[client, group] = self._node.log.last_index + 1
 
     # --- another leader
 
     def begin_reign(self) -> None:
         """What another leader handed out is hidden for one interval more: its client may still be at work on it."""
         self._since = self._node.log.last_index + 1
-        self._renewing = {}
+        self._renewing, self._since_of, self._through = {}, {}, {}
         held = {
             (flight.client, group.name)
             for group in self._machine.groups.values()
@@ -65,7 +87,8 @@ class Renewer:
         while True:
             await asyncio.sleep(_RENEW_EVERY_MS / 1000)
             await self.renew_due()
-            self._clients.forget_silent()
+            silent = {client.client_id for client in self._clients.forget_silent()}
+            self._since_of = {holder: since for holder, since in self._since_of.items() if holder[0] not in silent}
 
     async def renew_due(self) -> None:
         """Move the deadlines of living clients' messages that have little time left."""
@@ -79,10 +102,10 @@ class Renewer:
                 continue
             # Taken out first: what the client receives in the meantime puts it in again.
             self._renewing.pop((client, group), None)
-            new_ms = log_ms + RENEW_INVISIBLE_MS
+            new_ms, since = log_ms + RENEW_INVISIBLE_MS, self._since_of.get((client, group), self._since)
             try:
                 outcome = await self._node.carry_out(
-                    c.RenewClient(log_ms, wall_ms, client, group, new_ms, self._since, log_ms - RENEW_MS_MAX)
+                    c.RenewClient(log_ms, wall_ms, client, group, new_ms, since, log_ms - RENEW_MS_MAX)
                 )
             except NotServingError:
                 return

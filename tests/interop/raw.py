@@ -125,6 +125,10 @@ class RawClient:
             stream.close()
         self._channel.close()
 
+    def break_connection(self) -> None:
+        """As when the network does: nothing is said on it any more."""
+        self._channel.close()
+
     @property
     def metadata(self) -> list[tuple[str, str]]:
         found = [("x-mq-language", self._language), ("x-mq-client-version", "5.1.2"), ("x-mq-protocol", "GRPC_V2")]

@@ -26,7 +26,7 @@ def test_no_send_of_the_demo_fails_and_nothing_is_lost(tmp_path: Path, run: int)
     assert "sends that failed                   0\n" in done.stdout
     assert "acknowledged orders lost            0\n" in done.stdout
     killed = re.search(r"SIGKILL: (broker-a-[123]), the leader, is dead", done.stderr)
-    leads = re.search(r"4. (broker-a-[123]) leads", done.stderr)
+    leads = re.search(r"(?m)^4\. (broker-a-[123]) leads", done.stderr)
     assert killed is not None
     assert leads is not None
     assert killed[1] != leads[1]

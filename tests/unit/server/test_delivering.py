@@ -38,11 +38,14 @@ class Kitchen:
         for one in ids:
             await self.node.carry_out(AppendMessages(*self.node.stamps(), "t", 0, 1, 0, (one,), "", (b"x",)))
 
-    async def receive(self, client: str = "anna", *, invisible_ms: int | None = None, wait_ms: int = 0) -> list[DeliveredMessage]:
+    async def receive(
+        self, client: str = "anna", *, invisible_ms: int | None = None, wait_ms: int = 0, through: int = 0
+    ) -> list[DeliveredMessage]:
         self.clients.heard(client, group="g")
         wish = ReceiveWish(
-            group="g", topic="t", count_max=32, tags=None, invisible_ms=invisible_ms, wait_ms=wait_ms, client=client
-        )
+            group="g", topic="t", count_max=32, tags=None, invisible_ms=invisible_ms, wait_ms=wait_ms, client=client,
+            through=through,
+        )  # fmt: skip
         return await self.deliverer.receive(wish)
 
     def deadlines(self) -> dict[int, int]:
@@ -90,18 +93,50 @@ async def test_a_living_clients_messages_are_renewed_and_a_silent_ones_are_not(k
 
 
 async def test_an_open_stream_is_a_sign_of_life_but_not_for_ever(kitchen: Kitchen) -> None:
-    await kitchen.send("1")
-    await kitchen.receive()
+    kitchen.clients.heard("anna")
     kitchen.clients.stream_opened("anna")
     kitchen.clients.stream_opened("anna")
     kitchen.now_ms += CLIENT_LIFETIME_MS
-    assert await renewed(kitchen)
+    assert kitchen.clients.is_alive("anna")
     kitchen.clients.stream_closed("anna")
-    assert await renewed(kitchen)
+    assert kitchen.clients.is_alive("anna")
     kitchen.clients.stream_closed("anna")
-    assert not await renewed(kitchen)
+    assert not kitchen.clients.is_alive("anna")
     kitchen.clients.stream_opened("anna")
     kitchen.now_ms += 1
+    assert not kitchen.clients.is_alive("anna")
+
+
+async def test_what_went_by_way_of_a_node_that_is_gone_is_renewed_no_more(kitchen: Kitchen) -> None:
+    await kitchen.send("1")
+    assert len(await kitchen.receive(through=3)) == 1
+    kitchen.deliverer.renewer.node_lost(2)
+    assert await renewed(kitchen), "another node's end has nothing to do with it"
+    kitchen.deliverer.renewer.node_lost(3)
+    assert not await renewed(kitchen), "nobody knows whether the client was given it"
+
+
+async def test_what_comes_later_and_what_others_hold_is_renewed(kitchen: Kitchen) -> None:
+    await kitchen.send("1")
+    await kitchen.receive("anna", through=3)
+    await kitchen.send("2")
+    await kitchen.receive("eve")
+    kitchen.deliverer.renewer.node_lost(3)
+    await kitchen.send("3")
+    await kitchen.receive("anna", through=2)
+    before = kitchen.deadlines()
+    await until(lambda: kitchen.deadlines()[0] < before[0] - 5)
+    await kitchen.deliverer.renewer.renew_due()
+    after = kitchen.deadlines()
+    assert [after[offset] > before[offset] - 5 for offset in (0, 1, 2)] == [False, True, True]
+
+
+async def test_what_was_under_way_on_a_connection_that_broke_is_renewed_no_more(kitchen: Kitchen) -> None:
+    await kitchen.send("1")
+    await kitchen.receive()
+    kitchen.clients.stream_opened("anna")
+    assert await renewed(kitchen)
+    kitchen.clients.stream_closed("anna")
     assert not await renewed(kitchen)
 
 
