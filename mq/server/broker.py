@@ -15,6 +15,7 @@ from mq.rpc.serving import GrpcServer
 from mq.server.admin import Administrator
 from mq.server.clients import Clients
 from mq.server.config import BrokerConfig
+from mq.server.cut_connections import CUT, CutConnections
 from mq.server.delivering import Deliverer
 from mq.server.disk import FileDisk
 from mq.server.faults import FaultyDisk, fault_file_of
@@ -126,6 +127,9 @@ class Broker:
             self.member.join(self.node, services.passed.serve, lambda: self.space.is_roomy)
             self.node.on_reign.append(self.deliverer.reign_is)
             self.member.on_lost.append(self.deliverer.renewer.node_lost)
+            cuts = CutConnections(self.node, self.member.network, self.deliverer.renewer)
+            self.clients.on_cut.append(cuts.note)
+            self.member.answers[CUT] = cuts.answer
             await self.member.start()
             room = RoomKeeper(self.node, self.space, self.member.opinion.with_room, self.member.hand_over)
             self.sender.make_way = room.make_way

@@ -34,7 +34,7 @@ class Member:
     """Network and node of one member. Made before its node, which is given by `join`.
 
     client: as clients reach this node, if that is known; to be set before `join`. on_lost: called with a node's number when a
-    connection with it broke.
+    connection with it broke. answers: to the calls that nodes make for themselves, by name; all others are clients'.
     """
 
     def __init__(self, config: BrokerConfig, settings: GroupSettings) -> None:
@@ -46,6 +46,7 @@ class Member:
         self._opinion: SecondOpinion | None = None
         self.client: Address | None = None
         self.on_lost: list[Callable[[int], None]] = []
+        self.answers: dict[str, Serve] = {}
         self._announcing: asyncio.Task[None] | None = None
         self.network = PeerNetwork(
             config.name, settings.node_id, secret=config.cluster_secret.encode(), on_message=self._on_message,
@@ -92,6 +93,9 @@ class Member:
         self._way = WayIn(node, self.network, self._settings.node_id, self._settings.voters, self._on_part)
         self._addresses = AddressBook(self._config, node, self.network, self.client)
         self._opinion = SecondOpinion(node, self.network, has_room)
+        self.answers |= {
+            HISTORY: self._way.answer, REJOIN: self._way.answer, ANNOUNCE: self._addresses.answer, STANDING: self._opinion.answer,
+        }  # fmt: skip
         node.on_reign.append(self._on_reign)
         node.on_applied.append(self._on_applied)
         node.on_replaced.append(self._dial)
@@ -133,17 +137,9 @@ class Member:
             self.node.receive(message)
 
     async def _on_call(self, call: IncomingCall) -> None:
-        if call.name in {HISTORY, REJOIN}:
-            await self.way.answer(call)
-            return
-        if call.name == ANNOUNCE:
-            await self.addresses.answer(call)
-            return
-        if call.name == STANDING:
-            await self.opinion.answer(call)
-            return
-        assert self._serve is not None
-        await self._serve(call)
+        serve = self.answers.get(call.name, self._serve)
+        assert serve is not None
+        await serve(call)
 
     # --- a leader that is gone
 

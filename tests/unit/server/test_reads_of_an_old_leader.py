@@ -72,7 +72,7 @@ def passed_to(node: BrokerNode, name: str) -> Callable[[], Any]:
             assert is_last
             answers.append(data)
 
-        call = SimpleNamespace(name=name, headers=(), deadline_s=None, request=b"", answer=answer)
+        call = SimpleNamespace(name=name, headers=(), deadline_s=None, request=b"", answer=answer, peer=2)
         await PassedCalls(node, {**MESSAGING, **BROKER}, {name: handler_of(node)}).serve(cast(IncomingCall, call))
         return answers
 
