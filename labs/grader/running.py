@@ -44,13 +44,15 @@ class Tried(NamedTuple):
     record: list[tuple[str, bytes]]
 
 
-def files_for(lab: Lab, *, with_reference: bool = False) -> tuple[str, ...]:
-    """What of `mq` lies in the box. with_reference: for our own right and wrong solutions, which are made of it.
+def files_for(lab: Lab, *, with_reference: bool = False, with_sweep: bool = False) -> tuple[str, ...]:
+    """What of ours lies in the box. with_reference: for our own right and wrong solutions, which are made of it.
 
-    Raises: BoxError when what the lab gives needs what it asks for.
+    with_sweep: also the tests that run beside the student's code, and the model that they compare it with. Such a model does
+    much of what the lab asks for; where marks are earned it is not. Raises: BoxError when what the lab gives needs what it
+    asks for.
     """
     modules = {f"mq.core.{name}" for name in ("entry", "errors", "ids", "limits", "ports")}
-    modules |= {kind.__module__ for kind in lab.seam.classes} | {lab.suite.sweep_module}
+    modules |= {kind.__module__ for kind in lab.seam.classes} | ({lab.suite.sweep_module} if with_sweep else set())
     if with_reference:
         return needed_by(modules | {name.removesuffix(".py").replace("/", ".") for name in lab.files.values()}, ())
     return needed_by(modules | imports_of_files((lab.folder / "skeleton").glob("*.py")), lab.files.values())
@@ -75,8 +77,11 @@ class Runner:
     def __init__(self, lab: Lab, submission: Submission, seeds: Seeds, start: Start, *, with_reference: bool = False) -> None:
         self.lab, self.seeds, self._start = lab, seeds, start
         self._seam, self._texts = lab.seam, submission.texts
+        self._submission, self._with_reference = submission, with_reference
         self.box = Box(lab.id, submission, files_for(lab, with_reference=with_reference))
+        self._sweep_box: Box | None = None
         self._maker: RemoteMaker | None = None
+        self._sweeper: RemoteMaker | None = None
         self._gone = 0
         self._until = math.inf
         self._ring = 1
@@ -88,6 +93,8 @@ class Runner:
     def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
         self.close()
         self.box.remove()
+        if self._sweep_box is not None:
+            self._sweep_box.remove()
 
     def outcomes(self) -> Iterator[Outcome]:
         """Of all tests, in order, each as soon as it is there."""
@@ -186,7 +193,7 @@ class Runner:
         return failure is not None and failure.promise == like.promise
 
     def _swept(self, check: Check, blank: Outcome) -> Outcome | None:
-        """Many more seeds, inside of the student's process: they can only fail it. What fails there is tried again from here."""
+        """Many more seeds, inside of another process of the student's: they can only fail it. What fails is tried from here."""
         module = self.lab.suite.sweep_module
         if not (check.sweep and module and check.by_seed is not None):
             return None
@@ -194,8 +201,9 @@ class Runner:
         for begin in range(0, len(seeds), _SWEEP_AT_ONCE):
             some = seeds[begin : begin + _SWEEP_AT_ONCE]
             try:
-                failed = self._a_maker().sweep(module, check.number, some)
+                failed = self._a_sweeper().sweep(module, check.number, some)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is no pass
+                self.close()
                 return replace(blank, failure=explain(error, Run()), schedules=begin)
             if failed:
                 case = check.by_seed(failed[0])
@@ -234,21 +242,34 @@ class Runner:
 
     def _a_maker(self) -> RemoteMaker:
         if self._maker is None:
-            worker = self._start(self.box, opening_of(self._seam, self.lab.id))
-            try:
-                self._maker = RemoteMaker(self._seam, worker)
-            except Exception:
-                self._end(worker)
-                raise
+            self._maker = self._begun(self.box)
         self._maker.until = self._until
         return self._maker
 
+    def _a_sweeper(self) -> RemoteMaker:
+        if self._sweep_box is None:
+            self._sweep_box = Box(
+                self.lab.id, self._submission, files_for(self.lab, with_reference=self._with_reference, with_sweep=True)
+            )
+        if self._sweeper is None:
+            self._sweeper = self._begun(self._sweep_box)
+        self._sweeper.until = self._until
+        return self._sweeper
+
+    def _begun(self, box: Box) -> RemoteMaker:
+        worker = self._start(box, opening_of(self._seam, self.lab.id))
+        try:
+            return RemoteMaker(self._seam, worker)
+        except Exception:
+            self._end(worker)
+            raise
+
     def close(self) -> None:
         """Its processes are gone; the next case gets fresh ones."""
-        for maker in (self._maker, self._second):
+        for maker in (self._sweeper, self._maker, self._second):
             if maker is not None:
                 self._end(maker.worker)
-        self._maker = self._second = None
+        self._maker = self._second = self._sweeper = None
 
     def _end(self, worker: WorkerProcess) -> None:
         worker.end()
