@@ -5,22 +5,25 @@ from pathlib import Path
 
 import pytest
 
+from labs.grader.lab import Lab, all_labs
 from labs.grader.submission import Submission
-from tests.labs.helpers import LAB1A, skeleton
+from tests.labs.helpers import LAB1A, skeleton, zoo
 from tools import false_fails
 from tools.false_fails import Graded, graded, subjects, table_of
 from tools.lab_kills import hole_of
 
-KILLS = (LAB1A.folder / "KILLS.md").read_text(encoding="utf-8")
 
-
-def test_the_kill_table_is_of_the_solutions_that_there_are() -> None:
+@pytest.mark.parametrize("lab", all_labs(), ids=lambda lab: lab.short)
+def test_the_kill_table_is_of_the_solutions_that_there_are(lab: Lab) -> None:
+    table = (lab.folder / "KILLS.md").read_text(encoding="utf-8")
     for kind in ("wrong", "right"):
-        names = [file.stem for file in sorted((LAB1A.folder / kind).glob("*.py"))]
-        assert [name for name in names if f"[`{name}`]({kind}/{name}.py)" not in KILLS] == []
-    kills = json.loads((LAB1A.folder / "kills.json").read_text(encoding="utf-8"))
+        names = [file.stem for file in zoo(kind, lab)]
+        assert [name for name in names if f"[`{name}`]({kind}/{name}.py)" not in table] == []
+    assert len(zoo("wrong", lab)) >= 10
+    assert len(zoo("right", lab)) >= 3
+    kills = json.loads((lab.folder / "kills.json").read_text(encoding="utf-8"))
     dead = {kill["name"] for kill in kills if kill["test"]}
-    assert dead == {file.stem for file in (LAB1A.folder / "wrong").glob("*.py")}
+    assert dead == {file.stem for file in zoo("wrong", lab)}
 
 
 def test_a_function_that_is_taken_out_is_missed_across_the_border() -> None:
