@@ -32,7 +32,7 @@ from mq.broker.store.consume_queue import ConsumeQueue
 from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
 
-__all__ = ["REFERENCE", "Parts", "load_parts", "module_of", "name_of"]
+__all__ = ["ORGANS", "REFERENCE", "Parts", "load_parts", "module_of", "name_of"]
 
 _METHODS = {
     "Raft": ("tick", "step", "propose", "saved", "save_failed", "applied", "view"),
@@ -48,6 +48,8 @@ _METHODS = {
 }  # fmt: skip
 """Of each organ what the broker cannot do without."""
 _FIELDS = {"Raft": "raft", "CommitLog": "commit_log", "ConsumeQueue": "consume_queue", "DeliveryTable": "delivery_table"}
+ORGANS = tuple(_FIELDS)
+"""The names that the classes must have."""
 
 
 @dataclass(frozen=True, slots=True)

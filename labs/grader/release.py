@@ -18,12 +18,13 @@ from labs.grader.box import ROOT
 from labs.grader.lab import STUDENT_MARK, Lab, all_labs, is_for_students
 from labs.grader.skeleton import hollow_of
 from labs.grader.survivors import Survivor, survivors
+from mq.parts import ORGANS
 
 __all__ = ["Kind", "ReleaseError", "release", "tracked"]
 
 _TAKEN = (
     *("run.py", "pyproject.toml", "uv.lock", "LICENSE", "course.toml", ".gitignore", "requirements/"),
-    *("tools/__init__.py", "tools/runner/", "mq/", "lessons/", "docs/glossary.md"),
+    *("tools/__init__.py", "tools/runner/", "mq/", "lessons/", "docs/glossary.md", "ARCHITECTURE.md"),
     *("labs/__init__.py", "labs/grader/"),
 )
 _TAKEN_OF_A_LAB = ("README.md", "lab.toml", "skeleton/")
@@ -42,6 +43,8 @@ _SEALED = """
 """
 exec(compile(zlib.decompress(base64.b85decode(_SEALED.replace("\\n", ""))), "sealed", "exec"), globals())
 '''
+_PARTS = """ What you write in {spoken} is a part of a broker: `.venv/bin/mq broker --data DIR --parts work/{id}`
+runs one with yours, and `mq raft status` says whose code it is and how often it was called."""
 _ORGAN = """What you write in {lab}. The one that works is sealed, so that the broker and the lessons run before yours does.
 
 Where your code is graded it is not there at all. `mq broker --parts work/{id}` runs the broker with yours."""
@@ -155,4 +158,7 @@ def _readme(labs: Sequence[Lab]) -> str:
     rows = [
         f"| `{lab.short}` | [{lab.title}]({lab.folder.relative_to(ROOT).as_posix()}/README.md) | {lab.hours} |" for lab in labs
     ]
-    return text.replace("{labs}", "\n".join(rows)).replace("{first}", labs[0].short).replace("{id}", labs[0].id)
+    organs = [lab for lab in labs if lab.seam.name in ORGANS]
+    parts = _PARTS.format(spoken=", ".join(lab.spoken for lab in organs), id=organs[0].id) if organs else ""
+    text = text.replace("{labs}", "\n".join(rows)).replace("{parts}", parts)
+    return text.replace("{first}", labs[0].short.ljust(5)).replace("{id}", labs[0].id)

@@ -49,6 +49,10 @@ def test_it_holds_what_a_student_needs_and_no_solutions(released: Path) -> None:
     assert not [name for name in names if name.startswith(("tests/", "bench/", "docs/decisions"))]
     text = (released / "README.md").read_text()
     assert "mq lab start lab1a" in text
+    assert (
+        "What you write in lab 1a is a part of a broker: `.venv/bin/mq broker --data DIR --parts work/lab1a_commit_log`" in text
+    )
+    assert "ARCHITECTURE.md" in names
     assert "{" not in text.replace("{labs}", "{"), "all places are filled in"
 
 
