@@ -84,7 +84,7 @@ def draw_map() -> None:
 
 
 def progress() -> str:
-    """How far each lab is, for Markdown: what `mq lab list` says, and the best result that lies in `work/results`.
+    """How far each lab is, for Markdown: what `mq lab list` says, and what the last check or grade of the work came to.
 
     RAFTMQ_WORK: another folder than `work`. The notebook that everybody gets is made with an empty one.
     """
@@ -103,7 +103,7 @@ def _work() -> Path:
 
 
 def _result_of(lab: dict[str, Any]) -> str:
-    for file in sorted((_work() / "results").glob(f"{lab['lab']}*/result.json")):
-        result = json.loads(file.read_text(encoding="utf-8"))
-        return f"{result.get('score', '?')} of {result.get('max_score', lab['points'])} points"
+    for file in sorted((_work() / "results").glob(f"{lab['lab']}_*/progress.json")):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return f"{found['points']} of {found['max_points']} points (`{found['by']}`, {found['at']})"
     return f"none yet, of {lab['points']} points"

@@ -8,7 +8,7 @@ import click
 from labs.grader.cli_class import release_command, zip_command
 from labs.grader.cli_grade import RESULTS, grade_command
 from labs.grader.cli_types import lab_argument
-from labs.grader.files import write_files
+from labs.grader.files import note_progress, write_files
 from labs.grader.grading import grade_of
 from labs.grader.lab import Lab, LabError, all_labs, find_lab, is_for_students
 from labs.grader.report import failure_lines, outcome_line
@@ -130,6 +130,8 @@ def _check(lab: Lab, path: Path | None, is_all: bool) -> int:  # noqa: FBT001 - 
         return is_all or not (failed and (is_ring_over or is_hanging))
 
     grade = grade_of(lab, submission, Seeds(), tell=tell)
+    if path is None:
+        note_progress(RESULTS / lab.id, grade, "mq lab check")
     return _told(lab, grade, failed)
 
 
@@ -167,8 +169,9 @@ def _replay(token: str, path: Path | None) -> int:
         print_line(line)
     if outcome.failure is not None and outcome.failure.is_pictured:
         grade = Grade(lab.id, lab.title, "replay", (outcome,), reason="one case alone", points_max=outcome.points_max)
-        write_files(RESULTS / lab.id, grade)
-        print_line(f"picture:   {RESULTS / lab.id / 'report.html'}")
+        folder = RESULTS / lab.id / "replay"
+        write_files(folder, grade)
+        print_line(f"picture:   {folder / 'report.html'}")
     return _FAILED
 
 

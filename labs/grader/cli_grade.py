@@ -12,7 +12,7 @@ import click
 from labs.grader.class_run import ClassRun, Done, Entry, entries_in
 from labs.grader.cli_class import key_of
 from labs.grader.cli_types import lab_argument
-from labs.grader.files import as_data
+from labs.grader.files import as_data, note_progress
 from labs.grader.grading import PRACTICE, grade_of, in_a_process
 from labs.grader.lab import Lab
 from labs.grader.policy import NO_POLICY, Policy, PolicyError, read_policy
@@ -83,6 +83,8 @@ def _grade_one(lab: Lab, path: Path, key: str, folder: Path, output: str, how: t
     start, mode = how
     seeds = Seeds(key.encode(), submission.mark)
     grade = grade_of(lab, submission, seeds, folder=folder, tell=tell, start=start, mode=mode)
+    if path.resolve() == (RESULTS.parent / lab.id).resolve():
+        note_progress(RESULTS / lab.id, grade, "mq lab grade")
     if output == "json":
         print_json(as_data(grade))
     else:

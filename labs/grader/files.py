@@ -1,6 +1,7 @@
 """A grade as files: our own JSON, and Gradescope's `results.json`."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ from labs.grader.page import page_of
 from labs.grader.report import failure_lines
 from labs.grader.result import Grade
 
-__all__ = ["as_data", "as_gradescope", "write_files"]
+__all__ = ["PROGRESS", "as_data", "as_gradescope", "note_progress", "write_files"]
+
+PROGRESS = "progress.json"
+"""How far a student's own work was when it was last checked or graded, for the course's page."""
 
 
 def as_data(grade: Grade) -> dict[str, Any]:
@@ -73,6 +77,18 @@ def write_files(folder: Path, grade: Grade) -> None:
         "report.html": page_of(grade),
     }
     for name, text in texts.items():
-        half = folder / f".{name}.half"
-        half.write_text(text + "\n", encoding="utf-8")
-        half.replace(folder / name)
+        _write(folder / name, text)
+
+
+def note_progress(folder: Path, grade: Grade, by: str) -> None:
+    """The points so far, also of a check that stopped at a failure. by: the command."""
+    points = sum(outcome.points for outcome in grade.outcomes)
+    told = {"points": points, "max_points": grade.max_score, "by": by, "at": time.strftime("%Y-%m-%d %H:%M")}
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / PROGRESS, json.dumps(told))
+
+
+def _write(file: Path, text: str) -> None:
+    half = file.with_name(f".{file.name}.half")
+    half.write_text(text + "\n", encoding="utf-8")
+    half.replace(file)

@@ -188,13 +188,15 @@ def test_the_first_failure_of_a_skeleton_is_explained_and_can_be_repeated(
     run(capfd, "start", "lab1a")
     code, out, _ = run(capfd, "check", "lab1a")
     assert code == 1
+    so_far = json.loads((folder / "work/results/lab1a_commit_log/progress.json").read_text())
+    assert (so_far["points"], so_far["max_points"], so_far["by"]) == (0, 100, "mq lab check")
     assert "`CommitLog._roll` is not written yet (commit_log.py, line" in out
     assert "README, method `CommitLog._roll`" in out
     assert "mq lab replay lab1a:1.1" in out
     code, again, _ = run(capfd, "replay", "lab1a:1.1")
     assert code == 1
     assert "`CommitLog._roll` is not written yet" in again
-    assert (folder / "work").is_dir()
+    assert json.loads((folder / "work/results/lab1a_commit_log/progress.json").read_text()) == so_far
 
 
 def test_a_solution_to_go_on_with_lies_beside_ones_own_work(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,8 @@ import psutil
 import pytest
 from playwright.sync_api import sync_playwright
 
+from labs.grader.files import note_progress
+from labs.grader.result import Grade, Outcome
 from lessons.course_map import progress
 from tools.lesson_files import LESSONS, lessons_of
 from tools.runner import course
@@ -144,10 +146,10 @@ def test_it_opens_and_leaves_nothing_running() -> None:
 def test_the_start_page_tells_results_and_is_made_without_anybodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAFTMQ_WORK", str(tmp_path))
     assert "| **lab0** | Tools | 1 | `.venv/bin/mq lab start lab0` | none yet, of 100 points |" in progress()
-    result = tmp_path / "results" / "lab0_tools" / "result.json"
-    result.parent.mkdir(parents=True)
-    result.write_text(json.dumps({"score": 70, "max_score": 100}), encoding="utf-8")
-    assert "| 70 of 100 points |" in progress()
+    outcomes = (Outcome("1.1", "one", 70, is_passed=True), Outcome("1.2", "other", 30))
+    grade = Grade("lab0_tools", "Tools", "practice", outcomes, points_max=100)
+    note_progress(tmp_path / "results" / "lab0_tools", grade, "mq lab check")
+    assert "| 70 of 100 points (`mq lab check`, 20" in progress()
     assert progress().count("none yet") == len(progress().splitlines()) - 3
 
 
