@@ -11,7 +11,7 @@ from labs.grader.cli_types import lab_argument
 from labs.grader.files import note_progress, write_files
 from labs.grader.grading import grade_of
 from labs.grader.lab import Lab, LabError, all_labs, find_lab, is_for_students
-from labs.grader.report import failure_lines, outcome_line
+from labs.grader.report import failure_lines, outcome_line, story_lines
 from labs.grader.result import Grade, Outcome
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission, SubmissionError, read_submission
@@ -122,7 +122,7 @@ def _check(lab: Lab, path: Path | None, is_all: bool) -> int:  # noqa: FBT001 - 
 
     def tell(outcome: Outcome) -> bool:
         is_new = not failed or failed[-1].message != outcome.message
-        print_line(outcome_line(outcome, lab.short, is_brief=not is_new))
+        print_line(outcome_line(outcome, is_brief=not is_new))
         if not outcome.is_passed:
             failed.append(outcome)
         is_hanging = outcome.failure is not None and outcome.failure.is_gone
@@ -159,11 +159,12 @@ def _replay(token: str, path: Path | None) -> int:
 
     try:
         lab = find_lab(token.partition(":")[0])
-        outcome = replayed(lab, token, _submission_of(lab, path))
+        outcome, run = replayed(lab, token, _submission_of(lab, path))
     except (LabError, ReplayError) as error:
         raise click.UsageError(str(error)) from error
     if outcome.is_passed:
-        print_line(outcome_line(outcome, lab.short))
+        for line in (outcome_line(outcome), *story_lines(run.story, run.figure)):
+            print_line(line)
         return 0
     for line in failure_lines(outcome):
         print_line(line)

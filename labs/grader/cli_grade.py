@@ -77,7 +77,7 @@ def _grade_one(lab: Lab, path: Path, key: str, folder: Path, output: str, how: t
 
     def tell(outcome: Outcome) -> bool:
         if output == "table":
-            print_line(outcome_line(outcome, lab.short))
+            print_line(outcome_line(outcome))
         return True
 
     start, mode = how

@@ -40,5 +40,5 @@ def replay(token: str, path: str | Path | None = None) -> Shown:
     """One case again, by the word that a failure ends with."""
     found = find_lab(token.partition(":")[0])
     submission = read_submission(Path(path or Path("work") / found.id), found.organ_file, found.texts)
-    outcome = replayed(found, token, submission)
+    outcome, _ = replayed(found, token, submission)
     return Shown(Grade(found.id, found.title, "replay", (outcome,), reason="one case alone", points_max=outcome.points_max))

@@ -8,7 +8,7 @@ from labs.grader.result import Outcome
 from labs.grader.running import Runner
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission
-from labs.grader.suite import Case, Check
+from labs.grader.suite import Case, Check, Run
 
 __all__ = ["ReplayError", "case_of", "replayed"]
 
@@ -38,11 +38,12 @@ def case_of(lab: Lab, token: str) -> tuple[Check, Case]:
     return check, case
 
 
-def replayed(lab: Lab, token: str, submission: Submission) -> Outcome:
-    """Run it in practice mode. Raises: ReplayError."""
+def replayed(lab: Lab, token: str, submission: Submission) -> tuple[Outcome, Run]:
+    """Run it in practice mode: what came of it, and its story. Raises: ReplayError."""
     check, case = case_of(lab, token)
     with Runner(lab, submission, Seeds(), in_a_process()) as runner:
         tried = runner.replayed(case)
-    return Outcome(
+    outcome = Outcome(
         check.number, check.name, check.points, is_passed=tried.failure is None, failure=tried.failure, schedules=1, replay=token
     )
+    return outcome, tried.run

@@ -1,22 +1,24 @@
 """A grade on the terminal."""
 
 import textwrap
+from collections.abc import Sequence
 
+from labs.grader.figure import Figure
 from labs.grader.result import Failure, Grade, Outcome
 from labs.grader.strips import legend, strips_of
 
-__all__ = ["closing_lines", "failure_lines", "outcome_line"]
+__all__ = ["closing_lines", "failure_lines", "outcome_line", "story_lines"]
 
 _WIDTH = 110
 _MESSAGE_CHARS = 150
 
 
-def outcome_line(outcome: Outcome, lab: str, *, is_brief: bool = False) -> str:
+def outcome_line(outcome: Outcome, *, is_brief: bool = False) -> str:
     """One test in one line, or in two when it failed. is_brief: its reason was told before."""
     sign = "ok  " if outcome.is_passed else "FAIL"
     of = f"{outcome.points}/{outcome.points_max}"
     runs = f"  {outcome.schedules} schedules, {outcome.seconds:.1f} s" if outcome.schedules > 1 else ""
-    line = f"{sign} {of:>6}  {lab.removeprefix('lab')}.{outcome.number:<5} {outcome.name}{runs}"
+    line = f"{sign} {of:>6}  {outcome.number:<5} {outcome.name}{runs}"
     if outcome.is_passed or is_brief:
         return line
     message = outcome.message if len(outcome.message) <= _MESSAGE_CHARS else outcome.message[: _MESSAGE_CHARS - 1] + "…"
@@ -31,21 +33,29 @@ def failure_lines(outcome: Outcome) -> list[str]:
         lines += _wrapped(f"expected:  {failure.expected}", "           ")
     if failure.found:
         lines += _wrapped(f"found:     {failure.found}", "           ")
-    if failure.story:
-        lines += ["", "What happened:"]
-        lines += [f"  {number:>3}  {line}" for number, line in enumerate(failure.story, 1)]
+    lines += story_lines(failure.story)
     for heading, disk in failure.disks:
         lines += ["", f"{heading}:", *(f"  {strip}" for strip in strips_of(disk))]
     if failure.disks:
         lines += ["", f"  {legend()}"]
-    if failure.figure is not None and failure.figure.lines():
-        lines += ["", *(f"  {line}".rstrip() for line in failure.figure.lines())]
+    lines += _figure_lines(failure.figure)
     lines.append("")
     if failure.section:
         lines.append(f"read:      {failure.section}")
     if outcome.replay:
         lines.append(f"again:     mq lab replay {outcome.replay}")
     return lines
+
+
+def story_lines(story: Sequence[str], figure: Figure | None = None) -> list[str]:
+    """What was done, and its picture; nothing when there is nothing to tell."""
+    told = ["", "What happened:", *(f"  {number:>3}  {line}" for number, line in enumerate(story, 1))] if story else []
+    return told + _figure_lines(figure)
+
+
+def _figure_lines(figure: Figure | None) -> list[str]:
+    lines = figure.lines() if figure is not None else []
+    return ["", *(f"  {line}".rstrip() for line in lines)] if lines else []
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
