@@ -180,6 +180,9 @@ class Bench:
         """The state that the log on the disk can prove to be durable; None when nobody knows, behind an opening."""
         self.first_index = 1
         self.waiting: list[Waiting] = []
+        self.taken_back: list[State] = []
+        """What a crash may bring back of appends that found no room: until something is written over their groups."""
+        self.is_covered = False
 
     # --- what must be
 
@@ -190,7 +193,7 @@ class Bench:
 
     def possible(self) -> list[State]:
         """What may be found after a crash: what is durable, or any state that was under way."""
-        return self.states[self.durable :]
+        return [*self.states[self.durable :], *self.taken_back]
 
     @property
     def durable_index(self) -> int:
@@ -214,11 +217,11 @@ class Bench:
         if self.log.first_index != self.first_index:
             raise broken(13, expected=f"the log begins at {self.first_index}", found=f"`first_index` is {self.log.first_index}")
 
-    def check_term(self, index: int) -> None:
+    def check_term(self, index: int, of_rule: int = 4) -> None:
         """One of the terms that the log knows."""
         term = self.now.entries[index - 1][0] if index else 0
         if index >= self.first_index - 1 and (shown := self.log.term_at(LogIndex(index))) != term:
-            raise broken(4, expected=f"entry {index} is of term {term}", found=f"`term_at` says {shown}")
+            raise broken(of_rule, expected=f"entry {index} is of term {term}", found=f"`term_at` says {shown}")
 
     # --- verbs
 
@@ -249,7 +252,7 @@ class Bench:
             self.perform(plan)
         del self.waiting[:count]
         self.log.synced(done[-1].appended.sequence)
-        self.durable = done[-1].number
+        self.durable, self.taken_back = done[-1].number, []
         self.proven = max([self.proven or 0, *(waiting.proves for waiting in done)])
 
     def append(
@@ -271,15 +274,26 @@ class Bench:
         if any(not isinstance(operation, Write | Sync) for operation in plan):
             raise broken(11, expected="a mark is a write", found=f"`note_durable` returned {plan}")
         self.perform(plan)
+        self.is_covered = not self.waiting
         if plan:
             self.proven = self.durable
         return plan
 
     def abandon_all(self) -> None:
         """There was no room: what waits is taken back, the newest first."""
+        self.is_covered = False
         while self.waiting:
             self.log.abandon(self.waiting.pop().appended.sequence)
             self.states.pop()
+
+    def refuse(self, operations: int) -> int:
+        """Some operations of the oldest append are done, then all that waits is taken back. Returns how many were done."""
+        plan, state = self.waiting[0].appended.plan, self.states[self.waiting[0].number]
+        done = plan[: min(operations, len(plan) - 1)]
+        self.perform(done)
+        self.abandon_all()
+        self.taken_back = [state] if done else []
+        return len(done)
 
     def drop_before(self, index: int) -> Plan:
         """Retention. What goes are files; how many is looked at by those who know the segments."""
@@ -324,10 +338,11 @@ class Bench:
             )
         state = self._agreeing(found, pictures, why)
         self.log, self.disk = found.log, disk
-        self.states, self.durable, self.proven, self.waiting = [state], 0, None, []
+        self.states, self.durable, self.proven, self.waiting, self.taken_back = [state], 0, None, [], []
         self.first_index = found.recovery.first_index
         self.check()
-        self.check_term(len(state.entries))
+        self.check_term(len(state.entries), of_rule=6)
+        self.check_term(self.first_index - 1, of_rule=6)
         return state
 
     def _agreeing(self, found: Found, pictures: Sequence[tuple[str, SimDisk]], why: str) -> State:

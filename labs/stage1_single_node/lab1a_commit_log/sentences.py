@@ -1,11 +1,13 @@
 """Ring 1: one small test per rule of the log. Here: writing, durability, reading."""
 
 import itertools
+from zlib import crc32
 
 from labs.grader.sentences import Sentences
 from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken
+from mq.broker.store.record import RECORD_HEADER_BYTES
 from mq.core.entry import HardState
-from mq.core.errors import DamageError, StateError
+from mq.core.errors import DamageError, FormatError, StateError
 from mq.core.ids import LogIndex, Term
 from mq.core.ports import Create, Operation, Sync, Write, drive
 
@@ -237,6 +239,19 @@ def a_record_that_is_damaged_or_cut_short_is_reported_with_file_and_byte(bench: 
                 ) from error
         else:
             raise broken(5, expected=f"a record is refused when {what}: DamageError", found="`decode` took it")
+    bench.run.tell("read it as a newer program may have written it, with a version that nobody knows")
+    try:
+        bench.log.decode(place, _of_version(whole, 99))
+    except FormatError:
+        return
+    raise broken(5, expected="a record of a newer program is refused: FormatError", found="`decode` took it")
+
+
+def _of_version(record: bytes, version: int) -> bytes:
+    """A whole record with another version: the last byte but one of its header."""
+    at = RECORD_HEADER_BYTES - 2
+    data = record[4:at] + bytes([version]) + record[at + 1 :]
+    return crc32(data).to_bytes(4, "little") + data
 
 
 @sentence("1.12", 5, points=1)
@@ -244,7 +259,7 @@ def entries_come_in_order_and_some_bytes_at_a_time(bench: Bench) -> None:
     bench.run.tell("append 20 entries in groups of four, over several segments")
     for number in range(1, 21, 4):
         bench.append(*[body(n, 100) for n in range(number, number + 4)])
-    for first, last, bytes_max in ((1, 20, 1 << 20), (3, 3, 1), (7, 18, 250), (20, 20, 1 << 20), (5, 20, 1)):
+    for first, last, bytes_max in ((1, 20, 1 << 20), (3, 3, 1), (7, 18, 250), (20, 20, 1 << 20), (5, 20, 1), (2, 9, 0)):
         found = drive(bench.log.entries(LogIndex(first), LogIndex(last), bytes_max), bench.disk)
         indexes = [int(stored.entry.index) for stored in found]
         if indexes != list(range(first, first + len(indexes))) or not indexes or indexes[-1] > last:
@@ -287,20 +302,30 @@ def a_read_under_way_ends_with_what_it_found_when_the_log_changes(bench: Bench) 
     bench.run.tell("append entries 1 to 8, begin to read them; while the disk reads, another entry 3 is appended")
     for number in range(1, 9):
         bench.append(body(number, 250), term=1, hard_state=HardState(Term(1), None) if number == 1 else None)
-    old, reading = list(bench.now.entries), bench.log.entries(LogIndex(1), LogIndex(8), 1 << 20)
-    wanted = next(reading)
-    data = bench.disk.read(wanted)
-    bench.append(body(30, 250), after=2, term=2, hard_state=HardState(Term(2), None))
+    _supersede_while_reading(bench, after=2, term=2, count=1)
+    bench.run.tell("append entries 4 to 8, begin to read all; while the disk reads, other entries 2 to 8 are appended")
+    for number in range(4, 9):
+        bench.append(body(number, 250))
+    _supersede_while_reading(bench, after=1, term=3, count=7)
+
+
+def _supersede_while_reading(bench: Bench, *, after: int, term: int, count: int) -> None:
+    """All entries are read, and others behind one of them are appended while the disk reads for the first time."""
+    reading = bench.log.entries(LogIndex(1), bench.log.last_index, 1 << 20)
+    data = bench.disk.read(next(reading))
+    was_read = [entry for entry in bench.now.entries if entry[1] in data]
+    others = [body(10 * term + number, 250) for number in range(count)]
+    bench.append(*others, after=after, term=term, hard_state=HardState(Term(term), None))
     try:
         while True:
             data = bench.disk.read(reading.send(data))
     except StopIteration as done:
         found = [(int(stored.entry.term), stored.entry.payload) for stored in done.value]
-    if not found or (found != old[: len(found)] and found != list(bench.now.entries)[: len(found)]):
+    if not found or found not in (was_read[: len(found)], list(bench.now.entries)[: len(found)]):
         raise broken(
             5,
-            expected="a read ends with what it found before, or finds what counts now",
-            found=f"it found {len(found)} entries of both",
+            expected="a read ends with what was read before, or finds what counts now",
+            found=f"it found {len(found)} entries, of terms {', '.join(str(term) for term, _ in found)}",
         )
 
 

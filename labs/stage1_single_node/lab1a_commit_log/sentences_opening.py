@@ -8,7 +8,7 @@ from mq.broker.store.checkpoint import Checkpoint
 from mq.core.entry import HardState
 from mq.core.errors import DamageError, DiskError, DiskFullError, StateError
 from mq.core.ids import LogIndex, Term
-from mq.core.ports import Plan, Remove, Sync
+from mq.core.ports import Create, Plan, Remove, Sync, Write
 from mq.sim.crash import Survival, after_power_loss, unsynced_files
 from mq.sim.disk import SECTOR_BYTES, SimDisk
 
@@ -41,6 +41,10 @@ def _half_written(bench: Bench) -> SimDisk:
     return after_power_loss(bench.disk, Survival(sectors, torn))
 
 
+def _verbs(plan: Plan) -> str:
+    return ", ".join(type(operation).__name__ for operation in plan)
+
+
 def _up_to_the_last_sync(plan: Plan) -> Plan:
     """What is carried out when the crash comes just before a plan is done."""
     return plan[: max((number for number, operation in enumerate(plan) if isinstance(operation, Sync)), default=len(plan))]
@@ -54,7 +58,11 @@ def a_log_that_is_opened_again_holds_what_was_synced(bench: Bench) -> None:
     for number in range(1, 9):
         bench.append(body(number, 200))
     bench.append(body(9), term=2, hard_state=HardState(Term(2), 1))
+    before = bench.log.segments()
     bench.reopened(bench.disk.copy(), why=" again")
+    if (again := bench.log.segments()) != before:
+        at = next((n for n, pair in enumerate(zip(before, again, strict=False)) if pair[0] != pair[1]), len(again))
+        raise broken(6, expected=f"`segments` says again {before[at : at + 1]}", found=f"it says {again[at : at + 1]}")
     bench.run.tell("append entry 10, open the log anew")
     bench.append(body(10))
     bench.reopened(bench.disk.copy(), why=" again")
@@ -169,17 +177,27 @@ def a_mark_makes_damage_of_the_last_group_known(bench: Bench) -> None:
     bench.carry_out()
     bench.append(body(2, 80))
     bench.run.tell("append entry 2; the host has nothing to do, and writes a mark; a bit of entry 2 changes")
-    if not bench.mark():
+    mark = bench.mark()
+    if not mark:
         raise broken(11, expected="a mark that says how far all is durable", found="`note_durable` returned an empty plan")
-    if bench.mark():
-        raise broken(
-            11, expected="nothing new is durable, so there is nothing to be marked", found="`note_durable` returned a mark"
-        )
+    _nothing_to_mark(bench)
     disk, _, _ = _flipped(bench.disk, body(2, 80))
     found = open_log(bench.make, disk, bench.segment_bytes)
     if not found.recovery.damage:
         raise broken(11, expected="the mark proves that entry 2 was synced: damage", found=f"the log was opened with {found}")
+    bench.run.tell("append entry 3: its group is written behind the mark, as behind any group")
+    write = next(operation for operation in bench.plan(body(3)).plan if isinstance(operation, Write))
+    if write.file == mark[0].file and write.at < (end := max(one.at + len(one.data) for one in mark if isinstance(one, Write))):
+        raise broken(1, expected=f"what is written begins behind byte {end}", found=f"it begins at byte {write.at}")
+    bench.carry_out()
     bench.reopened(bench.disk.copy(), why=" again")
+
+
+def _nothing_to_mark(bench: Bench) -> None:
+    if bench.mark():
+        raise broken(
+            11, expected="nothing new is durable, so there is nothing to be marked", found="`note_durable` returned a mark"
+        )
 
 
 @sentence("1.23", 12, points=1)
@@ -204,7 +222,25 @@ def an_append_that_found_no_room_never_was(bench: Bench) -> None:
     bench.disk.capacity_bytes = None
     bench.run.tell("there is room again: append entry 2, open the log anew")
     bench.append(body(20))
+    bench.append(body(30))
+    _all_is_as_before(bench)
     bench.reopened(bench.disk.copy(), why=" again")
+
+
+def _all_is_as_before(bench: Bench) -> None:
+    """One more append needs no segment, and what is taken back is marked over once."""
+    bench.run.tell("append entry 4, for which the segment has room")
+    plan = bench.plan(body(4)).plan
+    if any(isinstance(operation, Create) for operation in plan):
+        raise broken(3, expected="the group fits, and no segment is begun", found=f"the plan is {_verbs(plan)}")
+    bench.carry_out()
+    bench.run.tell("a mark; append entry 5, and take it back before any of it is carried out; marks")
+    bench.mark()
+    bench.plan(body(5))
+    bench.abandon_all()
+    bench.check()
+    bench.mark()
+    _nothing_to_mark(bench)
 
 
 @sentence("1.24", 13, points=1)
@@ -240,10 +276,13 @@ def nothing_goes_before_what_follows_it_is_durable(bench: Bench) -> None:
 
 @sentence("1.26", 6, points=1)
 def opening_from_a_checkpoint_finds_what_opening_without_one_finds(bench: Bench) -> None:
-    bench.run.tell("append entries 1 to 6, take a checkpoint, append entries 7 to 9, open the log from the checkpoint")
-    for number in range(1, 7):
-        bench.append(body(number, 200), term=1, hard_state=HardState(Term(1), 2) if number == 1 else None)
+    bench.run.tell("append entries 1 to 3, another entry 2, and entries 3 to 6; take a checkpoint")
+    bench.append(body(1), body(21), body(31), term=1, hard_state=HardState(Term(1), 2))
+    bench.append(body(2), after=1, term=2, hard_state=HardState(Term(2), None))
+    for number in range(3, 7):
+        bench.append(body(number, 200))
     checkpoint = Checkpoint.from_bytes(bench.log.checkpoint().to_bytes())
-    bench.append(body(70), after=5, term=2, hard_state=HardState(Term(2), None))
+    bench.run.tell("append another entry 6, and entries 7 and 8; open the log from the checkpoint")
+    bench.append(body(70), after=5, term=3, hard_state=HardState(Term(3), None))
     bench.append(body(8, 300), body(9))
     bench.reopened(bench.disk.copy(), checkpoint=checkpoint, why=" from the checkpoint")

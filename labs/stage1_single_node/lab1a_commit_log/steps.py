@@ -14,11 +14,14 @@ from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, 
 from mq.core.entry import HardState
 from mq.core.errors import DiskError, DiskFullError
 from mq.core.ids import LogIndex, Term
-from mq.core.ports import Create, Operation
+from mq.core.ports import Create, Operation, Sync
 from mq.sim.crash import after_power_loss, draw_survival
 from mq.sim.disk import SimDisk
 
-__all__ = ["Append", "CarryOut", "Crash", "Drop", "FailedSync", "Flip", "FullDisk", "Mark", "Read", "Step", "Supersede", "Vote"]
+__all__ = [
+    "Append", "CarryOut", "Crash", "Drop", "FailedSync", "Flip", "FullDisk", "Mark", "NoRoom", "Read", "Step", "Supersede",
+    "Vote",
+]  # fmt: skip
 
 _WAITING_MAX = 6
 
@@ -190,6 +193,21 @@ class FullDisk:
 
 
 @dataclass(frozen=True, slots=True)
+class NoRoom:
+    """The oldest append that waits is begun, and finds no room half way. operations: of its plan, so many are done."""
+
+    operations: int
+
+    def do(self, bench: Bench) -> None:
+        if not bench.waiting:
+            return
+        count = len(bench.waiting)
+        done = bench.refuse(self.operations)
+        bench.run.tell(f"the disk is full after {done} operation(s); {count} append(s) are taken back, the newest first")
+        bench.run.met["full"] += 1
+
+
+@dataclass(frozen=True, slots=True)
 class Crash:
     """The power is lost (or the process killed) after some operations of what waits. chance: draws what is left."""
 
@@ -204,6 +222,8 @@ class Crash:
         what = "the process is killed" if self.is_kill else "the power is lost"
         bench.run.tell(f"{what} after {len(done)} of {len(plans)} operations that wait; the log is opened")
         bench.run.met["crashes"] += 1
+        if self.is_kill and bench.is_covered:
+            bench.taken_back = []  # the mark stands where they stood, and a kill loses nothing that was written
         left = bench.disk if self.is_kill else after_power_loss(bench.disk, draw_survival(bench.disk, Random(self.chance)))
         durable = bench.states[bench.durable]
         bench.run.met["crashes that left more than was durable"] += bench.reopened(left) is not durable
@@ -212,15 +232,22 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class FailedSync:
-    """The next sync fails; the process ends and is started anew, and builds on what it reads."""
+    """A sync fails; the process ends and is started anew, and builds on what it reads. number: which one of the append's."""
+
+    number: int = 1
 
     def do(self, bench: Bench) -> None:
         if not bench.waiting:
             return
-        bench.run.tell("the sync of the oldest append fails; the process ends, and the log is opened")
+        which = "" if self.number == 1 else f"{self.number}. "
+        bench.run.tell(f"the {which}sync of the oldest append fails; the process ends, and the log is opened")
+        plan = bench.waiting[0].appended.plan
+        syncs = [number for number, operation in enumerate(plan) if isinstance(operation, Sync)]
+        at = syncs[min(self.number, len(syncs)) - 1] if syncs else len(plan)
+        bench.perform(plan[:at])
         bench.fail_sync()
         try:
-            bench.carry_out()
+            bench.perform(plan[at:])
         except DiskError:
             bench.run.met["failed syncs"] += 1
         bench.disk.failing_syncs = 0
@@ -237,7 +264,7 @@ class Flip:
         disk = bench.copy_of_disk()
         sizes = {file: len(content.rstrip(b"\0")) for file, content in disk.contents().items()}
         total = sum(sizes.values())
-        if not total or bench.waiting or bench.proven is None:
+        if not total or bench.waiting or bench.taken_back or bench.proven is None:
             return
         at = self.where % total
         for file, size in sizes.items():
@@ -283,4 +310,4 @@ def judge_flip(bench: Bench, disk: SimDisk, file: str, at: int, bit: int) -> str
     )
 
 
-Step = Append | Supersede | Vote | CarryOut | Mark | Drop | Read | FullDisk | Crash | FailedSync | Flip
+Step = Append | Supersede | Vote | CarryOut | Mark | Drop | Read | FullDisk | NoRoom | Crash | FailedSync | Flip

@@ -1,8 +1,9 @@
 """Reads a log a few bytes at a time, and looks for each entry anew: more reads, no promise less."""
 
 from mq.broker.store.commit_log import CommitLog as Reference
+from mq.broker.store.log_state import LogState
 from mq.broker.store.log_view import StoredEntry
-from mq.broker.store.scan import GroupReader
+from mq.broker.store.scan import GroupReader, _map_inside
 from mq.core.errors import DamageError, StateError
 from mq.core.ids import LogIndex
 from mq.core.ports import Steps
@@ -21,8 +22,7 @@ class CommitLog(Reference):
         state, found, size, superseded = self._state, list[StoredEntry](), 0, self._state.superseded_count
         while first + len(found) <= min(last, state.last_index) and (size < bytes_max or not found):
             wanted = first + len(found)
-            position, _ = state.locate(wanted)
-            reader = GroupReader(state.segments.at(position), position, _READ_BYTES)
+            reader = yield from _reader_at(state, wanted)
             while True:
                 group = yield from reader.next_group()
                 if state.superseded_count != superseded:
@@ -43,3 +43,13 @@ class CommitLog(Reference):
                     size += matching[0].size_bytes
                     break
         return tuple(found)
+
+
+def _reader_at(state: LogState, wanted: int) -> Steps[GroupReader]:
+    """From where the log's map leads to an entry; a segment that opening passed over is entered into the map first."""
+    while True:
+        position, _ = state.locate(wanted)
+        segment = state.segments.at(position)
+        if position >= segment.unmapped_end:
+            return GroupReader(segment, position, _READ_BYTES)
+        yield from _map_inside(state, segment)

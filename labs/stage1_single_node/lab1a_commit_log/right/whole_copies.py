@@ -102,6 +102,7 @@ class CommitLog:
         self._waiting: list[tuple[int, _State, int | None]] = []
         self._sequence = 0
         self._noted = 0
+        self._must_roll = False
         self.durable_end = CommitLogPosition(0)
         self.damage: tuple[Damage, ...] = ()
 
@@ -155,8 +156,10 @@ class CommitLog:
         self._check_append(after_index, entries, hard_state)
         before, plan = self._now, list[Operation]()
         size = GROUP_HEADER_BYTES + sum(RECORD_HEADER_BYTES + len(entry.payload) for entry in entries) + 128
-        if not before.segments or before.segments[-1].end + size > before.segments[-1].base + before.segments[-1].size:
+        newest = before.segments[-1] if before.segments else None
+        if self._must_roll or newest is None or newest.end + size > newest.base + newest.size:
             self._begin_segment(size, plan)
+        self._must_roll = False
         segment = self._now.segments[-1]
         is_superseding = bool(entries) and after_index < before.last
         stands_behind = EntryId(Term(before.term_at(after_index) or 0), after_index) if is_superseding else None
@@ -220,13 +223,15 @@ class CommitLog:
             raise StateError(f"append {sequence} cannot be taken back")
         first, first_segment, before_term = self._now.first, self._now.segments[0].base, self._now.before_term
         _, before, _ = self._waiting.pop()
+        # The file of a segment that is taken back may be there, and says that the one before it has ended.
+        self._must_roll = self._must_roll or self._now.segments[-1].base not in {segment.base for segment in before.segments}
         kept = tuple(segment for segment in before.segments if segment.base >= first_segment)
         self._now = replace(before, first=max(first, before.first), segments=kept, before_term=before_term)
         self._noted = 0
 
     def note_durable(self) -> Plan:
         segments = self._now.segments
-        if self._waiting or not segments or self.damage or self._noted >= self.durable_end:
+        if self._waiting or not segments or self.damage or self._must_roll or self._noted >= self.durable_end:
             return ()
         segment = segments[-1]
         if segment.end + 2 * GROUP_HEADER_BYTES > segment.base + segment.size:
