@@ -1,7 +1,7 @@
 """Asking the nodes themselves: who answers, and who leads."""
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -10,15 +10,17 @@ from mq.cluster.errors import ClusterError
 from mq.core.address import parse_address
 from mq.core.errors import MqError
 
-__all__ = ["Answer", "Ask", "ask_all", "ask_broker", "leader_of", "resolve", "serves"]
+__all__ = ["Answer", "Ask", "ask_all", "ask_broker", "leader_of", "missing_of", "resolve", "serves"]
 
 _ASK_S_MAX = 1.0
-_LEADER = "leader"
+_LEADER, _ASKING = "leader", "asking"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a node says of the one that answered: its number, its role, and how far its log goes.
+
+    role: of one that is no full member yet the part that it takes: asking, rejoining or learning.
 
     node: another's than the asked one's, if the question was passed on.
     """
@@ -64,7 +66,7 @@ def ask_all(nodes: Iterable[NodeInfo], ask: Ask) -> dict[str, Answer | None]:
     return found
 
 
-def leader_of(nodes: Iterable[NodeInfo], answers: dict[str, Answer | None]) -> dict[str, str]:
+def leader_of(nodes: Iterable[NodeInfo], answers: Mapping[str, Answer | None]) -> dict[str, str]:
     """The leader of each group that has one, by group. Of two that both say so, the one whose log goes further."""
     nodes = list(nodes)
     found: dict[str, tuple[int, str]] = {}
@@ -76,6 +78,18 @@ def leader_of(nodes: Iterable[NodeInfo], answers: dict[str, Answer | None]) -> d
         if names and answer.last_index > found.get(node.group, (-1, ""))[0]:
             found[node.group] = (answer.last_index, names[0])
     return {group: name for group, (_, name) in found.items()}
+
+
+def missing_of(nodes: Iterable[NodeInfo], answers: Mapping[str, Answer | None]) -> list[str]:
+    """Why a cluster cannot be called up yet, in sentences: all answer, each group has a leader, nobody could be taken for new.
+
+    A node that dies while it holds nothing yet comes back as one that lost its disk.
+    """
+    nodes = list(nodes)
+    leaderless = {node.group for node in nodes} - set(leader_of(nodes, answers))
+    missing = [f"{name} does not answer" for name, answer in answers.items() if answer is None]
+    missing += [f"{name} holds nothing yet" for name, found in answers.items() if found is not None and found.role == _ASKING]
+    return missing + [f"{group} has no leader" for group in sorted(leaderless)]
 
 
 def serves(name: str, nodes: Iterable[NodeInfo], ask: Ask) -> bool | None:

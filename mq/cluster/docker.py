@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mq.cluster import docker_plan as planned
-from mq.cluster.asking import Ask, ask_all, ask_broker, leader_of, serves
+from mq.cluster.asking import Ask, ask_all, ask_broker, missing_of, serves
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.docker_engine import check_image, engine, explained, freeze, short
 from mq.cluster.earlier import as_it_was
@@ -362,15 +362,12 @@ class DockerCluster:
 
     def _await_all(self) -> None:
         names = [node.name for node in self._file.nodes]
-        groups = {node.group for node in self._file.nodes}
         missing: list[str] = []
 
         def is_done() -> bool:
             self._check_alive(names)
             nodes = self.status().nodes
-            answers = ask_all(nodes, self._ask)
-            missing[:] = [f"{name} does not answer" for name, answer in answers.items() if answer is None]
-            missing.extend(f"{group} has no leader" for group in sorted(groups - set(leader_of(nodes, answers))))
+            missing[:] = missing_of(nodes, ask_all(nodes, self._ask))
             return not missing
 
         if not poll_until(is_done, _SERVE_S_MAX):

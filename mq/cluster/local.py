@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mq
-from mq.cluster.asking import Ask, ask_all, ask_broker, leader_of, serves
+from mq.cluster.asking import Ask, ask_all, ask_broker, missing_of, serves
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.earlier import as_it_was
 from mq.cluster.errors import ClusterError
@@ -253,16 +253,12 @@ class LocalCluster:
     def _await_all(self) -> None:
         """Until every node answers, every group has a leader, and the proxy listens. Raises: ClusterError."""
         names = [*([PROXY] if self._file.token else []), *(node.name for node in self._file.nodes)]
-        groups = {node.group for node in self._file.nodes}
         missing: list[str] = []
 
         def is_done() -> bool:
             self._check_alive(names)
             nodes = list(map(self._info, self._file.nodes))
-            answers = ask_all(nodes, self._ask)
-            leaders = leader_of(nodes, answers)
-            missing[:] = [f"{name} does not answer" for name, answer in answers.items() if answer is None]
-            missing.extend(f"{group} has no leader" for group in sorted(groups - set(leaders)))
+            missing[:] = missing_of(nodes, ask_all(nodes, self._ask))
             if not missing and self._file.token:
                 try:
                     self._network({"verb": "state"})

@@ -1,20 +1,24 @@
 """The gRPC server: both services and gRPC's own health service on one port."""
 
+import asyncio
 import errno
 import socket
 from collections.abc import Mapping
+from typing import Any
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
-from mq.core.errors import MqError
+from mq.core.errors import MqError, NotServingError, OutcomeUnknownError
 from mq.core.limits import FRAME_BYTES_MAX
-from mq.rpc.handling import Handler, Refuse, generic_handler
-from mq.rpc.methods import BROKER, BROKER_SERVICE, MESSAGING, MESSAGING_SERVICE
+from mq.rpc.handling import Context, Handler, Refuse, generic_handler
+from mq.rpc.methods import BROKER, BROKER_SERVICE, MESSAGING, MESSAGING_SERVICE, Cardinality
 
 __all__ = ["GrpcServer", "PortError"]
 
+_ANSWER_S = 0.1
+"""For the answers to calls that have to end."""
 _OPTIONS = (
     ("grpc.max_receive_message_length", FRAME_BYTES_MAX),
     ("grpc.max_send_message_length", -1),
@@ -23,6 +27,10 @@ _OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 1000),
+    # A connection that died without a word is noticed by nothing else, and what was handed out on it would count as received.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
 )
 
 
@@ -47,10 +55,51 @@ def _refusal(host: str, port: int) -> str:
     return "is another broker running there?"
 
 
+class _Calls:
+    """The unary calls under way, so that each gets an answer when the server stops.
+
+    Official clients ask again, and elsewhere, after an answer that says so; a call that is cancelled under them has failed.
+    """
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+        self.is_closed = False  # no new ones
+        self._is_over = False  # those that run are ended
+
+    def counted(self, handler: Handler) -> Handler:
+        """The handler, under watch."""
+
+        async def call(raw: bytes, context: Context) -> bytes:
+            task = asyncio.current_task()
+            assert task is not None
+            if self.is_closed:
+                raise NotServingError("this node is stopping; ask another one")
+            self._running.add(task)
+            try:
+                answer: bytes = await handler(raw, context)
+            except asyncio.CancelledError:
+                if not self._is_over:
+                    raise
+                task.uncancel()
+                raise OutcomeUnknownError("this node stopped before it knew what became of this") from None
+            finally:
+                self._running.discard(task)
+            return answer
+
+        return call
+
+    def end(self) -> None:
+        """Time is up."""
+        self._is_over = True
+        for task in tuple(self._running):
+            task.cancel()
+
+
 class GrpcServer:
     """Listens for clients. `port` is the real one, also when 0 was asked for: known before routes are told to anyone."""
 
     def __init__(self) -> None:
+        self._calls = _Calls()
         self._server = grpc.aio.server(options=_OPTIONS)
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -85,6 +134,8 @@ class GrpcServer:
         refuse_extension: Refuse,
     ) -> None:
         """Begin to answer, with the handlers of both services by name."""
+        unary = {name for name, method in MESSAGING.items() if method.cardinality is Cardinality.UNARY}
+        messaging = {name: self._calls.counted(one) if name in unary else one for name, one in messaging.items()}
         self._server.add_generic_rpc_handlers(
             (
                 generic_handler(MESSAGING_SERVICE, MESSAGING, messaging, refuse_messaging),
@@ -96,6 +147,9 @@ class GrpcServer:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_s: float) -> None:
-        """Take no new calls, let the running ones end within `grace_s`."""
+        """Take no new calls, let the running ones end within `grace_s`; those that do not are answered all the same."""
+        self._calls.is_closed = True
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
+        ending = asyncio.get_running_loop().call_later(grace_s, self._calls.end)
+        await self._server.stop(grace_s + _ANSWER_S)
+        ending.cancel()

@@ -5,6 +5,7 @@ Nothing here affects a consumer but the commands that say so (reset, delete).
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 
 from mq import __version__
@@ -30,13 +31,14 @@ QUEUES_DEFAULT = 8
 
 
 class Administrator:
-    """Definitions, look-ups and the state of the node."""
+    """Definitions, look-ups and the state of the node. part: of a node that is no full member yet, else empty."""
 
     def __init__(self, node: BrokerNode, clients: Clients, deliverer: Deliverer, *, name: str, node_id: int) -> None:
         self._node, self._machine = node, node.machine
         self._clients, self._deliverer = clients, deliverer
         self._name, self._node_id = name, node_id
         self._began_s = time.monotonic()
+        self.part: Callable[[], str] = str
         self.lookup = MessageLookup(node)
 
     # --- definitions
@@ -219,7 +221,7 @@ class Administrator:
         """The node at a glance."""
         log = self._node.log
         view = self._node.view()
-        role = "failed" if self._node.failure is not None else str(view.role)
+        role = "failed" if self._node.failure is not None else self.part() or str(view.role)
         return BrokerState(
             self._name, self._node_id, role, __version__, log.first_index, log.last_index, log.durable_end,
             self._machine.applied_index, len(log.segments()), int((time.monotonic() - self._began_s) * 1000),

@@ -125,6 +125,7 @@ class Broker:
         await self._listener.open()
         if self.member is not None:
             self.member.join(self.node, services.passed.serve, lambda: self.space.is_roomy)
+            self.admin.part = self.member.part_so_far
             self.node.on_reign.append(self.deliverer.reign_is)
             self.member.on_lost.append(self.deliverer.renewer.node_lost)
             cuts = CutConnections(self.node, self.member.network, self.deliverer.renewer)

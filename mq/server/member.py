@@ -79,6 +79,13 @@ class Member:
         assert self._opinion is not None
         return self._opinion
 
+    def part_so_far(self) -> str:
+        """The part that this node takes while it is no full member yet. One that holds nothing is still asking, to others."""
+        part = self.way.part
+        if part is Part.FULL and self.node.log.last_index == 0:
+            part = Part.ASKING
+        return "" if part is Part.FULL else str(part)
+
     def client_addresses(self) -> list[Address] | None:
         """As clients reach the voters; None while that is not known of all."""
         return None if self._addresses is None else self._addresses.of_clients()

@@ -32,14 +32,14 @@ class Renewer:
         # What was handed out before this start may never have arrived.
         self._since = node.log.last_index + 1
         self._since_of: dict[tuple[str, str], int] = {}  # the same, of one client and group, when its way broke later
-        self._through: dict[int, set[tuple[str, str]]] = {}  # who got something by way of another node
+        self._through: dict[int, dict[tuple[str, str], int]] = {}  # who got something by way of another node, and up to where
         self._grant: asyncio.Task[None] | None = None
 
     def note(self, client: str, group: str, deadline_ms: int, through: int = 0) -> None:
         """The client was handed something. through: the node that passes it on; 0 when the client is connected with this one."""
         self._renewing.setdefault((client, group), deadline_ms)
         if through:
-            self._through.setdefault(through, set()).add((client, group))
+            self._through.setdefault(through, {})[client, group] = self._node.log.last_index + 1
 
     def forget(self, client: str, group: str) -> None:
         """It was given back."""
@@ -48,8 +48,8 @@ class Renewer:
 
     def node_lost(self, node: int) -> None:
         """A connection with a node broke: what it was passing on may be gone."""
-        for holder in self._through.pop(node, ()):
-            self._since_of[holder] = self._node.log.last_index + 1
+        for holder, since in self._through.pop(node, {}).items():
+            self._since_of[holder] = max(since, self._since_of.get(holder, 0))
 
     def connection_lost(self, client: str) -> None:
         """A client's own connection broke: what was on its way may be gone."""
@@ -111,5 +111,8 @@ class Renewer:
                 return
             except RefusedError:  # the group was deleted a moment ago
                 continue
+            except MqError:  # a full disk has room again later
+                self._renewing.setdefault((client, group), deadline_ms)
+                raise
             if isinstance(outcome, Done) and outcome.count:
                 self._renewing[client, group] = min(new_ms, self._renewing.get((client, group), new_ms))

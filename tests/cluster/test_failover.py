@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mq.core.limits import RENEW_INVISIBLE_MS
 from mq.core.message import MessageKind
 from tests.cluster.broker_process import wait_until
 from tests.cluster.group import Group, gap_s, in_order
@@ -97,7 +98,9 @@ def test_case_34_consumption_goes_on_when_the_node_with_the_clients_streams_dies
                 raw.send(f"{used} {number}".encode())
                 seen.add(f"{used} {number}")
         began_s = time.monotonic()
-        wait_until(lambda: seen <= {body for _, body, _ in official.seen("eve")}, "all is consumed", limit_s=10)
+        # What the leader gave to a poll of the dead node, before it knew, comes again when its invisible time is over.
+        limit_s = RENEW_INVISIBLE_MS / 1000 + 10
+        wait_until(lambda: seen <= {body for _, body, _ in official.seen("eve")}, "all is consumed", limit_s=limit_s)
         took_s, role = time.monotonic() - began_s, "led" if is_leader else "followed"
         print(f"the node with the streams {role}; all was consumed {took_s:.2f} s after it had died")
         group.mend()

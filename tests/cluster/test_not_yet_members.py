@@ -46,3 +46,10 @@ def test_a_member_is_not_removed_when_the_others_could_not_go_on(group: Group, p
     assert group.leader(but=dead) == leader
     with Connection(group.clients[leader]) as connection:
         assert AdminClient(connection).describe_raft().voters == (1, 2, 3), "nothing was begun"
+
+
+def test_a_node_that_lost_its_disk_says_so_until_it_is_a_voter_again(group: Group) -> None:
+    wiped = group.others(group.leader())[0]
+    group.wipe(wiped)
+    group.mend()
+    assert group.voters() == {(1, 2, 3)}, "who only learns does not pass for a follower"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mq.cluster.asking import Answer, ask_all, ask_broker, leader_of, resolve
+from mq.cluster.asking import Answer, ask_all, ask_broker, leader_of, missing_of, resolve
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.errors import ClusterError
 
@@ -43,6 +43,13 @@ def test_the_leader_is_who_says_so(answers: dict[int, Answer | None], leader: st
     else:
         assert resolve("leader", status, ask) == leader
         assert resolve("leader:broker-a", status, ask) == leader
+
+
+def test_a_cluster_is_up_when_all_answer_one_leads_and_nobody_could_be_taken_for_new() -> None:
+    whole = {"broker-a-1": Answer(1, "leader", 2), "broker-a-2": Answer(2, "follower", 2), "broker-a-3": Answer(3, "learning", 0)}
+    assert missing_of(GROUP, whole) == []
+    assert missing_of(GROUP, whole | {"broker-a-3": Answer(3, "asking", 0)}) == ["broker-a-3 holds nothing yet"]
+    assert missing_of(GROUP, whole | {"broker-a-1": None}) == ["broker-a-1 does not answer", "broker-a has no leader"]
 
 
 def test_nodes_that_do_not_run_are_not_asked() -> None:
