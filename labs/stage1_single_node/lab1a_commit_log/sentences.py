@@ -327,17 +327,20 @@ def a_read_under_way_ends_with_what_it_found_when_the_log_changes(bench: Bench) 
     for number in range(1, 9):
         bench.append(body(number, 250), term=1, hard_state=HardState(Term(1), None) if number == 1 else None)
     _supersede_while_reading(bench, after=2, term=2, count=1)
-    bench.run.tell("append entries 4 to 8, begin to read all; while the disk reads, other entries 2 to 8 are appended")
+    bench.run.tell("append entries 4 to 8, begin to read all; during the second read other entries 2 to 8 are appended")
     for number in range(4, 9):
         bench.append(body(number, 250))
-    _supersede_while_reading(bench, after=1, term=3, count=7)
+    _supersede_while_reading(bench, after=1, term=3, count=7, reads=2)
 
 
-def _supersede_while_reading(bench: Bench, *, after: int, term: int, count: int) -> None:
-    """All entries are read, and others behind one of them are appended while the disk reads for the first time."""
+def _supersede_while_reading(bench: Bench, *, after: int, term: int, count: int, reads: int = 1) -> None:
+    """All entries are read, and others behind one of them are appended while the disk reads."""
     reading = bench.log.entries(LogIndex(1), bench.log.last_index, 1 << 20)
-    data = bench.disk.read(next(reading))
-    was_read = [entry for entry in bench.now.entries if entry[1] in data]
+    data = seen = bench.disk.read(next(reading))
+    for _ in range(reads - 1):
+        data = bench.disk.read(reading.send(data))
+        seen += data
+    was_read = [entry for entry in bench.now.entries if entry[1] in seen]
     others = [body(10 * term + number, 250) for number in range(count)]
     bench.append(*others, after=after, term=term, hard_state=HardState(Term(term), None))
     try:
