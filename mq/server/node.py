@@ -89,7 +89,7 @@ class BrokerNode:
         self._loop = asyncio.get_running_loop()
         self._lane = StorageLane(disk, self._loop)
         self._gathering: deque[Waiting] = deque()
-        self._pending = PendingCommands()
+        self._pending = PendingCommands(partial(self.organs.broken, ("raft", "commit_log")))
         self._reads: dict[int, asyncio.Future[bool]] = {}
         self._moments = Moments()
         self._context = self._reign_begins_at = 0
@@ -248,7 +248,7 @@ class BrokerNode:
 
     def _propose(self, group: list[Waiting]) -> None:
         try:
-            output = self.core.propose([payload for _, payload, _ in group])
+            output = self.core.propose(tuple(payload for _, payload, _ in group))
         except NotLeaderError as error:
             _refuse(group, error)
             self._is_idle.set()
@@ -294,13 +294,13 @@ class BrokerNode:
     def apply_entry(self, entry: Entry, place: RecordPlace) -> None:
         """Into the state machine, and to whoever waits for it."""
         index, term, kind, payload = entry
+        own = self._pending.command_at(index, term, payload)
         if kind is not EntryKind.COMMAND:
             self.machine.skip(index)
             self._pending.settle(index, term, None, self.reign.leader)
             self._look_at_reign()
             self._moments.passed()
             return
-        own = self._pending.command_at(index, term)
         command = own or decode_command(payload, is_to_apply=True)
         outcome = self.machine.apply(index, command, place)
         if own is None:

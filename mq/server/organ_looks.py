@@ -13,10 +13,8 @@ from mq.broker.store.commit_log import Recovery
 from mq.core.entry import Appended, Entry
 from mq.core.errors import MqError
 from mq.core.ports import Create, Read, Remove, Replace, Sync, Write
-from mq.raft.output import Output
-from mq.raft.view import NodeView
 
-__all__ = ["LOG_LOOKS", "RAFT_LOOKS", "Looks", "OrganError", "check_plan", "check_written", "look_at_read", "reads_max"]
+__all__ = ["LOG_LOOKS", "Looks", "OrganError", "check_plan", "check_written", "look_at_read", "reads_max"]
 
 _OPERATIONS = (Create, Write, Sync, Remove, Replace)
 _BYTES = (bytes, bytearray, memoryview)
@@ -38,46 +36,9 @@ class Looks(NamedTuple):
     result: Callable[[str, str, Any, tuple[Any, ...], Any], None]
 
 
-_RAFT_OUTPUTS = {
-    "tick", "step", "propose", "read", "campaign", "saved", "save_failed", "disk_failed", "applied", "snapshot_saved",
-    "snapshot_received", "snapshot_failed", "fetched", "chunk_fetched", "transfer", "change_members",
-}  # fmt: skip
-_LISTS = {
-    "saves": Appended,
-    "send": tuple,
-    "send_after": tuple,
-    "reads": tuple,
-    "fetch": tuple,
-    "chunks": tuple,
-    "changes": tuple,
-}
-
-
 def _expect(what: str, found: Any, kind: type, name: str = "") -> None:
     if not isinstance(found, kind):
         raise OrganError(f"{what} returned {type(found).__name__}, expected {name or kind.__name__}")
-
-
-# --- a Raft
-
-
-def _look_at_raft(name: str, what: str, node: Any, _arguments: tuple[Any, ...], found: Any) -> None:
-    if name == "view":
-        _expect(what, found, NodeView)
-    if name not in _RAFT_OUTPUTS:
-        return
-    _expect(what, found, Output)
-    for field, kind in _LISTS.items():
-        values = getattr(found, field)
-        if not isinstance(values, tuple) or not all(isinstance(value, kind) for value in values):
-            raise OrganError(
-                f"{what} returned an Output whose `{field}` is {repr(values)[:80]}, expected a tuple of {kind.__name__}"
-            )
-    if not isinstance(found.apply_to, int):
-        raise OrganError(f"{what} returned an Output whose `apply_to` is {repr(found.apply_to)[:40]}, expected a log index")
-    last = max(node.log.storage.durable_index, node.snapshot.last.index)
-    if found.apply_to > last:
-        raise OrganError(f"{what} wants entry {found.apply_to} to be applied, and only those up to {last} are durable here")
 
 
 # --- a commit log
@@ -213,5 +174,4 @@ def _check_entries(what: str, log: Any, first: int, last: int, found: Any) -> No
         raise OrganError(f"{what} was asked for entries {first} to {last}, and returned none")
 
 
-RAFT_LOOKS = Looks(_look_at_raft, lambda *_: None)
 LOG_LOOKS = Looks(_look_at_log, _look_at_log_result)

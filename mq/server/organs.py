@@ -17,10 +17,11 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
 
-from mq.core.errors import MqError
+from mq.core.errors import MqError, StateError
 from mq.parts import REFERENCE, Parts, name_of
-from mq.server.organ_looks import LOG_LOOKS, RAFT_LOOKS, Looks, OrganError, look_at_read, reads_max
+from mq.server.organ_looks import LOG_LOOKS, Looks, OrganError, look_at_read, reads_max
 from mq.server.queue_looks import QUEUE_LOOKS
+from mq.server.raft_looks import RAFT_LOOKS
 from mq.server.synced import write_synced
 from mq.server.table_looks import TABLE_LOOKS
 from mq.server.watchdog import Watchdog, onlooker_if_possible
@@ -58,6 +59,11 @@ class Organs:
             return cls
         assert self._watchdog is not None
         return _Guard(organ, self, self._watchdog, _LOOKS[organ]).around(cls)
+
+    def broken(self, organs: tuple[str, ...], told: str) -> MqError:
+        """For what none of these does that is right: the replaced ones are named; without any, the bug is our own."""
+        replaced = [organ for organ in organs if organ in self.parts.replaced()]
+        return OrganError(f"{' or '.join(replaced)}: {told}") if replaced else StateError(told)
 
     def shown(self, turns: int, appends: int, table_calls: int, queue_calls: int) -> list[tuple[str, str, int]]:
         """(organ, class, calls) of each. The arguments: how often the reference's Raft, log, tables and queues were called."""

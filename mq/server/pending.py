@@ -1,12 +1,12 @@
 """Commands that are in the log and not decided yet, and those who wait for them."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from mq.broker.commands import Command
 from mq.broker.outcomes import Outcome
-from mq.core.errors import DiskError, MqError, OutcomeUnknownError
+from mq.core.errors import DiskError, MqError, OutcomeUnknownError, StateError
 from mq.raft.errors import NotLeaderError
 
 __all__ = ["PendingCommands", "Waiting", "fail", "tell_unknown"]
@@ -18,7 +18,7 @@ Waiting = tuple[Command, bytes, "asyncio.Future[Outcome]"]
 class _Pending(NamedTuple):
     term: int
     sequence: int
-    size_bytes: int
+    payload: bytes
     command: Command
     future: "asyncio.Future[Outcome]"
 
@@ -26,10 +26,11 @@ class _Pending(NamedTuple):
 class PendingCommands:
     """By log index. A place in the log is a promise only when an entry of the same term is applied there.
 
-    size_bytes: of all that wait.
+    size_bytes: of all that wait. broken: the error for a log that does not hold what was put there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, broken: Callable[[str], MqError] = StateError) -> None:
+        self._broken = broken
         self._pending: dict[int, _Pending] = {}
         self.size_bytes = 0
 
@@ -39,19 +40,29 @@ class PendingCommands:
     def add(self, index: int, term: int, sequence: int, waiting: "Waiting") -> None:
         """A command was put into the log there. sequence: of the save that it is part of."""
         command, payload, future = waiting
-        self._pending[index] = _Pending(term, sequence, len(payload), command, future)
+        self._fail(
+            index, OutcomeUnknownError("another leader's entries took this one's place here, and now another command does")
+        )
+        self._pending[index] = _Pending(term, sequence, payload, command, future)
         self.size_bytes += len(payload)
 
     def _take(self, index: int) -> _Pending | None:
         pending = self._pending.pop(index, None)
         if pending is not None:
-            self.size_bytes -= pending.size_bytes
+            self.size_bytes -= len(pending.payload)
         return pending
 
-    def command_at(self, index: int, term: int) -> Command | None:
-        """The command of an entry, if it came from here."""
+    def command_at(self, index: int, term: int, payload: bytes) -> Command | None:
+        """The command of an entry, if it came from here.
+
+        Raises: what `broken` makes, when that is not what the log has there: whoever waits must not be told of another entry.
+        """
         pending = self._pending.get(index)
-        return pending.command if pending is not None and pending.term == term else None
+        if pending is None or pending.term != term:
+            return None
+        if pending.payload != payload:  # in most cases the very same object, and not compared at all
+            raise self._broken(f"entry {index} of term {term} is not the command that was put there: one of them is lost")
+        return pending.command
 
     def settle(self, index: int, term: int, outcome: Outcome | None, leader: int | None) -> None:
         """An entry is applied. outcome: None when it is no command. leader: who leads now, for those who lost their place."""

@@ -70,7 +70,7 @@ def test_a_right_organ_works_as_ever_and_its_calls_are_counted() -> None:
     [
         ("yes", r"raft: `tick` returned str, expected Output"),
         (Output(saves=("one",)), r"`saves` is \('one',\), expected a tuple of Appended"),  # type: ignore[arg-type]
-        (Output(send=["x"]), r"`send` is \['x'\], expected a tuple of tuple"),  # type: ignore[arg-type]
+        (Output(send=["x"]), r"`send` is \['x'\], expected a tuple of Message"),  # type: ignore[arg-type]
         (Output(apply_to="3"), r"`apply_to` is '3', expected a log index"),  # type: ignore[arg-type]
         (Output(apply_to=LogIndex(9)), r"wants entry 9 to be applied, and only those up to 0 are durable here"),
     ],

@@ -1,0 +1,192 @@
+"""What a replaced Raft hands out, looked at from outside; see `mq.server.organ_looks`.
+
+Types first, so that what no host can carry out names its method. Then what cannot be, whatever a Raft is like inside: what it
+was given to propose stands in its log, in order, where `Output.proposed` says; what it acknowledges is in its log, and what it
+sends to others as its log is; and what a quorum has on disk is applied before long, for nothing is left to wait for.
+
+What became of an entry later is looked at where it is applied (`mq.server.pending`).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
+from weakref import WeakKeyDictionary
+
+from mq.core.entry import Appended, Entry, EntryKind
+from mq.core.ids import EntryId
+from mq.raft.messages import AppendReply, AppendRequest, Message, Snapshot
+from mq.raft.output import NOTHING, Chunk, ChunkWanted, EntriesWanted, Output, ReadReady, RoleChanged
+from mq.raft.role import Role
+from mq.raft.view import NodeView
+from mq.server.organ_looks import Looks, OrganError, check_plan
+
+__all__ = ["RAFT_LOOKS", "UNAPPLIED_TICKS_MAX"]
+
+UNAPPLIED_TICKS_MAX = 60
+"""For so many ticks in a row a leader may leave unapplied what a quorum has on disk: it waits for no message, and for no disk."""
+_OUTPUTS = {
+    "tick", "step", "propose", "read", "campaign", "saved", "save_failed", "disk_failed", "applied", "snapshot_saved",
+    "snapshot_received", "snapshot_failed", "fetched", "chunk_fetched", "transfer", "change_members",
+}  # fmt: skip
+_MESSAGES: tuple[type, ...] = get_args(Message)
+_LISTS: dict[str, tuple[type, ...]] = {
+    "saves": (Appended,),
+    "send": _MESSAGES,
+    "reads": (ReadReady,),
+    "fetch": (EntriesWanted, ChunkWanted),
+    "chunks": (Chunk,),
+    "changes": (RoleChanged,),
+}
+_OR_NOTHING = {"install": Snapshot, "proposed": EntryId}
+_to_apply: "WeakKeyDictionary[Any, tuple[int, int]]" = WeakKeyDictionary()
+"""By a node's log: (up to where its Raft has said that entries are to be applied, ticks since more could have been)."""
+
+
+def _look_at_raft(name: str, what: str, node: Any, arguments: tuple[Any, ...], found: Any) -> None:
+    if name == "view" and not isinstance(found, NodeView):
+        raise OrganError(f"{what} returned {type(found).__name__}, expected NodeView")
+    if name not in _OUTPUTS:
+        return
+    if not isinstance(found, Output):
+        raise OrganError(f"{what} returned {type(found).__name__}, expected Output")
+    _check_types(what, found)
+    storage = node.log.storage
+    last = max(storage.durable_index, node.snapshot.last.index)
+    if found.apply_to > last:
+        raise OrganError(f"{what} wants entry {found.apply_to} to be applied, and only those up to {last} are durable here")
+    if name == "propose":
+        _check_proposed(what, storage, arguments[0], found)
+    if found.send or found.send_after:
+        _check_said(name, what, node, arguments, found)
+    _check_applying(name, what, node, found)
+
+
+# --- types
+
+
+def _check_types(what: str, found: Output) -> None:
+    for field, kinds in _LISTS.items():
+        _check_list(what, field, getattr(found, field), kinds)
+    _check_list(what, "send_after", found.send_after, (tuple,))
+    pairs: tuple[Any, ...] = found.send_after
+    for pair in pairs:
+        if len(pair) != 2 or type(pair[0]) is not int or not isinstance(pair[1], _MESSAGES):
+            raise OrganError(
+                f"{what} returned an Output whose `send_after` has {repr(pair)[:80]}, expected pairs of a sequence and a message"
+            )
+    for field, kind in _OR_NOTHING.items():
+        value = getattr(found, field)
+        if value is not None and not isinstance(value, kind):
+            raise OrganError(f"{what} returned an Output whose `{field}` is {repr(value)[:80]}, expected {kind.__name__} or None")
+    if not isinstance(found.apply_to, int):
+        raise OrganError(f"{what} returned an Output whose `apply_to` is {repr(found.apply_to)[:40]}, expected a log index")
+    check_plan(what, found.forget)
+
+
+def _check_list(what: str, field: str, values: Any, kinds: tuple[type, ...]) -> None:
+    if not isinstance(values, tuple) or not all(isinstance(value, kinds) for value in values):
+        expected = "Message" if kinds is _MESSAGES else " or ".join(kind.__name__ for kind in kinds)
+        raise OrganError(f"{what} returned an Output whose `{field}` is {repr(values)[:80]}, expected a tuple of {expected}")
+
+
+# --- what was proposed
+
+
+def _check_proposed(what: str, storage: Any, payloads: Sequence[bytes], found: Output) -> None:
+    """Each command is in the log, in order, from `proposed` on, and handed out to be saved."""
+    given = f"{what} was given {len(payloads)} command(s)"
+    if found.proposed is None:
+        raise OrganError(f"{given}, and its Output does not say where the first one is: `proposed` is None")
+    if not found.saves:
+        raise OrganError(f"{given}, and its Output saves nothing: they are lost")
+    (term, first), end = found.proposed, storage.last_index
+    last = first + len(payloads) - 1
+    if not storage.first_index <= first <= last <= end:
+        raise OrganError(
+            f"{given}, and says that they are entries {first} to {last}: its log holds {storage.first_index} to {end}"
+        )
+    for number, payload in enumerate(payloads):
+        index = first + number
+        entry = _at_hand(storage, index)
+        if storage.term_at(index) != term:
+            raise OrganError(f"{given} in term {term}, and entry {index} of its log is of term {storage.term_at(index)}")
+        if entry is not None and (entry.kind is not EntryKind.COMMAND or entry.payload != payload):
+            raise OrganError(f"{given}, and entry {index} of its log is not number {number + 1} of them: it is lost, or moved")
+
+
+def _at_hand(storage: Any, index: int) -> Entry | None:
+    """An entry that is not applied yet; None for others, and with a log that keeps none at hand."""
+    found = getattr(storage, "fresh", {}).get(index)
+    return None if found is None else found[0]
+
+
+# --- what is said to others
+
+
+def _check_said(name: str, what: str, node: Any, arguments: tuple[Any, ...], found: Output) -> None:
+    storage, snapshot = node.log.storage, node.snapshot.last.index
+    later = [message for _, message in found.send_after]
+    for messages, end, how in ((found.send, storage.durable_index, "durable"), (later, storage.last_index, "there")):
+        last = max(end, snapshot)
+        for message in messages:
+            if isinstance(message, AppendReply) and message.is_matching and message.match_index > last:
+                raise OrganError(
+                    f"{what} acknowledges entries up to {message.match_index}, and only those up to {last} are {how}"
+                )
+            if isinstance(message, AppendRequest):
+                _check_sent(what, storage, message)
+    if name == "step" and isinstance(arguments[0], AppendRequest) and arguments[0].entries:
+        _check_taken(what, storage, snapshot, arguments[0], (*found.send, *later))
+
+
+def _check_sent(what: str, storage: Any, message: AppendRequest) -> None:
+    for entry in message.entries:
+        own = _at_hand(storage, entry.index)
+        if own is not None and own != entry:
+            raise OrganError(f"{what} sends entry {entry.index} to node {message.to} as it is not in its own log")
+
+
+def _check_taken(what: str, storage: Any, snapshot: int, request: AppendRequest, said: Iterable[Message]) -> None:
+    """What is acknowledged of a request is in the log as it came."""
+    matched = [one.match_index for one in said if isinstance(one, AppendReply) and one.is_matching and one.term == request.term]
+    end = max(matched, default=0)
+    for entry in request.entries:
+        if snapshot < entry.index <= end:
+            own = _at_hand(storage, entry.index)
+            if storage.term_at(entry.index) != entry.term or (own is not None and own != entry):
+                raise OrganError(f"{what} acknowledges entry {entry.index}, which is not in its log as it came: it is lost")
+
+
+# --- what is applied
+
+
+def _check_applying(name: str, what: str, node: Any, found: Output) -> None:
+    storage = node.log.storage
+    before, ticks = _to_apply.get(storage, (0, 0))
+    told = max(before, found.apply_to, node.snapshot.last.index)
+    if told > before:
+        ticks = 0
+    elif name == "tick":
+        could = _may_be_applied(node, storage) if storage.durable_index > told else 0
+        ticks = ticks + 1 if could > told else 0
+        if ticks > UNAPPLIED_TICKS_MAX:
+            raise OrganError(
+                f"{what} leaves entries unapplied: those up to {could} are durable with a quorum since {ticks} ticks, and only "
+                f"those up to {told} were to be applied"
+            )
+    elif found is NOTHING:
+        return
+    _to_apply[storage] = told, ticks
+
+
+def _may_be_applied(node: Any, storage: Any) -> int:
+    """Of a leader: up to where a quorum has its entries, and it has them itself. Paper: Raft, sections 5.3 and 5.4.2."""
+    view: NodeView = node.view()
+    if view.role is not Role.LEADER:
+        return 0
+    known = {peer.node_id: int(peer.match_index) for peer in view.peers}
+    known[view.node_id] = durable = int(storage.durable_index)
+    index = min(durable, view.configuration.quorum_value(lambda one: known.get(one, 0)))
+    return index if storage.term_at(index) == view.term else 0
+
+
+RAFT_LOOKS = Looks(_look_at_raft, lambda *_: None)
