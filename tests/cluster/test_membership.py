@@ -21,6 +21,7 @@ from tests.cluster.caller import Caller
 from tests.cluster.load import read_queues
 from tests.cluster.membership import Members
 from tests.interop.driving import Official
+from tests.interop.raw import RawClient
 
 TOPIC, QUEUES = "orders", 4
 
@@ -71,6 +72,19 @@ def send_many(members: Members, count: int) -> None:
     assert done.code == 0, done
 
 
+def check_routes(members: Members, *nodes: int) -> None:
+    """Each of these nodes comes to tell clients of all of them, and of no other."""
+    wanted = {members.clients[node] for node in nodes}
+
+    def told(node: int) -> set[str]:
+        with RawClient(members.clients[node], TOPIC, "") as raw:
+            queues = raw.route().message_queues
+        return {f"{one.host}:{one.port}" for queue in queues for one in queue.broker.endpoints.addresses}
+
+    for node in nodes:
+        wait_until(lambda: told(node) == wanted, f"node {node} tells clients of nodes {nodes}")  # noqa: B023 - called in this turn
+
+
 def test_a_fourth_node_joins_and_the_leader_leaves_under_load(members: Members, official: Official) -> None:
     wait_for_more(official)
     peer = members.start_newcomer(4)
@@ -80,12 +94,14 @@ def test_a_fourth_node_joins_and_the_leader_leaves_under_load(members: Members, 
     added = members.mq("raft", "add", "4", "--peer", peer)
     assert added.code == 0, added
     members.await_voters(1, 2, 3, 4)
+    check_routes(members, 1, 2, 3, 4)
     wait_for_more(official)
     left = members.leader()
     removed = members.mq("raft", "remove", str(left))
     assert removed.code == 0, removed
     kept = tuple(node for node in (1, 2, 3, 4) if node != left)
     members.await_voters(*kept)
+    check_routes(members, *kept)
     wait_for_more(official)
     members.cluster.stop(members.name(left))
     wait_for_more(official)

@@ -401,6 +401,18 @@ async def test_what_was_handed_out_before_a_restart_is_not_renewed_but_comes_aga
     await again.node.close()
 
 
+async def test_a_new_leader_hides_what_another_one_handed_out_for_one_interval_more_and_no_longer(kitchen: Kitchen) -> None:
+    """Its client may still be at work on it; whether it ever arrived, nobody knows."""
+    await kitchen.send("1")
+    await kitchen.receive()
+    at_ms, before = kitchen.node.log_ms(), flights_of(kitchen)
+    await until(lambda: kitchen.node.log_ms() > at_ms + 1)
+    kitchen.deliverer.reign_is(Reign(2, 1, is_here=True))
+    await until(lambda: flights_of(kitchen)[0] > before[0])
+    assert kitchen.deadlines()[0] <= RENEW_INVISIBLE_MS
+    assert not await renewed(kitchen)
+
+
 async def test_an_ack_that_comes_again_while_the_first_is_written_is_done_as_well(kitchen: Kitchen) -> None:
     """A node whose connection with the leader broke asks it again, not knowing what became of the first call."""
     await kitchen.send("1")
