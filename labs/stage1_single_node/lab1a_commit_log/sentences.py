@@ -323,26 +323,24 @@ def what_was_superseded_is_never_read(bench: Bench) -> None:
 
 @sentence("1.14", 5, points=1)
 def a_read_under_way_ends_with_what_it_found_when_the_log_changes(bench: Bench) -> None:
-    bench.run.tell("append entries 1 to 8, begin to read them; while the disk reads, another entry 3 is appended")
-    for number in range(1, 9):
-        bench.append(body(number, 250), term=1, hard_state=HardState(Term(1), None) if number == 1 else None)
-    _supersede_while_reading(bench, after=2, term=2, count=1)
-    bench.run.tell("append entries 4 to 8, begin to read all; during the second read other entries 2 to 8 are appended")
-    for number in range(4, 9):
-        bench.append(body(number, 250))
-    _supersede_while_reading(bench, after=1, term=3, count=7, reads=2)
+    for reads, term in ((1, 1), (2, 3)):
+        bench.run.tell(f"append entries 1 to 8, of term {term}, begin to read them; during read {reads} other ones are appended")
+        for number in range(1, 9):
+            hard_state = HardState(Term(term), None) if number == 1 else None
+            bench.append(body(10 * term + number, 250), after=number - 1, term=term, hard_state=hard_state)
+        _supersede_while_reading(bench, term + 1, reads)
 
 
-def _supersede_while_reading(bench: Bench, *, after: int, term: int, count: int, reads: int = 1) -> None:
-    """All entries are read, and others behind one of them are appended while the disk reads."""
-    reading = bench.log.entries(LogIndex(1), bench.log.last_index, 1 << 20)
+def _supersede_while_reading(bench: Bench, term: int, reads: int) -> None:
+    """All entries are read, and others take the place of all of them while the disk reads."""
+    reading = bench.log.entries(LogIndex(1), LogIndex(8), 1 << 20)
     data = seen = bench.disk.read(next(reading))
     for _ in range(reads - 1):
         data = bench.disk.read(reading.send(data))
         seen += data
     was_read = [entry for entry in bench.now.entries if entry[1] in seen]
-    others = [body(10 * term + number, 250) for number in range(count)]
-    bench.append(*others, after=after, term=term, hard_state=HardState(Term(term), None))
+    others = [body(10 * term + number, 250) for number in range(1, 9)]
+    bench.append(*others, after=0, term=term, hard_state=HardState(Term(term), None))
     try:
         while True:
             data = bench.disk.read(reading.send(data))

@@ -2,6 +2,7 @@
 
 import itertools
 
+from labs.grader.suite import Run
 from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, open_log
 from labs.stage1_single_node.lab1a_commit_log.sentences import SENTENCES, sentence
 from mq.broker.store.checkpoint import Checkpoint
@@ -65,6 +66,8 @@ def a_log_that_is_opened_again_holds_what_was_synced(bench: Bench) -> None:
         raise broken(6, expected=f"`segments` says again {before[at : at + 1]}", found=f"it says {again[at : at + 1]}")
     bench.run.tell("append entry 10, open the log anew")
     bench.append(body(10))
+    if (torn := open_log(bench.make, bench.disk.copy(), bench.segment_bytes).recovery.torn) is not None:
+        raise broken(7, expected="nothing was torn: `Recovery.torn` is None", found=f"it is {torn}")
     bench.reopened(bench.disk.copy(), why=" again")
 
 
@@ -85,6 +88,12 @@ def a_torn_write_is_cut_and_what_was_synced_stays(bench: Bench) -> None:
     bench.run.tell("append entry 3 of 600 bytes; the power is lost while it is written, half of it arrived")
     bench.perform(_up_to_the_last_sync(bench.plan(body(3, 600)).plan))
     disk = _half_written(bench)
+    left = {file: len(content.rstrip(b"\0")) for file, content in disk.contents().items()}
+    torn = open_log(bench.make, disk.copy(), bench.segment_bytes).recovery.torn
+    if torn is None or torn.at + torn.size_bytes != left.get(torn.file):
+        raise broken(
+            7, expected=f"what is torn ends at the last byte that is not zero: {left}", found=f"`Recovery.torn` is {torn}"
+        )
     state = bench.reopened(disk)
     if len(state.entries) != 2:
         raise broken(
@@ -142,6 +151,19 @@ def damage_in_an_earlier_segment_is_reported(bench: Bench) -> None:
             expected="a later segment proves that all of the first one was synced: damage",
             found=f"`recover` reports {found.recovery.damage or 'none'}; the log holds {found}",
         )
+    _a_segment_of_another_log(bench)
+
+
+def _a_segment_of_another_log(bench: Bench) -> None:
+    bench.run.tell("the second segment is changed for that of another log, in which it begins with a later entry")
+    other = Bench(bench.make, Run(), bench.segment_bytes)
+    for number in range(1, 20):
+        other.append(body(number, 100))
+    file = bench.log.segments()[1].file
+    disk = SimDisk.of_contents({**bench.disk.contents(), file: other.disk.contents()[file]})
+    found = open_log(bench.make, disk, bench.segment_bytes)
+    if not found.recovery.damage:
+        raise broken(8, expected=f"entries are missing before those of {file}: damage", found=f"the log was opened with {found}")
 
 
 @sentence("1.20", 9, points=1)
