@@ -85,8 +85,17 @@ def the_later_group_wins_also_when_the_log_is_opened_again(bench: Bench) -> None
 def a_torn_write_is_cut_and_what_was_synced_stays(bench: Bench) -> None:
     bench.run.tell("append entries 1 and 2, wait until they are durable")
     bench.append(body(1), body(2))
-    bench.run.tell("append entry 3 of 600 bytes; the power is lost while it is written, half of it arrived")
-    bench.perform(_up_to_the_last_sync(bench.plan(body(3, 600)).plan))
+    _tear(bench, 3, 600)
+    bench.run.tell("append entries 3 to 6, one by one")
+    for number in range(3, 7):
+        bench.append(body(number))
+    _tear(bench, 7, 300)
+
+
+def _tear(bench: Bench, number: int, size_bytes: int) -> None:
+    """number: of an entry of which only a half arrives."""
+    bench.run.tell(f"append entry {number} of {size_bytes} bytes; the power is lost while it is written, half of it arrived")
+    bench.perform(_up_to_the_last_sync(bench.plan(body(number, size_bytes)).plan))
     disk = _half_written(bench)
     left = {file: len(content.rstrip(b"\0")) for file, content in disk.contents().items()}
     torn = open_log(bench.make, disk.copy(), bench.segment_bytes).recovery.torn
@@ -94,12 +103,9 @@ def a_torn_write_is_cut_and_what_was_synced_stays(bench: Bench) -> None:
         raise broken(
             7, expected=f"what is torn ends at the last byte that is not zero: {left}", found=f"`Recovery.torn` is {torn}"
         )
-    state = bench.reopened(disk)
-    if len(state.entries) != 2:
-        raise broken(
-            7, expected="half a group is no group: the log ends with entry 2", found=f"it ends with {len(state.entries)}"
-        )
-    if any(body(3, 600)[:40] in content for content in bench.disk.contents().values()):
+    if (last := len(bench.reopened(disk).entries)) != number - 1:
+        raise broken(7, expected=f"half a group is no group: the log ends with entry {number - 1}", found=f"it ends with {last}")
+    if any(body(number, size_bytes)[:40] in content for content in bench.disk.contents().values()):
         raise broken(
             7,
             expected="the bytes of the torn write are zero again",
