@@ -200,6 +200,7 @@ def _check_log(disk: ReadOnlyFolder) -> Iterator[Check]:
     """What a start would find, and whether every record is what was written."""
     from mq.broker.store.commit_log import CommitLog  # noqa: PLC0415 - the log is large
     from mq.core.ports import drive  # noqa: PLC0415
+    from mq.server.durable_note import DURABLE_FILE, proves_loss  # noqa: PLC0415
 
     log = CommitLog()
     recovery = drive(log.recover(disk.files()), disk)
@@ -209,7 +210,13 @@ def _check_log(disk: ReadOnlyFolder) -> Iterator[Check]:
         yield Check(
             "data", "warn", describe_torn(recovery.torn), "nothing to do: a crash left it, and no one was told that it is stored"
         )
-    if recovery.damage:
+    lost = None if recovery.damage else proves_loss(disk, disk.files(), log.last_index)
+    if lost is not None:
+        yield Check(
+            "data", "bad", f"the log ends with entry {log.last_index}, and entries up to {lost} were durable: they are lost",
+            f"restore the folder from a copy; a broker by itself goes on without them when the file `{DURABLE_FILE}` is removed",
+        )  # fmt: skip
+    if recovery.damage or lost is not None:
         return
     if log.last_index < log.first_index:
         yield Check("data", "ok", f"the log in {disk.folder} is empty")

@@ -25,10 +25,12 @@ from mq.raft.messages import Message, Snapshot
 from mq.raft.output import Chunk, ChunkWanted, EntriesWanted, RoleChanged
 from mq.server.core import NodeCore
 from mq.server.disk import FileDisk
+from mq.server.durable_note import DurableNote
 from mq.server.keeping import Keeper
 from mq.server.lane import StorageLane
 from mq.server.opening import OpenedStore
 from mq.server.organs import OrganError
+from mq.server.rejections import RejectionWatch
 
 __all__ = ["StoreHost", "Upstairs"]
 
@@ -109,6 +111,8 @@ class StoreHost(HostLoop):
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_over = False
         self.on_damage: Callable[[DamageError], None] = lambda _damage: None
+        self._rejections = RejectionWatch(self.core.view)
+        self._note = DurableNote(disk.folder, self.log.durable_index)
 
     def make_log(self, log: CommitLog) -> FreshLog:
         """What the core takes for its log."""
@@ -119,6 +123,7 @@ class StoreHost(HostLoop):
     def hear(self, message: Message) -> None:
         """Another node says something."""
         self.carry_out(self.core.step(message))
+        self._rejections.heard(message)
 
     def run(self, do: Callable[[], _T]) -> _T | None:
         """Whatever goes wrong in the loop is our own fault, and its state is not to be trusted any more."""
@@ -161,6 +166,7 @@ class StoreHost(HostLoop):
             self._writes.put(appended)
             if len(appended.plan) > 2:
                 self.keeper.segment_began()
+        self._note.lower_to(self.log.durable_index)
 
     def _write_more(self) -> None:
         if self._writes.is_busy or self._turns_left:
@@ -192,6 +198,8 @@ class StoreHost(HostLoop):
             sequence = self._writes.done()
             self._up.was_saved(sequence)
             self.saved(sequence)
+            # Not before: what was taken back may stand at the log's end on the disk, until something is written over it.
+            self._note.raise_to(self.log.durable_index)
         elif isinstance(error, DiskFullError):
             self.take_back(self._writes.refused())
         else:
@@ -366,6 +374,7 @@ class StoreHost(HostLoop):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._note.close()
 
 
 def as_bug(what: str, error: Exception) -> StateError:

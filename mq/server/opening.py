@@ -21,7 +21,8 @@ from mq.raft.configuration import Configuration
 from mq.raft.messages import Snapshot
 from mq.raft.restart import later_configurations
 from mq.server.disk import FileDisk
-from mq.server.organs import Organs
+from mq.server.durable_note import DURABLE_FILE, proves_loss
+from mq.server.organs import OrganError, Organs
 
 __all__ = ["OpenedStore", "open_store", "replay"]
 
@@ -56,7 +57,7 @@ def open_store(disk: FileDisk, *, segment_bytes: int, is_of_group: bool = False,
 
     organs: whose classes log, delivery tables and consume queues are made of.
     is_of_group: only the others can say how much of the log is committed, so that what is behind the snapshot is not applied.
-    Raises: DamageError when something synced is damaged (nothing is changed then); FormatError.
+    Raises: DamageError when something synced is damaged or gone (nothing is changed then); FormatError; OrganError.
     """
     began = time.monotonic()
     files = disk.files()
@@ -64,7 +65,7 @@ def open_store(disk: FileDisk, *, segment_bytes: int, is_of_group: bool = False,
     organs = organs or Organs()
     log = organs.commit_log(segment_bytes=segment_bytes)
     newest, machine = _newest_usable(found, files, organs)
-    recovery = _recover(log, files, disk, newest if found and newest is found[0] else None)
+    recovery = _recover(log, files, disk, newest if found and newest is found[0] else None, organs)
     perform(disk, recovery.repairs)
     if machine.applied_index + 1 < log.first_index and found and newest is not found[0]:
         newest, machine = _hollowed(found[0], disk, log, organs)
@@ -88,7 +89,7 @@ def open_store(disk: FileDisk, *, segment_bytes: int, is_of_group: bool = False,
     return OpenedStore(log, machine, recovery, snapshots, configurations, replayed, time.monotonic() - began)
 
 
-def _recover(log: CommitLog, files: Mapping[str, int], disk: FileDisk, newest: SnapshotFile | None) -> Recovery:
+def _recover(log: CommitLog, files: Mapping[str, int], disk: FileDisk, newest: SnapshotFile | None, organs: Organs) -> Recovery:
     checkpoint = Checkpoint.from_bytes(newest.checkpoint) if newest is not None else None
     recovery = drive(log.recover(files, checkpoint), disk)
     if recovery.damage:
@@ -99,9 +100,23 @@ def _recover(log: CommitLog, files: Mapping[str, int], disk: FileDisk, newest: S
             f"{first.reason} ({len(recovery.damage)} damaged place(s) below the durable end)",
             first.position,
         )
+    _check_end(log, files, disk, organs)
     if recovery.torn is not None:
         _log.warning("cut a torn write off the log's end: %s", recovery.torn)
     return recovery
+
+
+def _check_end(log: CommitLog, files: Mapping[str, int], disk: FileDisk, organs: Organs) -> None:
+    """Nothing that was ever said to be durable may be missing. Raises: DamageError; OrganError, of a replaced log."""
+    noted = proves_loss(disk, files, log.last_index)
+    if noted is None:
+        return
+    said = f"entries up to {noted} were durable here (the file `{DURABLE_FILE}` says so)"
+    if "commit_log" in organs.parts.replaced():
+        raise OrganError(f"commit_log: `recover` found entries up to {log.last_index}, and {said}: they are lost")
+    newest = log.segments()[-1] if log.segments() else None
+    file, at = (newest.file, newest.written_bytes) if newest is not None else ("log/", 0)
+    raise DamageError(file, at, f"the log ends with entry {log.last_index}, and {said}: they are lost")
 
 
 def replay(disk: FileDisk, log: CommitLog, machine: BrokerMachine) -> int:

@@ -2,18 +2,24 @@
 
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import grpc
 import psutil
 import pytest
 
 from mq.cluster.asking import ask_all, ask_broker, leader_of
+from mq.cluster.errors import ClusterError
 from mq.cluster.files import ClusterFile
 from mq.cluster.local import LocalCluster
 from mq.cluster.plan import ClusterPlan
+from mq.core.errors import Code, RefusedError
 from mq.rpc.admin_client import AdminClient
 from mq.rpc.calling import Connection
 from tests.cluster.broker_process import BrokerProcess, run_mq, wait_until
+from tests.cluster.caller import Caller
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HANGS = """
@@ -107,6 +113,30 @@ class CommitLog(Base):
         yield
 """
 
+FORGETS_ITS_END = """
+from mq.broker.store.commit_log import CommitLog as Base
+
+class CommitLog(Base):
+    def recover(self, files, *rest):
+        steps, data, limit = super().recover(files, *rest), None, 3000
+        while True:
+            try:
+                wanted = steps.send(data)
+            except StopIteration as done:
+                return done.value
+            data = yield wanted
+            keep = max(0, limit - wanted.at)
+            data = data[:keep] + bytes(len(data[keep:]))
+"""
+LOSES_A_COMMAND = """
+from mq.raft.node import RaftNode
+
+class Raft(RaftNode):
+    __slots__ = ()
+    def propose(self, payloads):
+        return super().propose(payloads[1:] or payloads)
+"""
+
 
 def send(endpoint: str, count: int) -> None:
     done = run_mq("send", "orders", "bread", "--count", str(count), "--endpoint", endpoint)
@@ -163,6 +193,75 @@ def test_a_node_whose_log_is_read_for_ever_says_so_and_stops_instead_of_spinning
         send(endpoint, 3)
     finally:
         cluster.down()
+
+
+def test_a_node_whose_log_forgets_its_end_says_so_and_does_not_start_and_its_data_is_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "organ.py").write_text(FORGETS_ITS_END)
+    folder = tmp_path / "cluster"
+    cluster = LocalCluster.up(folder, ClusterPlan(base_port=0, is_direct=True, parts={"broker-a-3": str(tmp_path / "organ.py")}))
+    try:
+        nodes = ClusterFile.read(folder).nodes
+        endpoint = ",".join(node.client for node in nodes[:2])
+        with Connection(endpoint) as connection:
+            AdminClient(connection).create_topic("orders", queues=2)
+        send(endpoint, 30)
+        wait_until(lambda: (answer := ask_broker(nodes[2].client)) and answer.last_index > 30, "it has stored something")
+        cluster.kill("broker-a-3")
+        segments = {file: file.read_bytes() for file in (folder / "data" / "broker-a-3" / "log").iterdir()}
+        with pytest.raises(
+            ClusterError, match=r"commit_log: `recover` found entries up to \d+, and entries up to \d+ were durable"
+        ):
+            cluster.start("broker-a-3")
+        assert segments == {file: file.read_bytes() for file in segments}
+        send(endpoint, 3)
+    finally:
+        cluster.down()
+
+
+def test_a_leader_whose_raft_loses_a_command_stops_and_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "organ.py").write_text(LOSES_A_COMMAND)
+    folder = tmp_path / "cluster"
+    cluster = LocalCluster.up(folder, ClusterPlan(base_port=0, is_direct=True, parts={"broker-a-3": str(tmp_path / "organ.py")}))
+    try:
+        nodes = ClusterFile.read(folder).nodes
+        endpoint = ",".join(node.client for node in nodes[:2])
+        with Connection(endpoint) as connection:
+            AdminClient(connection).create_topic("orders", queues=1)
+        wait_until(lambda: leads_when_asked(nodes[2].client, endpoint), "node 3 leads")
+        with Caller(nodes[2].client) as client, ThreadPoolExecutor(16) as pool:
+            sent = [body for body in pool.map(lambda number: acknowledged(client, b"%d" % number), range(200)) if body]
+        wait_until(lambda: cluster.status().nodes[2].state == "stopped", "the node with the broken organ stops")
+        assert "ERROR   node: the broker failed, the broker stops: raft: `propose` was given " in "".join(
+            cluster.logs("broker-a-3")
+        )
+        send(endpoint, 20)
+        assert len(sent) < 200, "some were under way when it ended"
+        assert set(sent) <= received(nodes[0].client)
+    finally:
+        cluster.down()
+
+
+def leads_when_asked(client: str, endpoint: str) -> bool:
+    with Connection(endpoint) as connection, suppress(RefusedError):
+        AdminClient(connection).transfer_leadership(3)
+    answer = ask_broker(client)
+    return answer is not None and answer.role == "leader"
+
+
+def acknowledged(client: Caller, body: bytes) -> bytes:
+    """What was sent, if the answer says that it is stored."""
+    try:
+        return body if client.send("orders", body.decode(), body).status.code == Code.OK else b""
+    except grpc.RpcError:
+        return b""
+
+
+def received(client: str) -> set[bytes]:
+    with Caller(client) as caller:
+        found: set[bytes] = set()
+        while messages := caller.receive("orders", "kitchen", wait_s=2, invisible_s=60):
+            found |= {message.body for message in messages}
+        return found
 
 
 def test_a_leader_whose_organ_exits_says_so_and_stops_and_another_one_leads(tmp_path: Path) -> None:
