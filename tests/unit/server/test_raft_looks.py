@@ -248,6 +248,23 @@ def test_what_a_quorum_has_does_not_stay_unapplied_and_what_it_lacks_may(made: M
         node.tick()
 
 
+def test_an_entry_of_an_earlier_term_that_a_quorum_has_need_not_be_applied(made: Make) -> None:
+    """Paper: Raft, section 5.4.2: it may be superseded yet, as long as none of the leader's own is there."""
+
+    class Right(RaftNode):
+        __slots__ = ()
+
+    node = made(Right, 1, 2)
+    save(node, node.step(request(b"a loaf")))
+    save(node, node.campaign())
+    save(node, node.step(VoteReply(2, 1, Term(2), is_granted=True, is_pre_vote=True)))
+    save(node, node.step(VoteReply(2, 1, Term(2), is_granted=True)))
+    matched = AppendReply(2, 1, Term(2), True, LogIndex(1), LogIndex(0), NONE, 1)
+    tick(node, lambda: node.step(matched), times=4 * UNAPPLIED_TICKS_MAX)
+    view = node.view()
+    assert (view.leader, view.peers[0].match_index, view.commit_index) == (1, 1, 0)
+
+
 def test_a_right_one_that_applies_and_has_nothing_more_to_do_is_let_be(made: Make) -> None:
     class Right(RaftNode):
         __slots__ = ()
