@@ -8,7 +8,9 @@ What became of an entry later is looked at where it is applied (`mq.server.pendi
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, get_args
+from functools import cache
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
 from mq.core.entry import Appended, Entry, EntryKind
@@ -80,12 +82,47 @@ def _check_types(what: str, found: Output) -> None:
     if not isinstance(found.apply_to, int):
         raise OrganError(f"{what} returned an Output whose `apply_to` is {repr(found.apply_to)[:40]}, expected a log index")
     check_plan(what, found.forget)
+    _check_parts(what, found)
 
 
 def _check_list(what: str, field: str, values: Any, kinds: tuple[type, ...]) -> None:
     if not isinstance(values, tuple) or not all(isinstance(value, kinds) for value in values):
         expected = "Message" if kinds is _MESSAGES else " or ".join(kind.__name__ for kind in kinds)
         raise OrganError(f"{what} returned an Output whose `{field}` is {repr(values)[:80]}, expected a tuple of {expected}")
+
+
+def _check_parts(what: str, found: Output) -> None:
+    messages = (*found.send, *(message for _, message in found.send_after))
+    single = (value for value in (found.install, found.proposed) if value is not None)
+    for value in (*messages, *found.reads, *found.fetch, *found.chunks, *found.changes, *single):
+        _check_fields(what, value)
+    for appended in found.saves:
+        check_plan(what, appended.plan)
+        if not isinstance(appended.sequence, int):
+            raise OrganError(f"{what} returned a save whose sequence is {repr(appended.sequence)[:40]}, expected int")
+
+
+def _check_fields(what: str, value: Any) -> None:
+    """Of a message, or what else an output holds."""
+    kind: type = type(value)
+    for (field, kinds), found in zip(_fields_of(kind), value, strict=True):
+        if not isinstance(found, kinds):
+            expected = " or ".join(one.__name__ for one in kinds)
+            raise OrganError(f"{what} returned {kind.__name__} whose `{field}` is {repr(found)[:80]}, expected {expected}")
+
+
+@cache
+def _fields_of(kind: type) -> tuple[tuple[str, tuple[type, ...]], ...]:
+    """(name, what its value may be) of each."""
+    return tuple((field, _kinds_of(hint)) for field, hint in get_type_hints(kind).items())
+
+
+def _kinds_of(hint: Any) -> tuple[type, ...]:
+    if isinstance(hint, UnionType):
+        return tuple(kind for one in get_args(hint) for kind in _kinds_of(one))
+    found = getattr(hint, "__supertype__", None) or get_origin(hint) or hint
+    assert isinstance(found, type)
+    return (found,)
 
 
 # --- what was proposed

@@ -9,14 +9,15 @@ import pytest
 
 from mq.broker.store.commit_log import CommitLog
 from mq.broker.store.fresh_log import FreshLog
-from mq.core.entry import Entry, EntryKind
+from mq.core.entry import Appended, Entry, EntryKind
 from mq.core.ids import EntryId, LogIndex, Term
 from mq.parts import Parts, load_parts
 from mq.raft.configuration import Configuration
-from mq.raft.messages import AppendReply, AppendRequest, VoteReply
+from mq.raft.messages import AppendReply, AppendRequest, TimeoutNow, VoteReply
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
-from mq.raft.output import Output
+from mq.raft.output import Output, RoleChanged
+from mq.raft.role import Role
 from mq.server.organs import OrganError, Organs
 from mq.server.raft_looks import UNAPPLIED_TICKS_MAX
 
@@ -103,6 +104,10 @@ def of_another_term(node: RaftNode, payloads: Any) -> Output:
         (told(fetch=((1, 2),)), "expected a tuple of EntriesWanted or ChunkWanted"),
         (told(install="all"), "whose `install` is 'all', expected Snapshot or None"),
         (told(forget=("log/0",)), "returned the plan"),
+        (told(proposed=EntryId(Term(1), "2")), "returned EntryId whose `index` is '2', expected int"),  # type: ignore[arg-type]
+        (told(send=(TimeoutNow(1, 2, None),)), "returned TimeoutNow whose `term` is None, expected int"),  # type: ignore[arg-type]
+        (told(changes=(RoleChanged(Role.LEADER, Term(1), "me"),)), "`leader` is 'me', expected int or NoneType"),  # type: ignore[arg-type]
+        (told(saves=(Appended((), (), None),)), "a save whose sequence is None, expected int"),  # type: ignore[arg-type]
     ],
 )
 def test_what_was_proposed_is_in_the_log_where_the_output_says(made: Make, change: Any, complaint: str) -> None:
