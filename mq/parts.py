@@ -7,6 +7,9 @@
 What is taken are the classes with the names of the organs (`Raft`, `CommitLog`, `ConsumeQueue`, `DeliveryTable`); what is not
 there stays the reference.
 
+A `Raft` puts what it is given to propose into its log before `propose` returns, in order and as it is, and says where; what a
+quorum has on disk it lets the host apply within 60 ticks (`mq.server.raft_looks`).
+
 A `CommitLog` may have a format of its own, but writes the payloads of entries as they are, and so does not compress them: a
 node guards itself against a log that loses entries by looking for them in what it writes (`mq.server.organ_looks`).
 
