@@ -23,6 +23,7 @@ from mq.core.ports import Plan, Read, drive
 from mq.raft.hosting import HostLoop
 from mq.raft.messages import Message, Snapshot
 from mq.raft.output import Chunk, ChunkWanted, EntriesWanted, RoleChanged
+from mq.server.blanks import blanks
 from mq.server.core import NodeCore
 from mq.server.disk import FileDisk
 from mq.server.durable_note import DurableNote
@@ -103,6 +104,7 @@ class StoreHost(HostLoop):
             stands_for=self._stands_for, is_quiet=lambda: self._writes.is_empty,
         )  # fmt: skip
         self._writes = WriteQueue()
+        self._under_way: Plan = ()
         self._depth = self.turns = self._turns_left = 0
         self._is_catching_up = False
         self._incoming: list[bytes] = []
@@ -186,7 +188,7 @@ class StoreHost(HostLoop):
             self._write_now()
 
     def _write_now(self) -> None:
-        plan = self._writes.take()
+        plan = self._under_way = self._writes.take()
         if plan and not (self._up.is_lone() and self._lane.try_here(plan, self._on_written)):
             self._lane.submit(plan, self._on_written)
 
@@ -201,6 +203,7 @@ class StoreHost(HostLoop):
             # Not before: what was taken back may stand at the log's end on the disk, until something is written over it.
             self._note.raise_to(self.log.durable_index)
         elif isinstance(error, DiskFullError):
+            self._lane.submit(blanks(self._under_way))
             self.take_back(self._writes.refused())
         else:
             self.disk_failed()
