@@ -141,8 +141,7 @@ def _told(lab: Lab, grade: Grade, failed: list[Outcome]) -> int:
             print_line(line)
         if grade.printed.strip():
             print_line("\nYour code printed:\n" + grade.printed.rstrip())
-    points = sum(outcome.points for outcome in grade.outcomes)
-    print_line(f"\n{lab.short}: {points} of {grade.max_score} points so far, in {grade.seconds:.1f} s ({grade.mode})")
+    print_line(f"\n{lab.short}: {grade.points} of {grade.max_score} points so far, in {grade.seconds:.1f} s ({grade.mode})")
     if failed and failed[0].failure is not None and failed[0].failure.is_pictured:
         shown = replace(grade, outcomes=(failed[0],), reason="one failure of a check")
         write_files(RESULTS / lab.id, shown)

@@ -79,9 +79,14 @@ class Grade:
     points_max: int = 0
 
     @property
+    def points(self) -> int:
+        """The sum so far, whether or not it counts."""
+        return sum(outcome.points for outcome in self.outcomes)
+
+    @property
     def score(self) -> int:
-        """The sum; 0 as long as there is a reason why not."""
-        return 0 if self.reason else sum(outcome.points for outcome in self.outcomes)
+        """The points; 0 as long as there is a reason why not."""
+        return 0 if self.reason else self.points
 
     @property
     def max_score(self) -> int:

@@ -21,7 +21,6 @@ class Answer:
     """What a node says of the one that answered: its number, its role, and how far its log goes.
 
     role: of one that is no full member yet the part that it takes: asking, rejoining or learning.
-
     node: another's than the asked one's, if the question was passed on.
     """
 

@@ -134,8 +134,10 @@ class GrpcServer:
         refuse_extension: Refuse,
     ) -> None:
         """Begin to answer, with the handlers of both services by name."""
-        unary = {name for name, method in MESSAGING.items() if method.cardinality is Cardinality.UNARY}
-        messaging = {name: self._calls.counted(one) if name in unary else one for name, one in messaging.items()}
+        messaging = {
+            name: self._calls.counted(one) if MESSAGING[name].cardinality is Cardinality.UNARY else one
+            for name, one in messaging.items()
+        }
         self._server.add_generic_rpc_handlers(
             (
                 generic_handler(MESSAGING_SERVICE, MESSAGING, messaging, refuse_messaging),

@@ -13,6 +13,7 @@ from mq.server.coming_in import is_settled
 from mq.server.config import BrokerConfig
 from mq.server.member import Member
 from mq.server.node import BrokerNode
+from mq.server.second_opinion import SecondOpinion
 
 __all__ = ["GroupAdministrator"]
 
@@ -117,7 +118,7 @@ class GroupAdministrator:
         if not voters:
             raise RefusedError(Code.BAD_REQUEST, f"node {node} is the last voter: without it there would be no group")
         without = Configuration(voters, (), tuple(learner for learner in now.learners if learner != node))
-        if not await self._can_decide(without):
+        if not await self._can_decide(without, member.opinion):
             raise RefusedError(
                 Code.BAD_REQUEST,
                 f"without node {node} the group would stand still: of voters {', '.join(map(str, voters))} too few are up. "
@@ -142,12 +143,12 @@ class GroupAdministrator:
                 f"the change of members is begun, but was not committed within {_CHANGE_S:g} s: is a majority of them up?",
             )
 
-    async def _can_decide(self, without: Configuration) -> bool:
+    async def _can_decide(self, without: Configuration, opinion: SecondOpinion) -> bool:
         """Whether those that are up decide now, as the change needs it, and will without the node that goes.
 
         They are asked: a node that died a moment ago is still taken for well. One that has only just come gets some time.
         """
-        loop, opinion = asyncio.get_running_loop(), self._leading_member().opinion
+        loop = asyncio.get_running_loop()
         end_s = loop.time() + _ACTIVE_S
         while True:
             answering, view = await opinion.who_answers(), self._node.view()

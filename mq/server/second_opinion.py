@@ -52,15 +52,17 @@ class SecondOpinion:
 
     async def with_room(self) -> list[int]:
         """The other voters whose disks have room, as they say themselves. Within half a second."""
-        others = self._others()
-        standings = await asyncio.gather(*map(self._ask, others))
-        return [other for other, standing in zip(others, standings, strict=True) if standing is not None and standing.has_room]
+        return [other for other, standing in (await self._standings()).items() if standing.has_room]
 
     async def who_answers(self) -> set[int]:
         """This node, and the other voters that answer now. Within half a second."""
+        return {self._own, *await self._standings()}
+
+    async def _standings(self) -> dict[int, _Standing]:
+        """Of those that answer."""
         others = self._others()
-        standings = await asyncio.gather(*map(self._ask, others))
-        return {self._own, *(other for other, standing in zip(others, standings, strict=True) if standing is not None)}
+        answers = await asyncio.gather(*map(self._ask, others))
+        return {other: standing for other, standing in zip(others, answers, strict=True) if standing is not None}
 
     @property
     def _own(self) -> int:
