@@ -23,6 +23,7 @@ from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall, Serve
 from mq.server.second_opinion import STANDING, SecondOpinion
 from mq.server.taking_part import Part, may_hear, may_say
+from mq.server.voters_note import keep_noted
 
 __all__ = ["Member"]
 
@@ -47,7 +48,7 @@ class Member:
         self.client: Address | None = None
         self.on_lost: list[Callable[[int], None]] = []
         self.answers: dict[str, Serve] = {}
-        self._announcing: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.network = PeerNetwork(
             config.name, settings.node_id, secret=config.cluster_secret.encode(), on_message=self._on_message,
             on_lost=self._on_lost, on_reached=self._on_reached, serve=self._on_call,
@@ -120,7 +121,9 @@ class Member:
         if len(self._settings.voters) == 1 and self._is_full:
             self.node.campaign()
         self.way.start()
-        self._announcing = asyncio.create_task(self.addresses.announce_forever())
+        self._tasks += [
+            asyncio.create_task(self.addresses.announce_forever()), asyncio.create_task(keep_noted(self.node, self._config.data)),
+        ]  # fmt: skip
 
     def _dial(self) -> None:
         self.network.set_peers(self.addresses.to_dial())
@@ -226,8 +229,8 @@ class Member:
     async def close(self) -> None:
         """No more messages."""
         self._hunt.stop()
-        if self._announcing is not None:
-            self._announcing.cancel()
+        for task in self._tasks:
+            task.cancel()
         if self._way is not None:
             await self._way.stop()
         await self.network.close()

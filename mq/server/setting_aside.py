@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TypeGuard
 
 from mq.core.errors import DamageError, DiskError, FormatError, MqError
+from mq.raft.configuration import Configuration
 from mq.server.config import BrokerConfig
 from mq.server.disk import FileDisk
 from mq.server.synced import sync_folder, write_synced
 from mq.server.taking_part import NOTE_FILE, Note, read_note
+from mq.server.voters_note import is_majority_without, noted_voters
 
 __all__ = ["ASIDE", "DAMAGE_FILE", "calls_for_repair", "can_come_back", "note_damage", "noted_damage", "set_aside"]
 
@@ -32,9 +34,15 @@ _log = logging.getLogger(__name__)
 
 
 def can_come_back(config: BrokerConfig) -> bool:
-    """Whether there are others that hold all that counts: without this node they must still be a majority."""
+    """Whether there are others that hold all that counts: without this node they must still be a majority.
+
+    Of those that it was started with, whom it would ask, and of those who vote as far as it knows: a group may become smaller.
+    """
     settings = config.group_settings
-    return settings is not None and len(settings.voters) > 2
+    if settings is None:
+        return False
+    known = [Configuration(settings.voters), noted_voters(config.data)]
+    return all(is_majority_without(members, settings.node_id) for members in known if members is not None)
 
 
 def calls_for_repair(error: MqError, config: BrokerConfig) -> TypeGuard[DamageError]:

@@ -271,6 +271,32 @@ def test_a_node_whose_log_is_damaged_comes_back_by_what_the_others_hold(members:
     check_holds(members, damaged, sent)
 
 
+def test_the_last_voter_of_a_group_that_became_smaller_keeps_its_data_where_it_is(members: Members) -> None:
+    """The others were removed: there is nobody who could give back what is damaged."""
+    create_topic(members)
+    for left in ((1, 2), (1,)):
+        gone = max(set(members.views()) - set(left))
+        if members.leader() == gone:
+            assert members.mq("raft", "transfer", "1").code == 0
+        assert members.mq("raft", "remove", str(gone)).code == 0
+        members.cluster.kill(members.name(gone))
+        members.await_voters(*left)
+    members.cluster.kill(members.name(1))
+    data = members.data_folder(1)
+    for snapshot in (data / "snapshots").glob("*"):
+        snapshot.unlink()
+    segment = min((data / "log").iterdir())
+    content = bytearray(segment.read_bytes())
+    content[len(content.rstrip(b"\0")) // 2] ^= 1
+    segment.write_bytes(content)
+    members.cluster.start(members.name(1), is_awaited=False)
+    wait_until(lambda: "the broker cannot start" in members.log_of(1), "it says that it cannot start")
+    assert f"log/{segment.name}, byte " in members.log_of(1)
+    assert "nothing was changed" in members.log_of(1)
+    assert segment.read_bytes() == content
+    assert not list(data.glob("damaged-*"))
+
+
 SENT = [f"id-{number}" for number in range(400)]
 NOT_NOW = {Code.PROXY_TIMEOUT, Code.MASTER_PERSISTENCE_TIMEOUT, Code.INTERNAL_SERVER_ERROR}
 """Of a node that is leaving, or knows of no leader; the last when nothing of what was to be handed out could be read."""

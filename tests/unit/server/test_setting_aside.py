@@ -12,6 +12,7 @@ from mq.server.config import BrokerConfig
 from mq.server.disk import FileDisk, FolderInUseError
 from mq.server.setting_aside import DAMAGE_FILE, calls_for_repair, can_come_back, note_damage, noted_damage, set_aside
 from mq.server.taking_part import NOTE_FILE, Note, Part, read_note
+from mq.server.voters_note import VOTERS_FILE, noted_voters
 
 DAMAGE = DamageError("log/1.log", 77, "a bit was flipped")
 THREE = ("1=127.0.0.1:1", "2=127.0.0.1:2", "3=127.0.0.1:3")
@@ -63,6 +64,31 @@ def test_a_second_time_the_first_is_let_be(tmp_path: Path) -> None:
 )
 def test_only_where_the_others_are_a_majority_by_themselves(settings: dict[str, object], can: bool, tmp_path: Path) -> None:
     assert can_come_back(BrokerConfig(data=tmp_path / "data", **settings)) is can  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("voters", "old_voters", "can"),
+    [
+        ([1], [], False),
+        ([1, 3], [], False),
+        ([1, 2, 3], [], True),
+        ([1, 2, 3], [1, 2], False),
+        ([2], [], True),
+        ([2, 3], [1, 2, 3], True),
+    ],
+)
+def test_a_group_that_became_smaller_counts_as_it_is_now(
+    voters: list[int], old_voters: list[int], can: bool, tmp_path: Path
+) -> None:
+    (tmp_path / VOTERS_FILE).write_text(json.dumps({"voters": voters, "old_voters": old_voters}))
+    assert can_come_back(BrokerConfig(data=tmp_path, peers=THREE)) is can
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", '{"voters": 3}', '{"voters": ["a"], "old_voters": []}'])
+def test_a_note_that_cannot_be_read_says_nothing(note: str, tmp_path: Path) -> None:
+    (tmp_path / VOTERS_FILE).write_text(note)
+    assert noted_voters(tmp_path) is None
+    assert can_come_back(BrokerConfig(data=tmp_path, peers=THREE))
 
 
 def test_a_crash_in_the_midst_leaves_a_silent_node_and_the_next_start_does_the_rest(tmp_path: Path) -> None:
