@@ -55,8 +55,10 @@ def language_of(context: Context) -> str:
 
 
 def log_failure(name: str, error: BaseException) -> None:
-    """One line for an error that no client is to blame for."""
-    if not isinstance(error, MqError):
+    """One line for an error that no client is to blame for. A call whose connection broke meanwhile is none."""
+    if isinstance(error, grpc.aio.InternalError):
+        _log.debug("%s: nobody is there any more: %s", name, error)
+    elif not isinstance(error, MqError):
         _log.error("%s failed unexpectedly: %s: %s", name, type(error).__name__, error, exc_info=_log.isEnabledFor(logging.DEBUG))
     elif error.fault.name != "CALLER":
         _log.warning("%s failed: %s", name, error)

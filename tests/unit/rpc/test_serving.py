@@ -1,13 +1,16 @@
 """What becomes of calls when the server stops."""
 
 import asyncio
+import logging
 from typing import Any
 
 import grpc
 import grpc.aio
+import pytest
 
 from mq.core.errors import Code
 from mq.proto import rocketmq_v2_pb2 as pb
+from mq.rpc.handling import log_failure
 from mq.rpc.methods import BROKER, MESSAGING
 from mq.rpc.serving import GrpcServer
 
@@ -45,3 +48,11 @@ async def test_a_call_that_is_under_way_when_time_is_up_is_answered_and_one_that
     assert int(status.code) == Code.MASTER_PERSISTENCE_TIMEOUT
     assert status.message == "this node stopped before it knew what became of this"
     assert ends == [asyncio.CancelledError, asyncio.CancelledError]
+
+
+def test_a_call_whose_connection_broke_is_no_failure_of_the_server(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        log_failure("FetchBatches", grpc.aio.InternalError("Failed grpc_call_start_batch: 10"))
+        assert not caplog.records
+        log_failure("FetchBatches", ValueError("anything else is one"))
+    assert "FetchBatches failed unexpectedly: ValueError" in caplog.text
