@@ -16,13 +16,14 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from mq.core.errors import IllegalArgumentError
+from mq.core.errors import IllegalArgumentError, StateError
 from mq.raft.node import RaftNode
-from mq.sim.group.seeds import run_seeds
+from mq.sim.group.seeds import SeedResult, run_seeds
 from mq.sim.load_raft import load_raft
 from tools.killers import (
     LAB,
@@ -37,6 +38,8 @@ from tools.killers import (
     names_of,
     place_of,
 )
+from tools.pypy import make_copy, same_traces
+from tools.pypy import run_seeds as run_seeds_by_pypy
 
 __all__ = ["main"]
 
@@ -45,6 +48,7 @@ _SEARCHED = {"figure8": "figure8"}
 _SEARCH_SECONDS = 60
 _NOTED_MAX = 4
 _NOTED_SEEDS = 500
+_COMPARED = 25
 _KINDS = ("sentence", "schedule", "transcript", "seed", "search")
 
 Fate = dict[str, Any]
@@ -122,16 +126,31 @@ def _try_right(name: str, notes: dict[str, Any], options: argparse.Namespace) ->
     fate["paper"] = by_paper(place)[place]
     fate["schedules"] = by_schedules(class_of("right", name))
     first = fate["seeds"] + 1
-    for start in range(first, first + options.rights, _NOTED_SEEDS):
-        seeds = range(start, min(start + _NOTED_SEEDS, first + options.rights))
+    at_once = options.rights if options.pypy else _NOTED_SEEDS
+    for start in range(first, first + options.rights, at_once):
+        seeds = range(start, min(start + at_once, first + options.rights))
         begun = time.perf_counter()
-        for result in run_seeds(seeds, STEPS, raft=f"{ROOT}/{place}", jobs=options.jobs):
+        for result in _run(seeds, place, options):
             if result.promise:
                 fate["broken"] = [*fate["broken"], [result.seed, result.promise]]
         fate["seeds"] += len(seeds)
+        fate["pypy"] = fate.get("pypy", 0) + (len(seeds) if options.pypy else 0)
         fate["seconds"] = round(fate["seconds"] + time.perf_counter() - begun, 1)
         _write_notes(notes)
         print(f"{name}: {fate['seeds']:,} seeds, {len(fate['broken'])} broken", flush=True)
+
+
+def _run(seeds: range, place: str, options: argparse.Namespace) -> Iterator[SeedResult]:
+    """By this Python, or by PyPy, once it has shown that it does the same."""
+    if not options.pypy:
+        yield from run_seeds(seeds, STEPS, raft=f"{ROOT}/{place}", jobs=options.jobs)
+        return
+    with TemporaryDirectory() as folder:
+        copy = Path(folder)
+        make_copy(copy)
+        if not same_traces(copy, seeds[:_COMPARED], STEPS, place):
+            raise StateError(f"{place}: in the first {_COMPARED} seeds PyPy does not do what this Python does")
+        yield from run_seeds_by_pypy(copy, seeds, STEPS, place, jobs=options.jobs)
 
 
 # ---------------------------------------------------------------- the table
@@ -208,6 +227,9 @@ def to_text(notes: dict[str, Any]) -> str:
         sentences = ", ".join(test.partition("::")[2] for test in fate["paper"]) or "none"
         schedules = ", ".join(fate["schedules"]) or "none"
         lines.append(f"| {name} | {fate['seeds']:,} | {len(fate['broken'])} | {fate['seconds']} | {sentences} | {schedules} |")
+    if any(fate.get("pypy") for fate in right.values()):
+        by_pypy = ", ".join(f"{fate['pypy']:,} of {name}" for name, fate in sorted(right.items()) if fate.get("pypy"))
+        lines += ["", f"Of these seeds PyPy ran {by_pypy} (`--pypy`, see `tools/pypy.py`)."]
     return "\n".join(lines) + "\n"
 
 
@@ -225,6 +247,11 @@ def _parser() -> argparse.ArgumentParser:
         "--rights", type=int, default=200, metavar="N", help="so many more seeds for each right one (%(default)s)"
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="for the seeds of the right ones (%(default)s)")
+    parser.add_argument(
+        "--pypy",
+        action="store_true",
+        help=f"let pypy3 run those, after the first {_COMPARED} were compared; nothing is noted midway",
+    )
     parser.add_argument("--no-paper", action="store_true", help="take the paper's sentences from the last time")
     parser.add_argument("--search", action="store_true", help="search, too: a minute for each that is searched")
     parser.add_argument("--try", dest="one", metavar="FILE:Class", help="try this one alone, print what kills it, write nothing")
