@@ -7,6 +7,7 @@ import click
 
 from labs.grader.cli_class import release_command, zip_command
 from labs.grader.cli_grade import RESULTS, grade_command
+from labs.grader.cli_help import CommandsOfLabs
 from labs.grader.cli_types import lab_argument
 from labs.grader.files import note_progress, write_files
 from labs.grader.grading import grade_of
@@ -32,7 +33,7 @@ _dir = click.option(
 )
 
 
-@click.group("lab")
+@click.group("lab", cls=CommandsOfLabs)
 def lab_command() -> None:
     """Start a lab, check your work, have it graded, repeat a failure.
 
@@ -76,27 +77,6 @@ def _start(lab: Lab, folder: Path) -> int:
     hours = f"{lab.hours} hour" if lab.hours == "1" else f"{lab.hours} hours"
     print_line(f"{target}: {len(lab.blanks)} methods to write, {hours}. Begin with {target / 'README.md'}")
     print_line(f"then: mq lab check {lab.short}")
-    return 0
-
-
-@lab_command.command("catch-up")
-@lab_argument
-@_dir
-def _catch_up(lab: Lab, folder: Path) -> int:
-    """Write a working solution of a lab, as a base for the next one. Your own work stays as it is."""
-    from labs.grader.skeleton import solution_of, write_all  # noqa: PLC0415 - for this command only
-
-    if is_for_students():
-        note("there is no solution in a repository for students; ask your teacher for one")
-        return _FAILED
-    target = folder / lab.id
-    if target.exists():
-        target = folder / f"{lab.id}_reference"
-    if target.exists():
-        note(f"{target} is there already, and is left as it is.")
-        return _FAILED
-    write_all(target, solution_of(lab))
-    print_line(f"{target}: the reference of {lab.short}")
     return 0
 
 
@@ -176,5 +156,28 @@ def _replay(token: str, path: Path | None) -> int:
 
 
 lab_command.add_command(grade_command)
+
+
+@lab_command.command("catch-up")
+@lab_argument
+@_dir
+def _catch_up(lab: Lab, folder: Path) -> int:
+    """Write a working solution of a lab, as a base for the next one. Your own work stays as it is."""
+    from labs.grader.skeleton import solution_of, write_all  # noqa: PLC0415 - for this command only
+
+    if is_for_students():
+        note("there is no solution in a repository for students; ask your teacher for one")
+        return _FAILED
+    target = folder / lab.id
+    if target.exists():
+        target = folder / f"{lab.id}_reference"
+    if target.exists():
+        note(f"{target} is there already, and is left as it is.")
+        return _FAILED
+    write_all(target, solution_of(lab))
+    print_line(f"{target}: the reference of {lab.short}")
+    return 0
+
+
 lab_command.add_command(release_command)
 lab_command.add_command(zip_command)

@@ -11,6 +11,7 @@ import click
 
 from labs.grader.class_run import ClassRun, Done, Entry, entries_in
 from labs.grader.cli_class import key_of
+from labs.grader.cli_help import GradeCommand
 from labs.grader.cli_types import lab_argument
 from labs.grader.files import as_data, note_progress
 from labs.grader.grading import PRACTICE, grade_of, in_a_process
@@ -30,10 +31,10 @@ _NOT_GRADED = 2
 _STOPPED = 130
 
 
-@click.command("grade")
+@click.command("grade", cls=GradeCommand)
 @lab_argument
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, help="The course's key as a number.")
+@click.option("--seed", type=int, help="Other seeds: a number in the place of the course's key.")
 @click.option("--key-file", type=click.Path(path_type=Path), help="Holds the course's key. Else it is taken from MQ_COURSE_KEY.")
 @click.option("--container", "is_container", is_flag=True, help="For marks: in a container. Else it is practice.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results. Else in work/results.")
@@ -46,8 +47,7 @@ _STOPPED = 130
 def grade_command(lab: Lab, path: Path, **options: Any) -> int:
     """Run every test with seeds of your course and of the submission, and give the mark.
 
-    PATH is a submission (a folder, a zip or a Python file), or a folder of submissions: then all are graded, some at once, and
-    what was graded before is left alone, so that it can be stopped and goes on. Exit code 0: graded, whatever the mark. 2: not.
+    PATH is a submission: a folder, a zip or a Python file. Exit code 0: graded, whatever the mark. 2: not.
     """
     key = key_of(options["seed"], options["key_file"])
     start, mode = _start(is_container=options["is_container"])

@@ -56,6 +56,38 @@ def test_it_holds_what_a_student_needs_and_no_solutions(released: Path) -> None:
     assert "{" not in text.replace("{labs}", "{"), "all places are filled in"
 
 
+def test_its_help_shows_what_students_use_and_nothing_of_teachers(released: Path) -> None:
+    told = ask(released, "--help").stdout
+    assert commands_in(told) == {"Commands": ["list", "start", "check", "replay", "grade", "catch-up"]}
+    told = ask(released, "grade", "--help").stdout
+    assert "--out" in told
+    assert "a folder, a zip or a Python file" in told
+    assert not [word for word in ("teacher", "--key-file", "--jobs", "--policy", "class", "submissions") if word in told]
+
+
+def commands_in(told: str) -> dict[str, list[str]]:
+    """The names that a help lists, by heading."""
+    found: dict[str, list[str]] = {}
+    for line in told.splitlines():
+        if line.endswith(":") and not line.startswith((" ", "Options")):
+            found[line[:-1]] = []
+        elif found and line.startswith("  ") and line[2] != " ":
+            found[[*found][-1]].append(line.split()[0])
+    return found
+
+
+def test_the_help_of_the_whole_repository_lists_what_is_for_teachers_by_itself() -> None:
+    told = ask(ROOT, "--help").stdout
+    students = ["list", "start", "check", "replay", "grade", "catch-up"]
+    assert commands_in(told) == {"Commands": students, "For teachers": ["grade", "release", "zip"]}
+    assert "..." not in told.partition("Commands:")[2], "each is told in a whole sentence"
+    before, _, after = ask(ROOT, "grade", "--help").stdout.partition("For teachers:")
+    assert "--seed" in before
+    assert "--jobs" not in before
+    assert "--key-file" in after
+    assert "a folder of submissions" in after
+
+
 def test_no_line_of_a_solution_survives_and_one_that_did_is_found(released: Path, tmp_path: Path) -> None:
     assert survivors(released, all_labs()) == []
     body = taken_out(LAB1A)["UnsyncedAppends.synced"]
