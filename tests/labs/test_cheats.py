@@ -20,8 +20,8 @@ from labs.grader.seeds import Seeds
 from labs.grader.submission import SubmissionError, read_submission
 from tests.labs.helpers import LAB1A, outcomes_of, skeleton, solution
 
-WRITES = "1.1"
-OPENS = "1.15"
+WRITES = "1.2"
+OPENS = "1.22"
 
 AT_IMPORT = {
     "leaves": ("import os; os._exit(0)", "the process ended in the middle of it"),
@@ -93,9 +93,9 @@ def returns(plan: str) -> str:
 
 
 OVER_THE_PIPE = {
-    "an int that is equal to everything": (EQUALS_ALL, "1.7", "`last_index` is Anything, expected int"),
-    "a bool for a number": ("CommitLog.last_index = property(lambda self: True)", "1.7", "`last_index` is bool, expected int"),
-    "a list for a plan": ("CommitLog.note_durable = lambda self: []", "1.22", "`note_durable` returned list, expected tuple"),
+    "an int that is equal to everything": (EQUALS_ALL, "1.8", "`last_index` is Anything, expected int"),
+    "a bool for a number": ("CommitLog.last_index = property(lambda self: True)", "1.8", "`last_index` is bool, expected int"),
+    "a list for a plan": ("CommitLog.note_durable = lambda self: []", "1.26", "`note_durable` returned list, expected tuple"),
     "nothing for a plan": (
         "CommitLog.append = lambda self, *arguments: None",
         WRITES,
@@ -110,7 +110,7 @@ OVER_THE_PIPE = {
     "a write far away": (returns("Write('log/x', 1 << 60, b'x')"), WRITES, "`append` returned Write"),
     "a plan that leaves the folder": (returns("Create('log/../../x', 8)"), WRITES, "`append` returned Create"),
     "a plan that goes backwards": (returns("Write('log/x', -4, b'x')"), WRITES, "`append` returned Write"),
-    "a number that never ends": ("CommitLog.last_index = property(lambda self: 1 << 20000)", "1.7", ""),
+    "a number that never ends": ("CommitLog.last_index = property(lambda self: 1 << 20000)", "1.8", ""),
     "an answer that never ends": (returns("Write('log/x', 0, bytes(1 << 23))"), WRITES, "more than 4 MiB"),
     "reads for ever": (READS_FOR_EVER, OPENS, "`recover` wants to read for ever"),
     "no generator": ("CommitLog.recover = lambda self, *arguments: 3", OPENS, "`recover` is no generator"),
@@ -148,10 +148,10 @@ def append(self, *arguments):
     while True: pass
 CommitLog.append = append
 """
-    outcomes = outcomes_of(solution(commit_log=code), "1.1", "1.2", "1.3", "1.4")
+    outcomes = outcomes_of(solution(commit_log=code), "1.2", "1.3", "1.4", "1.5")
     assert [outcome.is_passed for outcome in outcomes.values()] == [False] * 4
-    assert "`append`: it did not come back within 1 s" in outcomes["1.1"].message
-    assert "your code hung or ended its process 3 times" in outcomes["1.4"].message, "three are enough"
+    assert "`append`: it did not come back within 1 s" in outcomes["1.2"].message
+    assert "your code hung or ended its process 3 times" in outcomes["1.5"].message, "three are enough"
 
 
 def test_who_does_not_say_the_same_twice_fails_although_all_is_right() -> None:

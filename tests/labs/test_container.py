@@ -11,7 +11,7 @@ from labs.grader.running import Start
 from tests.labs.helpers import outcomes_of, skeleton, solution
 
 pytestmark = pytest.mark.docker
-WRITES, OPENS = "1.1", "1.15"
+WRITES, OPENS = "1.2", "1.22"
 IMAGES = (DEFAULT_IMAGE, "local/python:3")
 
 REACHES_OUT = """

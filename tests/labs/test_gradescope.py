@@ -161,9 +161,9 @@ def test_a_wrong_one_gets_what_it_earned_and_is_told_what_to_mend(archive: Path,
             mine.writestr(f"mine/{name}", data)
     found = run(root)
     failed = [test for test in found["tests"] if test["status"] == "failed"]
-    assert "1a.1.22" in [test["number"] for test in failed]
+    assert "1a.1.26" in [test["number"] for test in failed]
     assert 40 <= points(found)[0] < 100
-    assert "README, rule 11" in next(test["output"] for test in failed if test["number"] == "1a.1.22")
+    assert "README, rule 11" in next(test["output"] for test in failed if test["number"] == "1a.1.26")
 
 
 def test_a_skeleton_gets_nothing(archive: Path, tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_a_solution_to_go_on_with_lies_beside_ones_own_work(folder: Path, capfd:
     code, out, _ = run(capfd, "catch-up", "lab1a")
     assert code == 0
     assert "lab1a_commit_log_reference" in out
-    code, out, _ = run(capfd, "replay", "lab1a:1.15", "work/lab1a_commit_log_reference")
+    code, out, _ = run(capfd, "replay", "lab1a:1.22", "work/lab1a_commit_log_reference")
     assert code == 0
     assert out.startswith("ok")
     assert "What happened:\n    1  " in out, "also of one that passes"

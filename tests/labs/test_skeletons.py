@@ -1,4 +1,4 @@
-"""Skeletons are what is made of the reference, and everything that is blanked is needed."""
+"""Skeletons are what is made of the reference; `test_step_by_step.py` says that everything that is blanked is needed."""
 
 import ast
 import sys
@@ -10,7 +10,7 @@ from labs.grader.box import ROOT, BoxError, needed_by
 from labs.grader.lab import Blank, Lab, LabError, all_labs, find_lab
 from labs.grader.running import files_for
 from labs.grader.seeds import Seeds
-from labs.grader.skeleton import blanked, skeleton_of, solution_of, written_up_to
+from labs.grader.skeleton import blanked, skeleton_of, solution_of
 from tests.labs.helpers import LAB1A, class_in, failures, rings
 from tools.make_skeletons import differences
 
@@ -90,27 +90,6 @@ def test_two_folders_one_after_the_other_are_not_mixed(tmp_path: Path) -> None:
     class_in(tmp_path / "one", skeleton_of(LAB1A))
     make = class_in(tmp_path / "two", solution_of(LAB1A))
     assert list(failures(make, rings(1), Seeds())) == []
-
-
-@pytest.mark.parametrize("blank", LAB1A.blanks, ids=lambda blank: blank.name)
-def test_each_blank_alone_makes_a_test_fail_that_names_it(blank: Blank, tmp_path: Path) -> None:
-    make = class_in(tmp_path, skeleton_of(LAB1A, only=blank.name))
-    found = list(failures(make, rings(1), Seeds()))
-    assert found
-    assert all(failure.promise == f"`{blank.name}` is not written yet" for _, _, failure in found)
-
-
-def test_the_methods_written_in_order_move_the_score_up(tmp_path: Path) -> None:
-    scores = []
-    for count in range(len(LAB1A.blanks) + 1):
-        files = written_up_to(LAB1A, count)
-        failed = {number for number, _, _ in failures(class_in(tmp_path / str(count), files), rings(1), Seeds())}
-        scores.append(sum(check.points for check in rings(1) if check.number not in failed))
-    print(scores)
-    assert scores[0] == 0
-    assert scores == sorted(scores)
-    assert scores[-1] == sum(check.points for check in rings(1))
-    assert len(set(scores)) >= 9, "too many methods make no difference of their own"
 
 
 # ---------------------------------------------------------------- the README

@@ -1,8 +1,7 @@
 """A log on a simulated disk, driven by verbs and held against a plain list of what it must hold.
 
 Everything here asks for nothing but the port of the log. After each verb what the log shows of itself is checked; after
-each opening
-all that it holds is read.
+each opening all that it holds is read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,10 @@ from mq.sim.disk import SimDisk
 if TYPE_CHECKING:
     from mq.broker.store.commit_log import CommitLog
 
-__all__ = ["SEGMENT_BYTES", "Bench", "Found", "State", "Waiting", "body", "broken", "open_log", "plans_of", "rule"]
+__all__ = [
+    "SEGMENT_BYTES", "Bench", "Found", "State", "Waiting", "body", "broken", "checked_plan", "open_log", "plans_of",
+    "read_all", "rule",
+]  # fmt: skip
 
 SEGMENT_BYTES = 1024
 _OPERATIONS_MAX = 256

@@ -1,9 +1,9 @@
-"""Ring 1, second part: opening a log after a crash, marks, a full disk, retention."""
+"""Ring 1, third part: opening a log after a crash, marks, a full disk, retention."""
 
 import itertools
 
 from labs.grader.suite import Run
-from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, open_log
+from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, open_log, read_all
 from labs.stage1_single_node.lab1a_commit_log.sentences import SENTENCES, sentence
 from mq.broker.store.checkpoint import Checkpoint
 from mq.core.entry import HardState
@@ -51,37 +51,112 @@ def _up_to_the_last_sync(plan: Plan) -> Plan:
     return plan[: max((number for number, operation in enumerate(plan) if isinstance(operation, Sync)), default=len(plan))]
 
 
-@sentence("1.15", 6)
-def a_log_that_is_opened_again_holds_what_was_synced(bench: Bench) -> None:
-    bench.run.tell("open an empty folder")
-    bench.reopened(bench.disk)
-    bench.run.tell("append nine entries over several segments, term 2 and vote 1 with the last; open the log anew")
-    for number in range(1, 9):
-        bench.append(body(number, 200))
-    bench.append(body(9), term=2, hard_state=HardState(Term(2), 1))
-    before = bench.log.segments()
-    bench.reopened(bench.disk.copy(), why=" again")
-    if (again := bench.log.segments()) != before:
-        at = next((n for n, pair in enumerate(zip(before, again, strict=False)) if pair[0] != pair[1]), len(again))
-        raise broken(6, expected=f"`segments` says again {before[at : at + 1]}", found=f"it says {again[at : at + 1]}")
-    bench.run.tell("append entry 10, open the log anew")
-    bench.append(body(10))
-    if (torn := open_log(bench.make, bench.disk.copy(), bench.segment_bytes).recovery.torn) is not None:
-        raise broken(7, expected="nothing was torn: `Recovery.torn` is None", found=f"it is {torn}")
-    bench.reopened(bench.disk.copy(), why=" again")
+@sentence("1.17", 8, points=1)
+def whole_groups_before_a_damage_are_in_the_log_and_one_that_does_not_continue_it_is_damage(bench: Bench) -> None:
+    bench.run.tell("append entries 1 to 7 over several segments, of terms 1 to 7, with votes")
+    for number in range(1, 8):
+        bench.append(body(number, 300), term=number, hard_state=HardState(Term(number), number % 3))
+    *_, before, newest = bench.log.segments()
+    last = before.last_index
+    disk, entries = bench.disk.copy(), bench.now.entries[:last]
+    bench.run.tell(f"a bit in the header of the newest segment, {newest.file}, changes; open the log")
+    disk.flip_bit(newest.file, 20, 3)
+    found = open_log(bench.make, disk, bench.segment_bytes)
+    if not found.recovery.damage or found.recovery.damage[0].file != newest.file:
+        told = found.recovery.damage or "none"
+        raise broken(8, expected=f"the damage of {newest.file} is reported", found=f"`recover` reports {told}")
+    shown = (found.log.last_index, found.log.term_at(LogIndex(last)), found.log.hard_state)
+    if shown != (wanted := (last, last, HardState(Term(last), last % 3))):
+        expected = f"before the damage the last entry, its term and the hard state are {wanted}"
+        raise broken(6, expected=expected, found=f"the log shows {shown}")
+    if [(int(stored.entry.term), stored.entry.payload) for stored in read_all(found.log, disk)] != list(entries):
+        raise broken(6, expected=f"entries 1 to {last} before the damage can be read", found="they are other ones")
+    _a_segment_of_another_log(bench)
 
 
-@sentence("1.16", 10)
-def the_later_group_wins_also_when_the_log_is_opened_again(bench: Bench) -> None:
-    bench.run.tell("append entries 1 to 6 of terms 1 and 3")
-    bench.append(body(1), body(2), body(3), term=1, hard_state=HardState(Term(1), None))
-    bench.append(body(4), body(5), body(6, 400), term=3, hard_state=HardState(Term(3), None))
-    bench.run.tell("append another entry 4, of term 2, which is lower than what it takes the place of; open the log anew")
-    bench.append(body(40, 500), after=3, term=2, hard_state=HardState(Term(4), None))
-    bench.reopened(bench.disk.copy(), why=" again")
+def _a_segment_of_another_log(bench: Bench) -> None:
+    bench.run.tell("the second segment is changed for that of another log, in which it begins with a later entry")
+    other = Bench(bench.make, Run(), bench.segment_bytes)
+    for number in range(1, 20):
+        other.append(body(number, 100))
+    file = bench.log.segments()[1].file
+    disk = SimDisk.of_contents({**bench.disk.contents(), file: other.disk.contents()[file]})
+    found = open_log(bench.make, disk, bench.segment_bytes)
+    if not found.recovery.damage:
+        raise broken(8, expected=f"entries are missing before those of {file}: damage", found=f"the log was opened with {found}")
 
 
-@sentence("1.17", 7)
+@sentence("1.18", 9, points=1)
+def what_is_kept_of_a_full_segment_whose_sync_failed_is_written_once_more(bench: Bench) -> None:
+    bench.append(body(1, 300))
+    bench.run.tell("append entries 2 and 3, of which the third begins a segment; both are written with one sync of the full one")
+    small, large = bench.plan(body(2, 200)).plan, bench.plan(body(3, 700)).plan
+    up_to_a_sync = next((number for number, one in enumerate(large) if isinstance(one, Sync)), len(large))
+    bench.perform((*(one for one in small if not isinstance(one, Sync)), *large[:up_to_a_sync]))
+    bench.run.tell("that sync fails: the system takes its pages for clean; the process ends, and the log is opened")
+    bench.fail_sync()
+    try:
+        bench.perform(large[up_to_a_sync : up_to_a_sync + 1])
+    except DiskError:
+        bench.reopened(bench.disk)
+    bench.run.tell("the repairs are carried out; then the power is lost")
+    kept, left = bench.disk.contents(), after_power_loss(bench.disk, Survival())
+    lost = next((file for file, content in kept.items() if left.contents().get(file) != content), None)
+    if lost is not None:
+        raise broken(
+            9,
+            expected=f"what the log kept of {lost} is durable when its repairs are carried out",
+            found="a loss of power takes it away: a sync alone saves nothing that the system takes for saved",
+            disks=[("after it was opened", bench.disk), ("after the power was lost", left)],
+        )
+
+
+@sentence("1.19", 8)
+def damage_below_the_durable_end_is_reported_and_nothing_is_changed(bench: Bench) -> None:
+    bench.run.tell("append entries 1 to 5; a bit of entry 2 changes on the disk; open the log anew")
+    for number in range(1, 6):
+        bench.append(body(number, 80))
+    disk, file, at = _flipped(bench.disk, body(2, 80))
+    before = disk.contents()
+    found = open_log(bench.make, disk, bench.segment_bytes)
+    if not found.recovery.damage:
+        raise broken(
+            8,
+            expected="entries 3 to 5 behind it prove that entry 2 was synced: damage",
+            found=f"`recover` reports none; the log holds {found}",
+            disks=[("a bit of entry 2 has changed", SimDisk.of_contents(before)), ("after it was opened", disk)],
+        )
+    damage = found.recovery.damage[0]
+    if damage.file != file or not damage.at <= at < damage.at + 2 * SECTOR_BYTES:
+        raise broken(
+            8, expected=f"the damage is around byte {at} of {file}", found=f"`recover` says {damage.file}, byte {damage.at}"
+        )
+    if disk.contents() != before or not found.log.is_damaged:
+        raise broken(8, expected="a damaged log is left as it is", found="a file has changed, or `is_damaged` is not set")
+    try:
+        found.log.append(found.log.last_index, (), HardState(Term(9), None))
+    except DamageError:
+        return
+    raise broken(8, expected="nothing is appended to a damaged log: DamageError", found="`append` took it")
+
+
+@sentence("1.20", 8, points=1)
+def damage_in_an_earlier_segment_is_reported(bench: Bench) -> None:
+    bench.run.tell("append entries 1 to 6 over several segments; the last group of the first segment is damaged")
+    for number in range(1, 7):
+        bench.append(body(number, 300))
+    first = bench.log.segments()[0]
+    disk, file, _ = _flipped(bench.disk, body(first.last_index, 300))
+    found = open_log(bench.make, disk, bench.segment_bytes)
+    if not found.recovery.damage or found.recovery.damage[0].file != file:
+        raise broken(
+            8,
+            expected="a later segment proves that all of the first one was synced: damage",
+            found=f"`recover` reports {found.recovery.damage or 'none'}; the log holds {found}",
+        )
+
+
+@sentence("1.21", 7)
 def a_torn_write_is_cut_and_what_was_synced_stays(bench: Bench) -> None:
     bench.run.tell("append entries 1 and 2, wait until they are durable")
     bench.append(body(1), body(2))
@@ -114,65 +189,37 @@ def _tear(bench: Bench, number: int, size_bytes: int) -> None:
         )
 
 
-@sentence("1.18", 8)
-def damage_below_the_durable_end_is_reported_and_nothing_is_changed(bench: Bench) -> None:
-    bench.run.tell("append entries 1 to 5; a bit of entry 2 changes on the disk; open the log anew")
-    for number in range(1, 6):
-        bench.append(body(number, 80))
-    disk, file, at = _flipped(bench.disk, body(2, 80))
-    before = disk.contents()
-    found = open_log(bench.make, disk, bench.segment_bytes)
-    if not found.recovery.damage:
-        raise broken(
-            8,
-            expected="entries 3 to 5 behind it prove that entry 2 was synced: damage",
-            found=f"`recover` reports none; the log holds {found}",
-            disks=[("a bit of entry 2 has changed", SimDisk.of_contents(before)), ("after it was opened", disk)],
-        )
-    damage = found.recovery.damage[0]
-    if damage.file != file or not damage.at <= at < damage.at + 2 * SECTOR_BYTES:
-        raise broken(
-            8, expected=f"the damage is around byte {at} of {file}", found=f"`recover` says {damage.file}, byte {damage.at}"
-        )
-    if disk.contents() != before or not found.log.is_damaged:
-        raise broken(8, expected="a damaged log is left as it is", found="a file has changed, or `is_damaged` is not set")
-    try:
-        found.log.append(found.log.last_index, (), HardState(Term(9), None))
-    except DamageError:
-        return
-    raise broken(8, expected="nothing is appended to a damaged log: DamageError", found="`append` took it")
+@sentence("1.22", 6)
+def a_log_that_is_opened_again_holds_what_was_synced(bench: Bench) -> None:
+    bench.run.tell("open an empty folder")
+    bench.reopened(bench.disk)
+    bench.run.tell("append nine entries over several segments, term 2 and vote 1 with the last; open the log anew")
+    for number in range(1, 9):
+        bench.append(body(number, 200))
+    bench.append(body(9), term=2, hard_state=HardState(Term(2), 1))
+    before = bench.log.segments()
+    bench.reopened(bench.disk.copy(), why=" again")
+    if (again := bench.log.segments()) != before:
+        at = next((n for n, pair in enumerate(zip(before, again, strict=False)) if pair[0] != pair[1]), len(again))
+        raise broken(6, expected=f"`segments` says again {before[at : at + 1]}", found=f"it says {again[at : at + 1]}")
+    bench.run.tell("append entry 10, open the log anew")
+    bench.append(body(10))
+    if (torn := open_log(bench.make, bench.disk.copy(), bench.segment_bytes).recovery.torn) is not None:
+        raise broken(7, expected="nothing was torn: `Recovery.torn` is None", found=f"it is {torn}")
+    bench.reopened(bench.disk.copy(), why=" again")
 
 
-@sentence("1.19", 8, points=1)
-def damage_in_an_earlier_segment_is_reported(bench: Bench) -> None:
-    bench.run.tell("append entries 1 to 6 over several segments; the last group of the first segment is damaged")
-    for number in range(1, 7):
-        bench.append(body(number, 300))
-    first = bench.log.segments()[0]
-    disk, file, _ = _flipped(bench.disk, body(first.last_index, 300))
-    found = open_log(bench.make, disk, bench.segment_bytes)
-    if not found.recovery.damage or found.recovery.damage[0].file != file:
-        raise broken(
-            8,
-            expected="a later segment proves that all of the first one was synced: damage",
-            found=f"`recover` reports {found.recovery.damage or 'none'}; the log holds {found}",
-        )
-    _a_segment_of_another_log(bench)
+@sentence("1.23", 10, points=1)
+def the_later_group_wins_also_when_the_log_is_opened_again(bench: Bench) -> None:
+    bench.run.tell("append entries 1 to 6 of terms 1 and 3")
+    bench.append(body(1), body(2), body(3), term=1, hard_state=HardState(Term(1), None))
+    bench.append(body(4), body(5), body(6, 400), term=3, hard_state=HardState(Term(3), None))
+    bench.run.tell("append another entry 4, of term 2, which is lower than what it takes the place of; open the log anew")
+    bench.append(body(40, 500), after=3, term=2, hard_state=HardState(Term(4), None))
+    bench.reopened(bench.disk.copy(), why=" again")
 
 
-def _a_segment_of_another_log(bench: Bench) -> None:
-    bench.run.tell("the second segment is changed for that of another log, in which it begins with a later entry")
-    other = Bench(bench.make, Run(), bench.segment_bytes)
-    for number in range(1, 20):
-        other.append(body(number, 100))
-    file = bench.log.segments()[1].file
-    disk = SimDisk.of_contents({**bench.disk.contents(), file: other.disk.contents()[file]})
-    found = open_log(bench.make, disk, bench.segment_bytes)
-    if not found.recovery.damage:
-        raise broken(8, expected=f"entries are missing before those of {file}: damage", found=f"the log was opened with {found}")
-
-
-@sentence("1.20", 9, points=1)
+@sentence("1.24", 9, points=1)
 def what_a_killed_process_wrote_is_durable_after_the_next_opening(bench: Bench) -> None:
     bench.run.tell("append entry 1; append entry 2, of which the write is done and not the sync; the process is killed")
     bench.append(body(1))
@@ -182,7 +229,7 @@ def what_a_killed_process_wrote_is_durable_after_the_next_opening(bench: Bench) 
     bench.reopened(after_power_loss(bench.disk, Survival()), why=", as the opening before found them")
 
 
-@sentence("1.21", 9)
+@sentence("1.25", 9, points=1)
 def what_is_recovered_after_a_failed_sync_is_written_once_more(bench: Bench) -> None:
     bench.run.tell("append entry 1; append entry 2, whose sync fails: the system takes its pages for clean")
     bench.append(body(1))
@@ -196,7 +243,7 @@ def what_is_recovered_after_a_failed_sync_is_written_once_more(bench: Bench) -> 
     bench.reopened(after_power_loss(bench.disk, Survival()), why=", as the opening before found them")
 
 
-@sentence("1.22", 11)
+@sentence("1.26", 11)
 def a_mark_makes_damage_of_the_last_group_known(bench: Bench) -> None:
     bench.run.tell("append entry 1, and leave it on its way: there is nothing to be marked")
     bench.plan(body(1))
@@ -228,7 +275,7 @@ def _nothing_to_mark(bench: Bench) -> None:
         )
 
 
-@sentence("1.23", 12, points=1)
+@sentence("1.27", 12, points=1)
 def an_append_that_found_no_room_never_was(bench: Bench) -> None:
     bench.append(body(1, 400))
     bench.run.tell("append entries 2 and 3, of 700 and 20 bytes, for which the disk has no room; the newest is taken back first")
@@ -271,7 +318,7 @@ def _all_is_as_before(bench: Bench) -> None:
     _nothing_to_mark(bench)
 
 
-@sentence("1.24", 13, points=1)
+@sentence("1.28", 13, points=1)
 def retention_removes_whole_segments_and_never_the_last(bench: Bench) -> None:
     bench.run.tell("append entries 1 to 9 over several segments")
     for number in range(1, 10):
@@ -292,7 +339,7 @@ def retention_removes_whole_segments_and_never_the_last(bench: Bench) -> None:
     bench.reopened(bench.disk.copy(), why=" again")
 
 
-@sentence("1.25", 13, points=1)
+@sentence("1.29", 13, points=1)
 def nothing_goes_before_what_follows_it_is_durable(bench: Bench) -> None:
     bench.append(body(1, 300), body(2, 300))
     bench.run.tell("append entry 3, which begins a segment, and carry nothing out; drop what is before entry 3")
@@ -302,7 +349,7 @@ def nothing_goes_before_what_follows_it_is_durable(bench: Bench) -> None:
         raise broken(13, expected="entries 1 and 2 are needed until entry 3 is durable", found=f"`drop_before` returned {plan}")
 
 
-@sentence("1.26", 6, points=1)
+@sentence("1.30", 6, points=1)
 def opening_from_a_checkpoint_finds_what_opening_without_one_finds(bench: Bench) -> None:
     bench.run.tell("append entries 1 to 3, another entry 2, and entries 3 to 6; take a checkpoint")
     bench.append(body(1), body(21), body(31), term=1, hard_state=HardState(Term(1), 2))

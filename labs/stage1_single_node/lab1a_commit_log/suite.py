@@ -26,7 +26,7 @@ SEAM = Seam(
     CommitLog, "CommitLog", "commit_log",
     methods=(
         "append", "synced", "abandon", "note_durable", "term_at", "segments", "read", "decode", "entries", "checkpoint",
-        "drop_before", "recover",
+        "drop_before", "recover", "reset",
     ),
     observed=("first_index", "last_index", "durable_index", "hard_state", "is_damaged"),
     classes=_CLASSES,
