@@ -4,6 +4,7 @@ import pytest
 
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import skeleton_of, solution_of
+from labs.grader.strips import strips_of
 from labs.grader.submission import Submission
 from labs.grader.suite import PromiseBrokenError, Run
 from labs.stage1_single_node.lab1a_commit_log.own_language import LineError, parsed
@@ -44,17 +45,30 @@ KEPT = [
 ]
 
 
-def judged(number: str, text: str) -> str:
-    """What a test says of a file of schedules; empty when it is passed."""
+def missed(number: str, text: str) -> PromiseBrokenError | None:
+    """What a test says of a file of schedules; None when it is passed."""
     check = check_of(number)
     (case,) = check.cases(Seeds())
     run = Run(texts={FILE: text})
     try:
         case.play(CommitLog, case.steps, run)
     except PromiseBrokenError as error:
-        return error.found
+        return error
     assert run.met["killed"] == check.must_meet["killed"]
-    return ""
+    return None
+
+
+def judged(number: str, text: str) -> str:
+    """What was found; empty when it is passed."""
+    error = missed(number, text)
+    return error.found if error is not None else ""
+
+
+def pictures(number: str, text: str) -> dict[str, str]:
+    """The disks that a failure shows: what is on them, by heading."""
+    error = missed(number, text)
+    assert error is not None
+    return {heading: " ".join(strips_of(disk)) for heading, disk in error.disks}
 
 
 def test_the_ring_has_ten_points_of_a_hundred() -> None:
@@ -91,6 +105,42 @@ def test_a_schedule_that_a_right_log_fails_in_counts_for_nothing() -> None:
     too_sure_and_killing = TOO_SURE.replace("keep all", "keep nothing").replace("expect not", "expect")
     assert "a right log with larger segments fails in it" not in said
     assert judged("4.1", too_sure_and_killing) == ""
+
+
+def test_a_miss_shows_the_disk_of_the_wrong_log_and_of_a_right_one_where_they_differ() -> None:
+    shown = pictures("4.1", skeleton_of(LAB1A)[FILE])
+    before = "schedule 'what was killed comes back', {}: line 16, just before `kill`"
+    assert list(shown)[::2] == [before.format("the wrong log"), before.format("a right log")]
+    assert "(1·0)" in shown[before.format("the wrong log")], "written, and not synced"
+    assert "[1·0]" in shown[before.format("a right log")]
+    torn = """
+schedule torn
+  append bread
+  carry out
+  append milk of 400 bytes
+  append eggs
+  lose power after 2 operations, keep sectors 2
+  expect not milk
+schedule a kill
+  append bread
+  kill
+  expect not bread
+"""
+    differs = "'torn': it lives, although its disk differs from a right log's (line 6, when it was opened again)"
+    assert differs in judged("4.3", torn)
+    opened = [strips for heading, strips in pictures("4.3", torn).items() if heading.endswith("when it was opened again")]
+    assert ["~~" in strips for strips in opened] == [True, False]
+
+
+def test_a_miss_in_which_a_wrong_log_looks_as_a_right_one_says_so_and_one_of_a_right_log_shows_it() -> None:
+    assert "it lives, and at no crash does its disk differ from a right log's" in judged("4.3", skeleton_of(LAB1A)[FILE])
+    assert list(pictures("4.3", skeleton_of(LAB1A)[FILE])) == [
+        "schedule 'what was killed comes back', the wrong log, and a right one as well: line 16, just before `kill`",
+        "schedule 'what was killed comes back', the wrong log, and a right one as well: line 16, when it was opened again",
+    ]
+    shown = pictures("4.3", skeleton_of(LAB1A)[FILE] + TOO_SURE)
+    assert [heading.split(":")[0] for heading in shown] == ["schedule 'what was not synced is gone', a right log"] * 2
+    assert pictures("4.3", "") == {}
 
 
 def test_a_schedule_that_holds_for_our_log_alone_counts_for_nothing() -> None:

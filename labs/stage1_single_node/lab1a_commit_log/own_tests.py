@@ -3,9 +3,10 @@
 Nothing is checked here but what a schedule itself expects: whoever writes the test says what must hold.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from labs.grader.lab import has_reference, is_for_students
 from labs.grader.seams import Make
@@ -21,6 +22,7 @@ from mq.core.ports import Operation, Plan
 from mq.parts import load_parts
 from mq.sim.crash import SectorId, Survival, after_power_loss, unsynced_files
 from mq.sim.disk import SimDisk
+from mq.sim.disk_layout import layout_of
 
 __all__ = ["FILE", "OWN_TESTS", "ExpectationError", "died_at", "right_logs"]
 
@@ -38,11 +40,26 @@ class ExpectationError(Exception):
         super().__init__(f"line {step.number}, `{step.text}`: {found}")
 
 
+class _Moment(NamedTuple):
+    """What was on the disk, just before a crash and when the log had been opened."""
+
+    when: str
+    disk: SimDisk
+
+
+class _Life(NamedTuple):
+    """A log's way through a schedule. died: where it failed, in a sentence, or None. moments: two for each crash."""
+
+    died: str | None
+    moments: tuple[_Moment, ...]
+
+
 class _Stage:
     """One log on one disk. durable: payloads that must be there; found: by the last opening; before: durable then."""
 
     def __init__(self, make: Make) -> None:
         self.make, self.disk = make, SimDisk()
+        self.moments: list[_Moment] = []
         self.waiting: list[tuple[Appended, str]] = []
         self.sizes: dict[str, int] = {}
         self.durable: list[bytes] = []
@@ -88,10 +105,14 @@ class _Stage:
 
     def _crash(self, step: Step) -> None:
         self._perform(tuple(_operations(self.waiting))[: step.amount or 0])
+        self.moments.append(_Moment(f"line {step.number}, just before `{step.text}`", self.disk.copy()))
         if step.verb == "lose power":
             self.disk = after_power_loss(self.disk, survival_of(self.disk, step.keep))
         self.before, self.waiting = self.durable, []
-        self._open(step)
+        try:
+            self._open(step)
+        finally:
+            self.moments.append(_Moment(f"line {step.number}, when it was opened again", self.disk.copy()))
         self.durable = list(self.found)
 
     def _open(self, step: Step) -> None:
@@ -150,16 +171,21 @@ def survival_of(disk: SimDisk, keep: str) -> Survival:
 
 def died_at(make: Make, schedule: Schedule) -> str | None:
     """Where a log of this kind fails in a schedule, in a sentence; None when it lives."""
-    step = schedule.steps[0]
+    return _life_of(make, schedule).died
+
+
+def _life_of(make: Make, schedule: Schedule) -> _Life:
+    step, died, moments = schedule.steps[0], None, list[_Moment]()
     try:
         stage = _Stage(make)
+        moments = stage.moments
         for step in schedule.steps:
             stage.do(step)
     except ExpectationError as error:
-        return str(error)
+        died = str(error)
     except (PromiseBrokenError, MqError) as error:
-        return f"line {step.number}, `{step.text}`: {type(error).__name__}: {error}"
-    return None
+        died = f"line {step.number}, `{step.text}`: {type(error).__name__}: {error}"
+    return _Life(died, tuple(moments))
 
 
 def _larger(make: Make) -> Make:
@@ -197,27 +223,59 @@ def _judged(number: str) -> Case:
         except LineError as error:
             raise _failed(number, f"{FILE} can be read", str(error)) from error
         rights = right_logs(make)
-        base = next(iter(rights.values()))
-        told = []
+        wrong = over(next(iter(rights.values())), kind)
+        misses = list[_Miss]()
         for schedule in schedules:
-            deaths = ((name, died_at(right, schedule)) for name, right in rights.items())
-            unfair = next((f"{name} fails in it, {why}" for name, why in deaths if why is not None), None)
-            killed = None if unfair else died_at(over(base, kind), schedule)
-            run.tell(f"schedule {schedule.name!r}: {unfair or killed or 'the wrong log lives through it'}")
-            if killed is not None:
+            lives = ((name, _life_of(right, schedule)) for name, right in rights.items())
+            unfair = next((_unfair(schedule, name, life) for name, life in lives if life.died is not None), None)
+            mine = None if unfair is not None else _life_of(wrong, schedule)
+            if mine is not None and mine.died is not None:
+                run.tell(f"schedule {schedule.name!r}: {mine.died}")
                 run.met["killed"] += 1
                 return
-            told.append(f"{schedule.name!r}: {unfair or 'it lives'}")
-        found = "; ".join(told) or f"there is no schedule in {FILE}"
-        raise _failed(number, "one of your schedules fails on this log, and on no right one", found)
+            misses.append(unfair or _lives(schedule, mine or _Life(None, ()), _life_of(next(iter(rights.values())), schedule)))
+            run.tell(f"schedule {schedule.name!r}: {misses[-1].why}")
+        found = "; ".join(f"{schedule.name!r}: {miss.why}" for schedule, miss in zip(schedules, misses, strict=True))
+        shown = min(reversed(misses), key=lambda miss: miss.rank).disks if misses else ()
+        expected = "one of your schedules fails on this log, and on no right one"
+        raise _failed(number, expected, found or f"there is no schedule in {FILE}", shown)
 
     return Case("", (), play, is_apart=has_reference())
 
 
-def _failed(number: str, expected: str, found: str) -> PromiseBrokenError:
-    return PromiseBrokenError(
-        _PROMISE, expected=expected, found=found, section=f'README, "Write the test", and rule {_RULES[number]}'
-    )
+class _Miss(NamedTuple):
+    """Why a schedule kills nobody. disks: to be looked at; rank: of several schedules the disks of the lowest are shown."""
+
+    rank: int
+    why: str
+    disks: Sequence[tuple[str, SimDisk]]
+
+
+def _unfair(schedule: Schedule, name: str, life: _Life) -> _Miss:
+    """A right log fails in it."""
+    return _Miss(1, f"{name} fails in it, {life.died}", _headed(schedule, name, life.moments[-2:]))
+
+
+def _lives(schedule: Schedule, wrong: _Life, right: _Life) -> _Miss:
+    """The wrong log lives through it: beside a right one's, its disk says if the schedule meets what is wrong with it."""
+    pairs = list(zip(wrong.moments, right.moments, strict=False))
+    at = next((n for n, (one, other) in enumerate(pairs) if layout_of(one.disk) != layout_of(other.disk)), None)
+    if at is None:
+        why = "it lives, and at no crash does its disk differ from a right log's"
+        return _Miss(2, why, _headed(schedule, "the wrong log, and a right one as well", wrong.moments[-2:]))
+    crash = slice(at - at % 2, at - at % 2 + 2)
+    why = f"it lives, although its disk differs from a right log's ({pairs[at][0].when})"
+    ours = _headed(schedule, "a right log", right.moments[crash])
+    return _Miss(0, why, (*_headed(schedule, "the wrong log", wrong.moments[crash]), *ours))
+
+
+def _headed(schedule: Schedule, who: str, moments: Sequence[_Moment]) -> tuple[tuple[str, SimDisk], ...]:
+    return tuple((f"schedule {schedule.name!r}, {who}: {moment.when}", moment.disk) for moment in moments)
+
+
+def _failed(number: str, expected: str, found: str, disks: Sequence[tuple[str, SimDisk]] = ()) -> PromiseBrokenError:
+    section = f'README, "Write the test", and rule {_RULES[number]}'
+    return PromiseBrokenError(_PROMISE, expected=expected, found=found, section=section, disks=disks)
 
 
 def _check(number: str, kind: type) -> Check:
