@@ -126,7 +126,7 @@ schedule a kill
   kill
   expect not bread
 """
-    differs = "'torn': it lives, although its disk differs from a right log's (line 6, when it was opened again)"
+    differs = "'torn': it lives, although its disk differs from a right log's (line 7, when it was opened again)"
     assert differs in judged("4.3", torn)
     opened = [strips for heading, strips in pictures("4.3", torn).items() if heading.endswith("when it was opened again")]
     assert ["~~" in strips for strips in opened] == [True, False]
