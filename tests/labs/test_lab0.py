@@ -1,4 +1,4 @@
-"""Lab 0: wrong machines die, right ones live, each blank is missed, the mistake is found, and answers are read."""
+"""Lab 0: wrong machines die, right ones live, the mistake is found, and answers are read."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from labs.grader.grading import in_a_process
-from labs.grader.lab import Blank, Planted, find_lab
+from labs.grader.lab import Planted, find_lab
 from labs.grader.loading import organ_in
 from labs.grader.page import page_of
 from labs.grader.release import release
@@ -17,7 +17,7 @@ from labs.grader.result import Failure, Grade, Outcome
 from labs.grader.running import Runner
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
-from labs.grader.skeleton import skeleton_of, solution_of, taken_out, with_mistakes, with_the_mistakes, write_all, written_up_to
+from labs.grader.skeleton import skeleton_of, solution_of, taken_out, with_mistakes, with_the_mistakes, write_all
 from labs.grader.submission import Submission
 from labs.grader.suite import Check, PromiseBrokenError, Run
 from labs.grader.survivors import survivors
@@ -112,23 +112,6 @@ def test_a_search_that_stops_too_soon_does_not_find_the_mistake() -> None:
 
 
 # ---------------------------------------------------------------- the skeleton
-
-
-@pytest.mark.parametrize("blank", LAB0.blanks, ids=lambda blank: blank.name)
-def test_each_blank_alone_makes_a_test_fail_that_names_it(blank: Blank, tmp_path: Path) -> None:
-    make = class_in(tmp_path, skeleton_of(LAB0, only=blank.name))
-    found = list(failed(make, Seeds(), 1))
-    assert found
-    assert all(failure.promise.startswith(f"`{blank.name}` is not written yet") for _, _, failure in found)
-
-
-def test_the_methods_written_in_order_move_the_score_up(tmp_path: Path) -> None:
-    scores = []
-    for count in range(len(LAB0.blanks) + 1):
-        make = class_in(tmp_path / str(count), written_up_to(LAB0, count))
-        bad = {number for number, _, _ in failed(make, Seeds(), 1)}
-        scores.append(sum(check.points for check in rings(1) if check.number not in bad))
-    assert scores == [0, 4, 19, 30]
 
 
 def test_the_planted_mistake_passes_every_sentence_and_is_found_by_chance_and_by_search(tmp_path: Path) -> None:

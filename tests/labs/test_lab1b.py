@@ -1,4 +1,4 @@
-"""Lab 1b: wrong queues die, right ones live, each blank is missed, and a failure says what to do. In this process."""
+"""Lab 1b: wrong queues die, right ones live, and a failure says what to do. In this process."""
 
 import json
 from collections import Counter
@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from labs.grader.grading import in_a_process
-from labs.grader.lab import Blank, find_lab
+from labs.grader.lab import find_lab
 from labs.grader.page import page_of
 from labs.grader.report import failure_lines
 from labs.grader.result import Failure, Grade, Outcome
 from labs.grader.running import Runner
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
-from labs.grader.skeleton import skeleton_of, write_all, written_up_to
 from labs.grader.submission import read_submission
 from labs.grader.suite import Check, Run
 from labs.stage1_single_node.lab1b_consume_queue.rules import rule
@@ -82,7 +81,7 @@ def test_a_right_queue_with_files_of_its_own_crosses_the_border(file: Path) -> N
     submission = read_submission(file, LAB1B.organ_file)
     with Runner(LAB1B, submission, SEEDS, in_a_process(), with_reference=True) as runner:
         runner.is_brief = True
-        outcomes = [runner.outcome(check) for check in rings(1, 3) if check.number in ("1.13", "1.18", "1.27", "3.3")]
+        outcomes = [runner.outcome(check) for check in rings(1, 3) if check.number in ("1.17", "1.22", "1.31", "3.3")]
     assert [outcome.message for outcome in outcomes] == ["", "", "", ""]
 
 
@@ -126,27 +125,6 @@ def test_a_search_that_may_go_one_step_only_does_not_find_what_takes_two() -> No
 # ---------------------------------------------------------------- the skeleton
 
 
-@pytest.mark.parametrize("blank", LAB1B.blanks, ids=lambda blank: blank.name)
-def test_each_blank_alone_makes_a_test_fail_that_names_it(blank: Blank, tmp_path: Path) -> None:
-    write_all(tmp_path, skeleton_of(LAB1B, only=blank.name))
-    found = list(failures(class_in(tmp_path), iter(rings(1)), Seeds()))
-    assert found
-    assert all(failure.promise.startswith(f"`{blank.name}` is not written yet") for _, _, failure in found)
-
-
-def test_the_methods_written_in_order_move_the_score_up(tmp_path: Path) -> None:
-    scores = []
-    for count in range(len(LAB1B.blanks) + 1):
-        write_all(tmp_path / str(count), written_up_to(LAB1B, count))
-        failed = {number for number, _, _ in failures(class_in(tmp_path / str(count)), iter(rings(1)), Seeds())}
-        scores.append(sum(check.points for check in rings(1) if check.number not in failed))
-    print(scores)
-    assert scores[0] == 0
-    assert scores == sorted(scores)
-    assert scores[-1] == 40
-    assert len(set(scores)) >= 8, "too many methods make no difference of their own"
-
-
 def test_the_readme_has_a_ladder_of_three_hints_for_each_blank_in_order() -> None:
     parts = (LAB1B.folder / "README.md").read_text(encoding="utf-8").split("\n### ")[1:]
     assert len(parts) == len(LAB1B.blanks)
@@ -186,7 +164,7 @@ def test_an_entry_that_leads_to_the_wrong_place_is_told_and_drawn() -> None:
 
 
 def test_a_time_that_leads_too_far_is_told_and_drawn_with_both_places() -> None:
-    failure = _failure_of("trusts_the_clock", "1.10")
+    failure = _failure_of("trusts_the_clock", "1.11")
     assert failure.promise == "Store times never fall, and the first message at or after a time is found"
     assert failure.figure is not None
     marks = " ".join(failure.figure.lines())

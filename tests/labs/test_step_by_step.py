@@ -17,7 +17,7 @@ from labs.grader.seeds import Seeds
 from labs.grader.skeleton import skeleton_of, write_all, written_up_to
 from labs.grader.suite import Check, Run
 
-LABS = ("lab1a",)
+LABS = ("lab0", "lab1a", "lab1b", "lab1c", "lab1d")
 STEPS = [(lab, number) for lab in LABS for number in range(1, len(find_lab(lab).blanks) + 1)]
 NAMES = [f"{lab}-{find_lab(lab).blanks[number - 1].name}" for lab, number in STEPS]
 

@@ -149,7 +149,7 @@ def an_entry_moves_the_end_by_its_messages(hand: Hand) -> None:
     hand.holds(1, "entries are counted, and none is in a file", found, is_so=counts[0] > counts[1] == 0)
 
 
-@sentence("1.2", 1, points=2)
+@sentence("1.2", 1)
 def an_entry_that_does_not_begin_at_the_end_is_refused_and_changes_nothing(hand: Hand) -> None:
     hand.put(2)
     for base, count in ((0, 1), (1, 1), (3, 1), (2, 0)):
@@ -220,17 +220,22 @@ def a_read_goes_on_in_order_takes_at_most_as_many_and_ends_at_the_end(hand: Hand
 # ---------------------------------------------------------------- by time
 
 
-@sentence("1.8", 4, points=2)
-def the_first_message_at_or_after_a_time_is_found(hand: Hand) -> None:
+@sentence("1.8", 4)
+def behind_the_last_time_and_in_an_empty_queue_it_is_the_end(hand: Hand) -> None:
     hand.offset_at(0)
-    hand.put(2, 3, 1, 2, gap_ms=100)
-    for store_ms in (0, 999, 1000, 1001, 1100, 1101, 1250, 1300):
-        hand.offset_at(store_ms)
-    hand.tell("and behind the last one it is the queue's end")
-    hand.offset_at(1301)
+    hand.put(2, 3, gap_ms=100)
+    hand.offset_at(1101)
+    hand.offset_at(5000)
 
 
 @sentence("1.9", 4)
+def the_first_message_at_or_after_a_time_is_found(hand: Hand) -> None:
+    hand.put(2, 3, 1, 2, gap_ms=100)
+    for store_ms in (0, 999, 1000, 1001, 1100, 1101, 1250, 1300):
+        hand.offset_at(store_ms)
+
+
+@sentence("1.10", 4)
 def of_several_batches_in_one_millisecond_the_first_is_found(hand: Hand) -> None:
     hand.put(1, 1, store_ms=1000)
     hand.put(2, 1, 1, 3, 1, store_ms=1500, gap_ms=0)
@@ -239,7 +244,7 @@ def of_several_batches_in_one_millisecond_the_first_is_found(hand: Hand) -> None
         hand.offset_at(store_ms)
 
 
-@sentence("1.10", 4, points=2)
+@sentence("1.11", 4, points=2)
 def a_clock_that_goes_back_does_not_take_the_store_times_along(hand: Hand) -> None:
     hand.put(1, 1, 1, 1, store_ms=1000, gap_ms=100)
     hand.put(2, 1, 1, store_ms=500, gap_ms=100)

@@ -92,7 +92,21 @@ SENTENCES = sentence.checks
 # ---------------------------------------------------------------- receive
 
 
-@sentence("1.1", 1)
+@sentence("1.1", 2, points=1)
+def a_receive_that_was_picked_for_another_state_hands_out_nothing(hand: Hand) -> None:
+    got = hand.take(new(2, 4))
+    hand.same(2, "what is handed out of a queue whose next message is 0 and not 2", [], list(got.delivered))
+    hand.same(2, "next_offset of queue 0", 0, hand.table.next_offset(0))
+
+
+@sentence("1.2", 1, points=1)
+def where_the_filter_leaves_out_all_nothing_is_handed_out_and_the_queue_goes_on(hand: Hand) -> None:
+    got = hand.take(new(0, 3, skipped=(0, 1, 2)))
+    hand.same(1, "what is handed out", [], list(got.delivered))
+    hand.same(1, "next_offset of queue 0", 3, hand.table.next_offset(0))
+
+
+@sentence("1.3", 1, points=1)
 def a_receive_hands_out_new_messages_in_order_with_attempt_1(hand: Hand) -> None:
     got = hand.take(new(0, 3), new(0, 1, queue_id=1))
     wanted = [Delivered(0, 0, 1, 1, 6000), Delivered(0, 1, 1, 1, 6000), Delivered(0, 2, 1, 1, 6000), Delivered(1, 0, 1, 1, 6000)]
@@ -102,14 +116,14 @@ def a_receive_hands_out_new_messages_in_order_with_attempt_1(hand: Hand) -> None
     hand.same(1, "what is in flight of queue 0", flights, dict(hand.table.flights(0)))
 
 
-@sentence("1.2", 1, points=1)
+@sentence("1.4", 1, points=1)
 def what_the_filter_leaves_out_is_not_handed_out_and_not_in_flight(hand: Hand) -> None:
     got = hand.take(new(0, 5, skipped=(1, 3)))
     hand.same(1, "what is handed out", [0, 2, 4], [one.offset for one in got.delivered])
     hand.same(1, "what is in flight", [0, 2, 4], sorted(hand.table.flights(0)))
 
 
-@sentence("1.3", 2)
+@sentence("1.5", 2, points=1)
 def a_pick_for_another_state_of_the_queue_is_void(hand: Hand) -> None:
     hand.take(new(0, 3))
     hand.at(7000)
@@ -123,7 +137,7 @@ def a_pick_for_another_state_of_the_queue_is_void(hand: Hand) -> None:
     hand.same(2, "what is handed out of queue 1", [0], [d.offset for d in got.delivered if d.queue_id == 1])
 
 
-@sentence("1.4", 6)
+@sentence("1.6", 6)
 def a_message_delivered_again_has_the_next_attempt_and_a_new_handle(hand: Hand) -> None:
     hand.take(new(0, 2))
     hand.at(6000)
@@ -132,7 +146,7 @@ def a_message_delivered_again_has_the_next_attempt_and_a_new_handle(hand: Hand) 
     hand.same(6, "what is handed out, in the order of the pick", wanted, list(got.delivered))
 
 
-@sentence("1.5", 6, points=1)
+@sentence("1.7", 6, points=1)
 def a_repeat_for_the_same_caller_is_not_counted(hand: Hand) -> None:
     hand.take(new(0, 2), attempt_id="a-1")
     hand.at(2000)
@@ -141,7 +155,7 @@ def a_repeat_for_the_same_caller_is_not_counted(hand: Hand) -> None:
     hand.same(10, "attempt_id of queue 0", "a-1", hand.table.attempt_id(0))
 
 
-@sentence("1.6", 12, points=1)
+@sentence("1.8", 12, points=1)
 def what_was_acknowledged_meanwhile_is_not_made_up_again(hand: Hand) -> None:
     hand.take(new(0, 1))
     hand.at(6000)
@@ -150,7 +164,7 @@ def what_was_acknowledged_meanwhile_is_not_made_up_again(hand: Hand) -> None:
     hand.same(5, "what is handed out", [0], [one.offset for one in got.delivered])
 
 
-@sentence("1.7", 11, points=1)
+@sentence("1.9", 11, points=1)
 def a_dead_letter_leaves_the_queue_and_is_told_once(hand: Hand) -> None:
     hand.take(new(0, 3))
     hand.at(6000)
@@ -165,7 +179,7 @@ def a_dead_letter_leaves_the_queue_and_is_told_once(hand: Hand) -> None:
 # ---------------------------------------------------------------- deadlines
 
 
-@sentence("1.8", 12, points=1)
+@sentence("1.10", 12, points=1)
 def the_next_deadline_is_the_earliest_of_what_is_in_flight(hand: Hand) -> None:
     hand.same(12, "the next deadline of nothing", None, hand.table.next_deadline_ms())
     hand.take(new(0, 1), span_ms=9_000)
@@ -176,7 +190,7 @@ def the_next_deadline_is_the_earliest_of_what_is_in_flight(hand: Hand) -> None:
     hand.same(12, "the next deadline, when the first was delivered again", 10_000, hand.table.next_deadline_ms())
 
 
-@sentence("1.9", 3)
+@sentence("1.11", 3)
 def a_message_is_ready_again_at_its_deadline_and_not_before(hand: Hand) -> None:
     hand.take(new(0, 1), span_ms=9_000)
     hand.take(new(1, 4), span_ms=5_000)
@@ -188,7 +202,7 @@ def a_message_is_ready_again_at_its_deadline_and_not_before(hand: Hand) -> None:
 # ---------------------------------------------------------------- handles
 
 
-@sentence("1.10", 4)
+@sentence("1.12", 4)
 def a_handle_is_good_until_its_deadline_and_only_the_newest_one(hand: Hand) -> None:
     hand.take(new(0, 1))
     flight = InFlight(1, 6000, 1, "anna", False, 1000)  # noqa: FBT003 - by its place
@@ -202,7 +216,7 @@ def a_handle_is_good_until_its_deadline_and_only_the_newest_one(hand: Hand) -> N
         hand.same(4, f"the delivery of {what}", None, hand.table.valid(*asked, 2000))
 
 
-@sentence("1.11", 4)
+@sentence("1.13", 4)
 def an_ack_in_time_takes_the_message_out_of_flight(hand: Hand) -> None:
     hand.take(new(0, 3))
     hand.at(5999)
@@ -211,7 +225,7 @@ def an_ack_in_time_takes_the_message_out_of_flight(hand: Hand) -> None:
     hand.no(4, "the same ack again", hand.ack(1, 1))
 
 
-@sentence("1.12", 4)
+@sentence("1.14", 4)
 def an_ack_too_late_or_with_a_replaced_handle_changes_nothing(hand: Hand) -> None:
     hand.take(new(0, 1))
     hand.at(6000)
@@ -222,7 +236,7 @@ def an_ack_too_late_or_with_a_replaced_handle_changes_nothing(hand: Hand) -> Non
     hand.yes(4, "ben's ack", hand.ack(0, 3))
 
 
-@sentence("1.13", 5, points=1)
+@sentence("1.15", 5, points=1)
 def done_is_what_was_received_or_skipped_and_is_not_in_flight(hand: Hand) -> None:
     hand.take(new(0, 3, skipped=(1,)))
     hand.tell("is it done?")

@@ -9,7 +9,7 @@ from mq.broker.delivery.flight import InFlight
 __all__ = ["SENTENCES"]
 
 
-@sentence("1.14", 12, points=1)
+@sentence("1.16", 12, points=1)
 def the_consumer_offset_is_the_lowest_that_is_not_done(hand: Hand) -> None:
     hand.same(12, "consumer_offset at the beginning", 0, hand.table.consumer_offset(0))
     hand.take(new(0, 3))
@@ -22,7 +22,7 @@ def the_consumer_offset_is_the_lowest_that_is_not_done(hand: Hand) -> None:
 # ---------------------------------------------------------------- change
 
 
-@sentence("1.15", 7)
+@sentence("1.17", 7)
 def a_change_moves_the_deadline_and_replaces_the_handle(hand: Hand) -> None:
     hand.take(new(0, 1), renews=True)
     hand.at(3000)
@@ -35,7 +35,7 @@ def a_change_moves_the_deadline_and_replaces_the_handle(hand: Hand) -> None:
         hand.same(7, f"what is ready at {now_ms} ms", wanted, list(hand.table.expired(0, now_ms)))
 
 
-@sentence("1.16", 7, points=1)
+@sentence("1.18", 7, points=1)
 def a_change_may_make_it_ready_sooner(hand: Hand) -> None:
     hand.take(new(0, 2))
     hand.at(2000)
@@ -44,7 +44,7 @@ def a_change_may_make_it_ready_sooner(hand: Hand) -> None:
     hand.same(12, "the next deadline", 2000, hand.table.next_deadline_ms())
 
 
-@sentence("1.17", 4, points=1)
+@sentence("1.19", 4, points=1)
 def a_change_with_a_spent_handle_is_refused(hand: Hand) -> None:
     hand.take(new(0, 1))
     hand.change(0, 1, 8_000)
@@ -54,7 +54,7 @@ def a_change_with_a_spent_handle_is_refused(hand: Hand) -> None:
     hand.same(4, "what is in flight", 9000, hand.table.flights(0)[0].deadline_ms)
 
 
-@sentence("1.18", 6, points=1)
+@sentence("1.20", 6, points=1)
 def a_delivery_that_did_not_take_place_is_not_counted(hand: Hand) -> None:
     hand.take(new(0, 1))
     flight = hand.change(0, 1, 0, is_counted=False)
@@ -66,7 +66,7 @@ def a_delivery_that_did_not_take_place_is_not_counted(hand: Hand) -> None:
 # ---------------------------------------------------------------- still due
 
 
-@sentence("1.19", 3)
+@sentence("1.21", 3)
 def what_was_hidden_again_on_the_way_into_the_log_is_not_due(hand: Hand) -> None:
     hand.take(new(0, 3), span_ms=1_000)
     hand.at(2000)
@@ -78,7 +78,7 @@ def what_was_hidden_again_on_the_way_into_the_log_is_not_due(hand: Hand) -> None
     hand.same(10, "a repeat for the caller that has it", again(3, 1, is_repeat=True), got)
 
 
-@sentence("1.20", 10)
+@sentence("1.22", 10)
 def of_an_ordered_queue_all_wait_for_the_one_that_is_hidden(hand: Hand) -> None:
     hand.take(new(0, 3), span_ms=4_000)
     hand.tell("the first of them is hidden until 9000 ms")
@@ -94,7 +94,7 @@ def of_an_ordered_queue_all_wait_for_the_one_that_is_hidden(hand: Hand) -> None:
 # ---------------------------------------------------------------- renew, give back
 
 
-@sentence("1.21", 8)
+@sentence("1.23", 8)
 def a_renewal_hides_for_longer_and_the_handle_stays_good(hand: Hand) -> None:
     hand.take(new(0, 1), renews=True)
     hand.at(4000)
@@ -107,7 +107,7 @@ def a_renewal_hides_for_longer_and_the_handle_stays_good(hand: Hand) -> None:
     hand.yes(4, "the ack with its handle, behind the old deadline", hand.table.ack(0, 0, 1, 8000))
 
 
-@sentence("1.22", 8, points=1)
+@sentence("1.24", 8, points=1)
 def not_renewed_is_what_is_not_meant(hand: Hand) -> None:
     hand.take(new(0, 1), renews=True)
     hand.take(new(1, 2), renews=True)
@@ -125,7 +125,7 @@ def not_renewed_is_what_is_not_meant(hand: Hand) -> None:
     hand.same(8, "how many were renewed", 1, moved)
 
 
-@sentence("1.23", 9)
+@sentence("1.25", 9)
 def what_a_client_gives_back_is_ready_at_once(hand: Hand) -> None:
     hand.take(new(0, 1), renews=True)
     hand.take(new(1, 2), renews=False)
@@ -147,7 +147,7 @@ def what_a_client_gives_back_is_ready_at_once(hand: Hand) -> None:
 # ---------------------------------------------------------------- retention, reset
 
 
-@sentence("1.24", 13, points=1)
+@sentence("1.26", 13, points=1)
 def retention_forgets_what_is_below_and_counts_what_was_never_delivered(hand: Hand) -> None:
     hand.take(new(0, 4))
     hand.tell("retention takes what is below message 2, then what is below message 6")
@@ -160,7 +160,7 @@ def retention_forgets_what_is_below_and_counts_what_was_never_delivered(hand: Ha
     hand.same(13, "next_offset", 6, hand.table.next_offset(0))
 
 
-@sentence("1.25", 13, points=1)
+@sentence("1.27", 13, points=1)
 def a_reset_goes_on_elsewhere_and_old_handles_count_no_more(hand: Hand) -> None:
     hand.take(new(0, 4))
     hand.tell("queue 0 is reset to message 1")
@@ -176,7 +176,23 @@ def a_reset_goes_on_elsewhere_and_old_handles_count_no_more(hand: Hand) -> None:
 # ---------------------------------------------------------------- snapshots
 
 
-@sentence("1.26", 14)
+@sentence("1.28", 14, points=1)
+def a_look_changes_nothing(hand: Hand) -> None:
+    hand.take(new(0, 2))
+    before = hand.table.to_plain()
+    hand.tell("the table is asked for all that it shows, of queues that were never read as well")
+    for queue_id in (0, 1, 5):
+        for name in ("next_offset", "consumer_offset", "attempt_id", "flights"):
+            getattr(hand.table, name)(queue_id)
+        hand.table.expired(queue_id, 9000)
+        hand.table.valid(queue_id, 0, 1, 2000)
+        hand.table.is_done(queue_id, 0)
+    hand.table.next_deadline_ms()
+    hand.table.still_due((again(0, 0), QueuePick(5, 0, 0, 1, (), (0,))), 9000, is_fifo=False)
+    hand.same(14, "its snapshot", shown(str(before)), shown(str(hand.table.to_plain())))
+
+
+@sentence("1.29", 14)
 def a_snapshot_holds_all_that_is_in_flight(hand: Hand) -> None:
     hand.take(new(0, 3), renews=True, attempt_id="a-7")
     hand.take(new(0, 2, queue_id=1), client="ben")
@@ -193,19 +209,3 @@ def a_snapshot_holds_all_that_is_in_flight(hand: Hand) -> None:
     hand.same(14, "the next deadline", 6000, again_there.next_deadline_ms())
     hand.same(14, "what is ready at 6000 ms", [0], list(again_there.expired(0, 6000)))
     hand.same(14, "its snapshot", shown(str(hand.table.to_plain())), shown(str(again_there.to_plain())))
-
-
-@sentence("1.27", 14, points=1)
-def a_look_changes_nothing(hand: Hand) -> None:
-    hand.take(new(0, 2))
-    before = hand.table.to_plain()
-    hand.tell("the table is asked for all that it shows, of queues that were never read as well")
-    for queue_id in (0, 1, 5):
-        for name in ("next_offset", "consumer_offset", "attempt_id", "flights"):
-            getattr(hand.table, name)(queue_id)
-        hand.table.expired(queue_id, 9000)
-        hand.table.valid(queue_id, 0, 1, 2000)
-        hand.table.is_done(queue_id, 0)
-    hand.table.next_deadline_ms()
-    hand.table.still_due((again(0, 0), QueuePick(5, 0, 0, 1, (), (0,))), 9000, is_fifo=False)
-    hand.same(14, "its snapshot", shown(str(before)), shown(str(hand.table.to_plain())))

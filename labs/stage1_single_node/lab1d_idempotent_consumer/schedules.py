@@ -100,12 +100,13 @@ def drawn(number: str, seed: int) -> tuple[Step, ...]:
     return (*begin, *(_step(kind, rng) for kind in kinds))
 
 
-def play(make: Make, steps: tuple[Step, ...], run: Run) -> None:
-    """Do the steps; at the end everything that is not done is delivered."""
+def play(make: Make, steps: tuple[Step, ...], run: Run, *, is_drained: bool = True) -> None:
+    """Do the steps. is_drained: at the end everything that is not done is delivered."""
     world = World(make, run)
     for step in steps:
         step.do(world)
-    world.drain()
+    if is_drained:
+        world.drain()
 
 
 def _by_seed(number: str, seed: int) -> Case:

@@ -38,6 +38,8 @@ class Settled:
     def forget(self, now_ms: int) -> dict[str, str | None]:
         """Forget what was settled more than `keep_ms` ago. Returns the rows that go: each with None."""
         old = [key for key, (at_ms, _) in self.orders.items() if at_ms + self.keep_ms < now_ms]
+        if not old:
+            return {}
         for key in old:
             del self.orders[key]
         return {_PREFIX + key: None for key in old}

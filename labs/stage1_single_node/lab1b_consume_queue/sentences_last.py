@@ -1,0 +1,194 @@
+"""Ring 1, the last part: retention, snapshots, crashes, and what the log makes anew."""
+
+from collections.abc import Iterable
+
+from labs.grader.seams import made_by
+from labs.stage1_single_node.lab1b_consume_queue.rules import broken
+from labs.stage1_single_node.lab1b_consume_queue.sentences import Hand, sentence
+from labs.stage1_single_node.lab1b_consume_queue.sentences_more import SENTENCES
+from mq.core.errors import DamageError
+from mq.core.ports import Remove
+from mq.sim.disk import SimDisk
+
+__all__ = ["SENTENCES"]
+
+
+# ---------------------------------------------------------------- retention
+
+
+@sentence("1.24", 9, points=2)
+def retention_moves_the_beginning_and_what_is_asked_for_before_it_begins_there(hand: Hand) -> None:
+    hand.put(2, 2, 2, 2, 2, 2, gap_ms=100)
+    hand.drop_before(5)
+    hand.ends(9)
+    for offset in (0, 4, 5, 6):
+        hand.entries(offset, 2, 9)
+    for store_ms in (0, 1000, 1200, 1201, 1300):
+        hand.offset_at(store_ms, 9)
+
+
+@sentence("1.25", 9)
+def the_beginning_never_moves_back_and_never_behind_the_end(hand: Hand) -> None:
+    hand.put(2, 2, 2)
+    for offset in (3, 1, 100):
+        hand.drop_before(offset)
+        hand.ends(9)
+    hand.entries(0, 5, 9)
+    hand.offset_at(0, 9)
+    hand.put(1, store_ms=2000)
+    hand.entries(0, 5, 9)
+    hand.offset_at(0, 9)
+
+
+@sentence("1.26", 9)
+def files_that_hold_only_older_entries_go_and_no_others(hand: Hand) -> None:
+    hand.put(*[1] * 21, gap_ms=20)
+    hand.reopened()
+    before = sum(hand.disk.files().values())
+    for offset in (3, 4, 5, 10, 13, 18):
+        plan = hand.drop_before(offset)
+        for operation in plan:
+            if not isinstance(operation, Remove):
+                raise broken(9, expected="a plan that removes files", found=f"it has {operation}"[:200])
+        hand.perform(plan)
+        for wanted in range(offset, 21):
+            hand.entries(wanted, 1, 9)
+        hand.offset_at(1000 + 20 * offset, 9)
+    after = sum(hand.disk.files().values())
+    hand.holds(
+        9,
+        "18 of 21 messages went, and half of their files' bytes with them",
+        f"{after} of {before} bytes are there",
+        is_so=after <= before // 2,
+    )
+    hand.reopened()
+    hand.all_is_found(9)
+
+
+# ---------------------------------------------------------------- snapshots, crashes
+
+
+@sentence("1.27", 10)
+def what_is_made_of_a_snapshot_goes_on_as_the_old_queue(hand: Hand) -> None:
+    hand.put(2, 1, 1, 3, 1, 1)
+    hand.drop_before(4)
+    hand.reopened()
+    hand.ends(10)
+    hand.same(10, "what is written by then", hand.queue.entry_count, hand.queue.flushed_count)
+    hand.all_is_found(10)
+    hand.tell("the clock was set back meanwhile")
+    hand.put(1, 2, store_ms=900)
+    hand.all_is_found(10)
+    hand.reopened()
+    hand.all_is_found(10)
+
+
+@sentence("1.28", 10, points=2)
+def a_snapshot_says_nothing_of_one_nodes_own(hand: Hand) -> None:
+    other = Hand(hand.make, hand.run)
+    hand.tell("another replica carries out the same; its log lies elsewhere, and it flushes at another time")
+    for number, count in enumerate((2, 1, 1, 3, 1, 2)):
+        entry = hand.entry(count, 1000 + 10 * number)
+        hand.model.put(entry)
+        hand.queue.append(entry)
+        other.queue.append(entry._replace(position=entry.position + 9000))
+        if number == 2:
+            other.flush()
+    for each in (hand, other):
+        each.queue.drop_before(5)
+    hand.flush(sync=True)
+    hand.same(10, "its snapshot", str(hand.queue.to_plain()), str(other.queue.to_plain()))
+    again = made_by(hand.make, "from_plain", "orders", 0, hand.queue.to_plain(), **hand.sizes)
+    hand.same(10, "the snapshot of what is made of it", str(hand.queue.to_plain()), str(again.to_plain()))
+
+
+@sentence("1.29", 11, points=2)
+def what_files_hold_beyond_the_snapshot_does_not_count(hand: Hand) -> None:
+    hand.put(1, 1, 1)
+    hand.flush(sync=True)
+    plain = hand.queue.to_plain()
+    hand.tell("later, more is put and written, which no snapshot knows of")
+    hand.put(1, 1, 1, store_ms=1500)
+    hand.flush(sync=True)
+    hand.model.facts[3:] = []
+    hand.shelf.synced = hand.shelf.written = 3
+    hand.reopened(plain)
+    hand.ends(11)
+    hand.same(11, "what is `missing`", None, hand.queue.missing(dict(hand.disk.files())))
+    hand.entries(0, 50, 11)
+    hand.entries(3, 50, 11)
+    hand.put(4, 1, store_ms=1300)
+    hand.all_is_found(11)
+    hand.reopened()
+    hand.all_is_found(11)
+
+
+# ---------------------------------------------------------------- what is missing
+
+
+def _without(files: dict[str, int]) -> Iterable[tuple[str, dict[str, int]]]:
+    for gone, size in files.items():
+        yield f"without {gone}", {file: size for file, size in files.items() if file != gone}
+        yield f"with {gone} of 0 of {size} bytes", {**files, gone: 0}
+
+
+@sentence("1.30", 12, points=2)
+def a_file_that_is_needed_and_not_there_is_named(hand: Hand) -> None:
+    hand.put(*[1] * 10)
+    hand.reopened()
+    files = dict(hand.disk.files())
+    hand.same(12, "what is `missing` when all is there", None, hand.queue.missing(files))
+    for what, left in _without(files):
+        found = hand.queue.missing(left)
+        if found is None:
+            raise broken(12, expected=f"{what} something is `missing`", found="it says None")
+    hand.tell("more than is needed does no harm")
+    hand.same(12, "what is `missing`", None, hand.queue.missing({file: size + 480 for file, size in files.items()}))
+
+
+@sentence("1.31", 12)
+def the_log_makes_the_same_queue_anew_over_whatever_files_there_are(hand: Hand) -> None:
+    hand.put(2, 1, 1, 3, 1, 1, 2)
+    hand.drop_before(3)
+    hand.flush(sync=True)
+    plain = hand.queue.to_plain()
+    lost = min(hand.disk.files())
+    hand.disk.perform(Remove(lost))
+    hand.tell(f"{lost} is gone; a new queue is made, and the log's commands are carried out once more")
+    hand.queue = hand.make("orders", 0, **hand.sizes)
+    for one in hand.model.history:
+        if isinstance(one, int):
+            hand.queue.drop_before(one)
+        else:
+            hand.queue.append(one)
+    hand.ends(12)
+    hand.all_is_found(12)
+    hand.same(12, "its snapshot", str(plain), str(hand.queue.to_plain()))
+    hand.reopened()
+    hand.all_is_found(12)
+
+
+@sentence("1.32", 13)
+def a_queue_of_another_nodes_snapshot_says_what_it_does_not_have(hand: Hand) -> None:
+    hand.put(1, 2, 1, 1, 1, 1)
+    plain = hand.queue.to_plain()
+    hand.tell("another node is given this snapshot, without the log before it, and makes hollow files")
+    hand.disk = SimDisk()
+    hand.queue = made_by(hand.make, "from_plain", "orders", 0, plain, **hand.sizes)
+    hand.perform(hand.queue.hollow())
+    hand.ends(13)
+    hand.same(13, "what is `missing`", None, hand.queue.missing(dict(hand.disk.files())))
+    hand.put(2, 1, store_ms=2000)
+    for offset in (7, 8, 9):
+        hand.entries(offset, 1, 13)
+    hand.reopened()
+    hand.same(13, "what is `missing`", None, hand.queue.missing(dict(hand.disk.files())))
+    for offset in (7, 8, 9):
+        hand.entries(offset, 1, 13)
+    hand.offset_at(2000, 13)
+    for offset in (0, 3, 6):
+        try:
+            found = hand.tried(offset, 1, 13)
+        except DamageError:
+            continue
+        raise broken(13, expected=f"a DamageError: message {offset} was never here", found=f"{found}"[:200])
