@@ -10,7 +10,7 @@ from labs.grader.cli_grade import RESULTS, grade_command
 from labs.grader.cli_help import CommandsOfLabs
 from labs.grader.cli_types import lab_argument
 from labs.grader.files import note_progress, write_files
-from labs.grader.grading import grade_of
+from labs.grader.grading import grade_of, until_it_fails
 from labs.grader.lab import Lab, LabError, all_labs, find_lab, is_for_students
 from labs.grader.report import failure_lines, outcome_line, story_lines
 from labs.grader.result import Grade, Outcome
@@ -97,7 +97,7 @@ def _submission_of(lab: Lab, path: Path | None) -> Submission:
 def _check(lab: Lab, path: Path | None, is_all: bool) -> int:  # noqa: FBT001 - click calls it so
     """Run the tests up to where your work fails, with public seeds, and explain the first failure."""
     submission = _submission_of(lab, path)
-    last_sentence = [check.number for check in lab.suite.checks if check.ring == 1][-1]
+    goes_on = until_it_fails(lab)
     failed: list[Outcome] = []
 
     def tell(outcome: Outcome) -> bool:
@@ -105,9 +105,7 @@ def _check(lab: Lab, path: Path | None, is_all: bool) -> int:  # noqa: FBT001 - 
         print_line(outcome_line(outcome, is_brief=not is_new))
         if not outcome.is_passed:
             failed.append(outcome)
-        is_hanging = outcome.failure is not None and outcome.failure.is_gone
-        is_ring_over = outcome.number == last_sentence or not outcome.number.startswith("1.")
-        return is_all or not (failed and (is_ring_over or is_hanging))
+        return goes_on(outcome) or is_all
 
     grade = grade_of(lab, submission, Seeds(), tell=tell)
     if path is None:

@@ -13,7 +13,7 @@ from labs.grader.running import Runner, Start
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission
 
-__all__ = ["PRACTICE", "grade_of", "in_a_process"]
+__all__ = ["PRACTICE", "grade_of", "in_a_process", "until_it_fails"]
 
 PRACTICE = WorkerProcess.mode
 
@@ -21,6 +21,21 @@ PRACTICE = WorkerProcess.mode
 def in_a_process() -> Start:
     """Practice mode: a plain subprocess."""
     return lambda box, opening: WorkerProcess(box.folder, opening)
+
+
+def until_it_fails(lab: Lab) -> Callable[[Outcome], bool]:
+    """For `tell` of `grade_of`: runs all sentences, then the rest up to the first failure; nothing behind one that hangs."""
+    last_sentence = [check.number for check in lab.suite.checks if check.ring == 1][-1]
+    failed: list[Outcome] = []
+
+    def goes_on(outcome: Outcome) -> bool:
+        if not outcome.is_passed:
+            failed.append(outcome)
+        is_hanging = outcome.failure is not None and outcome.failure.is_gone
+        is_ring_over = outcome.number == last_sentence or not outcome.number.startswith("1.")
+        return not (failed and (is_ring_over or is_hanging))
+
+    return goes_on
 
 
 def grade_of(  # noqa: PLR0913 - what may be chosen has a name each

@@ -1,12 +1,13 @@
 """A grade as one HTML file that needs nothing else: text, tables, pictures inside of it."""
 
 import base64
+from collections.abc import Sequence
 from html import escape
 
 from labs.grader.result import Failure, Grade, Outcome
 from labs.grader.strips import legend, picture_of, strips_of
 
-__all__ = ["page_of"]
+__all__ = ["drawing", "facts_of", "page_of", "story_of", "table_of"]
 
 _PICTURES_MAX = 3
 """Drawing takes a second each; the other failures are drawn in text."""
@@ -35,15 +36,17 @@ def page_of(grade: Grade) -> str:
 <style>{_STYLE}</style></head><body>
 <h1>{escape(grade.title)}: {grade.score} of {grade.max_score} points</h1>
 <p class="mode">{escape(grade.lab)}, {escape(grade.mode)}, {grade.seconds:.1f} s</p>
-{reason}{_table(grade)}{"".join(parts)}{printed}
+{reason}{table_of(grade)}{"".join(parts)}{printed}
 </body></html>
 """
 
 
-def _table(grade: Grade) -> str:
+def table_of(grade: Grade, *, is_linked: bool = True) -> str:
+    """A row for each test. is_linked: what failed leads to its own part of the page."""
     rows = []
     for outcome in grade.outcomes:
-        kind, word = ("passed", "passed") if outcome.is_passed else ("failed", f'<a href="#t{outcome.number}">failed</a>')
+        link = f'<a href="#t{outcome.number}">failed</a>' if is_linked else "failed"
+        kind, word = ("passed", "passed") if outcome.is_passed else ("failed", link)
         runs = f"{outcome.schedules} schedules, {outcome.seconds:.1f} s" if outcome.schedules > 1 else ""
         rows.append(
             f'<tr class="{kind}"><td>{word}</td><td>{outcome.number}</td><td>{escape(outcome.name)}</td>'
@@ -54,19 +57,29 @@ def _table(grade: Grade) -> str:
 
 def _failure(outcome: Outcome, *, is_drawn: bool) -> str:
     failure = outcome.failure or Failure("The test did not come to its end")
-    facts = [("expected", failure.expected), ("found", failure.found), ("read", failure.section)]
-    listed = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts if text)
+    read = f"<dt>read</dt><dd>{escape(failure.section)}</dd>" if failure.section else ""
     replay = f"<dt>again</dt><dd><code>mq lab replay {escape(outcome.replay)}</code></dd>" if outcome.replay else ""
-    story = "".join(f"<li>{escape(line)}</li>" for line in failure.story)
-    happened = f"<p>What happened:</p><ol>{story}</ol>" if story else ""
     return (
         f'<h2 id="t{outcome.number}">{outcome.number} {escape(outcome.name)}</h2>'
         f"<p><strong>{escape(failure.promise)}.</strong></p>"
-        f'<dl class="facts">{listed}{replay}</dl>{happened}{_drawing(failure, is_drawn=is_drawn)}'
+        f"{facts_of(failure, read + replay)}{story_of(failure.story)}{drawing(failure, is_drawn=is_drawn)}"
     )
 
 
-def _drawing(failure: Failure, *, is_drawn: bool) -> str:
+def facts_of(failure: Failure, more: str = "") -> str:
+    """The two facts that conflict. more: of the list, behind them."""
+    facts = [("expected", failure.expected), ("found", failure.found)]
+    listed = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts if text)
+    return f'<dl class="facts">{listed}{more}</dl>'
+
+
+def story_of(story: Sequence[str]) -> str:
+    """What happened, line by line; nothing when there is nothing to tell."""
+    lines = "".join(f"<li>{escape(line)}</li>" for line in story)
+    return f"<p>What happened:</p><ol>{lines}</ol>" if lines else ""
+
+
+def drawing(failure: Failure, *, is_drawn: bool) -> str:
     """A picture where it can be drawn, else text."""
     svg = failure.figure.svg() if failure.figure is not None else ""
     if svg:

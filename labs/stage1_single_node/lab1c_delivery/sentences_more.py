@@ -81,7 +81,7 @@ def what_was_hidden_again_on_the_way_into_the_log_is_not_due(hand: Hand) -> None
 @sentence("1.22", 10)
 def of_an_ordered_queue_all_wait_for_the_one_that_is_hidden(hand: Hand) -> None:
     hand.take(new(0, 3), span_ms=4_000)
-    hand.tell("the first of them is hidden until 9000 ms")
+    hand.tell("the first of them is hidden until 9000 ms", is_drawn=False)
     hand.table.change(0, 0, 1, 1000, deadline_ms=9000, new_stamp=2)
     hand.at(5000)
     (got,) = hand.due(again(3, 0, 1, dead=(2,)), is_fifo=True)
@@ -98,7 +98,7 @@ def of_an_ordered_queue_all_wait_for_the_one_that_is_hidden(hand: Hand) -> None:
 def a_renewal_hides_for_longer_and_the_handle_stays_good(hand: Hand) -> None:
     hand.take(new(0, 1), renews=True)
     hand.at(4000)
-    hand.tell("renew what anna holds until 9000")
+    hand.tell("renew what anna holds until 9000", is_drawn=False)
     moved = hand.table.renew("anna", 9000, now_ms=4000, since=0, not_before_ms=0)
     hand.same(8, "how many were renewed", 1, moved)
     hand.same(8, "what is ready at the old deadline", [], list(hand.table.expired(0, 6000)))
@@ -118,7 +118,7 @@ def not_renewed_is_what_is_not_meant(hand: Hand) -> None:
     hand.take(new(5, 6), renews=True, span_ms=500)
     hand.take(new(6, 7), renews=True)
     hand.at(2000)
-    hand.tell("renew what anna holds until 12000, taken by command 2 or later, and after 1000 ms")
+    hand.tell("renew what anna holds until 12000, taken by command 2 or later, and after 1000 ms", is_drawn=False)
     moved = hand.table.renew("anna", 12_000, now_ms=2000, since=2, not_before_ms=1000)
     deadlines = {offset: flight.deadline_ms for offset, flight in hand.table.flights(0).items()}
     hand.same(8, "the deadlines", {0: 6000, 1: 6000, 2: 6500, 3: 6500, 4: 21_500, 5: 2000, 6: 12_000}, deadlines)
@@ -132,12 +132,12 @@ def what_a_client_gives_back_is_ready_at_once(hand: Hand) -> None:
     hand.take(new(2, 3), renews=True, client="ben")
     hand.take(new(3, 4), renews=True, span_ms=500)
     hand.at(2000)
-    hand.tell("anna says goodbye: what renews itself is given back")
+    hand.tell("anna says goodbye: what renews itself is given back", is_drawn=False)
     moved = hand.table.give_back("anna", 2000, now_ms=2000, everything=False)
     hand.same(9, "how many were given back", 1, moved)
     hand.same(9, "what is ready", [0, 3], list(hand.table.expired(0, 2000)))
     hand.no(4, "the ack with a handle of it", hand.ack(0, 1))
-    hand.tell("anna is gone: all that it holds is given back")
+    hand.tell("anna is gone: all that it holds is given back", is_drawn=False)
     hand.same(9, "how many were given back", 1, hand.table.give_back("anna", 2000, now_ms=2000, everything=True))
     deadlines = {offset: flight.deadline_ms for offset, flight in hand.table.flights(0).items()}
     hand.same(9, "the deadlines", {0: 2000, 1: 2000, 2: 6000, 3: 1500}, deadlines)
@@ -150,7 +150,7 @@ def what_a_client_gives_back_is_ready_at_once(hand: Hand) -> None:
 @sentence("1.26", 13, points=1)
 def retention_forgets_what_is_below_and_counts_what_was_never_delivered(hand: Hand) -> None:
     hand.take(new(0, 4))
-    hand.tell("retention takes what is below message 2, then what is below message 6")
+    hand.tell("retention takes what is below message 2, then what is below message 6", is_drawn=False)
     hand.same(13, "how many were skipped", 0, hand.table.forget_below(0, 2))
     hand.same(13, "what is in flight", [2, 3], sorted(hand.table.flights(0)))
     hand.same(13, "how many were skipped", 2, hand.table.forget_below(0, 6))
@@ -163,7 +163,7 @@ def retention_forgets_what_is_below_and_counts_what_was_never_delivered(hand: Ha
 @sentence("1.27", 13, points=1)
 def a_reset_goes_on_elsewhere_and_old_handles_count_no_more(hand: Hand) -> None:
     hand.take(new(0, 4))
-    hand.tell("queue 0 is reset to message 1")
+    hand.tell("queue 0 is reset to message 1", is_drawn=False)
     hand.table.move(0, 1)
     hand.same(13, "next_offset", 1, hand.table.next_offset(0))
     hand.same(13, "what is in flight", [], sorted(hand.table.flights(0)))
