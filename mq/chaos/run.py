@@ -29,7 +29,7 @@ __all__ = ["ChaosPlan", "run_chaos"]
 
 _ATTEMPTS_MAX = 1000
 """Of a delivery: nothing is to become a dead letter here."""
-_SETTINGS = {"segment_bytes": "1MiB", "snapshot_every_bytes": "1MiB"}
+_SETTINGS = {"segment_bytes": "4MiB", "snapshot_every_bytes": "4MiB"}
 """Small, so that segments and snapshots are made all the time."""
 _CALM_S = 2.0
 """Before the first fault, and after what is left of the last one: what is refused then, is refused for no reason."""
