@@ -81,15 +81,21 @@ def _a_segment_of_another_log(bench: Bench) -> None:
         other.append(body(number, 100))
     file = bench.log.segments()[1].file
     disk = SimDisk.of_contents({**bench.disk.contents(), file: other.disk.contents()[file]})
-    found = open_log(bench.make, disk, bench.segment_bytes)
+    missing = f"entries are missing before those of {file}: damage"
+    try:
+        found = open_log(bench.make, disk, bench.segment_bytes)
+    except (DamageError, StateError) as error:
+        told = f"`recover` reports none, and then entries cannot be read: {error}"
+        raise broken(8, expected=missing, found=told) from error
     if not found.recovery.damage:
-        raise broken(8, expected=f"entries are missing before those of {file}: damage", found=f"the log was opened with {found}")
+        raise broken(8, expected=missing, found=f"the log was opened with {found}")
 
 
 @sentence("1.18", 9, points=1)
 def what_is_kept_of_a_full_segment_whose_sync_failed_is_written_once_more(bench: Bench) -> None:
+    bench.run.tell("append entry 1, wait until it is durable")
     bench.append(body(1, 300))
-    bench.run.tell("append entries 2 and 3, of which the third begins a segment; both are written with one sync of the full one")
+    bench.run.tell("append entry 2, and entry 3, which begins a segment; one sync of the full segment is to serve both")
     small, large = bench.plan(body(2, 200)).plan, bench.plan(body(3, 700)).plan
     up_to_a_sync = next((number for number, one in enumerate(large) if isinstance(one, Sync)), len(large))
     bench.perform((*(one for one in small if not isinstance(one, Sync)), *large[:up_to_a_sync]))

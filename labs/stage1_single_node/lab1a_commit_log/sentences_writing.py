@@ -5,7 +5,7 @@ import itertools
 from labs.grader.sentences import Sentences
 from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, checked_plan
 from mq.broker.store.record import GroupHeader, SegmentHeader, decode_group_header, decode_segment_header
-from mq.broker.store.segment import segment_base
+from mq.broker.store.segment import segment_base, segment_file
 from mq.core.entry import HardState
 from mq.core.errors import FormatError, StateError
 from mq.core.ids import EntryId, LogIndex, Term
@@ -32,6 +32,7 @@ def _is_synced_after(plan: Plan, number: int) -> bool:
 @sentence("1.1", 3, points=1)
 def a_new_segment_has_a_synced_header_and_stands_behind_the_synced_end_of_the_one_before(bench: Bench) -> None:
     old: Write | None = None
+    end = 0
     for number in (1, 2):
         first, plan = _plan_that_begins_a_segment(bench, number)
         bench.run.tell(f"the plan is {_words(plan)}")
@@ -40,8 +41,12 @@ def a_new_segment_has_a_synced_header_and_stands_behind_the_synced_end_of_the_on
             raise broken(3, expected="the plan makes the new segment's file: Create", found=f"the plan is {_words(plan)}")
         if old is not None:
             _the_old_one_is_ended(old, plan, made)
+        if plan[made].file != segment_file(end):
+            expected = f"the new file is {segment_file(end)}: it is named by the position where the segment begins"
+            raise broken(3, expected=expected, found=f"it is {plan[made].file}")
         _the_header_is_synced(plan, made, first)
         bench.perform(plan)
+        end += next(one.size_bytes for one in plan[made:] if isinstance(one, Create))
         old = next(one for one in reversed(plan) if isinstance(one, Write) and one.file == plan[made].file)
 
 
