@@ -64,7 +64,7 @@ def _next(grade: Grade, outcome: Outcome) -> str:
     else:
         read = f"read {section}, and mend your code" if section else "mend your code"
     again = f'<code>replay("{escape(outcome.replay)}")</code>' if outcome.replay else "this cell"
-    how = "this cell" if grade.mode == REPLAY else f"{again} for this failure alone, or this cell for all tests"
+    how = "this cell again" if grade.mode == REPLAY else f"{again} for this failure alone, or this cell for all tests"
     return f'<p class="next"><strong>Next:</strong> {escape(read)}. Then run {how}.</p>'
 
 

@@ -13,7 +13,7 @@ from labs.grader.files import note_progress, write_files
 from labs.grader.grading import grade_of, until_it_fails
 from labs.grader.lab import Lab, LabError, all_labs, find_lab, is_for_students
 from labs.grader.report import failure_lines, outcome_line, story_lines
-from labs.grader.result import Grade, Outcome
+from labs.grader.result import CHECKED, Grade, Outcome
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission, SubmissionError, read_submission
 from mq.cli.output import note, print_json, print_line, print_table
@@ -121,7 +121,8 @@ def _told(lab: Lab, grade: Grade, failed: list[Outcome]) -> int:
             print_line("\nYour code printed:\n" + grade.printed.rstrip())
     print_line(f"\n{lab.short}: {grade.points} of {grade.max_score} points so far, in {grade.seconds:.1f} s ({grade.mode})")
     if failed and failed[0].failure is not None and failed[0].failure.is_pictured:
-        shown = replace(grade, outcomes=(failed[0],), reason="one failure of a check")
+        kept = tuple(outcome for outcome in grade.outcomes if outcome.is_passed or outcome == failed[0])
+        shown = replace(grade, outcomes=kept, reason=CHECKED)
         write_files(RESULTS / lab.id, shown)
         print_line(f"picture:   {RESULTS / lab.id / 'report.html'}")
     return _FAILED if failed or grade.reason else 0

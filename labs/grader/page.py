@@ -4,7 +4,7 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
-from labs.grader.result import Failure, Grade, Outcome
+from labs.grader.result import CHECKED, Failure, Grade, Outcome
 from labs.grader.strips import legend, picture_of, strips_of
 
 __all__ = ["drawing", "facts_of", "page_of", "story_of", "table_of"]
@@ -26,17 +26,22 @@ code { background: #f3f5f7; padding: .1rem .3rem; } img { max-width: 100%; borde
 def page_of(grade: Grade) -> str:
     """The whole page."""
     failed = [outcome for outcome in grade.outcomes if not outcome.is_passed]
+    points = f"{grade.score} of {grade.max_score} points"
     reason = f"<p><strong>No mark: {escape(grade.reason)}</strong></p>" if grade.reason else ""
+    if grade.reason == CHECKED:
+        points = f"{grade.points} of {grade.max_score} points so far"
+        reason = "<p>What passes, and the first failure. Mend it, and check again.</p>"
     with_disks = [outcome.number for outcome in failed if outcome.failure is not None and outcome.failure.disks]
     pictured = with_disks[:_PICTURES_MAX]
     parts = [_failure(outcome, is_drawn=outcome.number in pictured) for outcome in failed]
+    whole = [*parts, table_of(grade)] if grade.reason == CHECKED else [table_of(grade), *parts]
     printed = f"<h2>What your code printed</h2><pre>{escape(grade.printed)}</pre>" if grade.printed.strip() else ""
     return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{escape(grade.lab)}: {grade.score} of {grade.max_score}</title>
+<html lang="en"><head><meta charset="utf-8"><title>{escape(grade.lab)}: {points}</title>
 <style>{_STYLE}</style></head><body>
-<h1>{escape(grade.title)}: {grade.score} of {grade.max_score} points</h1>
+<h1>{escape(grade.title)}: {points}</h1>
 <p class="mode">{escape(grade.lab)}, {escape(grade.mode)}, {grade.seconds:.1f} s</p>
-{reason}{table_of(grade)}{"".join(parts)}{printed}
+{reason}{"".join(whole)}{printed}
 </body></html>
 """
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from labs.grader.figure import Figure
 from mq.sim.disk import SimDisk
 
-__all__ = ["Failure", "Grade", "Outcome"]
+__all__ = ["CHECKED", "Failure", "Grade", "Outcome"]
+
+CHECKED = "one failure of a check"
+"""Why there is no mark where a student looked how far the work is."""
 
 
 @dataclass(frozen=True, slots=True)

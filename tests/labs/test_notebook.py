@@ -1,5 +1,6 @@
 """What a notebook shows of a check and of a replay: the first failure with its picture, and what to do next."""
 
+import json
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from labs.grader.notebook import check, replay
 from labs.grader.result import Failure, Grade, Outcome
 from labs.grader.skeleton import skeleton_of, solution_of, write_all
 from labs.grader.submission import SubmissionError
+from mq.cli.main import main
 
 LAB1C = find_lab("lab1c")
 LAB0 = find_lab("lab0")
@@ -58,7 +60,7 @@ def test_a_check_shows_an_acknowledged_message_that_comes_again_its_picture_and_
 def test_a_replay_shows_one_case_and_what_happened_also_when_it_passes(wrong: Path, tmp_path: Path) -> None:
     told = replay("lab1c:1.13", wrong)._repr_html_()
     assert "1.13 fails" in told
-    assert "Then run this cell." in told
+    assert "Then run this cell again." in told
     write_all(tmp_path, solution_of(LAB1C))
     told = replay("lab1c:1.13", tmp_path)._repr_html_()
     assert "1.13 passes" in told
@@ -84,6 +86,19 @@ def test_a_method_that_is_not_written_yet_is_to_be_written() -> None:
     outcomes = (Outcome("1.13", "a test", 2, failure=failure, replay="lab1c:1.13"),)
     assert "write it (README, method `DeliveryTable.ack`, has hints)." in cell_of(Grade("l", "t", "practice", outcomes))
     assert "this cell for all tests" not in cell_of(Grade("l", "t", REPLAY, outcomes))
+
+
+def test_the_page_of_a_check_tells_the_points_so_far_and_the_failure_first(
+    wrong: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["lab", "check", "lab1c", str(wrong)]) == 1
+    assert "34 of 100 points so far" in capfd.readouterr().out
+    page = (tmp_path / "work" / "results" / LAB1C.id / "report.html").read_text(encoding="utf-8")
+    assert "<h1>Delivery: 34 of 100 points so far</h1>" in page
+    assert page.index("An acknowledged message is never delivered again") < page.index("<table>")
+    result = json.loads((tmp_path / "work" / "results" / LAB1C.id / "result.json").read_text(encoding="utf-8"))
+    assert (result["score"], result["reason"]) == (0, "one failure of a check"), "it is no mark"
 
 
 def test_the_work_is_found_from_the_folder_of_any_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
