@@ -148,7 +148,9 @@ class _Recovery:
                 # behind it, where no reader looks.
                 segment.end_position = position
                 at = position - segment.base_position
-                self._cut(segment, at, (yield from self._rest(segment, at)))
+                end = (yield from self._rest(segment, at)).end
+                self.torn = TornTail(segment.file, at, end - at, "the crash came before the next segment was made")
+                self.repairs += zeros(segment.file, at, end)
                 return False
             if (reason := self._enter(group, segment)) is not None:
                 segment.end_position = position
@@ -195,7 +197,7 @@ class _Recovery:
         elif max(rest.durable_end, checkpoint_end) > position:
             durable_end = max(rest.durable_end, checkpoint_end)
             self._report(Flaw(segment.file, at, position, f"{what}, below the durable end {durable_end}", rest.next_group))
-        else:
+        elif rest.end > at:
             self._cut(segment, at, rest)
 
     def _is_cut_by(self, flaw: Flaw, reader: GroupReader) -> Steps[bool]:
@@ -226,6 +228,5 @@ class _Recovery:
 
     def _cut(self, segment: Segment, at: int, rest: Rest) -> None:
         """Zero everything from `at` to the last byte that is not zero."""
-        if rest.end > at:
-            self.torn = TornTail(segment.file, at, rest.end - at, "a write was not synced when the crash came")
-            self.repairs += zeros(segment.file, at, rest.end)
+        self.torn = TornTail(segment.file, at, rest.end - at, "a write was not synced when the crash came")
+        self.repairs += zeros(segment.file, at, rest.end)

@@ -16,7 +16,9 @@ __all__ = ["CommitLog"]
 
 class _Recovery(Right):
     def _judge_end(self, segment: Segment, reader: GroupReader, *, is_followed: bool) -> Steps[None]:  # noqa: ARG002 - that is the mistake
-        self._cut(segment, reader.at, (yield from self._rest(segment, reader.at)))
+        rest = yield from self._rest(segment, reader.at)
+        if rest.end > reader.at:
+            self._cut(segment, reader.at, rest)
 
 
 class CommitLog(Reference):
