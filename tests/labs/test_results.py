@@ -141,6 +141,7 @@ def test_a_crowded_machine_is_given_more_time(load: float, times: float, monkeyp
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_reference_gets_full_marks_twice_and_the_skeleton_none(tmp_path: Path) -> None:
     for number in range(2):
         grade = grade_of(LAB1A, solution(), Seeds(b"course", solution().mark), folder=tmp_path / str(number))
