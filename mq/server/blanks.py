@@ -4,7 +4,7 @@ The log goes on before all of it. What it writes next need not cover it: a whole
 when the log is opened again, as if it belonged there.
 """
 
-from mq.core.ports import Create, Operation, Plan, Sync, Write
+from mq.core.ports import Create, Operation, Plan, Remove, Sync, Write
 
 __all__ = ["blanks"]
 
@@ -12,9 +12,11 @@ __all__ = ["blanks"]
 def blanks(plan: Plan) -> Plan:
     """Zeros in the place of whatever the plan may have written, durably: before anything else is written there.
 
-    Not in files that it was about to make: who tries again begins those anew. Zeros need no room, the bytes are there already.
+    Files that it was about to make go, and go first: a segment that begins behind zeros would prove that these are damage. Zeros
+    need no room, the bytes are there already.
     """
-    made = {operation.file for operation in plan if isinstance(operation, Create)}
+    made = [operation.file for operation in plan if isinstance(operation, Create)]
     written = [operation for operation in plan if isinstance(operation, Write) and operation.file not in made]
-    zeros: list[Operation] = [Write(one.file, one.at, bytes(len(one.data))) for one in written]
-    return (*zeros, *(Sync(file) for file in sorted({one.file for one in written})))
+    removed: list[Operation] = [Remove(file) for file in made]
+    zeros = [Write(one.file, one.at, bytes(len(one.data))) for one in written]
+    return (*removed, *zeros, *(Sync(file) for file in sorted({one.file for one in written})))

@@ -132,8 +132,7 @@ class FileDisk:
                 case Replace(file, data):
                     self._replace(file, data)
                 case Remove(file):
-                    self._forget(file)
-                    (self.folder / file).unlink(missing_ok=True)
+                    self._remove(file)
         except OSError as error:
             # A sync that finds no space has begun: some of what it was to make durable may be so.
             is_full = error.errno in _NOTHING_BEGUN and not isinstance(operation, Sync)
@@ -169,6 +168,14 @@ class FileDisk:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_whole(path, data)
         self._sync_names(file)
+
+    def _remove(self, file: str) -> None:
+        """Durably, also where an earlier try had no time for that."""
+        self._forget(file)
+        path = self.folder / file
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            self._sync_folder(path.parent)
 
     def _sync_folder(self, folder: Path) -> None:
         sync_folder(folder)
