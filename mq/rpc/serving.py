@@ -13,7 +13,7 @@ from grpc_health.v1.health import aio as health_aio
 from mq.core.errors import MqError, NotServingError, OutcomeUnknownError
 from mq.core.limits import FRAME_BYTES_MAX
 from mq.rpc.handling import Context, Handler, Refuse, generic_handler
-from mq.rpc.methods import BROKER, BROKER_SERVICE, MESSAGING, MESSAGING_SERVICE, Cardinality
+from mq.rpc.methods import BROKER, BROKER_SERVICE, MESSAGING, MESSAGING_SERVICE, Cardinality, Method
 
 __all__ = ["GrpcServer", "PortError"]
 
@@ -134,19 +134,22 @@ class GrpcServer:
         refuse_extension: Refuse,
     ) -> None:
         """Begin to answer, with the handlers of both services by name."""
-        messaging = {
-            name: self._calls.counted(one) if MESSAGING[name].cardinality is Cardinality.UNARY else one
-            for name, one in messaging.items()
-        }
         self._server.add_generic_rpc_handlers(
             (
-                generic_handler(MESSAGING_SERVICE, MESSAGING, messaging, refuse_messaging),
-                generic_handler(BROKER_SERVICE, BROKER, extension, refuse_extension),
+                generic_handler(MESSAGING_SERVICE, MESSAGING, self._watched(MESSAGING, messaging), refuse_messaging),
+                generic_handler(BROKER_SERVICE, BROKER, self._watched(BROKER, extension), refuse_extension),
             )
         )
         await self._server.start()
         for service in ("", MESSAGING_SERVICE, BROKER_SERVICE):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    def _watched(self, methods: Mapping[str, Method], handlers: Mapping[str, Handler]) -> dict[str, Handler]:
+        """The handlers of a service, the unary ones under watch: a stream tells its client by itself that it has ended."""
+        return {
+            name: self._calls.counted(one) if methods[name].cardinality is Cardinality.UNARY else one
+            for name, one in handlers.items()
+        }
 
     async def stop(self, grace_s: float) -> None:
         """Take no new calls, let the running ones end within `grace_s`; those that do not are answered all the same."""

@@ -7,21 +7,35 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from grpc_health.v1.health import aio as health_aio
 
 from mq.core.errors import Code
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.handling import log_failure
-from mq.rpc.methods import BROKER, MESSAGING
+from mq.rpc.methods import BROKER, MESSAGING, Method
 from mq.rpc.serving import GrpcServer
 
-SEND = "/apache.rocketmq.v2.MessagingService/SendMessage"
+SEND, CREATE = MESSAGING["SendMessage"], BROKER["CreateTopic"]
+"""A unary call of each service."""
 
 
 def refuse(_name: str, code: int, text: str) -> pb.SendMessageResponse:
     return pb.SendMessageResponse(status=pb.Status(code=code, message=text))  # type: ignore[arg-type]
 
 
-async def test_a_call_that_is_under_way_when_time_is_up_is_answered_and_one_that_its_client_left_is_not() -> None:
+def refuse_ours(name: str, code: int, text: str) -> Any:
+    return BROKER[name].response(code=code, message=text)
+
+
+def said(method: Method, answer: bytes) -> tuple[int, str]:
+    """Code and text of an answer of either service."""
+    found: Any = method.response.FromString(answer)
+    status = found.status if method is SEND else found
+    return int(status.code), status.message
+
+
+@pytest.mark.parametrize("method", [SEND, CREATE], ids=lambda method: method.name)
+async def test_a_call_that_is_under_way_when_time_is_up_is_answered_and_one_that_its_client_left_is_not(method: Method) -> None:
     arrived = asyncio.Semaphore(0)
     ends: list[type[BaseException]] = []
 
@@ -36,18 +50,46 @@ async def test_a_call_that_is_under_way_when_time_is_up_is_answered_and_one_that
 
     server = GrpcServer()
     port = server.bind("127.0.0.1", 0)
-    await server.start(dict.fromkeys(MESSAGING, never), refuse, dict.fromkeys(BROKER, never), refuse)
+    await server.start(dict.fromkeys(MESSAGING, never), refuse, dict.fromkeys(BROKER, never), refuse_ours)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        send: Any = channel.unary_unary(SEND)
+        send: Any = channel.unary_unary(method.path)
         sending, left = (asyncio.ensure_future(send(b"", timeout=30, wait_for_ready=True)) for _ in range(2))
         await arrived.acquire()
         await arrived.acquire()
         left.cancel()
         await server.stop(0.2)
-        status = pb.SendMessageResponse.FromString(await sending).status
-    assert int(status.code) == Code.MASTER_PERSISTENCE_TIMEOUT
-    assert status.message == "this node stopped before it knew what became of this"
+        answer = await sending
+    assert said(method, answer) == (Code.MASTER_PERSISTENCE_TIMEOUT, "this node stopped before it knew what became of this")
     assert ends == [asyncio.CancelledError, asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("method", [SEND, CREATE], ids=lambda method: method.name)
+async def test_a_call_that_comes_while_the_server_stops_is_sent_elsewhere_and_not_begun(
+    method: Method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, answers = [], []
+
+    async def begin(_request: Any, _context: Any) -> bytes:
+        begun.append("begun")
+        return b""
+
+    async def call_now(health: health_aio.HealthServicer) -> None:
+        """The last moment in which gRPC itself takes calls; the server stops already."""
+        answers.append(await call(b"", timeout=30))
+        await leave(health)
+
+    leave = health_aio.HealthServicer.enter_graceful_shutdown
+    monkeypatch.setattr(health_aio.HealthServicer, "enter_graceful_shutdown", call_now)
+    server = GrpcServer()
+    port = server.bind("127.0.0.1", 0)
+    await server.start(dict.fromkeys(MESSAGING, begin), refuse, dict.fromkeys(BROKER, begin), refuse_ours)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call: Any = channel.unary_unary(method.path)
+        await call(b"", timeout=30, wait_for_ready=True)
+        assert begun == ["begun"]
+        await server.stop(5)
+    assert said(method, answers[0]) == (Code.PROXY_TIMEOUT, "this node is stopping; ask another one")
+    assert begun == ["begun"], "the second one was begun"
 
 
 def test_a_call_whose_connection_broke_is_no_failure_of_the_server(caplog: pytest.LogCaptureFixture) -> None:
