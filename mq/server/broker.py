@@ -33,6 +33,7 @@ from mq.server.setting_aside import calls_for_repair, note_damage
 from mq.server.space import SpaceGuard, free_bytes_at
 from mq.server.timekeeping import TimeKeeper
 from mq.server.tracing import traced_host
+from mq.server.voters_note import settings_of
 
 __all__ = ["Broker"]
 
@@ -50,7 +51,7 @@ class Broker:
         self.config = config
         self.failed: asyncio.Future[MqError] = asyncio.get_running_loop().create_future()
         self.clients = Clients(lambda: time.monotonic_ns() // 1_000_000)
-        settings = config.group_settings
+        settings = settings_of(config)
         self.member = Member(config, settings) if settings is not None else None
         faults, file = fault_file_of(config.name, config.node, os.environ), config.trace_file
         organs = Organs(load_parts(config.parts) if config.parts else REFERENCE, has_own_process=True)

@@ -122,7 +122,8 @@ class Member:
             self.node.campaign()
         self.way.start()
         self._tasks += [
-            asyncio.create_task(self.addresses.announce_forever()), asyncio.create_task(keep_noted(self.node, self._config.data)),
+            asyncio.create_task(self.addresses.announce_forever()),
+            asyncio.create_task(keep_noted(self.node, self._config.data, self.addresses.to_dial)),
         ]  # fmt: skip
 
     def _dial(self) -> None:

@@ -18,6 +18,7 @@ from mq.server.node import BrokerNode
 from mq.server.peer_calling import OutgoingCall
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall
+from mq.server.voters_note import noted_voters
 
 __all__ = ["ANNOUNCE", "AddressBook"]
 
@@ -36,6 +37,8 @@ class AddressBook:
     def __init__(self, config: BrokerConfig, node: BrokerNode, network: PeerNetwork, client: Address | None) -> None:
         self._config, self._node, self._network = config, node, network
         self._static = config.peer_addresses
+        noted = noted_voters(config.data)
+        self._noted = dict(noted.peers) if noted is not None else {}
         self._client = client
 
     # --- looking
@@ -43,7 +46,7 @@ class AddressBook:
     def to_dial(self) -> dict[int, Address]:
         """Whom this node keeps connections to."""
         told = {node: found for node, (peer, _) in self._node.machine.members.items() if (found := _parsed(peer)) is not None}
-        return {**told, **self._static}
+        return {**self._noted, **told, **self._static}
 
     def of_clients(self) -> list[Address] | None:
         """As clients reach the voters, in order; None while that of one of them is not known, or they cannot stand together."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 __all__ = ["Moments"]
 
@@ -17,7 +18,12 @@ class Moments:
         while not is_true():
             future = asyncio.get_running_loop().create_future()
             self._watchers.append(future)
-            await future
+            try:
+                await future
+            except asyncio.CancelledError:
+                with suppress(ValueError):
+                    self._watchers.remove(future)
+                raise
 
     def passed(self) -> None:
         """Something has changed."""

@@ -1,13 +1,15 @@
 """What a replaced organ hands out, looked at from outside: what cannot be is said in a sentence with organ and method.
 
-Of a commit log's plans it is checked that what was to be kept is in them: the payload of each entry, in order and as it is, in
-what is written, and a `Sync` of each file behind the last `Write` to it. That needs no knowledge of a log's format, but rules
-out one that changes payloads, such as by compression: what is changed cannot be told from what is lost, and a node that says
-"durable" of a lost entry takes acknowledged messages along.
+Of a commit log's plans it is checked that what was to be kept is in what they leave on the disk: the payload of each entry, in
+order and as it is, and a `Sync` of each file behind the last `Write` to it. What a plan writes and then writes over, or removes
+with its file, does not count. That needs no knowledge of a log's format, but rules out one that changes payloads, such as by
+compression: what is changed cannot be told from what is lost, and a node that says "durable" of a lost entry takes acknowledged
+messages along.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
 
 from mq.broker.store.commit_log import Recovery
 from mq.core.entry import Appended, Entry
@@ -16,6 +18,8 @@ from mq.core.ports import Create, Read, Remove, Replace, Sync, Write
 
 __all__ = ["LOG_LOOKS", "Looks", "OrganError", "check_plan", "check_written", "look_at_read", "reads_max"]
 
+_Piece: TypeAlias = tuple[int, bytes]
+"""Of a file: from which byte on, and what."""
 _OPERATIONS = (Create, Write, Sync, Remove, Replace)
 _BYTES = (bytes, bytearray, memoryview)
 _READS_MAX = 1_000_000
@@ -95,32 +99,61 @@ def check_plan(what: str, plan: Any) -> None:
 
 def check_written(what: str, plan: Sequence[Any], entries: Sequence[Entry]) -> None:
     """That a plan keeps what an append was given. Raises: OrganError."""
-    written: dict[str, list[bytes]] = {}
+    left: dict[str, list[_Piece]] = {}
     unsynced: dict[str, None] = {}
     for operation in plan:
         match operation:
-            case Write(file, _, data):
-                written.setdefault(file, []).append(bytes(data))
+            case Write(file, at, data):
+                _put(left.setdefault(file, []), at, bytes(data))
                 unsynced[file] = None
             case Sync(file):
                 unsynced.pop(file, None)
             case Create(file) | Remove(file):
-                written.pop(file, None)
+                left.pop(file, None)
                 unsynced.pop(file, None)
             case Replace(file, data):
-                written[file] = [bytes(data)]
+                left[file] = [(0, bytes(data))]
                 unsynced.pop(file, None)
-    if not written:
+    if not left:
         raise OrganError(f"{what} returned a plan that writes nothing: what it was given is lost")
-    lost = _first_lost(entries, [data for parts in written.values() for data in parts])
+    lost = _first_lost(entries, [data for pieces in left.values() for data in _joined(pieces)])
     if lost is not None:
         raise OrganError(
-            f"{what} was given entry {lost.index}, and its plan does not write that entry's payload: it is lost "
+            f"{what} was given entry {lost.index}, and its plan {_how_lost(plan, lost)}: it is lost "
             "(payloads must be written as they are, in the order of the entries)"
         )
     if unsynced:
         file = next(iter(unsynced))
         raise OrganError(f"{what} returned a plan without a Sync of {file} behind the last Write to it: it is not durable")
+
+
+def _put(pieces: list[_Piece], at: int, data: bytes) -> None:
+    """Of a file: what is written takes the place of what was written there before."""
+    end = at + len(data)
+    if any(at < start + len(old) and start < end for start, old in pieces):
+        before = [(start, old[: at - start]) for start, old in pieces if start < at]
+        behind = [(max(start, end), old[max(end - start, 0) :]) for start, old in pieces if start + len(old) > end]
+        pieces[:] = [*before, (at, data), *behind]
+        pieces.sort(key=itemgetter(0))
+    else:
+        pieces.append((at, data))
+
+
+def _joined(pieces: Sequence[_Piece]) -> list[bytes]:
+    """As they were written, but as one where one follows the other."""
+    runs, end = [[pieces[0][1]]], pieces[0][0] + len(pieces[0][1])
+    for at, data in pieces[1:]:
+        if at == end:
+            runs[-1].append(data)
+        else:
+            runs.append([data])
+        end = at + len(data)
+    return [run[0] if len(run) == 1 else b"".join(run) for run in runs]
+
+
+def _how_lost(plan: Sequence[Any], lost: Entry) -> str:
+    was_there = any(isinstance(one, Write | Replace) and lost.payload in bytes(one.data) for one in plan)
+    return "writes that entry's payload and does not leave it there" if was_there else "does not write that entry's payload"
 
 
 def _first_lost(entries: Sequence[Entry], written: Sequence[bytes]) -> Entry | None:

@@ -24,25 +24,26 @@ from mq.server.voters_note import is_majority_without, noted_voters
 
 __all__ = ["ASIDE", "DAMAGE_FILE", "calls_for_repair", "can_come_back", "note_damage", "noted_damage", "set_aside"]
 
+_STORED = ("log", "queues", "index", "snapshots", "durable", "organs.json")
+"""What is put aside: all that a broker has stored. The note of who votes stays, and so does whatever is not ours."""
 ASIDE = "damaged-"
 """How the names of folders begin that hold what was put aside."""
 DAMAGE_FILE = "damage"
 """In the data folder, from the moment on that damage was found until all of it is put aside."""
 _LOG = "log/"
-_LOCK = "LOCK"
 _log = logging.getLogger(__name__)
 
 
 def can_come_back(config: BrokerConfig) -> bool:
     """Whether there are others that hold all that counts: without this node they must still be a majority.
 
-    Of those that it was started with, whom it would ask, and of those who vote as far as it knows: a group may become smaller.
+    Of those who vote as far as it has noted that; else, as it was started. And it must know where they are.
     """
-    settings = config.group_settings
+    settings, noted = config.group_settings, noted_voters(config.data)
     if settings is None:
         return False
-    known = [Configuration(settings.voters), noted_voters(config.data)]
-    return all(is_majority_without(members, settings.node_id) for members in known if members is not None)
+    reached = {**(noted.peers if noted is not None else {}), **config.peer_addresses}
+    return is_majority_without(noted.members if noted is not None else Configuration(settings.voters), settings.node_id, reached)
 
 
 def calls_for_repair(error: MqError, config: BrokerConfig) -> TypeGuard[DamageError]:
@@ -105,16 +106,20 @@ def _way_back(disk: FileDisk) -> Note:
 
 
 def _move_all(folder: Path) -> Path:
-    aside = next(found for number in count(1) if not (found := folder / f"{ASIDE}{number}").exists())
-    aside.mkdir()
-    for path in sorted(folder.iterdir()):
-        if path.name not in {_LOCK, NOTE_FILE, DAMAGE_FILE} and not path.name.startswith(ASIDE):
-            path.rename(aside / path.name)
+    aside = next(found for number in count(1) if _is_free(found := folder / f"{ASIDE}{number}"))
+    aside.mkdir(exist_ok=True)
+    for path in filter(Path.exists, (folder / name for name in _STORED)):
+        path.rename(aside / path.name)
     sync_folder(aside)
     sync_folder(folder)
     (folder / DAMAGE_FILE).rename(aside / DAMAGE_FILE)
     sync_folder(folder)
     return aside
+
+
+def _is_free(aside: Path) -> bool:
+    """One that a try left that came to nothing is used again."""
+    return not aside.exists() or not any(aside.iterdir())
 
 
 def _write_synced(file: Path, data: bytes) -> None:

@@ -12,7 +12,7 @@ from mq.server.config import BrokerConfig
 from mq.server.disk import FileDisk, FolderInUseError
 from mq.server.setting_aside import DAMAGE_FILE, calls_for_repair, can_come_back, note_damage, noted_damage, set_aside
 from mq.server.taking_part import NOTE_FILE, Note, Part, read_note
-from mq.server.voters_note import VOTERS_FILE, noted_voters
+from mq.server.voters_note import VOTERS_FILE, noted_voters, settings_of
 
 DAMAGE = DamageError("log/1.log", 77, "a bit was flipped")
 THREE = ("1=127.0.0.1:1", "2=127.0.0.1:2", "3=127.0.0.1:3")
@@ -42,6 +42,32 @@ def test_everything_is_kept_as_it_was_and_the_folder_is_empty_but_for_the_note(t
     assert note == Note()
     assert note.part is Part.REJOINING
     assert "a bit was flipped" in (aside / DAMAGE_FILE).read_text(), "whoever looks at the files later sees why they are there"
+
+
+def test_what_is_not_ours_stays_where_it_is(tmp_path: Path) -> None:
+    """Such as `lost+found`, which nobody but root may move."""
+    fill(tmp_path, "first")
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "cluster.secret").write_text("a secret")
+    (tmp_path / VOTERS_FILE).write_text("{}")
+    set_aside(tmp_path, DAMAGE)
+    there = {path.name for path in tmp_path.iterdir()}
+    assert there == {"LOCK", "damaged-1", "rejoining", "lost+found", "cluster.secret", VOTERS_FILE}
+
+
+def test_a_try_that_came_to_nothing_leaves_no_folder_more_each_time(tmp_path: Path) -> None:
+    fill(tmp_path, "first")
+    with pytest.MonkeyPatch.context() as patch:
+
+        def refused(_path: Path, _to: Path) -> Path:
+            raise PermissionError(13, "Permission denied")
+
+        for _ in range(3):
+            patch.setattr(Path, "rename", refused)
+            with pytest.raises(DiskError, match="cannot be put aside"):
+                set_aside(tmp_path, DAMAGE)
+    assert [path.name for path in tmp_path.glob("damaged-*")] == ["damaged-1"]
+    assert set_aside(tmp_path, DAMAGE) == tmp_path / "damaged-1"
 
 
 def test_a_second_time_the_first_is_let_be(tmp_path: Path) -> None:
@@ -91,11 +117,30 @@ def test_a_note_that_cannot_be_read_says_nothing(note: str, tmp_path: Path) -> N
     assert can_come_back(BrokerConfig(data=tmp_path, peers=THREE))
 
 
+@pytest.mark.parametrize(("peers", "can"), [({"2": "127.0.0.1:2", "3": "127.0.0.1:3"}, True), ({"2": "127.0.0.1:2"}, False)])
+def test_a_group_that_grew_counts_too_as_far_as_the_node_knows_where_they_are(
+    peers: dict[str, str], can: bool, tmp_path: Path
+) -> None:
+    (tmp_path / VOTERS_FILE).write_text(json.dumps({"voters": [1, 2, 3], "old_voters": [], "peers": peers}))
+    config = BrokerConfig(data=tmp_path, peers=THREE[:1], replication="raft")
+    assert can_come_back(config) is can
+    assert settings_voters(config) == (1,), "it takes part as it was started, as long as it is not on its way back"
+    (tmp_path / NOTE_FILE).write_text("{}")
+    assert settings_voters(config) == (1, 2, 3)
+
+
+def settings_voters(config: BrokerConfig) -> tuple[int, ...]:
+    settings = settings_of(config)
+    assert settings is not None
+    return settings.voters
+
+
 def test_a_crash_in_the_midst_leaves_a_silent_node_and_the_next_start_does_the_rest(tmp_path: Path) -> None:
     for crash_at in range(3):
         folder = tmp_path / str(crash_at)
         fill(folder, "first")
         (folder / "damaged-2").mkdir()  # so the first free number is 1, and then 3
+        (folder / "damaged-2" / "kept").touch()
         with pytest.MonkeyPatch.context() as patch:
             left, rename = [crash_at], Path.rename
 
@@ -115,7 +160,8 @@ def test_a_crash_in_the_midst_leaves_a_silent_node_and_the_next_start_does_the_r
         assert noted is not None
         set_aside(folder, noted)
         assert noted_damage(folder) is None
-        assert {path.name for path in folder.iterdir()} == {"LOCK", NOTE_FILE, "damaged-1", "damaged-2", "damaged-3"}
+        again = {"damaged-3"} if crash_at else set()  # nothing stood in the first folder yet
+        assert {path.name for path in folder.iterdir()} == {"LOCK", NOTE_FILE, "damaged-1", "damaged-2", *again}
         assert sorted(path.name for path in folder.rglob("*.[ls]*") if path.is_file()) == ["1.log", "2.snap"]
 
 
