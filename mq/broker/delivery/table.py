@@ -178,6 +178,7 @@ class DeliveryTable:
         )
 
     def _move_deadlines(self, deadline_ms: int, is_meant: Callable[[InFlight], bool]) -> int:
+        """Those that are meant come again at this time and not before; returns how many they are."""
         moved = 0
         for progress in self._queues.values():
             for offset, flight in progress.in_flight.items():
