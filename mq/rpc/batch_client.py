@@ -9,7 +9,6 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -22,12 +21,12 @@ from mq.core.address import show_address
 from mq.core.errors import Code, IllegalArgumentError, MqError, NotServingError, OutcomeUnknownError
 from mq.core.limits import BATCH_MESSAGES_MAX, BODY_FRAME_BYTES_MAX
 from mq.proto import broker_v1_pb2 as pb
+from mq.rpc.batch_attempts import PAUSE_MAX_S, PAUSE_MIN_S, Attempts, Batch
 from mq.rpc.calling import CHANNEL_OPTIONS, client_headers, error_of_rpc, new_client_id, parse_endpoints, targets_of
 from mq.rpc.methods import BROKER
 
 __all__ = ["BatchFetcher", "BatchProducer"]
 
-_PAUSE_MIN_S, _PAUSE_MAX_S = 0.1, 1.0
 _OK = int(Code.OK)
 
 
@@ -48,16 +47,6 @@ class _Channels:
         """After a failure: the next target, by a fresh connection."""
         await self.current.close()
         self.current = self._open()
-
-
-@dataclass(slots=True)
-class _Batch:
-    """A batch under way. frame: the serialized BatchSend. due: its time is up then (event-loop time)."""
-
-    sequence: int
-    frame: bytes
-    done: "asyncio.Future[BatchResult]"
-    due: float
 
 
 def _request(topic: str, messages: Sequence[bytes] | Columns, queue_id: int) -> pb.BatchSend:
@@ -93,13 +82,14 @@ class BatchProducer:
         self._endpoints, self._client_id, self._timeout_s = endpoints, client_id, timeout_s
         self._sequences = itertools.count(1)
         self._slots = asyncio.Semaphore(window_batches)
-        self._waiting: dict[int, _Batch] = {}
-        self._outbox: asyncio.Queue[_Batch | None] = asyncio.Queue()
+        self._waiting: dict[int, Batch] = {}
+        self._outbox: asyncio.Queue[Batch | None] = asyncio.Queue()
         self._is_closing = False
-        self._last_error: MqError | None = None
+        self._unreachable: UnreachableError | None = None
 
     async def __aenter__(self) -> "BatchProducer":
         self._channels = _Channels(self._endpoints, self._client_id)
+        self._attempts = Attempts(self._send_again, asyncio.get_running_loop().call_later)
         self._work = asyncio.create_task(self._run())
         self._sweep = asyncio.create_task(self._expire_forever())
         return self
@@ -113,6 +103,7 @@ class BatchProducer:
         for task in (self._sweep, self._work):
             task.cancel()
         await asyncio.gather(self._sweep, self._work, return_exceptions=True)
+        self._attempts.forget()
         self._end_all(NoAnswerError("the producer was closed before the broker answered"))
         await self._channels.current.close()
 
@@ -120,7 +111,8 @@ class BatchProducer:
         """Send one batch, all of its messages into one queue (-1: the broker picks); waits only for room in the window.
 
         messages: serialized, each whole; or in columns, which is several times faster. The future ends when the batch
-        is durable. It raises: RefusedError; NoAnswerError or UnreachableError after `timeout_s`.
+        is durable. It raises: RefusedError; after `timeout_s` NotServingError or UnreachableError, when it is certain that
+        nothing is stored, else NoAnswerError.
         Raises: IllegalArgumentError.
         """
         request = _request(topic, messages, queue_id)
@@ -128,7 +120,7 @@ class BatchProducer:
         loop = asyncio.get_running_loop()
         sequence = next(self._sequences)
         request.sequence = sequence
-        batch = _Batch(sequence, request.SerializeToString(), loop.create_future(), loop.time() + self._timeout_s)
+        batch = Batch(sequence, request.SerializeToString(), loop.create_future(), loop.time() + self._timeout_s)
         self._waiting[sequence] = batch
         self._outbox.put_nowait(batch)
         return batch.done
@@ -138,7 +130,10 @@ class BatchProducer:
         while self._waiting:
             await asyncio.wait([batch.done for batch in self._waiting.values()])
 
-    def _end(self, batch: _Batch, result: BatchResult | MqError) -> None:
+    def _send_again(self, batch: Batch) -> None:
+        self._outbox.put_nowait(batch)  # of the stream that is there now
+
+    def _end(self, batch: Batch, result: BatchResult | MqError) -> None:
         if self._waiting.pop(batch.sequence, None) is None:
             return
         self._slots.release()
@@ -159,29 +154,33 @@ class BatchProducer:
             await asyncio.sleep(min(0.25, self._timeout_s / 4))
             now = asyncio.get_running_loop().time()
             for batch in [batch for batch in self._waiting.values() if batch.due <= now]:
-                error = self._last_error
-                if not isinstance(error, UnreachableError):
-                    error = NoAnswerError(
-                        f"{self._channels.where} did not answer a batch within {self._timeout_s:g} s; it may be stored"
-                    )
-                self._end(batch, error)
+                is_connected = self._channels.current.get_state() is grpc.ChannelConnectivity.READY
+                self._end(batch, batch.late(self._channels.where, self._timeout_s, None if is_connected else self._unreachable))
 
     # --- the stream
 
     async def _run(self) -> None:
-        pause_s = _PAUSE_MIN_S
+        pause_s = PAUSE_MIN_S
         while True:
             try:
                 answered = await self._run_stream()
-                self._last_error, pause_s = None, _PAUSE_MIN_S if answered else pause_s
+                self._stream_is_over(None)
+                pause_s = PAUSE_MIN_S if answered else pause_s
             except grpc.aio.AioRpcError as failure:
                 error = error_of_rpc(failure, self._channels.where, None)
+                self._stream_is_over(error)
                 if not is_worth_repeating(error, is_idempotent=True):
                     self._end_all(error)
-                self._last_error = error
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _PAUSE_MAX_S)
+            pause_s = min(2 * pause_s, PAUSE_MAX_S)
             await self._channels.use_next()
+
+    def _stream_is_over(self, error: MqError | None) -> None:
+        """What has no answer gets none; all that waits goes out by the next stream."""
+        self._unreachable = error if isinstance(error, UnreachableError) else None
+        self._attempts.forget()
+        for batch in self._waiting.values():
+            batch.lost(is_sent=self._unreachable is None)
 
     async def _run_stream(self) -> int:
         """One stream from beginning to end; begins with whatever is unanswered. Returns how many answers came."""
@@ -192,7 +191,7 @@ class BatchProducer:
         call: Any = self._channels.current.stream_stream(method.path)(self._frames(outbox), metadata=self._channels.headers)  # type: ignore[arg-type]
         try:
             while (raw := await call.read()) is not grpc.aio.EOF:
-                self._last_error = None
+                self._unreachable = None
                 for answer in pb.BatchesSent.FromString(raw).answers:
                     answered += 1
                     self._on_answer(answer)
@@ -202,10 +201,11 @@ class BatchProducer:
             outbox.put_nowait(None)
         return answered
 
-    async def _frames(self, outbox: "asyncio.Queue[_Batch | None]") -> AsyncGenerator[bytes, None]:
+    async def _frames(self, outbox: "asyncio.Queue[Batch | None]") -> AsyncGenerator[bytes, None]:
         """What goes out by one stream; the outbox is its own, so that an older stream cannot take from it."""
         while (next_batch := await outbox.get()) is not None:
             if next_batch.sequence in self._waiting:
+                next_batch.is_out = True
                 yield next_batch.frame
 
     def _on_answer(self, answer: pb.BatchSent) -> None:
@@ -216,11 +216,13 @@ class BatchProducer:
                 self._end_all(error_of_code(answer.code, answer.message))
             return
         if answer.code == _OK:
+            self._attempts.taken()
             self._end(batch, BatchResult(answer.queue_id, answer.base_offset, answer.count, answer.duplicates))
             return
         error = error_of_code(answer.code, answer.message)
         if isinstance(error, (NotServingError, OutcomeUnknownError)):
-            asyncio.get_running_loop().call_later(_PAUSE_MIN_S, self._outbox.put_nowait, batch)
+            batch.refused(error)
+            self._attempts.hold(batch)
         else:
             self._end(batch, error)
 
@@ -272,7 +274,7 @@ class BatchFetcher:
             else:
                 if not follow:
                     return
-            await asyncio.sleep(_PAUSE_MIN_S)
+            await asyncio.sleep(PAUSE_MIN_S)
             await self._channels.use_next()
 
     async def _frames(self, request: pb.FetchBatchesRequest) -> AsyncGenerator[Any, None]:

@@ -18,7 +18,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from mq.client.encoding import MessageEncoder
 from mq.client.errors import NoAnswerError, UnreachableError
-from mq.core.errors import Code, RefusedError
+from mq.core.errors import Code, NotServingError, RefusedError
 from mq.proto import broker_v1_pb2 as broker_pb
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.batch_client import BatchFetcher, BatchProducer
@@ -141,7 +141,7 @@ class Load:
     async def _note_batch(self, done: "asyncio.Future[Any]", number: int, ids: list[str], bodies: list[bytes]) -> None:
         try:
             result = await done
-        except (NoAnswerError, RefusedError) as error:
+        except (NoAnswerError, NotServingError, RefusedError) as error:
             outcome, base = (Outcome.UNKNOWN if isinstance(error, NoAnswerError) else Outcome.REFUSED), None
             self.refusals.append(f"batch: {error}")
         else:

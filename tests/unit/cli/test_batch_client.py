@@ -11,7 +11,7 @@ import pytest
 
 from mq.client.errors import BrokerFailedError, NoAnswerError, UnreachableError
 from mq.client.views import BatchResult
-from mq.core.errors import IllegalArgumentError, RefusedError
+from mq.core.errors import IllegalArgumentError, NotServingError, RefusedError
 from mq.core.limits import BATCH_MESSAGES_MAX, BODY_FRAME_BYTES_MAX
 from mq.proto import broker_v1_pb2 as b
 from mq.rpc.client import BatchFetcher, BatchProducer
@@ -89,6 +89,31 @@ async def test_a_batch_that_the_broker_could_not_take_now_is_sent_again(broker: 
     async with BatchProducer(broker.endpoint) as producer:
         assert (await (await producer.send("orders", [b"x"]))).count == 1
     assert len(broker.requests("SendBatches")) == 3
+
+
+async def test_a_batch_that_is_never_taken_ends_with_the_reason_and_is_not_stored(broker: FakeBroker) -> None:
+    broker.answers["SendBatches"] = lambda frame: [b.BatchSent(code=50400, message="no space left", sequence=frame.sequence)]
+    async with BatchProducer(broker.endpoint, timeout_s=1.2) as producer:
+        with pytest.raises(NotServingError, match=r"took no batch within 1\.2 s, and it is not stored: no space left"):
+            await (await producer.send("orders", [b"x"]))
+    assert 2 <= len(broker.requests("SendBatches")) <= 5, "the broker writes a line about each"
+
+
+async def test_of_a_batch_whose_first_attempt_had_no_answer_nobody_says_that_it_is_not_stored(broker: FakeBroker) -> None:
+    attempts = 0
+
+    def break_then_refuse(frame: b.BatchSend) -> Iterator[b.BatchSent]:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            raise RuntimeError("stored, and the stream breaks here")
+        yield b.BatchSent(code=50400, message="no space left", sequence=frame.sequence)
+
+    broker.answers["SendBatches"] = break_then_refuse
+    async with BatchProducer(broker.endpoint, timeout_s=1.2) as producer:
+        with pytest.raises(NoAnswerError, match="it may be stored; the last answer was: no space left"):
+            await (await producer.send("orders", [b"x"]))
+    assert attempts >= 2
 
 
 async def test_a_refusal_ends_its_batch_alone(broker: FakeBroker) -> None:

@@ -188,6 +188,16 @@ def test_a_refused_batch_ends_the_command(mq: Mq, broker: FakeBroker) -> None:
     assert ran.out == ""
 
 
+def test_a_broker_that_never_takes_a_batch_is_told_with_its_reason(
+    mq: Mq, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"bread\n"))))
+    broker.failures["SendBatches"] = [(50400, "no space left for messages")] * 100
+    ran = mq("send", "orders", "-", "--timeout", "0.5")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.endswith("took no batch within 0.5 s, and it is not stored: no space left for messages\n")
+
+
 def store(broker: FakeBroker, *bodies: bytes) -> None:
     encoder = MessageEncoder(tag="t", properties={"colour": "red"})
     for number, body in enumerate(bodies, len(broker.stored)):
