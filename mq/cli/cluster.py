@@ -13,12 +13,16 @@ from mq.cli.options import DURATION, backend_options, output_option
 from mq.cli.output import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from mq.cluster.asking import Answer
     from mq.cluster.backend import ClusterBackend as Cluster
-    from mq.cluster.backend import ClusterStatus
+    from mq.cluster.backend import ClusterStatus, NodeInfo
 
 __all__ = ["cluster_command"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_NO_MEMBER = "no member"
+_NO_MEMBER_NOTE = "{} is no member of its group any more (`mq raft remove`), and turns clients away; the group serves without it"
+_ON_THE_WAY = ("asking", "rejoining", "learning")
 
 
 def _folder_option(command: _F) -> _F:
@@ -100,8 +104,10 @@ def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - c
         status = cluster_up(folder, plan, backend=wanted["backend"], image=image).status()
     if is_json:
         print_json(_promised(status))
+        _note_no_members(status)
         return
     _print_nodes(status)
+    _note_no_members(status)
     note(f"the cluster serves; for other commands: export MQ_ENDPOINT={status.endpoint}")
 
 
@@ -132,6 +138,16 @@ def _promised(status: "ClusterStatus") -> dict[str, Any]:
     return {"endpoint": status.endpoint, "registries": [], "nodes": nodes}
 
 
+def _note_no_members(status: "ClusterStatus") -> list[str]:
+    """Say which nodes their groups have let go; these."""
+    from mq.cluster.asking import ask_all, ask_broker, no_members  # noqa: PLC0415
+
+    found = sorted(no_members(status.nodes, ask_all(status.nodes, ask_broker)))
+    for name in found:
+        note(_NO_MEMBER_NOTE.format(name))
+    return found
+
+
 def _print_nodes(status: "ClusterStatus", roles: "dict[str, str] | None" = None) -> None:
     columns = ("node", "state", *(("role",) if roles is not None else ()), "client", "runs in", "data")
     rows = [
@@ -160,22 +176,13 @@ def _down(cluster: "Cluster", has_volumes: bool) -> None:  # noqa: FBT001 - clic
 @output_option
 def _status(cluster: "Cluster", is_json: bool) -> None:  # noqa: FBT001 - click calls it so
     """Show the nodes, who leads, and what is cut or slow."""
-    from mq.cluster.asking import ask_all, ask_broker, leader_of  # noqa: PLC0415
+    from mq.cluster.asking import ask_all, ask_broker, leader_of, no_members  # noqa: PLC0415
 
     status = cluster.status()
     answers = ask_all(status.nodes, ask_broker)
     leaders = leader_of(status.nodes, answers).values()
-    # Where a question is passed on to the leader, a node's own role is not known from it.
-    roles = {
-        n.name: "leader"
-        if n.name in leaders
-        else "-"
-        if (a := answers[n.name]) is None
-        else a.role
-        if a.node == n.node
-        else "follower"
-        for n in status.nodes
-    }
+    gone = no_members(status.nodes, answers)
+    roles = {n.name: _role(n, answers[n.name], is_leader=n.name in leaders, is_gone=n.name in gone) for n in status.nodes}
     if is_json:
         found = _promised(status)
         for shown, node in zip(found["nodes"], status.nodes, strict=True):
@@ -191,6 +198,18 @@ def _status(cluster: "Cluster", is_json: bool) -> None:  # noqa: FBT001 - click 
         note("the proxy between the nodes does not run, so they do not reach each other; `mq cluster down`, then `up`")
 
 
+def _role(node: "NodeInfo", answer: "Answer | None", *, is_leader: bool, is_gone: bool) -> str:
+    """What a node is in its group, as far as that is known; "-" when it does not answer."""
+    if is_leader:
+        return "leader"
+    if is_gone and (answer is None or answer.role not in _ON_THE_WAY):
+        return _NO_MEMBER
+    if answer is None:
+        return "-"
+    # Where a question is passed on to the leader, a node's own role is not known from it.
+    return answer.role if answer.node == node.node else "follower"
+
+
 @cluster_command.command("start")
 @_with_cluster
 @click.argument("node")
@@ -202,7 +221,10 @@ def _start(cluster: "Cluster", node: str) -> None:
     if cluster.start(name):
         note(f"{name} serves")
         return
-    nodes = cluster.status().nodes
+    status = cluster.status()
+    if name in _note_no_members(status):
+        return
+    nodes = status.nodes
     members = [one for one in nodes if one.group == next(own.group for own in nodes if own.name == name)]
     running = sum(one.state == "running" for one in members)
     note(f"{name} runs, but its group has no leader ({running} of {len(members)} nodes run): it turns clients away until it has")

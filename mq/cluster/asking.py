@@ -1,19 +1,24 @@
-"""Asking the nodes themselves: who answers, and who leads."""
+"""Asking the nodes themselves: who answers, who leads, and who is a member."""
 
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from mq.client.raft_views import MembersView
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.errors import ClusterError
 from mq.core.address import parse_address
 from mq.core.errors import MqError
 
-__all__ = ["Answer", "Ask", "ask_all", "ask_broker", "leader_of", "missing_of", "resolve", "serves"]
+if TYPE_CHECKING:
+    from mq.rpc.admin_client import AdminClient
+
+__all__ = ["ASKING", "Answer", "Ask", "ask_all", "ask_broker", "leader_of", "no_members", "resolve"]
 
 _ASK_S_MAX = 1.0
-_LEADER, _ASKING = "leader", "asking"
+_LEADER, ASKING = "leader", "asking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +26,14 @@ class Answer:
     """What a node says of the one that answered: its number, its role, and how far its log goes.
 
     role: of one that is no full member yet the part that it takes: asking, rejoining or learning.
-    node: another's than the asked one's, if the question was passed on.
+    node: another's than the asked one's, if the question was passed on. members: as the one that was asked knows them; None
+    when it does not say, or while they are being changed.
     """
 
     node: int
     role: str
     last_index: int
+    members: MembersView | None = None
 
 
 Ask = Callable[[str], Answer | None]
@@ -48,10 +55,19 @@ def ask_broker(client: str) -> Answer | None:
         with Connection(client, timeout_s=_ASK_S_MAX) as connection:
             if not connection.is_serving():
                 return None
-            found = AdminClient(connection).describe_broker()
+            admin = AdminClient(connection)
+            found = admin.describe_broker()
+            return Answer(found.node, found.role, found.last_index, _members_of(admin))
     except MqError:
         return None
-    return Answer(found.node, found.role, found.last_index)
+
+
+def _members_of(admin: "AdminClient") -> MembersView | None:
+    try:
+        view = admin.describe_raft()
+    except MqError:
+        return None
+    return None if view.is_changing else MembersView(view.voters, view.learners)
 
 
 def ask_all(nodes: Iterable[NodeInfo], ask: Ask) -> dict[str, Answer | None]:
@@ -79,32 +95,23 @@ def leader_of(nodes: Iterable[NodeInfo], answers: Mapping[str, Answer | None]) -
     return {group: name for group, (_, name) in found.items()}
 
 
-def missing_of(nodes: Iterable[NodeInfo], answers: Mapping[str, Answer | None]) -> list[str]:
-    """Why a cluster cannot be called up yet, in sentences: all answer, each group has a leader, nobody could be taken for new.
+def no_members(nodes: Iterable[NodeInfo], answers: Mapping[str, Answer | None]) -> frozenset[str]:
+    """The nodes that their group has let go (`mq raft remove`): its leader and a majority of its voters say so, in one voice.
 
-    A node that dies while it holds nothing yet comes back as one that lost its disk.
+    A node whose disk was lost is none for a moment, too, on its way back (`mq.server.readmitting`).
     """
     nodes = list(nodes)
-    leaderless = {node.group for node in nodes} - set(leader_of(nodes, answers))
-    missing = [f"{name} does not answer" for name, answer in answers.items() if answer is None]
-    missing += [f"{name} holds nothing yet" for name, found in answers.items() if found is not None and found.role == _ASKING]
-    return missing + [f"{group} has no leader" for group in sorted(leaderless)]
-
-
-def serves(name: str, nodes: Iterable[NodeInfo], ask: Ask) -> bool | None:
-    """Whether a node answers, and its group has a leader; without one it turns clients away.
-
-    None: it answers, and there will be no leader before others are started: no majority of the group runs.
-    """
-    nodes = list(nodes)
-    own = next(node for node in nodes if node.name == name)
-    if ask_all([own], ask)[name] is None:
-        return False
-    members = [node for node in nodes if node.group == own.group]
-    if leader_of(members, ask_all(members, ask)):
-        return True
-    running = sum(node.state == "running" for node in members)
-    return False if 2 * running > len(members) else None
+    found: set[str] = set()
+    for group, leader in leader_of(nodes, answers).items():
+        told = answers[leader]
+        if told is None or told.members is None:
+            continue
+        of_group = [node for node in nodes if node.group == group]
+        agreeing = {node.node for node in of_group if (one := answers[node.name]) is not None and one.members == told.members}
+        if 2 * len(agreeing.intersection(told.members.voters)) > len(told.members.voters):
+            members = {*told.members.voters, *told.members.learners}
+            found.update(node.name for node in of_group if node.node not in members)
+    return frozenset(found)
 
 
 def resolve(text: str, status: ClusterStatus, ask: Ask) -> str:

@@ -74,7 +74,7 @@ class ClusterBackend(Protocol):
         ...
 
     def start(self, name: str, *, is_awaited: bool = True) -> bool:
-        """Start a stopped node. is_awaited: until it serves, if its group can have a leader. Whether it does."""
+        """Start a stopped node; whether it serves. is_awaited: until then, if it is a member and its group can have a leader."""
         ...
 
     def stop(self, name: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mq.cluster import docker_plan as planned
-from mq.cluster.asking import Ask, ask_all, ask_broker, missing_of, serves
+from mq.cluster.asking import Ask, ask_broker
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.docker_engine import check_image, engine, explained, freeze, short
 from mq.cluster.earlier import as_it_was
@@ -21,6 +21,7 @@ from mq.cluster.files import TRACES, ClusterFile, locked, read_json, write_json
 from mq.cluster.plan import ClusterPlan
 from mq.cluster.polling import poll_until
 from mq.cluster.processes import PAUSED, RUNNING, STOPPED, uninterrupted
+from mq.cluster.waiting import Waiting
 from mq.core.address import parse_address
 from mq.server.faults import Faults
 
@@ -131,10 +132,11 @@ class DockerCluster:
         if not is_awaited:
             return False
         found: list[bool | None] = [False]
+        waiting = Waiting(self._ask)
 
         def is_done() -> bool:
             if self._state(name) != STOPPED:
-                found[0] = serves(name, self.status().nodes, self._ask)
+                found[0] = waiting.serves(name, self.status().nodes)
             return found[0] is not False or self._state(name) == STOPPED
 
         poll_until(is_done, _START_S_MAX, every_s=_START_POLL_S)
@@ -363,11 +365,11 @@ class DockerCluster:
     def _await_all(self) -> None:
         names = [node.name for node in self._file.nodes]
         missing: list[str] = []
+        waiting = Waiting(self._ask)
 
         def is_done() -> bool:
             self._check_alive(names)
-            nodes = self.status().nodes
-            missing[:] = missing_of(nodes, ask_all(nodes, self._ask))
+            missing[:] = waiting.missing(self.status().nodes)
             return not missing
 
         if not poll_until(is_done, _SERVE_S_MAX):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mq
-from mq.cluster.asking import Ask, ask_all, ask_broker, missing_of, serves
+from mq.cluster.asking import Ask, ask_broker
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.earlier import as_it_was
 from mq.cluster.errors import ClusterError
@@ -19,6 +19,7 @@ from mq.cluster.plan import ClusterPlan, environment_of, flags_of
 from mq.cluster.polling import poll_until
 from mq.cluster.processes import PAUSED, RUNNING, STOPPED, Process, can_pause, end_all, uninterrupted
 from mq.cluster.proxy import ask_proxy, command_of_proxy
+from mq.cluster.waiting import Waiting
 from mq.server.config import ENVIRONMENT_PREFIX
 from mq.server.faults import Faults
 
@@ -45,7 +46,7 @@ class LocalCluster:
 
     @classmethod
     def up(cls, folder: Path, plan: ClusterPlan, *, ask: Ask = ask_broker) -> "LocalCluster":
-        """Start a cluster, new or as it was (`mq.cluster.earlier`); returns when every node answers and every group has a leader.
+        """Start a cluster, new or as it was (`mq.cluster.earlier`); returns when every group has a leader and its members answer.
 
         Nothing is left running when that fails. Raises: ClusterError, IllegalArgumentError for a wrong setting.
         """
@@ -107,11 +108,12 @@ class LocalCluster:
         if not is_awaited:
             return False
         found: list[bool | None] = [False]
+        waiting = Waiting(self._ask)
 
         def is_done() -> bool:
             if self._state(name) == STOPPED:
                 return True
-            found[0] = serves(name, map(self._info, self._file.nodes), self._ask)
+            found[0] = waiting.serves(name, map(self._info, self._file.nodes))
             return found[0] is not False
 
         poll_until(is_done, _START_S_MAX, every_s=_START_POLL_S)
@@ -251,14 +253,14 @@ class LocalCluster:
     # --- waiting
 
     def _await_all(self) -> None:
-        """Until every node answers, every group has a leader, and the proxy listens. Raises: ClusterError."""
+        """Until every member of a group answers, every group has a leader, and the proxy listens. Raises: ClusterError."""
         names = [*([PROXY] if self._file.token else []), *(node.name for node in self._file.nodes)]
         missing: list[str] = []
+        waiting = Waiting(self._ask)
 
         def is_done() -> bool:
             self._check_alive(names)
-            nodes = list(map(self._info, self._file.nodes))
-            missing[:] = missing_of(nodes, ask_all(nodes, self._ask))
+            missing[:] = waiting.missing(map(self._info, self._file.nodes))
             if not missing and self._file.token:
                 try:
                     self._network({"verb": "state"})

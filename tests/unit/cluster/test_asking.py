@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from mq.cluster.asking import Answer, ask_all, ask_broker, leader_of, missing_of, resolve
+from mq.client.raft_views import MembersView
+from mq.cluster.asking import Answer, ask_all, ask_broker, leader_of, no_members, resolve
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.errors import ClusterError
 
@@ -45,13 +46,6 @@ def test_the_leader_is_who_says_so(answers: dict[int, Answer | None], leader: st
         assert resolve("leader:broker-a", status, ask) == leader
 
 
-def test_a_cluster_is_up_when_all_answer_one_leads_and_nobody_could_be_taken_for_new() -> None:
-    whole = {"broker-a-1": Answer(1, "leader", 2), "broker-a-2": Answer(2, "follower", 2), "broker-a-3": Answer(3, "learning", 0)}
-    assert missing_of(GROUP, whole) == []
-    assert missing_of(GROUP, whole | {"broker-a-3": Answer(3, "asking", 0)}) == ["broker-a-3 holds nothing yet"]
-    assert missing_of(GROUP, whole | {"broker-a-1": None}) == ["broker-a-1 does not answer", "broker-a has no leader"]
-
-
 def test_nodes_that_do_not_run_are_not_asked() -> None:
     asked: list[str] = []
 
@@ -82,6 +76,29 @@ def test_a_name_is_itself_and_others_are_refused_with_what_there_is() -> None:
     for text in ("broker-a-4", "leader:broker-b", "", "LEADER"):
         with pytest.raises(ClusterError, match=r"there is no node .*; there are broker-a-1, .*, and leader:broker-a"):
             resolve(text, status, answering({}))
+
+
+TWO, THREE = MembersView((1, 2), ()), MembersView((1, 2, 3), ())
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [
+        ({1: Answer(1, "leader", 5, TWO), 2: Answer(2, "follower", 5, TWO)}, {"broker-a-3"}),
+        ({1: Answer(1, "leader", 5, TWO), 2: Answer(2, "follower", 5, TWO), 3: Answer(3, "candidate", 5, THREE)}, {"broker-a-3"}),
+        ({1: Answer(1, "leader", 5, MembersView((1, 2), (3,))), 2: Answer(2, "follower", 5, MembersView((1, 2), (3,)))}, set()),
+        ({1: Answer(1, "leader", 5, MembersView((1,), ())), 2: None}, {"broker-a-2", "broker-a-3"}),
+        ({1: Answer(1, "leader", 5, THREE), 2: Answer(2, "follower", 5, THREE)}, set()),
+        ({1: Answer(1, "leader", 5, TWO), 2: None}, set()),  # half of the voters is no majority
+        ({1: Answer(1, "leader", 5, TWO), 2: Answer(2, "follower", 5, THREE)}, set()),  # it may come to nothing
+        ({1: Answer(1, "leader", 5, None), 2: Answer(2, "follower", 5, TWO)}, set()),  # members are being changed
+        ({1: Answer(1, "follower", 5, TWO), 2: Answer(2, "follower", 5, TWO)}, set()),  # nobody leads
+        ({1: None, 2: Answer(1, "leader", 5, TWO)}, set()),  # who leads does not answer
+        ({}, set()),
+    ],
+)
+def test_a_node_is_no_member_when_the_leader_and_a_majority_say_so(answers: dict[int, Answer | None], found: set[str]) -> None:
+    assert no_members(GROUP, ask_all(GROUP, answering(answers))) == found
 
 
 def test_a_port_where_nobody_or_a_stranger_listens_gives_no_answer() -> None:
