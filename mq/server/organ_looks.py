@@ -22,6 +22,7 @@ _Piece: TypeAlias = tuple[int, bytes]
 """Of a file: from which byte on, and what."""
 _OPERATIONS = (Create, Write, Sync, Remove, Replace)
 _BYTES = (bytes, bytearray, memoryview)
+_HEAD_BYTES, _HEADS_MAX = 32, 4
 _READS_MAX = 1_000_000
 _READ_BYTES_MIN = 8
 
@@ -119,7 +120,7 @@ def check_written(what: str, plan: Sequence[Any], entries: Sequence[Entry]) -> N
     lost = _first_lost(entries, [data for pieces in left.values() for data in _joined(pieces)])
     if lost is not None:
         raise OrganError(
-            f"{what} was given entry {lost.index}, and its plan {_how_lost(plan, lost)}: it is lost "
+            f"{what} was given entry {lost.index}, and its plan {_how_lost(plan, entries, lost)}: it is lost "
             "(payloads must be written as they are, in the order of the entries)"
         )
     if unsynced:
@@ -151,21 +152,34 @@ def _joined(pieces: Sequence[_Piece]) -> list[bytes]:
     return [run[0] if len(run) == 1 else b"".join(run) for run in runs]
 
 
-def _how_lost(plan: Sequence[Any], lost: Entry) -> str:
-    was_there = any(isinstance(one, Write | Replace) and lost.payload in bytes(one.data) for one in plan)
-    return "writes that entry's payload and does not leave it there" if was_there else "does not write that entry's payload"
+def _how_lost(plan: Sequence[Any], entries: Sequence[Entry], lost: Entry) -> str:
+    begun = _first_lost(entries, [bytes(one.data) for one in plan if isinstance(one, Write | Replace)])
+    if begun is None or begun.index > lost.index:
+        return "writes that entry's payload and does not leave it there"
+    return "does not write that entry's payload"
 
 
 def _first_lost(entries: Sequence[Entry], written: Sequence[bytes]) -> Entry | None:
     """The first entry whose payload does not stand behind those of the entries before it."""
     number = at = 0
     for entry in entries:
-        while number < len(written) and (found := written[number].find(entry.payload, at)) < 0:
+        while number < len(written) and (found := _find(written[number], entry.payload, at)) < 0:
             number, at = number + 1, 0
         if number == len(written):
             return entry
         at = found + len(entry.payload)
     return None
+
+
+def _find(data: bytes, payload: bytes, at: int) -> int:
+    """As `bytes.find`, which takes a while to prepare itself for a long payload: mostly the first place that begins so is it."""
+    head = payload[:_HEAD_BYTES]
+    for _ in range(_HEADS_MAX):
+        at = data.find(head, at)
+        if at < 0 or data.startswith(payload, at):
+            return at
+        at += 1
+    return data.find(payload, at)
 
 
 # --- what a commit log reads, in steps

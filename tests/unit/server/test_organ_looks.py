@@ -11,7 +11,7 @@ import pytest
 from mq.broker.store.commit_log import CommitLog
 from mq.core.entry import Appended, Entry, EntryKind, HardState
 from mq.core.ids import EntryId, LogIndex, Term
-from mq.core.ports import Operation, Read, Replace, Steps, Sync, Write, drive, perform
+from mq.core.ports import Create, Operation, Read, Remove, Replace, Steps, Sync, Write, drive, perform
 from mq.parts import Parts
 from mq.raft.configuration import Configuration
 from mq.raft.node import RaftNode
@@ -92,6 +92,60 @@ def test_a_plan_that_loses_what_the_log_says_it_has_is_found_out(made: Made, cha
     log = made(planning(change))
     with pytest.raises(OrganError, match=complaint):
         log.append(LogIndex(0), entries(1, b"a loaf", b"rye"), STATE)
+
+
+def followed(*kinds: str) -> Change:
+    """A plan that takes back what its last write put there."""
+
+    def change(plan: tuple[Operation, ...]) -> tuple[Operation, ...]:
+        last = next(one for one in reversed(plan) if isinstance(one, Write))
+        at = last.at + last.data.index(b"rye")
+        later = {
+            "zeros": Write(last.file, last.at, bytes(len(last.data))),
+            "a byte": Write(last.file, at + 1, b"i"),
+            "the first bytes": Write(last.file, at - 2, b"....."),
+            "removed": Remove(last.file),
+            "made anew": Create(last.file, 64 << 10),
+            "replaced": Replace(last.file, b"nothing"),
+            "written elsewhere": Write("log/other", 0, b"a loaf"),
+        }
+        return (*plan, *(later[kind] for kind in kinds), Sync(last.file), Sync("log/other"))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ("zeros",), ("a byte",), ("the first bytes",), ("replaced",),
+        ("removed", "written elsewhere"), ("made anew", "written elsewhere"),
+    ],
+    ids=" and ".join,
+)  # fmt: skip
+def test_what_a_plan_writes_and_takes_away_again_is_lost(made: Made, kinds: tuple[str, ...]) -> None:
+    log = made(planning(followed(*kinds)))
+    lost = "entry [12], and its plan writes that entry's payload and does not leave it there: it is lost"
+    with pytest.raises(OrganError, match=f"commit_log: `append` was given {lost}"):
+        log.append(LogIndex(0), entries(1, b"a loaf", b"rye"), STATE)
+
+
+def test_a_right_log_may_write_a_place_twice(made: Made) -> None:
+    """Room is made with zeros, a header is written when what follows is known, and whole pages are written again."""
+
+    def in_pages(plan: tuple[Operation, ...]) -> tuple[Operation, ...]:
+        file, at, data = next((one.file, one.at, one.data) for one in reversed(plan) if isinstance(one, Write))
+        page = bytearray(len(data) + 64)
+        writes: list[Operation] = [Write(file, at, bytes(page))]
+        for begin in range(0, len(data), 40):
+            page[begin : begin + 40] = data[begin : begin + 40]
+            writes.append(Write(file, at + begin // 64 * 64, bytes(page[begin // 64 * 64 : begin + 40])))
+        return (*writes, Write(file, at, data[:8]), Sync(file))
+
+    appended = made(planning(in_pages)).append(LogIndex(0), entries(1, b"a loaf" * 20, b"", b"rye" * 30), STATE)
+    disk = SimDisk()
+    perform(disk, appended.plan)
+    (file,) = disk.files()
+    assert disk.read(Read(file, 0, 1 << 20)).count(b"rye" * 30) == 1
 
 
 def test_of_two_equal_payloads_one_written_is_not_enough(made: Made) -> None:
