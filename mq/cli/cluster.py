@@ -175,7 +175,10 @@ def _down(cluster: "Cluster", has_volumes: bool) -> None:  # noqa: FBT001 - clic
 @_with_cluster
 @output_option
 def _status(cluster: "Cluster", is_json: bool) -> None:  # noqa: FBT001 - click calls it so
-    """Show the nodes, who leads, and what is cut or slow."""
+    """Show the nodes, who leads, and what is cut or slow.
+
+    ROLE: `no member` of a node that its group has let go (`mq raft remove`); - of one that does not answer.
+    """
     from mq.cluster.asking import ask_all, ask_broker, leader_of, no_members  # noqa: PLC0415
 
     status = cluster.status()

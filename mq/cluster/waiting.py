@@ -59,12 +59,14 @@ class Waiting:
         answers, self._looked_s = ask_all(members, self._ask), self._clock()
         if name in self._gone(members, answers):
             return None
-        if answers[name] is None or name in self._in_doubt(answers):
+        answer = answers[name]
+        if answer is None or name in self._in_doubt(answers):
             return False
         if leader_of(members, answers):
             return True
-        running = sum(node.state == "running" for node in members)
-        return False if 2 * running > len(members) else None
+        voters = [node for node in members if answer.members is None or node.node in answer.members.voters]
+        running = sum(node.state == "running" for node in voters)
+        return False if 2 * running > len(voters) else None
 
     def _gone(self, nodes: Iterable[NodeInfo], answers: Mapping[str, Answer | None]) -> set[str]:
         """Those that have been no members for a while."""

@@ -84,6 +84,9 @@ def test_a_node_serves_when_it_answers_and_its_group_has_a_leader() -> None:
     group = Group(THREE, 3)
     alone = [node("broker-a", 1, "stopped"), node("broker-a", 2, "paused"), node("broker-a", 3)]
     assert group.waiting.serves(NAME, alone) is None, "others must be started"
+    group = Group(MembersView((1, 3), ()), 3)
+    one_of_two = [node("broker-a", 1, "stopped"), node("broker-a", 2), node("broker-a", 3)]
+    assert group.waiting.serves(NAME, one_of_two) is None, "who has no vote does not count"
 
 
 def test_the_others_are_asked_now_and_then_while_a_node_does_not_answer() -> None:
