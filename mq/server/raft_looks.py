@@ -2,7 +2,7 @@
 
 Types first, so that what no host can carry out names its method. Then what cannot be, whatever a Raft is like inside: what it
 was given to propose stands in its log, in order, where `Output.proposed` says; what it acknowledges is in its log, and what it
-sends to others as its log is; and what a quorum has on disk is applied before long, for nothing is left to wait for.
+sends to others as its log is; and what it hands out to be applied is committed (`mq.server.applied_looks`).
 
 What became of an entry later is looked at where it is applied (`mq.server.pending`).
 """
@@ -11,20 +11,17 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
-from weakref import WeakKeyDictionary
 
 from mq.core.entry import Appended, Entry, EntryKind
 from mq.core.ids import EntryId
 from mq.raft.messages import AppendReply, AppendRequest, Message, Snapshot
-from mq.raft.output import NOTHING, Chunk, ChunkWanted, EntriesWanted, Output, ReadReady, RoleChanged
-from mq.raft.role import Role
+from mq.raft.output import Chunk, ChunkWanted, EntriesWanted, Output, ReadReady, RoleChanged
 from mq.raft.view import NodeView
+from mq.server.applied_looks import UNAPPLIED_TICKS_MAX, check_applying
 from mq.server.organ_looks import Looks, OrganError, check_plan
 
 __all__ = ["RAFT_LOOKS", "UNAPPLIED_TICKS_MAX"]
 
-UNAPPLIED_TICKS_MAX = 60
-"""For so many ticks in a row a leader may leave unapplied what a quorum has on disk: it waits for no message, and for no disk."""
 _OUTPUTS = {
     "tick", "step", "propose", "read", "campaign", "saved", "save_failed", "disk_failed", "applied", "snapshot_saved",
     "snapshot_received", "snapshot_failed", "fetched", "chunk_fetched", "transfer", "change_members",
@@ -39,8 +36,6 @@ _LISTS: dict[str, tuple[type, ...]] = {
     "changes": (RoleChanged,),
 }
 _OR_NOTHING = {"install": Snapshot, "proposed": EntryId}
-_to_apply: "WeakKeyDictionary[Any, tuple[int, int]]" = WeakKeyDictionary()
-"""By a node's log: (up to where its Raft has said that entries are to be applied, ticks since more could have been)."""
 
 
 def _look_at_raft(name: str, what: str, node: Any, arguments: tuple[Any, ...], found: Any) -> None:
@@ -59,7 +54,7 @@ def _look_at_raft(name: str, what: str, node: Any, arguments: tuple[Any, ...], f
         _check_proposed(what, storage, arguments[0], found)
     if found.send or found.send_after:
         _check_said(name, what, node, arguments, found)
-    _check_applying(name, what, node, found)
+    check_applying(name, what, node, arguments, found)
 
 
 # --- types
@@ -191,39 +186,6 @@ def _check_taken(what: str, storage: Any, snapshot: int, request: AppendRequest,
             own = _at_hand(storage, entry.index)
             if storage.term_at(entry.index) != entry.term or (own is not None and own != entry):
                 raise OrganError(f"{what} acknowledges entry {entry.index}, which is not in its log as it came: it is lost")
-
-
-# --- what is applied
-
-
-def _check_applying(name: str, what: str, node: Any, found: Output) -> None:
-    storage = node.log.storage
-    before, ticks = _to_apply.get(storage, (0, 0))
-    told = max(before, found.apply_to, node.snapshot.last.index)
-    if told > before:
-        ticks = 0
-    elif name == "tick":
-        could = _may_be_applied(node, storage) if storage.durable_index > told else 0
-        ticks = ticks + 1 if could > told else 0
-        if ticks > UNAPPLIED_TICKS_MAX:
-            raise OrganError(
-                f"{what} leaves entries unapplied: those up to {could} are durable with a quorum since {ticks} ticks, and only "
-                f"those up to {told} were to be applied"
-            )
-    elif found is NOTHING:
-        return
-    _to_apply[storage] = told, ticks
-
-
-def _may_be_applied(node: Any, storage: Any) -> int:
-    """Of a leader: up to where a quorum has its entries, and it has them itself. Paper: Raft, sections 5.3 and 5.4.2."""
-    view: NodeView = node.view()
-    if view.role is not Role.LEADER:
-        return 0
-    known = {peer.node_id: int(peer.match_index) for peer in view.peers}
-    known[view.node_id] = durable = int(storage.durable_index)
-    index = min(durable, view.configuration.quorum_value(lambda one: known.get(one, 0)))
-    return index if storage.term_at(index) == view.term else 0
 
 
 RAFT_LOOKS = Looks(_look_at_raft, lambda *_: None)

@@ -100,7 +100,7 @@ def followed(*kinds: str) -> Change:
     def change(plan: tuple[Operation, ...]) -> tuple[Operation, ...]:
         last = next(one for one in reversed(plan) if isinstance(one, Write))
         at = last.at + last.data.index(b"rye")
-        later = {
+        later: dict[str, Operation] = {
             "zeros": Write(last.file, last.at, bytes(len(last.data))),
             "a byte": Write(last.file, at + 1, b"i"),
             "the first bytes": Write(last.file, at - 2, b"....."),

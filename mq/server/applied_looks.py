@@ -1,0 +1,157 @@
+"""What a replaced Raft hands out to be applied, looked at from outside: not too little, and never too much.
+
+Too little: what a quorum has on disk is applied before long, for nothing is left to wait for.
+
+Too much: what is applied before it is committed may be acknowledged, and lost. What a node can know to be committed, it was told:
+by snapshots, by its host (`applied`), as a follower by a leader, of the entries in which its log is like that leader's, and as a
+leader by a quorum that acknowledged an entry of its term, where its own disk counts like any other. All that comes by way of
+arguments, so that it is counted here as well, when it arrives: a Raft may make use of it at once, later, or never.
+Paper: Raft, sections 5.3 and 5.4.2, and 6 on two majorities.
+"""
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from mq.core.ids import EntryId
+from mq.raft.configuration import Configuration
+from mq.raft.messages import AppendReply, AppendRequest, Message, SnapshotReply
+from mq.raft.output import NOTHING, Output
+from mq.raft.role import Role
+from mq.raft.view import NodeView
+from mq.server.organ_looks import OrganError
+
+__all__ = ["UNAPPLIED_TICKS_MAX", "check_applying"]
+
+UNAPPLIED_TICKS_MAX = 60
+"""For so many ticks in a row a leader may leave unapplied what a quorum has on disk: it waits for no message, and for no disk."""
+
+
+class _Known:
+    """Of one node, by what it was told.
+
+    to_apply: up to where its Raft has said that entries are to be applied. ticks: since more could have been.
+    committed: up to where this node can know entries to be committed; it never falls. configuration: as the last call left it.
+    term: the highest of a request or an answer. acknowledged: in that term, by node. agreed: up to here this log is that of
+    the leader of that term.
+    ends: index and term where requests of that term ended with which the log did not agree when they came.
+    told: the highest commit index that a leader spoke of, whether the log here reaches so far or not.
+    """
+
+    __slots__ = ("acknowledged", "agreed", "committed", "configuration", "ends", "term", "ticks", "to_apply", "told")
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.to_apply = self.ticks = self.committed = self.term = self.agreed = self.told = 0
+        self.acknowledged: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
+        self.configuration = configuration
+
+    def hear(self, message: Message, storage: Any) -> bool:
+        """Whether more may be committed by what it says."""
+        if not isinstance(message, AppendRequest | AppendReply | SnapshotReply):
+            return False  # votes: of a term that a node need not enter
+        if message.term > self.term:
+            self.term, self.agreed, self.acknowledged, self.ends = message.term, 0, {}, {}
+        if message.term < self.term:
+            return False
+        match message:
+            case AppendRequest(previous=previous, entries=entries, commit_index=told):
+                self.told = max(self.told, told)
+                self._note_end(EntryId(entries[-1].term, entries[-1].index) if entries else previous, storage)
+            case AppendReply(sender=sender, is_matching=True, match_index=index):
+                self.acknowledged[sender] = max(index, self.acknowledged.get(sender, 0))
+                return True
+            case SnapshotReply(sender=sender, is_installed=True, last=last):
+                self.acknowledged[sender] = max(last.index, self.acknowledged.get(sender, 0))
+                return True
+        return False
+
+    def _note_end(self, end: EntryId, storage: Any) -> None:
+        """Where an entry is the same in two logs, all before it is. Paper: Raft, section 5.3, Log Matching."""
+        if end.index > self.agreed:
+            if storage.term_at(end.index) == end.term:
+                self.agreed = end.index
+                if self.ends:
+                    self.ends = {index: term for index, term in self.ends.items() if index > end.index}
+            else:
+                self.ends[end.index] = end.term
+        self.committed = max(self.committed, min(self.told, self.agreed))
+
+    def count(self, node: Any, storage: Any) -> None:
+        """What a quorum has now, by the configuration before this call or the one behind it."""
+        own, durable = node.view().node_id, int(storage.durable_index)
+        for configuration in {self.configuration, node.configuration}:
+            index = configuration.quorum_value(lambda one: durable if one == own else self.acknowledged.get(one, 0))
+            if index > self.committed and storage.term_at(index) in (self.term, storage.hard_state.term):
+                self.committed = index
+
+    def reach(self, index: int, node: Any, storage: Any) -> bool:
+        """Whether so much can be known to be committed, when everything is looked at once more, and closely."""
+        self.count(node, storage)
+        for end, term in self.ends.items():
+            if storage.term_at(end) == term:
+                self.agreed = max(self.agreed, end)
+        # A leader has all that is committed. Paper: Raft, section 5.4.3.
+        agreed = storage.last_index if node.view().role is Role.LEADER else self.agreed
+        self.committed = max(self.committed, min(self.told, agreed))
+        return self.committed >= index
+
+
+_known: "WeakKeyDictionary[Any, _Known]" = WeakKeyDictionary()
+"""By a node's log: a node that starts again has another one."""
+
+
+def check_applying(name: str, what: str, node: Any, arguments: tuple[Any, ...], found: Output) -> None:
+    """Of what a call returned. Raises: OrganError."""
+    storage = node.log.storage
+    known = _known.get(storage)
+    if known is None:
+        known = _known[storage] = _Known(node.configuration)
+    known.committed = max(known.committed, node.snapshot.last.index, arguments[0] if name == "applied" else 0)
+    if (name == "step" and known.hear(arguments[0], storage)) or (name == "saved" and known.acknowledged):
+        known.count(node, storage)
+    if found is not NOTHING:
+        _check_too_much(what, node, known, found)
+        known.configuration = node.configuration
+    _check_too_little(name, what, node, known, found)
+
+
+def _check_too_much(what: str, node: Any, known: _Known, found: Output) -> None:
+    storage = node.log.storage
+    if found.apply_to > known.committed and not known.reach(found.apply_to, node, storage):
+        raise OrganError(f"{what} wants entry {found.apply_to} to be applied, {_by_whom(node, known)}")
+    for message in found.send:
+        told = message.commit_index if isinstance(message, AppendRequest) else 0
+        if told > known.committed and not known.reach(told, node, storage):
+            raise OrganError(f"{what} tells node {message.to} that entry {told} is committed, {_by_whom(node, known)}")
+
+
+def _by_whom(node: Any, known: _Known) -> str:
+    leads = node.view().role is Role.LEADER
+    who = "a quorum has" if leads else "a leader has told this node of"
+    return f"and {who} only those up to {known.committed}: it may be lost yet"
+
+
+def _check_too_little(name: str, what: str, node: Any, known: _Known, found: Output) -> None:
+    storage = node.log.storage
+    to_apply = max(known.to_apply, found.apply_to, node.snapshot.last.index)
+    if to_apply > known.to_apply:
+        known.to_apply, known.ticks = to_apply, 0
+    elif name == "tick":
+        could = _may_be_applied(node, storage) if storage.durable_index > to_apply else 0
+        known.ticks = known.ticks + 1 if could > to_apply else 0
+        if known.ticks > UNAPPLIED_TICKS_MAX:
+            raise OrganError(
+                f"{what} leaves entries unapplied: those up to {could} are durable with a quorum since {known.ticks} ticks, and "
+                f"only those up to {to_apply} were to be applied"
+            )
+
+
+def _may_be_applied(node: Any, storage: Any) -> int:
+    """Of a leader: up to where a quorum has its entries, and it has them itself. Paper: Raft, sections 5.3 and 5.4.2."""
+    view: NodeView = node.view()
+    if view.role is not Role.LEADER:
+        return 0
+    known = {peer.node_id: int(peer.match_index) for peer in view.peers}
+    known[view.node_id] = durable = int(storage.durable_index)
+    index = min(durable, view.configuration.quorum_value(lambda one: known.get(one, 0)))
+    return index if storage.term_at(index) == view.term else 0
