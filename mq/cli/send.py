@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ _BATCH_MESSAGES = 100
 _BATCH_BYTES = 1 << 20
 _READ_BYTES = 1 << 16
 _LISTED_MAX = 1000
+_LAST_ANSWERS_S = 1.0
+"""For the batches under way when one of them has failed."""
 _ADVICE_BY_TYPE = {
     "NORMAL": "leave out --group-key and --delay",
     "FIFO": "give its message group with --group-key KEY",
@@ -240,37 +243,43 @@ def _send_one_by_one(session: Session, order: _Order, report: Report) -> None:
 
 
 async def _send_batches(session: Session, order: _Order, report: Report) -> None:
+    import asyncio  # noqa: PLC0415
+
     from mq.client.batch import Columns  # noqa: PLC0415
     from mq.client.encoding import MessageEncoder  # noqa: PLC0415
     from mq.rpc.batch_client import BatchProducer  # noqa: PLC0415
     from mq.rpc.message_client import new_message_ids  # noqa: PLC0415
 
     ids_source, encoder = new_message_ids(), MessageEncoder(tag=order.tag, properties=order.properties)
-    failures: list[BaseException] = []
+    failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
     async with BatchProducer(session.endpoint, timeout_s=session.timeout_s) as producer:
         async for bodies in _groups_of_lines(order.count) if order.is_input else _groups(order.bodies()):
             ids = ids_source.take(len(bodies))
             shared = encoder.encode_shared(born_ms=time.time_ns() // 1_000_000, keys=order.keys)
             report.ask()
-            result = await producer.send(order.topic, Columns(shared, ids, bodies))
-            result.add_done_callback(_counter(report, ids, failures))
-            if failures:
+            sending = asyncio.ensure_future(producer.send(order.topic, Columns(shared, ids, bodies)))
+            await asyncio.wait((sending, failure), return_when=asyncio.FIRST_COMPLETED)
+            if failure.done():
+                sending.cancel()
                 break
-    # Callbacks run in the loop's next turn.
-    import asyncio  # noqa: PLC0415
+            sending.result().add_done_callback(_counter(report, ids, failure))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_ANSWERS_S if failure.done() else None):
+                await producer.flush()
+        await asyncio.sleep(0)  # callbacks run in the loop's next turn
+        if failure.done():
+            raise failure.result()
 
-    await asyncio.sleep(0)
-    if failures:
-        raise failures[0]
 
-
-def _counter(report: Report, ids: list[str], failures: list[BaseException]) -> "Callable[[asyncio.Future[BatchResult]], None]":
+def _counter(
+    report: Report, ids: list[str], failure: "asyncio.Future[BaseException]"
+) -> "Callable[[asyncio.Future[BatchResult]], None]":
     def count(future: "asyncio.Future[BatchResult]") -> None:
         error = future.exception()
-        if error is not None:
-            failures.append(error)
-        else:
+        if error is None:
             report.add(ids, future.result().base_offset, future.result().duplicates)
+        elif not failure.done():
+            failure.set_result(error)
 
     return count
 

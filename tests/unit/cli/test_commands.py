@@ -198,6 +198,14 @@ def test_a_broker_that_never_takes_a_batch_is_told_with_its_reason(
     assert ran.err.endswith("took no batch within 0.5 s, and it is not stored: no space left for messages\n")
 
 
+def test_after_the_first_batch_that_failed_no_others_are_begun(mq: Mq, broker: FakeBroker) -> None:
+    broker.answers["SendBatches"] = lambda frame: [b.BatchSent(code=50400, message="no space left", sequence=frame.sequence)]
+    ran = mq("send", "orders", "--count", "200000", "--timeout", "3")
+    assert (ran.code, ran.out) == (1, "")
+    begun = {frame.sequence for frame in broker.requests("SendBatches")}
+    assert 64 <= len(begun) <= 65, "a window of them, and the one that waited for room when the first had failed"
+
+
 def store(broker: FakeBroker, *bodies: bytes) -> None:
     encoder = MessageEncoder(tag="t", properties={"colour": "red"})
     for number, body in enumerate(bodies, len(broker.stored)):
