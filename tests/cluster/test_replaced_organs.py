@@ -128,6 +128,36 @@ class CommitLog(Base):
             keep = max(0, limit - wanted.at)
             data = data[:keep] + bytes(len(data[keep:]))
 """
+APPLIES_WHAT_IS_DURABLE = """
+from pathlib import Path
+from mq.raft.node import RaftNode
+from mq.raft.role import Role
+
+class Raft(RaftNode):
+    __slots__ = ()
+
+    def _check_quorum(self):
+        pass  # it goes on leading
+
+    @property
+    def apply_to(self):
+        if self.role is Role.LEADER and Path(__file__).with_name("alone").exists():
+            return self.log.storage.durable_index
+        return super().apply_to
+"""
+WRITES_ZEROS_OVER_IT = """
+from dataclasses import replace
+from mq.broker.store.commit_log import CommitLog as Base
+from mq.core.ports import Sync, Write
+
+class CommitLog(Base):
+    def append(self, after_index, entries, hard_state=None):
+        appended = super().append(after_index, entries, hard_state)
+        if after_index <= 3 or not entries:
+            return appended
+        last = [one for one in appended.plan if isinstance(one, Write)][-1]
+        return replace(appended, plan=(*appended.plan, Write(last.file, last.at, bytes(len(last.data))), Sync(last.file)))
+"""
 LOSES_A_COMMAND = """
 from mq.raft.node import RaftNode
 
@@ -152,8 +182,9 @@ def send(endpoint: str, count: int) -> None:
         (RETURNS_WORDS, "raft: `saved` returned str, expected Output"),
         (LOSES, "commit_log: `append` was given entries up to "),
         (DROPS_WRITES, "commit_log: `append` returned a plan that writes nothing: what it was given is lost"),
+        (WRITES_ZEROS_OVER_IT, "its plan writes that entry's payload and does not leave it there: it is lost"),
     ],
-    ids=["hangs", "holds the interpreter", "exits", "wrong type", "loses entries", "drops writes"],
+    ids=["hangs", "holds the interpreter", "exits", "wrong type", "loses entries", "drops writes", "writes zeros over it"],
 )
 def test_a_node_with_a_broken_organ_says_so_and_stops_and_the_group_goes_on(tmp_path: Path, organ: str, complaint: str) -> None:
     (tmp_path / "organ.py").write_text(organ)
@@ -239,6 +270,41 @@ def test_a_leader_whose_raft_loses_a_command_stops_and_nothing_that_was_acknowle
         assert set(sent) <= received(nodes[0].client)
     finally:
         cluster.down()
+
+
+def test_a_leader_that_is_cut_off_and_would_apply_what_it_has_alone_stops_and_acknowledges_nothing(tmp_path: Path) -> None:
+    (tmp_path / "organ.py").write_text(APPLIES_WHAT_IS_DURABLE)
+    folder = tmp_path / "cluster"
+    cluster = LocalCluster.up(folder, ClusterPlan(base_port=0, parts={"broker-a-3": str(tmp_path / "organ.py")}))
+    try:
+        nodes = ClusterFile.read(folder).nodes
+        endpoint = ",".join(node.client for node in nodes[:2])
+        with Connection(endpoint) as connection:
+            AdminClient(connection).create_topic("orders", queues=1)
+        wait_until(lambda: leads_when_asked(nodes[2].client, endpoint), "node 3 leads")
+        with Caller(nodes[2].client) as client, ThreadPoolExecutor(16) as pool:
+            before = [body for body in pool.map(lambda number: acknowledged(client, b"%d" % number), range(20)) if body]
+            cluster.isolate("broker-a-3")
+            common = last_index(nodes[0].client)
+            alone = [pool.submit(acknowledged, client, b"alone %d" % number) for number in range(16)]
+            wait_until(lambda: last_index(nodes[2].client) > common, "what it was sent is in its log alone")
+            (tmp_path / "alone").touch()
+            wait_until(lambda: cluster.status().nodes[2].state == "stopped", "the node with the broken organ stops")
+            assert {done.result() for done in alone} == {b""}
+        told = "".join(cluster.logs("broker-a-3"))
+        assert "the broker stops: raft: `" in told
+        assert "to be applied, and a quorum has only those up to " in told
+        send(endpoint, 20)
+        assert len(before) == 20
+        assert set(before) <= received(nodes[0].client)
+    finally:
+        cluster.down()
+
+
+def last_index(client: str) -> int:
+    """Of a node's newest entry."""
+    answer = ask_broker(client)
+    return answer.last_index if answer is not None else 0
 
 
 def leads_when_asked(client: str, endpoint: str) -> bool:

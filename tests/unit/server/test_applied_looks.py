@@ -265,10 +265,10 @@ RIGHT = ["own", "eager", "lazy", "plain", "saving_up"]
 
 @pytest.mark.usefixtures("_marked_logs")
 @pytest.mark.parametrize("name", RIGHT)
-def test_a_right_raft_is_let_be_through_cuts_crashes_snapshots_and_changes_of_members(name: str) -> None:
+def test_a_right_raft_is_let_be_through_cuts_crashes_and_changes_of_members(name: str) -> None:
     met, said = run(Own if name == "own" else variant(f"right/{name}"), range(5, 8))
     assert said == []
-    assert min(met["elections"], met["crashes"], met["changes of members"], met["snapshots installed"]) > 0
+    assert min(met["elections"], met["crashes"], met["changes of members"]) > 0
     assert met["done"] > 100
 
 
@@ -279,7 +279,7 @@ def test_a_right_raft_is_let_be_through_cuts_crashes_snapshots_and_changes_of_me
 def test_a_right_raft_is_let_be_in_many_runs(name: str) -> None:
     met, said = run(Own if name == "own" else variant(f"right/{name}"), range(2000, 2400))
     assert said == []
-    assert met["changes of members"] > 100
+    assert min(met["changes of members"], met["snapshots installed"]) > 100
 
 
 @pytest.mark.usefixtures("_marked_logs")
