@@ -27,7 +27,7 @@ UNAPPLIED_TICKS_MAX = 60
 
 
 class _Known:
-    """Of one node, by what it was told.
+    """Of one node, node_id, by what it was told.
 
     to_apply: up to where its Raft has said that entries are to be applied. ticks: since more could have been.
     committed: up to where this node can know entries to be committed; it never falls. configuration: as the last call left it.
@@ -37,9 +37,10 @@ class _Known:
     told: the highest commit index that a leader spoke of, whether the log here reaches so far or not.
     """
 
-    __slots__ = ("acknowledged", "agreed", "committed", "configuration", "ends", "term", "ticks", "to_apply", "told")
+    __slots__ = ("acknowledged", "agreed", "committed", "configuration", "ends", "node_id", "term", "ticks", "to_apply", "told")
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, node_id: int, configuration: Configuration) -> None:
+        self.node_id = node_id
         self.to_apply = self.ticks = self.committed = self.term = self.agreed = self.told = 0
         self.acknowledged: dict[int, int] = {}
         self.ends: dict[int, int] = {}
@@ -78,9 +79,10 @@ class _Known:
 
     def count(self, node: Any, storage: Any) -> None:
         """What a quorum has now, by the configuration before this call or the one behind it."""
-        own, durable = node.view().node_id, int(storage.durable_index)
-        for configuration in {self.configuration, node.configuration}:
-            index = configuration.quorum_value(lambda one: durable if one == own else self.acknowledged.get(one, 0))
+        has = {**self.acknowledged, self.node_id: int(storage.durable_index)}
+        now, before = node.configuration, self.configuration
+        for configuration in (now,) if now is before else (now, before):
+            index = configuration.quorum_value(lambda one: has.get(one, 0))
             if index > self.committed and storage.term_at(index) in (self.term, storage.hard_state.term):
                 self.committed = index
 
@@ -105,7 +107,7 @@ def check_applying(name: str, what: str, node: Any, arguments: tuple[Any, ...], 
     storage = node.log.storage
     known = _known.get(storage)
     if known is None:
-        known = _known[storage] = _Known(node.configuration)
+        known = _known[storage] = _Known(node.view().node_id, node.configuration)
     known.committed = max(known.committed, node.snapshot.last.index, arguments[0] if name == "applied" else 0)
     if (name == "step" and known.hear(arguments[0], storage)) or (name == "saved" and known.acknowledged):
         known.count(node, storage)

@@ -5,6 +5,10 @@ order and as it is, and a `Sync` of each file behind the last `Write` to it. Wha
 with its file, does not count. That needs no knowledge of a log's format, but rules out one that changes payloads, such as by
 compression: what is changed cannot be told from what is lost, and a node that says "durable" of a lost entry takes acknowledged
 messages along.
+
+Each plan is judged alone. That a later one writes over what an earlier one made durable is not seen: a log may write a page once
+more, move entries, or use again the place of superseded ones, and to tell that from a loss all payloads would have to be kept.
+What is lost in that way is found when the log is read again, and counts as damage of the disk.
 """
 
 from collections.abc import Callable, Generator, Sequence
