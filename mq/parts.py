@@ -8,10 +8,12 @@ What is taken are the classes with the names of the organs (`Raft`, `CommitLog`,
 there stays the reference.
 
 A `Raft` puts what it is given to propose into its log before `propose` returns, in order and as it is, and says where; what a
-quorum has on disk it lets the host apply within 60 ticks (`mq.server.raft_looks`).
+quorum has on disk it lets the host apply within 60 ticks, and never what this node cannot know to be committed
+(`mq.server.raft_looks`, `applied_looks`).
 
 A `CommitLog` may have a format of its own, but writes the payloads of entries as they are, and so does not compress them: a
-node guards itself against a log that loses entries by looking for them in what it writes (`mq.server.organ_looks`).
+node guards itself against a log that loses entries by looking for them in what its plan leaves on the disk
+(`mq.server.organ_looks`).
 
 A `ConsumeQueue` is made with a topic and a queue id, which it shows, and again from a snapshot by `from_plain`. What files it
 makes of its entries is its own affair, as long as they lie in its folder (`mq.broker.store.queue_entry.queue_folder`). A snapshot
