@@ -135,11 +135,11 @@ def make_copy(folder: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(source, encoding="utf-8")
     shutil.copy(_SITE, folder / "sitecustomize.py")
-    shutil.copy(_RUN, folder)
 
 
-def _call(folder: Path, python: str, *arguments: object) -> "subprocess.Popen[str]":
-    command = [python, str(folder / _RUN.name), *map(str, arguments)]
+def _call(folder: Path, python: str, what: str, seeds: range, steps: int, raft: str) -> "subprocess.Popen[str]":
+    """folder: the root of the code that is run."""
+    command = [python, str(_RUN), what, *map(str, (seeds.start, seeds.stop, seeds.step, steps, raft))]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(folder)})
 
 
@@ -150,7 +150,7 @@ def run_seeds(folder: Path, seeds: range, steps: int, raft: str, *, jobs: int = 
     """
     parts = [seeds[part::jobs] for part in range(jobs)]
     with ExitStack() as stack:
-        running = [_call(folder, python, "seeds", part.start, part.stop, part.step, steps, raft) for part in parts]
+        running = [_call(folder, python, "seeds", part, steps, raft) for part in parts]
         for one in running:
             stack.enter_context(one)
             stack.callback(one.kill)
@@ -163,13 +163,6 @@ def run_seeds(folder: Path, seeds: range, steps: int, raft: str, *, jobs: int = 
 
 def same_traces(folder: Path, seeds: range, steps: int, raft: str, *, python: str = "pypy3") -> bool:
     """Whether these runs leave the same trace there and here, byte for byte."""
-    places = ((python, folder), (sys.executable, _ROOT))
-    running = [
-        subprocess.Popen(
-            [one, str(_RUN), "traces", *map(str, (seeds.start, seeds.stop, seeds.step, steps, raft))],
-            cwd=root, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)},
-        )
-        for one, root in places
-    ]  # fmt: skip
+    running = [_call(root, one, "traces", seeds, steps, raft) for one, root in ((python, folder), (sys.executable, _ROOT))]
     said = [one.communicate()[0] for one in running]
     return said[0] == said[1] and said[0].count("\n") == len(seeds)
