@@ -32,9 +32,7 @@ class AdminClient:
 
     def _call(self, name: str, request: Any) -> Any:
         # Each of these calls leads to the same end when it is done twice.
-        response = self._connection.call(name, request, is_idempotent=True)
-        check_code(response.code, response.message)
-        return response
+        return self._connection.call(name, request, is_idempotent=True, check=_check)
 
     # --- topics
 
@@ -159,6 +157,9 @@ class AdminClient:
 
     def _change(self, request: pb.ChangeMembersRequest) -> MembersView:
         """Twice is not once here: the second time is refused."""
-        response = self._connection.call("ChangeMembers", request, is_idempotent=False)
-        check_code(response.code, response.message)
+        response = self._connection.call("ChangeMembers", request, is_idempotent=False, check=_check)
         return MembersView(tuple(response.voters), tuple(response.learners))
+
+
+def _check(response: Any) -> None:
+    check_code(response.code, response.message)

@@ -32,6 +32,8 @@ CHANNEL_OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 5000),  # also how long one attempt to connect may take
 )
 _PAUSES_S = (0.1, 0.3)
+_HELD_S = 1.5
+"""A node that answers a failure only after this has tried by itself for as long as is worthwhile."""
 _READS = ("List", "Describe", "Peek", "Get", "Query")
 """How the names of calls begin that change nothing."""
 _NOT_CONNECTED = (
@@ -135,22 +137,37 @@ class Connection:
         for channel in self._channels:
             channel.close()
 
-    def call(self, name: str, request: Any, *, is_idempotent: bool, timeout_s: float | None = None) -> Any:
-        """One unary call by its RPC's name; returns the response whatever its status says.
+    def call(
+        self,
+        name: str,
+        request: Any,
+        *,
+        is_idempotent: bool,
+        check: Callable[[Any], None] | None = None,
+        timeout_s: float | None = None,
+    ) -> Any:
+        """One unary call by its RPC's name; returns the response, whatever its status says unless `check` looks at it.
 
-        is_idempotent: whether it may be repeated when its outcome is unknown. Raises: MqError.
+        is_idempotent: whether it may be repeated when its outcome is unknown. check: raises the error that a response tells,
+        which is repeated by the same rule: a node that stops, or that lost its leader during the call. Raises: MqError.
         """
         limit_s = self.timeout_s if timeout_s is None else timeout_s
         end = time.monotonic() + limit_s
         for pause_s in (*_PAUSES_S, None):
+            response = None
             try:
-                return self._try_each(
+                response = self._try_each(
                     lambda channel: methods.unary(channel, name), request, end, limit_s, is_read=name.startswith(_READS)
                 )
+                if check is not None:
+                    check(response)
             except MqError as error:
                 left_s = end - time.monotonic()
-                if pause_s is None or left_s <= pause_s or not is_worth_repeating(error, is_idempotent=is_idempotent):
+                was_held = response is not None and left_s < limit_s - _HELD_S
+                if pause_s is None or left_s <= pause_s or was_held or not is_worth_repeating(error, is_idempotent=is_idempotent):
                     raise
+            else:
+                return response
             time.sleep(pause_s)
         raise AssertionError("the last attempt returns or raises")
 

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -58,8 +59,7 @@ class MessageClient:
         request = pb.SendMessageRequest(messages=[pb.Message.FromString(encoded)])
         request.messages[0].topic.name = topic
         # The broker knows the message by its id, so it may be sent again.
-        response = self._connection.call("SendMessage", request, is_idempotent=True)
-        check_code(response.status.code, response.status.message)
+        response = self._connection.call("SendMessage", request, is_idempotent=True, check=_check)
         entry = response.entries[0]
         return SentMessage(entry.message_id, entry.offset)
 
@@ -96,9 +96,7 @@ class MessageClient:
         request.group.name, request.topic.name = group, topic
         for one in received:
             request.entries.add(message_id=one.message.message_id, receipt_handle=one.receipt_handle)
-        response = self._connection.call("AckMessage", request, is_idempotent=True)
-        if not response.entries:
-            check_code(response.status.code, response.status.message)
+        response = self._connection.call("AckMessage", request, is_idempotent=True, check=_check_whole)
         answers = zip(received, response.entries, strict=False)
         return [(one.message, entry.status.message) for one, entry in answers if entry.status.code != Code.OK]
 
@@ -108,6 +106,16 @@ class MessageClient:
         request.group.name = group
         with suppress(MqError):
             self._connection.call("NotifyClientTermination", request, is_idempotent=False, timeout_s=2.0)
+
+
+def _check(response: Any) -> None:
+    check_code(response.status.code, response.status.message)
+
+
+def _check_whole(response: Any) -> None:
+    """Of an answer that speaks of each entry by itself, only what concerns them all."""
+    if not response.entries:
+        _check(response)
 
 
 def _duration(span_ms: int) -> Duration:

@@ -156,6 +156,9 @@ class FakeBroker:
     def _stored(self, offset: int) -> b.StoredMessage:
         return b.StoredMessage(queue_id=0, offset=offset, store_ms=1_700_000_000_000 + offset, message=self.stored[offset])
 
+    def on_ChangeMembers(self, _request: b.ChangeMembersRequest) -> b.ChangeMembersResponse:  # noqa: N802
+        return b.ChangeMembersResponse(code=OK, voters=(1, 2))
+
     def on_PeekMessages(self, request: b.PeekMessagesRequest) -> b.PeekMessagesResponse:  # noqa: N802
         first = max(0, request.offset)
         last = min(len(self.stored), first + min(request.count, 2))  # small pages on purpose
