@@ -26,8 +26,8 @@ from mq.core.ports import Operation
 
 __all__ = ["BrokerMachine"]
 
-_STATE_VERSION = 4
-_PLAIN_FIELDS = ("applied_index", "log_ms", "wall_ms", "skipped_by_retention")
+_STATE_VERSION = 5
+_PLAIN_FIELDS = ("applied_index", "applied_bytes", "log_ms", "wall_ms", "skipped_by_retention")
 
 
 class BrokerMachine:
@@ -42,6 +42,8 @@ class BrokerMachine:
     def __init__(self, table_class: type[DeliveryTable] = DeliveryTable, queue_class: type[ConsumeQueue] = ConsumeQueue) -> None:
         self.table_class, self.queue_class = table_class, queue_class
         self.applied_index = 0
+        self.applied_bytes = 0
+        """Of the payloads of all entries up to there; whoever applies them counts."""
         self.log_ms = 0
         self.wall_ms = 0
         self.topics: dict[str, Topic] = {}
@@ -353,10 +355,7 @@ class BrokerMachine:
         half = [[*key, *_hidden_values(hidden)] for key, hidden in self.half.items()]
         plain = {
             "version": _STATE_VERSION,
-            "applied_index": self.applied_index,
-            "log_ms": self.log_ms,
-            "wall_ms": self.wall_ms,
-            "skipped_by_retention": self.skipped_by_retention,
+            **{name: getattr(self, name) for name in _PLAIN_FIELDS},
             "topics": [t.to_plain() for t in self.topics.values()],
             "groups": [g.to_plain() for g in self.groups.values()],
             "timers": [_hidden_values(hidden) for _, _, hidden in sorted(self.timers)],

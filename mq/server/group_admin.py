@@ -49,10 +49,9 @@ class GroupAdministrator:
 
     def _state_hash(self) -> tuple[int, int]:
         """Of a state whose snapshot was taken by an earlier process, it is made now."""
-        machine, found = self._node.machine, self._node.host.keeper.state_hash
-        if found is None or found[0] != machine.applied_index:
-            found = (machine.applied_index, machine.state_hash())
-        return found
+        machine, hashes = self._node.machine, self._node.host.keeper.hashes
+        found = hashes.get(machine.applied_index)
+        return machine.applied_index, machine.state_hash() if found is None else found
 
     def _addresses(self) -> list[MemberAddress]:
         dialed = self._member.addresses.to_dial() if self._member is not None else {}

@@ -243,7 +243,6 @@ class StoreHost(HostLoop):
         if self._is_catching_up:
             return
         fresh, machine, before = self.fresh_log.fresh, self.machine, self.machine.applied_index
-        size_bytes = 0
         while machine.applied_index < self.apply_to:
             found = fresh.pop(machine.applied_index + 1, None)
             if found is None:
@@ -251,17 +250,17 @@ class StoreHost(HostLoop):
                 self._loop.call_soon(self.run, self._catch_up)
                 break
             self._apply_one(*found)
-            size_bytes += found[1].size_bytes
         if machine.applied_index > before:
-            self._have_applied(size_bytes)
+            self._have_applied()
 
     def _apply_one(self, entry: Entry, place: RecordPlace) -> None:
         self.keeper.about_to_apply(entry.index)
         self._up.apply_entry(entry, place)
+        self.machine.applied_bytes += len(entry.payload)
 
-    def _have_applied(self, size_bytes: int) -> None:
+    def _have_applied(self) -> None:
         self.applied_up_to(self.machine.applied_index)
-        self.keeper.applied(size_bytes)
+        self.keeper.applied()
 
     def _catch_up(self) -> None:
         """The next slice from the disk. What is to be applied is durable, so it can be read."""
@@ -270,12 +269,10 @@ class StoreHost(HostLoop):
         if first > self.apply_to or first in self.fresh_log.fresh:
             self.apply()
             return
-        size_bytes = 0
         for entry, place in drive(self.log.entries(first, LogIndex(self.apply_to), _SLICE_BYTES), self._disk):
             self.fresh_log.fresh.pop(entry.index, None)
             self._apply_one(entry, place)
-            size_bytes += place.size_bytes
-        self._have_applied(size_bytes)
+        self._have_applied()
         self.apply()
 
     # --- snapshots

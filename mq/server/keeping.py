@@ -1,4 +1,8 @@
-"""State on disk beside the log: consume-queue files, snapshots, and the files that nobody needs any more."""
+"""State on disk beside the log: consume-queue files, snapshots, and the files that nobody needs any more.
+
+Snapshots come where the entries applied so far fill another stretch of so many bytes, so that all nodes take them of the same
+states, and can compare those (`mq.server.comparing`). Some come besides: where a segment begins, and where files are to go.
+"""
 
 import asyncio
 import logging
@@ -22,6 +26,8 @@ __all__ = ["Keeper"]
 _FLUSH_ENTRIES = 2048
 """Consume-queue entries that gather in memory before they are written out, unsynced."""
 _NOTE_AFTER_S = 0.05
+_HASHES = 16
+"""Of so many states is remembered what their hashes were, for nodes that ask when they have come so far."""
 _log = logging.getLogger(__name__)
 
 
@@ -29,8 +35,8 @@ class Keeper:
     """Writes the state of the machine down in time, all of it through the lane.
 
     stands_for: what a snapshot of the state as it is now stands for. snapshots: those on the disk, by index.
-    last_index: of the newest. state_hash: (index, hash of the state) of the newest that was taken here. is_closing: nothing is
-    removed any more.
+    last_index: of the newest. hashes: of the states that were written down here lately, by index; the newest comes last.
+    on_hash: called when there is one more. is_closing: nothing is removed any more.
     """
 
     def __init__(  # noqa: PLR0913 - all of it is needed, once
@@ -48,9 +54,10 @@ class Keeper:
         self._disk, self._lane, self._log, self._machine = disk, lane, log, machine
         self._every_bytes, self._stands_for, self._is_quiet = every_bytes, stands_for, is_quiet
         self.snapshots = snapshots
-        self.state_hash: tuple[int, int] | None = None
+        self.hashes: dict[int, int] = {}
+        self.on_hash: Callable[[], None] = lambda: None
         self.is_closing = False
-        self._bytes_since = 0
+        self._stretch = self._stretch_now
         self._running: set[int] = set()
         self._removals: Plan = ()
         self._boundaries = {segment.first_index for segment in log.segments()}
@@ -70,15 +77,20 @@ class Keeper:
 
     def about_to_apply(self, index: int) -> None:
         """An entry is next."""
-        if index in self._boundaries and self._machine.applied_index > 0:
+        is_boundary = index in self._boundaries and self._machine.applied_index > 0
+        if is_boundary or self._stretch != self._stretch_now:
             self._boundaries.discard(index)
             self.take_snapshot()
 
-    def applied(self, size_bytes: int) -> None:
-        """Entries of so many bytes are applied."""
-        self._bytes_since += size_bytes
+    @property
+    def _stretch_now(self) -> int:
+        """How often as many bytes as lie between two snapshots were applied, ever: the same on all nodes, behind each entry."""
+        return self._machine.applied_bytes // self._every_bytes
+
+    def applied(self) -> None:
+        """Entries are applied, for now the last ones."""
         has_removals = bool(self._machine.dropped_queues or self._machine.cleanups)
-        if has_removals or self._bytes_since >= self._every_bytes:
+        if has_removals or self._stretch != self._stretch_now:
             self.take_snapshot()
         else:
             self._flush_queues(sync=False)
@@ -133,7 +145,7 @@ class Keeper:
 
         Only then those files go that it does not need: after a crash the snapshot before it would miss them.
         """
-        self._bytes_since = 0
+        self._stretch = self._stretch_now
         index = self._machine.applied_index
         if index == self.last_index or index in self._running:
             return
@@ -145,8 +157,14 @@ class Keeper:
         removals = (*self._removals, *self._removals_of_machine())
         self._removals = ()
         state = self._machine.to_bytes()
-        self.state_hash = (index, zlib.crc32(state))
+        self._keep_hash(index, zlib.crc32(state))
         self._lane.submit((self.file_of(stands_for, state), *removals), partial(self._on_snapshot, stands_for, removals))
+
+    def _keep_hash(self, index: int, found: int) -> None:
+        self.hashes[index] = found
+        for old in list(self.hashes)[:-_HASHES]:
+            del self.hashes[old]
+        self.on_hash()
 
     def file_of(self, stands_for: Snapshot, state: bytes) -> Replace:
         """The file of a snapshot, of our own state or of what a leader sent."""
@@ -179,6 +197,7 @@ class Keeper:
 
     def state_was_replaced(self, last: EntryId) -> None:
         """The machine's state is that of a snapshot from a leader: the old queues' files are another's, and no older state is."""
+        self._stretch = self._stretch_now
         files = self._disk.files()
         plan: list[Operation] = [Remove(file) for file in files if file.startswith("queues/")]
         plan += [Remove(file) for at, file in snapshots_in(files) if at < last.index]

@@ -14,6 +14,7 @@ from mq.core.address import Address, show_address
 from mq.raft.messages import Message
 from mq.raft.role import Role
 from mq.server.coming_in import HISTORY, REJOIN, WayIn
+from mq.server.comparing import STATE_HASH, StateComparer
 from mq.server.config import BrokerConfig
 from mq.server.core import GroupSettings
 from mq.server.hunting import Hunt
@@ -45,6 +46,7 @@ class Member:
         self._way: WayIn | None = None
         self._addresses: AddressBook | None = None
         self._opinion: SecondOpinion | None = None
+        self._comparer: StateComparer | None = None
         self.client: Address | None = None
         self.on_lost: list[Callable[[int], None]] = []
         self.answers: dict[str, Serve] = {}
@@ -80,6 +82,12 @@ class Member:
         assert self._opinion is not None
         return self._opinion
 
+    @property
+    def comparer(self) -> StateComparer:
+        """Of this node's state with those of the others."""
+        assert self._comparer is not None
+        return self._comparer
+
     def part_so_far(self) -> str:
         """The part that this node takes while it is no full member yet. One that holds nothing is still asking, to others."""
         part = self.way.part
@@ -101,8 +109,10 @@ class Member:
         self._way = WayIn(node, self.network, self._settings.node_id, self._settings.voters, self._on_part)
         self._addresses = AddressBook(self._config, node, self.network, self.client)
         self._opinion = SecondOpinion(node, self.network, has_room)
+        self._comparer = StateComparer(node, self.network)
         self.answers |= {
             HISTORY: self._way.answer, REJOIN: self._way.answer, ANNOUNCE: self._addresses.answer, STANDING: self._opinion.answer,
+            STATE_HASH: self._comparer.answer,
         }  # fmt: skip
         node.on_reign.append(self._on_reign)
         node.on_applied.append(self._on_applied)
@@ -124,6 +134,7 @@ class Member:
         self._tasks += [
             asyncio.create_task(self.addresses.announce_forever()),
             asyncio.create_task(keep_noted(self.node, self._config.data, self.addresses.to_dial)),
+            asyncio.create_task(self.comparer.work_forever()),
         ]  # fmt: skip
 
     def _dial(self) -> None:

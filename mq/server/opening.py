@@ -129,6 +129,7 @@ def replay(disk: FileDisk, log: CommitLog, machine: BrokerMachine) -> int:
                 machine.apply(entry.index, decode_command(entry.payload, is_to_apply=True), place)
             else:
                 machine.skip(entry.index)
+            machine.applied_bytes += len(entry.payload)
         for queue in (queue for topic in machine.topics.values() for queue in topic.queues):
             perform(disk, queue.flush())
             queue.flushed(queue.entry_count)

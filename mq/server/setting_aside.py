@@ -22,7 +22,16 @@ from mq.server.synced import sync_folder, write_synced
 from mq.server.taking_part import NOTE_FILE, Note, read_note
 from mq.server.voters_note import is_majority_without, noted_voters
 
-__all__ = ["ASIDE", "DAMAGE_FILE", "calls_for_repair", "can_come_back", "note_damage", "noted_damage", "set_aside"]
+__all__ = [
+    "ASIDE",
+    "DAMAGE_FILE",
+    "StateDiffersError",
+    "calls_for_repair",
+    "can_come_back",
+    "note_damage",
+    "noted_damage",
+    "set_aside",
+]
 
 _STORED = ("log", "queues", "index", "snapshots", "durable", "organs.json")
 """What is put aside: all that a broker has stored. The note of who votes stays, and so does whatever is not ours."""
@@ -32,6 +41,10 @@ DAMAGE_FILE = "damage"
 """In the data folder, from the moment on that damage was found until all of it is put aside."""
 _LOG = "log/"
 _log = logging.getLogger(__name__)
+
+
+class StateDiffersError(DamageError):
+    """What was made of the log here is not what the group has made of it. file: the snapshot that holds it."""
 
 
 def can_come_back(config: BrokerConfig) -> bool:
@@ -49,10 +62,11 @@ def can_come_back(config: BrokerConfig) -> bool:
 def calls_for_repair(error: MqError, config: BrokerConfig) -> TypeGuard[DamageError]:
     """Whether a running node has to leave its group because of this, and comes back: its log is damaged, and the others have it.
 
-    Not because of damage elsewhere: what is derived from the log can be made anew, and costs no promise. Never because of any
-    other error: that may be a bug, and the data be whole.
+    Not because of damage elsewhere: what is derived from the log can be made anew, and costs no promise, unless others have made
+    something else of it. Never because of any other error: that may be a bug, and the data be whole.
     """
-    return isinstance(error, DamageError) and error.file.startswith(_LOG) and can_come_back(config)
+    is_of_log = isinstance(error, DamageError) and error.file.startswith(_LOG)
+    return (is_of_log or isinstance(error, StateDiffersError)) and can_come_back(config)
 
 
 def note_damage(folder: Path, damage: DamageError) -> None:
