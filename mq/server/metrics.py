@@ -121,6 +121,11 @@ class BrokerMetrics:
                 "Segments in which stored bytes have changed.",
                 len(self._broker.scrubber.damage),
             ),
+            (
+                "rocketmq_storage_state_compared_index",
+                "Index of the newest entry behind which another node was found to have the same state.",
+                self._broker.member.comparer.compared if self._broker.member is not None else 0,
+            ),
             ("rocketmq_topic_number", "Topics.", len(node.machine.topics)),
             ("rocketmq_consumer_group_number", "Consumer groups.", len(node.machine.groups)),
             ("rocketmq_client_connections", "Clients heard of lately.", len(self._broker.clients)),

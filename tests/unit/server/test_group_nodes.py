@@ -171,3 +171,24 @@ async def test_a_follower_writes_what_it_is_sent_once(trio: Trio) -> None:
     assert AppendRequest in trio.sent
     (last,) = {node.log.last_index for node in trio.nodes.values()}
     assert last == leader.machine.applied_index
+
+
+async def test_snapshots_are_of_the_same_entries_on_all_nodes_so_that_they_can_be_compared(tmp_path: Path) -> None:
+    trio = Trio(tmp_path)
+    trio.snapshot_every_bytes = 4 << 10
+    async with asyncio.timeout(LIMIT_S):
+        trio.start(1, 2, 3)
+        leader = await trio.leader()
+        assert leader.group is not None
+        await leader.carry_out(topic(leader))
+        away = next(node_id for node_id in (1, 2, 3) if node_id != leader.group.node_id)
+        await send(leader, 0, 30)
+        await trio.stop(away)
+        await send(leader, 30, 100)  # the other one gets them from the disk, many at once
+        trio.start(away)
+        await trio.agree()
+        here, there = leader.host.keeper.hashes, trio.nodes[away].host.keeper.hashes
+        both = here.keys() & there.keys()
+        assert len(both) > 5, (sorted(here), sorted(there))
+        assert {index: here[index] for index in both} == {index: there[index] for index in both}
+        await trio.stop()
