@@ -7,8 +7,9 @@
 # explains what it found. At the end of a lab your organ drives the real broker, and the official RocketMQ client talks to
 # it.
 #
-# **How to go on:** open the first lesson below with a click. In a notebook, Shift + Enter runs a cell and moves to the
-# next. All that a lesson starts, it stops again.
+# **How to go on:** do lab 0 first (one hour; in a terminal: `.venv/bin/mq lab start lab0`). Then open the first lesson
+# below with a click. In a notebook, Shift + Enter runs a cell and moves to the next. All that a lesson starts, it stops
+# again.
 
 # %% tags=["live", "picture"]
 from IPython.display import Markdown, display

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 2 · Finding a message
 #
-# Everything is in one log, behind each other: orders, payments, letters, of all topics. Now somebody asks for *message 17
+# Everything is in one log, one behind the other: orders, payments, letters, of all topics. Now somebody asks for *message 17
 # of queue 2 of the topic orders*. Where is it?
 #
 # After this lesson you can say, and show with a run:
@@ -172,11 +172,18 @@ field_rows(data, [
 # | number | counts | from | the same on every machine? | who uses it |
 # |---|---|---|---|---|
 # | **position** | bytes of the commit log | 0 | no: a copy of the log may lie differently | this node, to read |
-# | **log index** | entries of the log (all topics) | 1 | yes | Raft, snapshots |
+# | **log index** | entries of the log (all topics) | 1 | yes | what all machines agree on (stage 3: Raft) |
 # | **queue offset** | messages of *one* queue | 0 | yes | consumers |
 #
 # **Predict:** in the list above, the offsets have no gaps, and the positions have. Why? And could a position ever be
 # *smaller* than that of the entry before it?
+#
+# <details><summary>When you have an answer</summary>
+#
+# Between two records of one queue lie those of others. And yes: a delayed message keeps its place in the log, and comes into
+# its queue later than messages that were stored behind it.
+#
+# </details>
 #
 # ## 3. Every entry has the same size
 #

@@ -11,7 +11,7 @@
 # * what lies on the disk at that moment, entry by entry;
 # * the difference between an order that is *lost*, one that is there *twice*, and one of which nobody knows.
 #
-# **Time:** 25 to 35 minutes. **Before:** lessons 1 and 3. **Leads to:** the end of lab 1a, where the broker that you kill
+# **Time:** 25 to 35 minutes. **Before:** lessons 0, 1 and 3. **Leads to:** the end of lab 1a, where the broker that you kill
 # here runs on *your* log.
 #
 # All programs that are started here are stopped here. Your numbers will differ from those you see.
@@ -286,10 +286,10 @@ keep.close()
 #
 # ## What next
 #
-# The broker can run on **your** log. When lab 1a is done, say `Broker(folder, "--parts", "work/lab1a_commit_log")` in
-# section 2 of this lesson, and kill it:
+# The broker can run on **your** log. `.venv/bin/mq lab start lab1a` begins that lab. When it is done, put
+# `"--parts", str(ROOT / "work/lab1a_commit_log")` behind `folder` in the `Broker(...)` of `run`, in section 2 of this
+# lesson, and kill it. Or run it by hand:
 #
-#     .venv/bin/mq lab start lab1a
 #     .venv/bin/mq broker --data .mq/mine --parts work/lab1a_commit_log
 #
 # One broker that comes back is not enough: while it is away, nobody is served, and when its *disk* dies, all is lost. The

@@ -24,9 +24,10 @@ from mq.core.ids import LogIndex, QueueOffset
 from mq.core.message import MessageKind, Permission
 from mq.core.ports import Operation
 
-__all__ = ["BrokerMachine"]
+__all__ = ["STATE_VERSION", "BrokerMachine"]
 
-_STATE_VERSION = 5
+STATE_VERSION = 5
+"""Of the format of `BrokerMachine.to_bytes`."""
 _PLAIN_FIELDS = ("applied_index", "applied_bytes", "log_ms", "wall_ms", "skipped_by_retention")
 
 
@@ -354,7 +355,7 @@ class BrokerMachine:
         """The whole state, equal on replicas that applied the same commands."""
         half = [[*key, *_hidden_values(hidden)] for key, hidden in self.half.items()]
         plain = {
-            "version": _STATE_VERSION,
+            "version": STATE_VERSION,
             **{name: getattr(self, name) for name in _PLAIN_FIELDS},
             "topics": [t.to_plain() for t in self.topics.values()],
             "groups": [g.to_plain() for g in self.groups.values()],
@@ -368,8 +369,8 @@ class BrokerMachine:
     def from_bytes(cls, data: bytes, *classes: type[Any]) -> "BrokerMachine":
         """The machine of a snapshot. classes: of its tables and queues, as when it is made anew. Raises: FormatError."""
         plain = json.loads(data)
-        if plain["version"] != _STATE_VERSION:
-            raise FormatError(f"state version {plain['version']} is not known to this program (it knows {_STATE_VERSION})")
+        if plain["version"] != STATE_VERSION:
+            raise FormatError(f"state version {plain['version']} is not known to this program (it knows {STATE_VERSION})")
         machine = cls(*classes)
         for name in _PLAIN_FIELDS:
             setattr(machine, name, plain[name])

@@ -259,10 +259,11 @@ async def _send_batches(session: Session, order: _Order, report: Report) -> None
             report.ask()
             sending = asyncio.ensure_future(producer.send(order.topic, Columns(shared, ids, bodies)))
             await asyncio.wait((sending, failure), return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result().add_done_callback(_counter(report, ids, failure))
             if failure.done():
                 sending.cancel()
                 break
-            sending.result().add_done_callback(_counter(report, ids, failure))
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_ANSWERS_S if failure.done() else None):
                 await producer.flush()

@@ -1,5 +1,6 @@
 """Processes that outlive the one that started them: started apart, found again by number and time of birth, ended for sure."""
 
+import atexit
 import os
 import signal
 import subprocess
@@ -21,6 +22,14 @@ RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
 _KILL_S_MAX = 20.0
 _children: dict["Process", "subprocess.Popen[bytes]"] = {}
 """Those that this very process started: until somebody asks for its exit status, a child that ended keeps its number."""
+
+
+@atexit.register
+def _let_go() -> None:
+    """They may outlive this process, which is no mistake that Python should warn of at its end."""
+    for child in _children.values():
+        if child.poll() is None:
+            child.returncode = 0
 
 
 def can_pause() -> bool:

@@ -13,6 +13,7 @@ from mq.core.errors import MqError, NotServingError
 __all__ = ["PAUSE_MAX_S", "PAUSE_MIN_S", "Attempts", "Batch", "Timer"]
 
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 1.0
+_DOUBLED_MAX = 10  # by then it is the longest pause; two to the power of all attempts is too much for a float
 
 
 class Timer(Protocol):
@@ -96,7 +97,7 @@ class Attempts:
 
     def _wait(self) -> None:
         if self._held and self._timer is None:
-            pause_s = min(PAUSE_MIN_S * 2**self._in_vain, PAUSE_MAX_S)
+            pause_s = min(PAUSE_MIN_S * 2 ** min(self._in_vain, _DOUBLED_MAX), PAUSE_MAX_S)
             self._timer = self._call_later(pause_s, self._go_on)
 
     def _stop_waiting(self) -> None:

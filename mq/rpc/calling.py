@@ -154,7 +154,7 @@ class Connection:
         limit_s = self.timeout_s if timeout_s is None else timeout_s
         end = time.monotonic() + limit_s
         for pause_s in (*_PAUSES_S, None):
-            response = None
+            response, begun = None, time.monotonic()
             try:
                 response = self._try_each(
                     lambda channel: methods.unary(channel, name), request, end, limit_s, is_read=name.startswith(_READS)
@@ -163,7 +163,7 @@ class Connection:
                     check(response)
             except MqError as error:
                 left_s = end - time.monotonic()
-                was_held = response is not None and left_s < limit_s - _HELD_S
+                was_held = response is not None and time.monotonic() - begun > _HELD_S
                 if pause_s is None or left_s <= pause_s or was_held or not is_worth_repeating(error, is_idempotent=is_idempotent):
                     raise
             else:

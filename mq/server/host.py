@@ -24,7 +24,7 @@ from mq.raft.hosting import HostLoop
 from mq.raft.messages import Message, Snapshot
 from mq.raft.output import Chunk, ChunkWanted, EntriesWanted, RoleChanged
 from mq.server.blanks import blanks
-from mq.server.core import NodeCore
+from mq.server.core import LoneCore, NodeCore
 from mq.server.disk import FileDisk
 from mq.server.durable_note import DurableNote
 from mq.server.keeping import Keeper
@@ -101,7 +101,7 @@ class StoreHost(HostLoop):
         self.begin(self.machine.applied_index)
         self.keeper = Keeper(
             disk, lane, self.log, self.machine, snapshots=dict(opened.snapshots), every_bytes=snapshot_every_bytes,
-            stands_for=self._stands_for, is_quiet=lambda: self._writes.is_empty,
+            stands_for=self._stands_for, is_quiet=lambda: self._writes.is_empty, is_of_group=not isinstance(self.core, LoneCore),
         )  # fmt: skip
         self._writes = WriteQueue()
         self._under_way: Plan = ()

@@ -36,7 +36,8 @@ class Keeper:
 
     stands_for: what a snapshot of the state as it is now stands for. snapshots: those on the disk, by index.
     last_index: of the newest. hashes: of the states that were written down here lately, by index; the newest comes last.
-    on_hash: called when there is one more. is_closing: nothing is removed any more.
+    replacements: how often the state became another's. on_hash: called when there is one more hash. is_closing: nothing is
+    removed any more.
     """
 
     def __init__(  # noqa: PLR0913 - all of it is needed, once
@@ -50,14 +51,17 @@ class Keeper:
         every_bytes: int,
         stands_for: Callable[[], Snapshot | None],
         is_quiet: Callable[[], bool],
+        is_of_group: bool,
     ) -> None:
         self._disk, self._lane, self._log, self._machine = disk, lane, log, machine
         self._every_bytes, self._stands_for, self._is_quiet = every_bytes, stands_for, is_quiet
         self.snapshots = snapshots
         self.hashes: dict[int, int] = {}
+        self.replacements = 0
         self.on_hash: Callable[[], None] = lambda: None
         self.is_closing = False
-        self._stretch = self._stretch_now
+        self._is_of_group = is_of_group
+        self._begin_stretch()
         self._running: set[int] = set()
         self._removals: Plan = ()
         self._boundaries = {segment.first_index for segment in log.segments()}
@@ -78,19 +82,20 @@ class Keeper:
     def about_to_apply(self, index: int) -> None:
         """An entry is next."""
         is_boundary = index in self._boundaries and self._machine.applied_index > 0
-        if is_boundary or self._stretch != self._stretch_now:
+        if is_boundary or self._machine.applied_bytes >= self._next_at_bytes:
             self._boundaries.discard(index)
             self.take_snapshot()
 
-    @property
-    def _stretch_now(self) -> int:
-        """How often as many bytes as lie between two snapshots were applied, ever: the same on all nodes, behind each entry."""
-        return self._machine.applied_bytes // self._every_bytes
+    def _begin_stretch(self) -> None:
+        """The next snapshot is due so many bytes behind this one; in a group, where all nodes take one: at a multiple of that."""
+        applied_bytes, every_bytes = self._machine.applied_bytes, self._every_bytes
+        last_at_bytes = applied_bytes // every_bytes * every_bytes if self._is_of_group else applied_bytes
+        self._next_at_bytes = last_at_bytes + every_bytes
 
     def applied(self) -> None:
         """Entries are applied, for now the last ones."""
         has_removals = bool(self._machine.dropped_queues or self._machine.cleanups)
-        if has_removals or self._stretch != self._stretch_now:
+        if has_removals or self._machine.applied_bytes >= self._next_at_bytes:
             self.take_snapshot()
         else:
             self._flush_queues(sync=False)
@@ -145,7 +150,7 @@ class Keeper:
 
         Only then those files go that it does not need: after a crash the snapshot before it would miss them.
         """
-        self._stretch = self._stretch_now
+        self._begin_stretch()
         index = self._machine.applied_index
         if index == self.last_index or index in self._running:
             return
@@ -197,7 +202,8 @@ class Keeper:
 
     def state_was_replaced(self, last: EntryId) -> None:
         """The machine's state is that of a snapshot from a leader: the old queues' files are another's, and no older state is."""
-        self._stretch = self._stretch_now
+        self._begin_stretch()
+        self.replacements += 1
         files = self._disk.files()
         plan: list[Operation] = [Remove(file) for file in files if file.startswith("queues/")]
         plan += [Remove(file) for at, file in snapshots_in(files) if at < last.index]

@@ -126,14 +126,14 @@ class Member:
             _log.info("node %d of %s listens for others on %s", self._settings.node_id, self._config.name,
                       show_address((address[0], port)))  # fmt: skip
         self._dial()
-        if self.way.part in {Part.FULL, Part.LEARNING}:
+        if self._is_full:
             self.node.begin_ticking()
         if len(self._settings.voters) == 1 and self._is_full:
             self.node.campaign()
         self.way.start()
         self._tasks += [
             asyncio.create_task(self.addresses.announce_forever()),
-            asyncio.create_task(keep_noted(self.node, self._config.data, self.addresses.to_dial)),
+            asyncio.create_task(keep_noted(self.node, self._config.data, self.addresses.to_dial, lambda: self._is_full)),
             asyncio.create_task(self.comparer.work_forever()),
         ]  # fmt: skip
 
@@ -142,10 +142,12 @@ class Member:
 
     def _on_applied(self, command: Command, _outcome: Outcome) -> None:
         if type(command) is SetMember:
+            self.addresses.told(command)
             self._dial()
 
     def _on_part(self) -> None:
-        if self.way.part in {Part.FULL, Part.LEARNING}:
+        """Time passes for full members alone: to one that comes back its log may still say that it is the only voter."""
+        if self._is_full:
             self.node.begin_ticking()
             self._hunt_when_leaderless()
 

@@ -48,6 +48,11 @@ class AddressBook:
         told = {node: found for node, (peer, _) in self._node.machine.members.items() if (found := _parsed(peer)) is not None}
         return {**self._noted, **told, **self._static}
 
+    def told(self, command: SetMember) -> None:
+        """The group says where a node is, or that it is a member no more: then it is not dialed by an old note, either."""
+        if not (command.peer_address or command.client_address):
+            self._noted.pop(command.node, None)
+
     def of_clients(self) -> list[Address] | None:
         """As clients reach the voters, in order; None while that of one of them is not known, or they cannot stand together."""
         told = self._node.machine.members

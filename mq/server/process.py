@@ -20,7 +20,7 @@ from mq.server.config import BrokerConfig
 from mq.server.logs import set_up_logs
 from mq.server.metrics import MetricsServer
 from mq.server.opening import OpenedStore
-from mq.server.setting_aside import calls_for_repair, can_come_back, noted_damage, set_aside
+from mq.server.setting_aside import StateDiffersError, calls_for_repair, can_come_back, noted_damage, set_aside
 
 __all__ = ["run_broker"]
 
@@ -104,9 +104,16 @@ async def _serve(config: BrokerConfig) -> int:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    differed = False
     while (why := await _live(config, stop)) is not None:
         if stop.is_set() or not calls_for_repair(why, config):
             return 1
+        if differed and isinstance(why, StateDiffersError):
+            _log.error(
+                "this node was given its state anew, and came to another one than the others again: is its program theirs?"
+            )
+            return 1
+        differed |= isinstance(why, StateDiffersError)
         set_aside(config.data, why)
         gc.unfreeze()
     return 0

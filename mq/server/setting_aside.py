@@ -46,6 +46,9 @@ _log = logging.getLogger(__name__)
 class StateDiffersError(DamageError):
     """What was made of the log here is not what the group has made of it. file: the snapshot that holds it."""
 
+    def __str__(self) -> str:
+        return self.reason
+
 
 def can_come_back(config: BrokerConfig) -> bool:
     """Whether there are others that hold all that counts: without this node they must still be a majority.
@@ -71,7 +74,8 @@ def calls_for_repair(error: MqError, config: BrokerConfig) -> TypeGuard[DamageEr
 
 def note_damage(folder: Path, damage: DamageError) -> None:
     """Durable when this comes back: the next start puts all aside, if the node is then a member of a group. Raises: DiskError."""
-    found = {"file": damage.file, "at": damage.at, "reason": damage.reason}
+    is_of_state = isinstance(damage, StateDiffersError)
+    found = {"file": damage.file, "at": damage.at, "reason": damage.reason, "is_of_state": is_of_state}
     _write_synced(folder / DAMAGE_FILE, json.dumps(found).encode())
 
 
@@ -85,7 +89,8 @@ def noted_damage(folder: Path) -> DamageError | None:
         raise _as_disk_error(error, folder) from error
     try:
         found = json.loads(data)
-        return DamageError(str(found["file"]), int(found["at"]), str(found["reason"]))
+        file, at, reason = str(found["file"]), int(found["at"]), str(found["reason"])
+        return StateDiffersError(file, at, reason) if found.get("is_of_state") else DamageError(file, at, reason)
     except (ValueError, KeyError, TypeError):
         return DamageError(DAMAGE_FILE, 0, "damage was noted, and the note is not readable")
 
@@ -106,7 +111,8 @@ def set_aside(folder: Path, damage: DamageError) -> Path:
         raise _as_disk_error(error, folder) from error
     finally:
         disk.close()
-    _log.error("the stored data is damaged: %s", damage)
+    if not isinstance(damage, StateDiffersError):
+        _log.error("the stored data is damaged: %s", damage)
     _log.warning("all of it is in %s now, as it was; this node comes back by what the others hold", aside)
     return aside
 

@@ -58,7 +58,7 @@ def may_hear(part: Part, message: Message, note: Note | None) -> bool:
 
 
 def may_say(part: Part, message: Message) -> bool:
-    """Whether a message of the core leaves. A node without pre-votes from others never gets as far as a campaign."""
+    """Whether a message of the core leaves. No time passes for a node that is not FULL, so that it never campaigns."""
     return part is Part.FULL or (part is Part.LEARNING and isinstance(message, AppendReply | SnapshotReply))
 
 

@@ -63,15 +63,18 @@ def settings_of(config: BrokerConfig) -> GroupSettings | None:
     return replace(settings, voters=tuple(sorted({*noted.members.voters, *noted.members.old_voters})))
 
 
-async def keep_noted(node: BrokerNode, folder: Path, reached: Callable[[], Mapping[int, Address]]) -> None:
+async def keep_noted(
+    node: BrokerNode, folder: Path, reached: Callable[[], Mapping[int, Address]], is_full: Callable[[], bool]
+) -> None:
     """Until it is cancelled: who votes, as soon as the node's log says so, and where they are, soon after. Durably.
 
-    reached: where the other nodes are, as of now. What cannot be written is tried again.
+    reached: where the other nodes are, as of now. is_full: whether this node is a full member; the log of one that comes back
+    speaks of earlier times, and its note is the newer one. What cannot be written is tried again.
     """
     noted, is_told = noted_voters(folder), False
     while True:
         seen = _seen(node, reached())
-        if seen != noted:
+        if seen != noted and is_full():
             try:
                 write_synced(folder / VOTERS_FILE, _encoded(seen))
                 noted, is_told = seen, False

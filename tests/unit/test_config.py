@@ -22,7 +22,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         name="broker-a",
         node=1,
         segment_bytes=64 << 20,
-        snapshot_every_bytes=64 << 20,
+        snapshot_every_bytes=256 << 20,
         retention_bytes=0,
         retention_ms=0,
         auto_create_topics=False,

@@ -14,7 +14,7 @@ from tools.runner.say import SetupError, say
 __all__ = ["LATER", "main"]
 
 LATER = {
-    "lab": "`.venv/bin/mq lab list` shows the labs that are there; the others come with the course material of stage 1.",
+    "lab": "`.venv/bin/mq lab list` shows the labs that are there; the others come with later stages.",
 }
 """Commands that are promised and not there yet, and when they come."""
 

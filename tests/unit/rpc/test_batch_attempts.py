@@ -68,6 +68,15 @@ async def test_what_is_refused_is_tried_again_more_and_more_rarely() -> None:
     assert pauses == [0.1, 0.2, 0.4, 0.8, *[1.0] * 8]
 
 
+async def test_however_often_it_was_refused_it_is_tried_once_a_second() -> None:
+    broker = Broker(1)
+    broker.run(until_s=1200)
+    assert len(broker.tried) > 1150
+    broker.is_taking = True
+    broker.run(until_s=1202)
+    assert broker.taken == [0]
+
+
 async def test_of_many_that_are_refused_one_is_tried_at_a_time_each_in_its_turn() -> None:
     broker = Broker(64)
     broker.run(until_s=10)

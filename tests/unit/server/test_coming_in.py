@@ -64,7 +64,7 @@ class Village:
             self.ways[node_id].start()
 
     def _on_part(self, node_id: int) -> None:
-        if node_id in self.ways and self.ways[node_id].part in {Part.FULL, Part.LEARNING}:
+        if node_id in self.ways and self.ways[node_id].part is Part.FULL:
             self.nodes[node_id].begin_ticking()
         self.changed.set()
 

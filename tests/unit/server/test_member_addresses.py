@@ -10,6 +10,7 @@ import pytest
 
 from mq.broker import commands as c
 from mq.core.address import Address
+from mq.raft.configuration import Configuration
 from mq.raft.errors import NotLeaderError
 from mq.server.config import BrokerConfig
 from mq.server.core import GroupSettings
@@ -19,6 +20,7 @@ from mq.server.node import BrokerNode
 from mq.server.peer_calling import OutgoingCall
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall
+from mq.server.voters_note import VOTERS_FILE, VotersNote, _encoded
 
 OWN_CLIENT = ("127.0.0.1", 8081)
 
@@ -58,8 +60,8 @@ async def node(tmp_path: Path) -> AsyncIterator[BrokerNode]:
         await made.close()
 
 
-def book(node: BrokerNode, *peers: str, client: Address | None = OWN_CLIENT, **more: str) -> AddressBook:
-    config = BrokerConfig(data=Path("x"), peers=peers or ("1=127.0.0.1:1001",), **more)  # type: ignore[arg-type]
+def book(node: BrokerNode, *peers: str, client: Address | None = OWN_CLIENT, data: Path = Path("x"), **more: str) -> AddressBook:
+    config = BrokerConfig(data=data, peers=peers or ("1=127.0.0.1:1001",), **more)  # type: ignore[arg-type]
     return AddressBook(config, node, cast(PeerNetwork, NoNetwork()), client)
 
 
@@ -75,6 +77,18 @@ async def test_added_members_are_dialed_and_the_nodes_own_settings_win(node: Bro
     assert addresses.to_dial() == {1: ("127.0.0.1", 1001), 2: ("127.0.0.1", 1002), 4: ("::1", 4)}
     await tell(node, 4, "", "")
     assert 4 not in addresses.to_dial(), "it is gone"
+
+
+async def test_who_is_a_member_no_more_is_not_dialed_by_an_old_note(node: BrokerNode, tmp_path: Path) -> None:
+    note = VotersNote(Configuration.of(1, 2, 3), {2: ("127.0.0.1", 2), 3: ("127.0.0.1", 3)})
+    (tmp_path / VOTERS_FILE).write_bytes(_encoded(note))
+    addresses = book(node, data=tmp_path)
+    itself = {1: ("127.0.0.1", 1001)}
+    assert addresses.to_dial() == {**note.peers, **itself}
+    addresses.told(c.SetMember(*node.stamps(), 2, "", "127.0.0.1:8082"))
+    assert addresses.to_dial() == {**note.peers, **itself}, "only how the others reach it is not known of it"
+    addresses.told(c.SetMember(*node.stamps(), 2, "", ""))
+    assert addresses.to_dial() == {3: ("127.0.0.1", 3), **itself}
 
 
 async def test_clients_are_told_of_voters_alone_and_only_when_all_are_known(node: BrokerNode) -> None:

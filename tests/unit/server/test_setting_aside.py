@@ -10,7 +10,15 @@ from mq.server import process
 from mq.server.broker import Broker
 from mq.server.config import BrokerConfig
 from mq.server.disk import FileDisk, FolderInUseError
-from mq.server.setting_aside import DAMAGE_FILE, calls_for_repair, can_come_back, note_damage, noted_damage, set_aside
+from mq.server.setting_aside import (
+    DAMAGE_FILE,
+    StateDiffersError,
+    calls_for_repair,
+    can_come_back,
+    note_damage,
+    noted_damage,
+    set_aside,
+)
 from mq.server.taking_part import NOTE_FILE, Note, Part, read_note
 from mq.server.voters_note import VOTERS_FILE, noted_voters, settings_of
 
@@ -197,6 +205,7 @@ def test_a_note_of_damage_that_is_damaged_is_one_all_the_same(text: str, tmp_pat
         (DamageError("index/1.idx", 0, "a slot"), False),
         (DamageError("queues/t/0/0.cq", 0, "a hole"), False),
         (DamageError("snapshots/2.snap", 0, "cut short"), False),
+        (StateDiffersError("snapshots/2.snap", 0, "the others have another state"), True),
         (StateError("a rule of our own was broken"), False),
         (DiskError("read of log/1.log"), False),
         (FormatError("log/1.log: version 9"), False),

@@ -45,7 +45,7 @@ async def stop(task: "asyncio.Task[None]") -> None:
 
 async def test_each_change_is_noted_with_where_the_others_are(tmp_path: Path) -> None:
     node = Node(1, 2, 3)
-    task = asyncio.create_task(keep_noted(cast(Any, node), tmp_path, lambda: PEERS))
+    task = asyncio.create_task(keep_noted(cast(Any, node), tmp_path, lambda: PEERS, lambda: True))
     await until(lambda: noted_voters(tmp_path) == (Configuration.of(1, 2, 3), PEERS))
     joint = Configuration((1, 2), (1, 2, 3), (4,))
     node.become(joint)
@@ -56,9 +56,32 @@ async def test_each_change_is_noted_with_where_the_others_are(tmp_path: Path) ->
     assert noted_voters(tmp_path) == (Configuration.of(1), {})
 
 
+async def test_the_note_of_a_node_that_comes_back_stays_as_it_was_until_it_is_a_full_member(tmp_path: Path) -> None:
+    before, full = Node(1, 2, 3), asyncio.Event()
+    task = asyncio.create_task(keep_noted(cast(Any, before), tmp_path, lambda: PEERS, lambda: True))
+    await until(lambda: noted_voters(tmp_path) is not None)
+    await stop(task)
+    # Of a log that is taken from its beginning, in which this node was alone.
+    node, looked = Node(1), 0
+
+    def is_full() -> bool:
+        nonlocal looked
+        looked += 1
+        return full.is_set()
+
+    task = asyncio.create_task(keep_noted(cast(Any, node), tmp_path, dict, is_full))
+    await until(lambda: looked > 0)
+    assert noted_voters(tmp_path) == (Configuration.of(1, 2, 3), PEERS)
+    full.set()
+    node.become(Configuration.of(1, 2))
+    await until(lambda: noted_voters(tmp_path) == (Configuration.of(1, 2), {}))
+    await stop(task)
+    assert looked > 1
+
+
 async def test_an_address_that_becomes_known_later_is_noted_too(tmp_path: Path) -> None:
     node, reached = Node(1, 2), dict[int, Address]()
-    task = asyncio.create_task(keep_noted(cast(Any, node), tmp_path, lambda: reached))
+    task = asyncio.create_task(keep_noted(cast(Any, node), tmp_path, lambda: reached, lambda: True))
     await until(lambda: noted_voters(tmp_path) == (Configuration.of(1, 2), {}))
     reached[2] = PEERS[2]
     await until(lambda: noted_voters(tmp_path) == (Configuration.of(1, 2), {2: PEERS[2]}))
@@ -75,7 +98,7 @@ async def test_what_found_no_room_is_written_when_there_is_some(
         tries.append(file)
         raise OSError(28, "No space left on device")
 
-    task = asyncio.create_task(keep_noted(cast(Any, node), tmp_path, lambda: PEERS))
+    task = asyncio.create_task(keep_noted(cast(Any, node), tmp_path, lambda: PEERS, lambda: True))
     await until(lambda: noted_voters(tmp_path) is not None)
     monkeypatch.setattr(voters_note, "write_synced", full)
     node.become(Configuration.of(1))
