@@ -51,7 +51,7 @@ def _later(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--parts", metavar="FOLDER", help="Organs of your own in the place of ours: a folder, file or module.")
 @click.option("--segment-bytes", metavar="SIZE", help="Size of one file of the commit log, 64KiB to 1GiB.  [default: 64MiB]")
 @click.option(
-    "--snapshot-every-bytes", metavar="SIZE", help="A snapshot after so much of the log, 64KiB to 1TiB.  [default: 64MiB]"
+    "--snapshot-every-bytes", metavar="SIZE", help="A snapshot after so much of the log, 64KiB to 1TiB.  [default: 256MiB]"
 )
 @click.option("--retention-bytes", metavar="SIZE", help="Drop the oldest segments beyond this size; 0 keeps all.  [default: 0]")
 @click.option("--retention-ms", metavar="DURATION", help="Drop segments older than this; 0 keeps all.  [default: 0]")

@@ -1,4 +1,5 @@
 import logging
+import re
 from dataclasses import FrozenInstanceError, fields
 from io import StringIO
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mq.cli.broker import broker_command
 from mq.core.errors import IllegalArgumentError
 from mq.server.config import DEFAULT_METRICS_LISTEN, BrokerConfig, load_config
 from mq.server.logs import set_up_logs
@@ -357,3 +359,14 @@ def test_setting_logs_up_again_does_not_double_the_lines() -> None:
 def test_an_unknown_log_level_is_refused() -> None:
     with pytest.raises(IllegalArgumentError, match="log_level: 'loud' is not one of"):
         set_up_logs("loud")
+
+
+def test_the_help_tells_the_defaults_that_count() -> None:
+    told = {}
+    for option in broker_command.params:
+        found = re.search(r"\[default: ([^\]]+)\]", getattr(option, "help", None) or "")
+        if found and re.fullmatch(r"[\w.:]+", found[1]) and found[1] not in ("none", "no"):
+            assert option.name is not None
+            told[option.name] = found[1]
+    assert {"segment_bytes", "snapshot_every_bytes", "tick_ms", "election_ticks", "log_level"} <= told.keys()
+    assert load_config(None, {}, {"data": "data", **told}) == load_config(None, {}, {"data": "data"})
