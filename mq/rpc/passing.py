@@ -10,12 +10,12 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, Protocol, cast
 
-from mq.core.errors import Code, MqError, NotServingError, RefusedError
+from mq.core.errors import Code, Fault, MqError, NotServingError, RefusedError
 from mq.raft.errors import NotLeaderError
 from mq.rpc.call_codec import Headers
 from mq.rpc.endings import ENDINGS
 from mq.rpc.handling import Context, Handler, headers_of, log_failure
-from mq.rpc.methods import Cardinality, Method
+from mq.rpc.methods import MESSAGING, Cardinality, Method
 
 __all__ = ["FORWARDED_PEER", "GroupPort", "LeaderAwayError", "LeaderLostError", "PassedContext", "Passer", "is_read", "kept"]
 
@@ -121,16 +121,30 @@ class _Hold:
         self._end_s = time.monotonic() + HOLD_S
         self._unsure: MqError | None = None
 
-    async def lasts(self, why: MqError | None) -> bool:
+    def as_known(self, error: MqError) -> MqError:
+        """What is to be told: that this attempt did nothing (no room, a stopping node) says nothing of an earlier one."""
+        does_nothing = error.definite and error.fault is not Fault.CALLER
+        return self._unsure if self._unsure is not None and does_nothing else error
+
+    def checked(self, answer: bytes) -> bytes:
+        """The answer, if it may be told. Raises: an earlier attempt's error, when the answer is that this one did nothing."""
+        method = MESSAGING.get(self._name)
+        if self._unsure is not None and method is not None:
+            told: Any = method.response.FromString(answer)
+            if told.status.code == Code.PROXY_TIMEOUT:
+                raise self._unsure
+        return answer
+
+    async def lasts(self, why: MqError | None, asked: int | None) -> bool:
         """As `wait`; whether the call may still be held."""
         try:
-            await self.wait(why)
+            await self.wait(why, asked)
         except (NotServingError, NotLeaderError, LeaderLostError):
             return False
         return True
 
-    async def wait(self, why: MqError | None) -> None:
-        """Until who leads has changed.
+    async def wait(self, why: MqError | None, asked: int | None) -> None:
+        """Until who leads has changed since a node was asked; None: this one was, or nobody.
 
         Raises, when the call was held long enough: the first `why` that leaves open what was done; else this one, or
         NotServingError.
@@ -140,7 +154,8 @@ class _Hold:
         left_s = self._end_s - time.monotonic()
         if left_s <= 0:
             raise self._unsure or why or NotServingError(f"{self._name}: the group has had no leader for {HOLD_S:g} s; try again")
-        await self._group.leader_changes(min(left_s, 0.05 if why else left_s))
+        if asked is None or self._group.leader == asked:
+            await self._group.leader_changes(min(left_s, 0.05 if why else left_s))
 
 
 class Passer:
@@ -176,19 +191,22 @@ class Passer:
         hold = _Hold(self._group, name)
         while True:
             failed: MqError | None = None
+            asked = None if self._group.is_leader_here else self._group.leader
             try:
                 if self._group.is_leader_here:
                     if is_read(name):
                         await self._group.confirm()
                     answer: bytes = await handler(raw, context)
-                    return answer
-                if (leader := self._group.leader) is not None:
-                    return await self._group.call(leader, name, _headers(context), raw, context.time_remaining())
+                    return hold.checked(answer)
+                if asked is not None:
+                    return hold.checked(await self._group.call(asked, name, _headers(context), raw, context.time_remaining()))
             except (NotLeaderError, LeaderLostError) as error:
                 failed = error
                 if not error.definite and name not in _TOLD_APART and not is_read(name):
                     raise
-            await hold.wait(failed)
+            except MqError as error:
+                raise hold.as_known(error) from None
+            await hold.wait(failed, asked)
 
     def _here_if_known(self, name: str, method: Method, handler: Handler) -> Handler:
         """The leader only says whether it knows the topic: its answer names addresses for those that came in at its own door."""
@@ -241,6 +259,7 @@ class Passer:
             while True:
                 failed: MqError | None = None
                 has_begun, may_go_on = False, True
+                asked = None if self._group.is_leader_here else self._group.leader
                 try:
                     async for part in self._source(name, handler, raw, context):
                         has_begun = True
@@ -252,7 +271,7 @@ class Passer:
                     log_failure(name, error)
                 if has_begun and failed is None:
                     return
-                if may_go_on and not has_begun and await hold.lasts(failed):
+                if may_go_on and not has_begun and await hold.lasts(failed, asked):
                     continue
                 for part in ENDINGS[name](has_begun=has_begun):
                     yield part

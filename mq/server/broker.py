@@ -19,7 +19,8 @@ from mq.server.cut_connections import CUT, CutConnections
 from mq.server.delivering import Deliverer
 from mq.server.disk import FileDisk
 from mq.server.faults import FaultyDisk, fault_file_of
-from mq.server.host import StoreHost
+from mq.server.host import StoreHost, as_bug
+from mq.server.hung_disk import HungDiskWatch
 from mq.server.listener import Listener
 from mq.server.member import Member
 from mq.server.node import BrokerNode
@@ -135,7 +136,9 @@ class Broker:
             await self.member.start()
             room = RoomKeeper(self.node, self.space, self.member.opinion.with_room, self.member.hand_over)
             self.sender.make_way = room.make_way
-            self._tasks.append(asyncio.create_task(self._guarded(room.work_forever, is_leaders=True)))
+            hung = HungDiskWatch(self.node, self.member.hand_over)
+            for work in (room.work_forever, hung.work_forever):
+                self._tasks.append(asyncio.create_task(self._guarded(work, is_leaders=True)))
             self._tasks.append(
                 asyncio.create_task(self._listener.follow(self.node, self.member.is_reachable, self.member.opinion.is_led))
             )
@@ -163,13 +166,15 @@ class Broker:
                 await work()
             except NotLeaderError:
                 continue
-            except MqError as error:
+            except Exception as error:  # noqa: BLE001 - a mistake of ours must not end, say, retention without a word
                 if self.node.failure is not None:
                     return
-                pause_s = min(2 * pause_s, _AGAIN_S_MAX) if str(error) == told else _AGAIN_S
-                if str(error) != told:
-                    told = str(error)
-                    _log.warning("background work failed and is tried again: %s", told)
+                failed = error if isinstance(error, MqError) else as_bug("background work failed", error)
+                pause_s = min(2 * pause_s, _AGAIN_S_MAX) if str(failed) == told else _AGAIN_S
+                if str(failed) != told:
+                    told = str(failed)
+                    level = logging.WARNING if failed is error else logging.ERROR
+                    _log.log(level, "background work failed and is tried again: %s", told)
             await asyncio.sleep(pause_s)
 
     async def stop(self) -> None:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any, cast
 
-from mq.core.errors import MqError
+from mq.core.errors import Code, MqError, RefusedError
 from mq.raft.configuration import Configuration
 from mq.raft.node import RaftNode
 from mq.server.node import BrokerNode
@@ -31,6 +31,8 @@ _FOUND_WITHOUT_ALL_S = 10.0
 """So long a majority of new nodes waits for the rest before it begins: one that comes later comes as a learner, and until it is a
 voter the group bears one failure less."""
 _REJOIN_EVERY_S = 0.2
+_DIALED_S = 1.2
+"""Within so long the others of a group have tried again to reach a node that came up."""
 _log = logging.getLogger(__name__)
 
 
@@ -46,16 +48,21 @@ class WayIn:
         self._node, self._network, self._node_id, self._voters, self._on_part = node, network, node_id, voters, on_part
         self._life = secrets.token_hex(8)
         self._lives: dict[int, str] = {}  # of nodes that were new when this one was
+        self._heard: set[int] = set()
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self.note = read_note(node.disk)
         if self.note is not None:
             self.part = self.note.part
         else:
-            self.part = Part.ASKING if self._is_new() and voters != (node_id,) else Part.FULL
+            self.part = Part.ASKING if self._is_new() else Part.FULL
 
     def _is_new(self) -> bool:
         return self._node.log.last_index == 0 and self._node.view().term == 0
+
+    def hears(self, sender: int) -> None:
+        """A message of Raft came from there, whether it reaches the core or not: that node takes this one for a member."""
+        self._heard.add(sender)
 
     def start(self) -> None:
         """Go the way, as far as there is one."""
@@ -98,6 +105,8 @@ class WayIn:
     async def _ask_all(self) -> bool:
         """True when this node begins with a new group, False when the group has a history. Ends when that is known."""
         others = [node for node in self._voters if node != self._node_id]
+        if not others:
+            await self._check_is_unknown()
         new: set[int] = set()
         majority_since_s: float | None = None
         while True:
@@ -116,13 +125,25 @@ class WayIn:
                     return True
             await asyncio.sleep(_ASK_EVERY_S)
 
+    async def _check_is_unknown(self) -> None:
+        """A node that is told of no others asks nobody; but a group that grew out of it speaks to it. Raises: RefusedError."""
+        end_s = self._loop.time() + _DIALED_S
+        while self._network.is_listening and self._loop.time() < end_s:
+            if self._heard:
+                raise RefusedError(
+                    Code.BAD_REQUEST,
+                    f"peers: nothing is stored here, and node {min(self._heard)} takes this one for a member: the group has a "
+                    "history. Name the other nodes in --peers, so that they can give this one what it lost",
+                )
+            await asyncio.sleep(_ASK_EVERY_S)
+
     async def _ask(self, node: int, name: str, question: dict[str, Any]) -> dict[str, Any] | None:
         return await ask_peer(self._network, node, name, question, timeout_s=_CALL_S)
 
     def _has_history_for(self, peer: int, life: str) -> bool:
         """One that was new when this node was, and has been asking since, has promised nothing: it begins with the others."""
-        if self.part in {Part.REJOINING, Part.LEARNING}:
-            return True
+        if self.part in {Part.REJOINING, Part.LEARNING} or self._voters == (self._node_id,):
+            return True  # one that begins alone founds no group with others: they join it
         if self._is_new():
             self._lives[peer] = life
             return False

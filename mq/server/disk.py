@@ -7,7 +7,9 @@ import errno
 import os
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO
 
 from mq.core.errors import DiskError, DiskFullError
@@ -195,6 +197,8 @@ class FileDisk:
             descriptor = os.open(self.folder / read.file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except FileNotFoundError:
             return b""
+        except OSError as error:
+            raise DiskError(f"read of {read.file} in {self.folder}: {error.strerror}") from error
         try:
             return os.pread(descriptor, read.size_bytes, read.at)
         except OSError as error:
@@ -240,6 +244,9 @@ class FileDisk:
         found = {}
         for path in self.folder.rglob("*"):
             name = path.relative_to(self.folder).as_posix()
-            if path.is_file() and name != "LOCK" and not name.endswith(HALF_MADE):
-                found[name] = path.stat().st_size
+            if name != "LOCK" and not name.endswith(HALF_MADE):
+                with suppress(FileNotFoundError):  # the lane removes files meanwhile
+                    status = path.stat()
+                    if S_ISREG(status.st_mode):
+                        found[name] = status.st_size
         return found

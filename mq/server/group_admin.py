@@ -141,6 +141,9 @@ class GroupAdministrator:
                 Code.PROXY_TIMEOUT,
                 f"the change of members is begun, but was not committed within {_CHANGE_S:g} s: is a majority of them up?",
             )
+        now = self._node.view().configuration
+        if (set(now.voters), set(now.learners)) != (set(voters), set(learners)):
+            raise RefusedError(Code.PROXY_TIMEOUT, "the change of members was taken back: the leader's disk has no room for it")
 
     async def _can_decide(self, without: Configuration, opinion: SecondOpinion) -> bool:
         """Whether those that are up decide now, as the change needs it, and will without the node that goes.

@@ -156,6 +156,11 @@ class StoreHost(HostLoop):
             self._loop.call_soon_threadsafe(self._end, error)
 
     @property
+    def disk_busy_s(self) -> float:
+        """For how long the disk has been at what it was told last; 0 while there is nothing to do."""
+        return self._lane.busy_s
+
+    @property
     def is_quiet(self) -> bool:
         """Whether nothing is being written, and nothing waits for it."""
         return self._writes.is_empty
@@ -359,7 +364,7 @@ class StoreHost(HostLoop):
             state = self._outgoing[1]
             data, is_last = state[wanted.at : wanted.at + wanted.bytes_max], wanted.at + wanted.bytes_max >= len(state)
             self.run(lambda: self.carry_out(self.core.chunk_fetched(wanted, data, is_last=is_last)))
-        except MqError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the follower must not wait for it for ever
             _log.error("what a follower needs cannot be read: %s", error)
             if isinstance(error, OrganError):
                 self._end(error)
@@ -368,6 +373,8 @@ class StoreHost(HostLoop):
                 self.on_damage(error)
             if isinstance(wanted, EntriesWanted):
                 self.run(lambda: self.carry_out(self.core.fetched(wanted, ())))
+            else:
+                self.run(lambda: self.carry_out(self.core.chunk_fetched(wanted, None, is_last=False)))
 
     async def close(self) -> None:
         """Nothing more is fetched."""

@@ -29,9 +29,16 @@ class StorageLane:
         self._failure: MqError | None = None
         self._submitted = self._finished = 0
         self._not_here_until_s = 0.0
+        self._begun_s: float | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="storage", daemon=True)
         self._thread.start()
+
+    @property
+    def busy_s(self) -> float:
+        """For how long the plan that is being carried out has been; 0 while there is none."""
+        begun_s = self._begun_s
+        return 0.0 if begun_s is None else time.monotonic() - begun_s
 
     def submit(self, plan: Plan, done: Callable[[MqError | None], None] | None = None) -> None:
         """Carry out a plan after all earlier ones. done(error): called in the event loop; None = it is done."""
@@ -77,7 +84,9 @@ class StorageLane:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             plan, done = job
+            self._begun_s = time.monotonic()
             error = self._carry_out(plan)
+            self._begun_s = None
             try:
                 self._loop.call_soon_threadsafe(self._finish, done, error)
             except RuntimeError:  # the loop is closed: nobody waits any more

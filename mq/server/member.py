@@ -157,7 +157,11 @@ class Member:
             self.network.send(message)
 
     def _on_message(self, message: Message) -> None:
-        if self._way is not None and may_hear(self._way.part, message, self._way.note):
+        if self._way is None:
+            return
+        if self._way.part is Part.ASKING:
+            self._way.hears(message.sender)
+        if may_hear(self._way.part, message, self._way.note):
             self.node.receive(message)
 
     async def _on_call(self, call: IncomingCall) -> None:

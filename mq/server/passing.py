@@ -18,8 +18,9 @@ from mq.server.peer_serving import IncomingCall
 
 __all__ = ["PassedCalls", "Peers"]
 
-_LAST_ANSWERS_S = 0.1
-"""So long a node that leads no more may still answer calls that it was passed. One that stands still never would."""
+_LAST_ANSWERS_S, _OVERDUE_S = 0.1, 0.4
+"""So long a node that leads no more may still answer calls that it was passed. One that stands still never would: what it has
+had for so long is not waited for any more."""
 
 
 class Peers:
@@ -33,7 +34,7 @@ class Peers:
 
     def _on_reign(self, reign: Reign) -> None:
         if self._asked not in (None, self._node_id, reign.leader):
-            self._network.give_up_calls(self._asked, _LAST_ANSWERS_S, "it leads no more")
+            self._network.give_up_calls(self._asked, _LAST_ANSWERS_S, "it leads no more", overdue_s=_OVERDUE_S)
         self._asked = reign.leader
         self._changed.set()
         self._changed = asyncio.Event()

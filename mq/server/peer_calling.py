@@ -117,10 +117,14 @@ class CallingEnd:
         """Of the call that was sent last; ids only grow."""
         return self._last_id
 
-    def give_up(self, last_id: int, why: str) -> None:
-        """Wait no longer for the answers to calls up to this one: they end with PeerLostError, and are cancelled over there."""
+    def give_up(self, last_id: int, why: str, *, overdue_s: float = 0.0) -> None:
+        """Wait no longer for the answers to calls up to this one: they end with PeerLostError, and are cancelled over there.
+
+        overdue_s: only calls with one answer, for which it has been waited so long already.
+        """
+        before_s = asyncio.get_running_loop().time() - overdue_s
         for call_id, pending in list(self._pending.items()):
-            if call_id <= last_id:
+            if call_id <= last_id and (not overdue_s or (pending.begun_s <= before_s and not pending.has_many)):
                 pending.fail(PeerLostError(f"{pending.what}: {why}"))
 
     def _on_frame(self, kind: FrameKind, body: memoryview) -> None:
@@ -150,6 +154,7 @@ class PendingCall:
 
     def __init__(self, end: CallingEnd, call_id: int, what: str, deadline_s: float | None) -> None:
         self._end, self._id, self.what, self._deadline_s = end, call_id, what, deadline_s
+        self.begun_s, self.has_many = asyncio.get_running_loop().time(), False
         self._parts: deque[bytes] = deque()
         self._error: MqError | None = None
         self._is_complete = False

@@ -147,6 +147,11 @@ class PeerNetwork:
         _log.info("a connection with node %d broke: %s", node, connection.reason)
         self._on_lost(node)
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether others can connect to this node."""
+        return self._server is not None
+
     # --- calls
 
     async def call(self, node: int, call: OutgoingCall) -> bytes:
@@ -173,16 +178,21 @@ class PeerNetwork:
         Whoever stops reading before the end should close the iterator (`contextlib.aclosing`), which cancels the serving task.
         """
         pending = await self._begin(node, call)
+        pending.has_many = True
         try:
             while (part := await pending.next()) is not None:
                 yield part
         finally:
             pending.end()
 
-    def give_up_calls(self, node: int, after_s: float, why: str) -> None:
-        """Calls to that node that are under way now and still are so much later end with PeerLostError."""
+    def give_up_calls(self, node: int, after_s: float, why: str, *, overdue_s: float) -> None:
+        """Calls to that node that are under way now and still are so much later end with PeerLostError.
+
+        overdue_s: one whose only answer was waited for so long already ends at once.
+        """
         end = self._calling.get(node)
         if end is not None:
+            end.give_up(end.last_id, why, overdue_s=overdue_s)
             asyncio.get_running_loop().call_later(after_s, end.give_up, end.last_id, why)
 
     async def _begin(self, node: int, call: OutgoingCall) -> PendingCall:

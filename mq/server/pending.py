@@ -32,6 +32,7 @@ class PendingCommands:
     def __init__(self, broken: Callable[[str], MqError] = StateError) -> None:
         self._broken = broken
         self._pending: dict[int, _Pending] = {}
+        self._term = 0  # of the newest entry that was applied
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -66,6 +67,11 @@ class PendingCommands:
 
     def settle(self, index: int, term: int, outcome: Outcome | None, leader: int | None) -> None:
         """An entry is applied. outcome: None when it is no command. leader: who leads now, for those who lost their place."""
+        if term > self._term:
+            self._term = term
+            # Terms never fall in a log: behind this entry there is none of an older one, and never will be.
+            for later in [later for later, one in self._pending.items() if later > index and one.term < term]:
+                self._fail(later, NotLeaderError(leader))
         pending = self._take(index)
         if pending is None:
             return

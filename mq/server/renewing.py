@@ -88,7 +88,9 @@ class Renewer:
             await asyncio.sleep(_RENEW_EVERY_MS / 1000)
             await self.renew_due()
             silent = {client.client_id for client in self._clients.forget_silent()}
-            self._since_of = {holder: since for holder, since in self._since_of.items() if holder[0] not in silent}
+            for known in (self._since_of, *self._through.values()):
+                for holder in [holder for holder in known if holder[0] in silent]:
+                    del known[holder]
 
     async def renew_due(self) -> None:
         """Move the deadlines of living clients' messages that have little time left."""

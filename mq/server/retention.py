@@ -80,9 +80,9 @@ class Retention:
     async def _oldest_dead(self, now_ms: int) -> int:
         """The lowest log index of a young dead letter; beyond the log when there is none."""
         lowest, since_ms = self._node.log.last_index + 1, now_ms - (self._age_ms_max or _DEAD_KEPT_MS)
-        for topic in self._node.machine.topics.values():
+        for topic in list(self._node.machine.topics.values()):  # others come and go while this one's files are read
             if topic.name.startswith(DEAD_LETTER_PREFIX):
-                for queue in topic.queues:
+                for queue in tuple(topic.queues):
                     lowest = min(lowest, await self._node.reader.run(partial(_lowest_index, queue, since_ms)))
         return lowest
 
@@ -101,8 +101,8 @@ class Retention:
         Nothing in it depends on where this node's segments begin, so it is right on every replica.
         """
         floors = []
-        for topic in self._node.machine.topics.values():
-            for queue in topic.queues:
+        for topic in list(self._node.machine.topics.values()):
+            for queue in tuple(topic.queues):
                 floor = await self._node.reader.run(partial(_floor_of, queue, store_ms, index))
                 if floor > queue.min_offset:
                     floors.append((topic.name, queue.queue_id, int(floor)))

@@ -1,5 +1,6 @@
 """A group that began as one node and grew: its first node knows the others by its own notes, whatever its `--peers` say."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -61,3 +62,14 @@ def test_its_first_node_is_repaired_by_the_others_when_its_log_is_damaged(tmp_pa
         assert first.mq("raft", "transfer", "1").code == 0
         consumed = first.mq("consume", TOPIC, "--group", "kitchen", "--count", "200", "--wait", "5")
         assert len(consumed.out.splitlines()) == 200, consumed
+
+
+def test_its_first_node_begins_no_group_of_its_own_when_its_disk_was_lost(tmp_path: Path) -> None:
+    with grown(tmp_path) as first:
+        assert first.mq("topic", "create", TOPIC, "--queues", "1").code == 0
+        first.kill()
+        shutil.rmtree(first.data)
+        process = first.launch()
+        wait_until(lambda: "takes this one for a member: the group has a history" in first.log, "it says why it ends", limit_s=30)
+        wait_until(lambda: process.poll() is not None, "it has ended")
+        assert "node 1 leads" not in first.log.rpartition("new, nothing is stored yet")[2]

@@ -5,11 +5,14 @@ from typing import Any, cast
 import pytest
 
 from mq.client.errors import error_of_code
-from mq.core.errors import MqError
+from mq.core.errors import DiskFullError, MqError, NotServingError
+from mq.proto import rocketmq_v2_pb2 as pb
 from mq.raft.errors import NotLeaderError
 from mq.rpc import passing
 from mq.rpc.handling import Context
 from mq.rpc.passing import LeaderAwayError, LeaderLostError, PassedContext, Passer
+
+ANSWER = pb.AckMessageResponse(status=pb.Status(code=pb.OK, message="as the others have it")).SerializeToString()
 
 
 class Group:
@@ -43,6 +46,9 @@ async def never(raw: bytes, context: Context) -> bytes:
         ([LeaderAwayError("no connection")], True),
         ([LeaderLostError("it was killed")], False),
         ([LeaderLostError("it was killed"), NotLeaderError(3)], False),
+        ([DiskFullError("no space left")], True),
+        ([LeaderLostError("it was killed"), DiskFullError("no space left")], False),
+        ([LeaderLostError("it was killed"), NotServingError("the broker is stopping")], False),
     ],
 )
 async def test_what_the_client_is_told_promises_no_more_than_is_known(
@@ -69,15 +75,50 @@ class Twice(Group):
     async def call(self, *_: Any) -> bytes:
         if self.ends:
             raise self.ends.pop(0)
-        return b"answer"
+        return ANSWER
 
 
 @pytest.mark.parametrize("name", ["SendMessage", "AckMessage", "GetOffset"])
 async def test_what_changes_nothing_the_second_time_is_asked_again(name: str) -> None:
-    assert await Passer(cast(Any, Twice())).unary(name, never)(b"", cast(Context, PassedContext((), None))) == b"answer"
+    assert await Passer(cast(Any, Twice())).unary(name, never)(b"", cast(Context, PassedContext((), None))) == ANSWER
 
 
 @pytest.mark.parametrize("name", ["ChangeInvisibleDuration", "DeleteTopic"])
 async def test_what_would_be_refused_the_second_time_is_not_asked_again(name: str) -> None:
     with pytest.raises(LeaderLostError):
         await Passer(cast(Any, Twice())).unary(name, never)(b"", cast(Context, PassedContext((), None)))
+
+
+class Answering(Group):
+    """A leader that is lost, and the next one, which answers so."""
+
+    def __init__(self, code: Any, *ends: MqError) -> None:
+        super().__init__(*ends)
+        self.code = code
+
+    @property
+    def leader(self) -> int | None:
+        return 2
+
+    async def call(self, *_: Any) -> bytes:
+        if self.ends:
+            raise self.ends.pop(0)
+        return pb.SendMessageResponse(status=pb.Status(code=self.code, message="as it is")).SerializeToString()
+
+
+@pytest.mark.parametrize("code", [pb.OK, pb.TOPIC_NOT_FOUND])
+async def test_what_the_next_leader_answers_is_told(code: Any) -> None:
+    call = Passer(cast(Any, Answering(code, LeaderLostError("it was killed")))).unary("SendMessage", never)
+    answer = pb.SendMessageResponse.FromString(await call(b"", cast(Context, PassedContext((), None))))
+    assert answer.status.code == code
+
+
+async def test_the_next_leaders_answer_that_nothing_was_done_does_not_speak_of_the_first_one() -> None:
+    group = Answering(pb.PROXY_TIMEOUT)
+    call = Passer(cast(Any, group)).unary("SendMessage", never)
+    answer = pb.SendMessageResponse.FromString(await call(b"", cast(Context, PassedContext((), None))))
+    assert answer.status.code == pb.PROXY_TIMEOUT, "nobody else was asked"
+    group.ends.append(LeaderLostError("it was killed"))
+    with pytest.raises(LeaderLostError) as failed:
+        await call(b"", cast(Context, PassedContext((), None)))
+    assert not error_of_code(failed.value.code, str(failed.value)).definite

@@ -5,11 +5,13 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from mq.broker import commands as c
+from mq.core.errors import MqError
 from mq.raft.configuration import Configuration
 from mq.raft.errors import NotLeaderError
 from mq.raft.messages import Message
@@ -273,3 +275,27 @@ async def test_a_node_that_does_not_lead_says_nothing_of_standings(village: Vill
     question = Question(first, OutgoingCall(REJOIN, (), asked, 1.0))
     await village.ways[second].answer(cast(IncomingCall, question))
     assert json.loads(question.answered) == {}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_node_that_is_told_of_nobody_and_is_a_member_to_others_begins_no_group(
+    tmp_path: Path, is_known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coming_in, "_DIALED_S", 0.3)
+    node = BrokerNode(FileDisk(tmp_path), segment_bytes=64 << 10, group=GroupSettings(node_id=1, voters=(1,)))
+    failed: asyncio.Future[MqError] = asyncio.get_running_loop().create_future()
+    node.on_failed = failed.set_result
+    became: asyncio.Future[Part] = asyncio.get_running_loop().create_future()
+    network = cast(PeerNetwork, SimpleNamespace(is_listening=True))
+    way = WayIn(node, network, 1, (1,), lambda: became.set_result(way.part))
+    assert way.part is Part.ASKING
+    way.start()
+    async with asyncio.timeout(LIMIT_S):
+        if is_known:
+            way.hears(2)
+            assert "node 2 takes this one for a member: the group has a history. Name the other nodes" in str(await failed)
+            assert not became.done()
+        else:
+            assert await became is Part.FULL
+    await way.stop()
+    await node.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mq.core.errors import DiskError, DiskFullError
-from mq.core.ports import Create, Operation, Sync, Write
+from mq.core.ports import Create, Operation, Read, Sync, Write
 from mq.server import disk as disk_module
 from mq.server.disk import FileDisk
 
@@ -42,4 +42,27 @@ def test_a_sync_that_fails_is_never_definite(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(DiskError) as failed:
         disk.perform(operation)
     assert not failed.value.definite
+    disk.close()
+
+
+def test_a_read_that_the_system_refuses_is_an_error_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = FileDisk(tmp_path)
+    disk.perform(Write("log/a", 0, b"x"))
+
+    def no_more(*_: object, **__: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "open", no_more)
+    with pytest.raises(DiskError, match="read of log/a"):
+        disk.read(Read("log/a", 0, 1))
+    monkeypatch.undo()
+    assert disk.read(Read("log/a", 0, 1)) == b"x"
+    disk.close()
+
+
+def test_a_file_that_goes_while_the_files_are_counted_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = FileDisk(tmp_path)
+    disk.perform(Write("log/a", 0, b"xy"))
+    monkeypatch.setattr(Path, "rglob", lambda *_: [tmp_path / "log", tmp_path / "log/a", tmp_path / "log/gone"])
+    assert disk.files() == {"log/a": 2}
     disk.close()

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -192,3 +193,27 @@ async def test_snapshots_are_of_the_same_entries_on_all_nodes_so_that_they_can_b
         assert len(both) > 5, (sorted(here), sorted(there))
         assert {index: here[index] for index in both} == {index: there[index] for index in both}
         await trio.stop()
+
+
+async def test_a_follower_gets_old_entries_also_after_a_read_that_failed_in_whatever_way(
+    trio: Trio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = await trio.leader()
+    assert leader.group is not None
+    await leader.carry_out(topic(leader))
+    away = next(node_id for node_id in (1, 2, 3) if node_id != leader.group.node_id)
+    await trio.stop(away)
+    await send(leader, 0, 200)  # much more than is kept in memory
+    entries, failed = leader.log.entries, 0
+
+    def failing(*arguments: Any) -> Any:
+        nonlocal failed
+        failed += 1
+        if failed == 1:
+            raise RuntimeError("a mistake of ours")
+        return entries(*arguments)
+
+    monkeypatch.setattr(leader.log, "entries", failing)
+    trio.start(away)
+    await trio.agree()
+    assert failed > 1

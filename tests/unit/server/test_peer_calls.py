@@ -275,14 +275,34 @@ async def test_calls_that_are_given_up_end_on_both_sides_and_later_ones_go_on() 
     async with joined(one, two):
         given_up = asyncio.create_task(one.network.call(2, calling("Wait")))
         await until(lambda: len(service.calls) == 1)
-        one.network.give_up_calls(2, 0.0, "it leads no more")
+        one.network.give_up_calls(2, 0.0, "it leads no more", overdue_s=9.0)
         later = asyncio.create_task(one.network.call(2, calling("Wait")))
         with pytest.raises(PeerLostError, match="Wait on node 2: it leads no more"):
             await given_up
         await until(lambda: service.ends == ["cancelled"])
         service.may_go_on.set()
         assert await later == b"waited"
-        one.network.give_up_calls(3, 0.0, "nobody knows it")
+        one.network.give_up_calls(3, 0.0, "nobody knows it", overdue_s=9.0)
+
+
+async def test_a_call_that_is_overdue_is_given_up_at_once_and_others_may_still_be_answered() -> None:
+    service = Service()
+    one, two = Node(1), Node(2, serve=service)
+    async with joined(one, two):
+        overdue = asyncio.create_task(one.network.call(2, calling("Wait")))
+        await until(lambda: len(service.calls) == 1)
+        many = one.network.stream(2, calling("FirstOnly"))
+        assert await anext(many) == b"first"
+        for pending in one.network._calling[2]._pending.values():
+            pending.begun_s -= 100
+        fresh = asyncio.create_task(one.network.call(2, calling("Wait")))
+        await until(lambda: len(service.calls) == 3)
+        one.network.give_up_calls(2, 3600.0, "it leads no more", overdue_s=50.0)
+        with pytest.raises(PeerLostError, match="it leads no more"):
+            await overdue
+        service.may_go_on.set()
+        assert await fresh == b"waited"
+        await many.aclose()
 
 
 async def test_answers_that_came_before_a_break_are_read_before_it_is_told() -> None:

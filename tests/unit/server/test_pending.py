@@ -10,6 +10,7 @@ from mq.broker import commands as c
 from mq.broker.commands import encode_command
 from mq.core.errors import MqError, OutcomeUnknownError, StateError
 from mq.parts import Parts
+from mq.raft.errors import NotLeaderError
 from mq.raft.node import RaftNode
 from mq.server.disk import FileDisk
 from mq.server.node import BrokerNode
@@ -79,3 +80,15 @@ async def test_a_node_whose_log_holds_another_command_ends_and_nobody_is_told_of
     assert "kept" not in node.machine.topics
     await node.close()
     node.organs.stop()
+
+
+async def test_those_behind_another_leaders_first_entry_are_told_at_once() -> None:
+    """Their entries were cut off with it; in a group in which nothing else happens, nothing else would tell them."""
+    pending, lost, kept = PendingCommands(), [outcome(), outcome()], outcome()
+    pending.add(8, 2, 1, (topic("t"), b"1", lost[0]))
+    pending.add(9, 2, 1, (topic("u"), b"2", lost[1]))
+    pending.add(10, 4, 2, (topic("v"), b"3", kept))
+    pending.settle(7, 3, None, 3)
+    assert [type(future.exception()) for future in lost] == [NotLeaderError] * 2
+    assert not kept.done()
+    assert pending.size_bytes == 1

@@ -42,3 +42,25 @@ async def test_the_first_offset_of_a_queue_is_that_of_a_message_that_is_still_th
                 read += 1
         assert 50 < read < MESSAGES - 50
         await node.close()
+
+
+async def test_topics_that_come_while_files_are_read_do_not_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = BrokerNode(FileDisk(tmp_path / "data"), segment_bytes=8192, snapshot_every_bytes=8192)
+    async with asyncio.timeout(LIMIT_S):
+        for name in ("t", "%DLQ%g"):
+            await node.carry_out(c.CreateTopic(*node.stamps(), name, 1, 2, 4))
+        for number in range(MESSAGES):
+            batch = AppendMessages(*node.stamps(), "t", number % 2, 1, 0, (f"id{number}",), "", (b"." * 60,))
+            await node.carry_out(batch)
+        run, made = node.reader.run, 0
+
+        async def run_and_make(steps: object) -> object:
+            nonlocal made
+            made += 1
+            await node.carry_out(c.CreateTopic(*node.stamps(), f"new{made}", 1, 1, 4))
+            return await run(steps)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(node.reader, "run", run_and_make)
+        assert await Retention(node, bytes_max=3 * 8192, age_ms_max=0).work() > 1
+        assert made > 2
+        await node.close()

@@ -1,0 +1,41 @@
+"""A leader whose disk takes a step in and does not come back with it lets another node lead.
+
+Its event loop goes on meanwhile: it sends heartbeats, its followers acknowledge, entries are committed, and nobody asks for an
+election. But what it commits it cannot apply, as its own copy is not durable, so that no caller is ever answered.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from mq.core.errors import MqError
+from mq.server.node import BrokerNode
+
+__all__ = ["HungDiskWatch"]
+
+_HUNG_S = 2.0
+"""So long one step takes on no disk that is only slow; clients wait for three seconds."""
+_LOOK_EVERY_S = 0.25
+_AGAIN_S = 2.0
+_log = logging.getLogger(__name__)
+
+
+class HungDiskWatch:
+    """hand_over: lets another voter lead, the furthest; whether one does."""
+
+    def __init__(self, node: BrokerNode, hand_over: Callable[[], Awaitable[bool]]) -> None:
+        self._node, self._hand_over = node, hand_over
+
+    async def work_forever(self) -> None:
+        """Look now and then, while this node leads."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            busy_s = self._node.host.disk_busy_s
+            if busy_s < _HUNG_S or not self._node.reign.is_here:
+                continue
+            _log.warning("the disk has not come back from one step for %.1f s: another node is asked to lead", busy_s)
+            try:
+                await self._hand_over()
+            except MqError as error:
+                _log.warning("leadership was not handed over: %s", error)
+            await asyncio.sleep(_AGAIN_S)
