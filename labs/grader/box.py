@@ -5,6 +5,7 @@ the classes that cross the border, import, directly or not. When one of those is
 """
 
 import ast
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -76,11 +77,14 @@ def imports_of_files(files: Iterable[Path]) -> set[str]:
 class Box:
     """A temporary folder. files: of ours, from the root. package: the name under which the submission is imported.
 
-    Whoever runs in it may not change it where that can be helped: it belongs to us, and folders are read-only.
+    Whoever runs in it may not change it where that can be helped: it belongs to us, and folders are read-only. Nor can he find
+    another one: it lies in a folder that nobody may list, under a name by chance.
     """
 
     def __init__(self, package: str, submission: Submission, files: Iterable[str]) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="mq-lab-"))
+        self._around = Path(tempfile.mkdtemp(prefix="mq-lab-"))
+        self.folder = self._around / secrets.token_hex(16)
+        self.folder.mkdir()
         for file in (*files, *_INSIDE):
             self._put(file, (ROOT / file).read_bytes())
         for name, data in submission.files.items():
@@ -103,9 +107,10 @@ class Box:
 
     def open_for_all(self) -> None:
         """Whoever the worker runs as may read it."""
+        self._around.chmod(0o711)
         for place in (self.folder, *self.folder.rglob("*")):
             place.chmod(0o755 if place.is_dir() else 0o644)
 
     def remove(self) -> None:
         """The folder goes."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._around, ignore_errors=True)

@@ -30,7 +30,7 @@ __all__ = ["ClassRun", "Done", "Entry", "entries_in", "read_entry"]
 
 _GRADED = "graded.json"
 _SECONDS_MAX = 3600.0
-_JUDGED_BY = ("labs/grader", "mq/core", "mq/sim", "mq/broker/store")
+_JUDGED_BY = ("labs/grader", "mq/core", "mq/sim", "mq/broker", "mq/raft")
 _MARK = "graded by"
 
 
@@ -184,5 +184,6 @@ class ClassRun:
         return hmac.new(self.key.encode(), whole.digest(), sha256).hexdigest()
 
     def _judging(self) -> Iterator[Path]:
+        yield self.lab.folder / "lab.toml"
         for folder in (*(ROOT / name for name in _JUDGED_BY), self.lab.folder):
             yield from sorted(file for file in folder.rglob("*.py") if "__pycache__" not in file.parts)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from enum import Enum
 from functools import cache
+from math import isfinite
 from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
 
 from labs.grader.inside.encoding import field_names
@@ -108,7 +109,7 @@ def _exactly(kind: type) -> Decode:
 
 def _as_json(plain: Any, where: str) -> Any:
     """Whatever JSON can hold, as it is when it was written and read: tuples are lists."""
-    if plain is None or type(plain) in (bool, int, str):
+    if plain is None or type(plain) in (bool, int, str) or (type(plain) is float and isfinite(plain)):
         return plain
     if type(plain) is list or (type(plain) is dict and type(plain.get("l")) is list):
         return [_as_json(one, f"{where}[{number}]") for number, one in enumerate(_items(plain, where, ""))]

@@ -89,5 +89,5 @@ def note_progress(folder: Path, grade: Grade, by: str) -> None:
 
 def _write(file: Path, text: str) -> None:
     half = file.with_name(f".{file.name}.half")
-    half.write_text(text + "\n", encoding="utf-8")
+    half.write_text(text + "\n", encoding="utf-8", errors="replace")  # what came back may hold halves of characters
     half.replace(file)

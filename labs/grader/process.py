@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CALL_SECONDS_MAX", "LIMITS", "ProcessGoneError", "WorkerProcess"]
+__all__ = ["CALL_SECONDS_MAX", "LIMITS", "NotStartedError", "ProcessGoneError", "WorkerProcess"]
 
 CALL_SECONDS_MAX = 10.0
 """For one call, by the clock on the wall: long, since the machine may be busy; an endless loop is as long on any machine."""
-LIMITS = {"AS": 1 << 30, "CPU": 120, "CORE": 0, "FSIZE": 1 << 20, "NOFILE": 64}
+LIMITS = {"AS": 1 << 30, "CPU": 600, "CORE": 0, "FSIZE": 1 << 20, "NOFILE": 64}
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
 """`-I` would ignore the first: sets of strings would come out in another order each time."""
 WORKER = ("-S", "-s", "-P", "-B", "-m", "labs.grader.inside.worker")
@@ -30,11 +30,16 @@ WORKER = ("-S", "-s", "-P", "-B", "-m", "labs.grader.inside.worker")
 _START_SECONDS_MAX = 30.0
 _ANSWER_BYTES_MAX = 4 << 20
 _PRINTED_BYTES_MAX = 4096
+_TOLD_MAX = 300
 _LOOK_EVERY_S = 0.05
 
 
 class ProcessGoneError(Exception):
     """There was no answer: the process ended, took too long, or said something that was not asked."""
+
+
+class NotStartedError(Exception):
+    """The worker did not come up, before anything of a student's ran: the machine's fault or ours."""
 
 
 class WorkerProcess:
@@ -47,7 +52,7 @@ class WorkerProcess:
             self.command(folder), cwd=folder, env=self.environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, start_new_session=True, **self.rights(),
         )  # fmt: skip
-        self._deadline = 0.0
+        self._deadline = self._seconds_max = 0.0
         self._is_late = False
         self._printed = b""
         self.last_said = b""
@@ -56,7 +61,13 @@ class WorkerProcess:
         self._listener = threading.Thread(target=self._listen, name="what a worker prints", daemon=True)
         self._listener.start()
         threading.Thread(target=self._watch, name="deadline of a worker", daemon=True).start()
-        self.opened = self.ask({"do": "open", "limits": LIMITS, **opening}, _START_SECONDS_MAX)
+        package, limits = opening["organ"][0].split(".")[0], opening.pop("limits", LIMITS)
+        try:
+            self.ask({"do": "hello", "package": package, "limits": limits}, _START_SECONDS_MAX)
+        except ProcessGoneError as error:
+            said = self.printed.strip()[-_TOLD_MAX:]
+            raise NotStartedError(f"the worker did not start: {error}{': ' + said if said else ''}") from None
+        self.opened = self.ask({"do": "open", **opening}, _START_SECONDS_MAX)
 
     def command(self, _folder: Path) -> Sequence[str]:
         """What is started."""
@@ -76,7 +87,8 @@ class WorkerProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         request["id"] = secrets.token_hex(8)
-        self._deadline = time.monotonic() + (seconds_max or CALL_SECONDS_MAX)
+        self._seconds_max = seconds_max or CALL_SECONDS_MAX
+        self._deadline = time.monotonic() + self._seconds_max
         try:
             self._process.stdin.write(json.dumps(request, separators=(",", ":")).encode() + b"\n")
             self._process.stdin.flush()
@@ -93,7 +105,7 @@ class WorkerProcess:
 
     def _read(self, line: bytes, wanted: str) -> dict[str, Any]:
         if self._is_late:
-            raise ProcessGoneError(f"it did not come back within {CALL_SECONDS_MAX:g} s")
+            raise ProcessGoneError(f"it did not come back within {self._seconds_max:g} s")
         if not line:
             raise ProcessGoneError(f"the process ended in the middle of it{self._how_it_ended()}")
         if not line.endswith(b"\n"):

@@ -15,7 +15,7 @@ from typing import Any
 
 from labs.grader.decoding import MisfitError
 from labs.grader.inside.encoding import Encoding
-from labs.grader.process import ProcessGoneError, WorkerProcess
+from labs.grader.process import CALL_SECONDS_MAX, ProcessGoneError, WorkerProcess
 from labs.grader.seams import Call, Method, Seam
 from mq.core import errors
 
@@ -50,7 +50,8 @@ def opening_of(seam: Seam, package: str) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return value[:_TEXT_MAX] if type(value) is str else ""
+    """Such as any file can hold: JSON can say halves of characters that nothing can write."""
+    return value[:_TEXT_MAX].encode("utf-8", "replace").decode() if type(value) is str else ""
 
 
 def _error_of(raised: Any, what: str) -> Exception:
@@ -68,25 +69,27 @@ def _error_of(raised: Any, what: str) -> Exception:
         return WrongTypeError(
             f"{what} raised a DamageError whose file, at, reason and position are not str, int, str, int or None"
         )
-    return errors.DamageError(file[:_TEXT_MAX], at, reason[:_TEXT_MAX], position)
+    return errors.DamageError(_text(file), at, _text(reason), position)
 
 
 class RemoteMaker:
-    """Makes organs in one worker, and keeps the record of all its answers.
+    """Makes organs in workers, the next one always in another, and keeps the record of all answers.
 
+    So what a class keeps beside its objects, in its module say, is gone in the next life, as it is after a real crash.
     record: a fingerprint of each answer since `begin`: two runs of the same seed must leave the same.
     """
 
-    def __init__(self, seam: Seam, worker: WorkerProcess) -> None:
-        self.seam, self.worker = seam, worker
+    def __init__(self, seam: Seam, *workers: WorkerProcess) -> None:
+        self.seam, self.workers = seam, workers
         self.encoding = Encoding(seam.classes)
         self.record: list[tuple[str, bytes]] = []
-        self.garbage: list[int] = []
+        self.garbage: dict[WorkerProcess, list[int]] = {worker: [] for worker in workers}
         self.until = math.inf
         """When a test must be over, by the monotonic clock."""
-        self.numbers = count(1)
-        if "raised" in worker.opened:
-            raise _error_of(worker.opened["raised"], "the import")
+        self.numbers, self.lives = count(1), count(1)
+        for worker in workers:
+            if "raised" in worker.opened:
+                raise _error_of(worker.opened["raised"], "the import")
 
     def begin(self) -> None:
         """A new run."""
@@ -107,20 +110,21 @@ class RemoteMaker:
 
         Raises: what it raised; ProcessGoneError; WrongTypeError.
         """
-        if self.garbage:
-            request["drop"], self.garbage = self.garbage, []
+        worker = organ.worker
+        if self.garbage[worker]:
+            request["drop"], self.garbage[worker] = self.garbage[worker], []
         request["object"] = organ.remote_number
         if organ.unmade is not None:
             request["make"], organ.unmade = organ.unmade, None
         if time.monotonic() > self.until:
-            self.worker.end()
+            self.end()
             raise ProcessGoneError(f"`{name}`: the test takes too long; something in it is slow, or never comes to its end")
         try:
-            answer = self.worker.ask(request)
+            answer = worker.ask(request)
         except ProcessGoneError as error:
             raise ProcessGoneError(f"`{name}`: {error}") from None
         seen = answer.get("seen")
-        self.record.append((name, hashlib.blake2b(self.worker.last_said, digest_size=8).digest()))
+        self.record.append((name, hashlib.blake2b(worker.last_said, digest_size=8).digest()))
         if type(seen) is list and len(seen) == len(self.seam.observed):
             organ.seen = seen
         if "raised" in answer:
@@ -130,11 +134,22 @@ class RemoteMaker:
             raise _error_of(answer["raised"], f"`{name}`")
         return answer
 
+    def end(self) -> None:
+        """All workers are gone."""
+        for worker in self.workers:
+            worker.end()
+
+    @property
+    def printed(self) -> str:
+        """The end of what the student's code printed."""
+        return "".join(worker.printed for worker in self.workers)
+
     def sweep(self, module: str, number: str, seeds: Sequence[int]) -> list[int]:
         """Seeds of a test that failed inside of the student's process. Raises: ProcessGoneError, WrongTypeError."""
         if time.monotonic() > self.until:
             raise ProcessGoneError("the test takes too long")
-        answer = self.worker.ask({"do": "sweep", "module": module, "number": number, "seeds": list(seeds)})
+        request = {"do": "sweep", "module": module, "number": number, "seeds": list(seeds)}
+        answer = self.workers[0].ask(request, len(seeds) * CALL_SECONDS_MAX)
         found = answer.get("value")
         if type(found) is not list or not all(type(seed) is int and seed in seeds for seed in found):
             raise WrongTypeError(
@@ -180,6 +195,7 @@ class RemoteOrgan:
 
     def __init__(self, maker: RemoteMaker, number: int, unmade: list[Any]) -> None:
         self._maker = maker
+        self.worker = maker.workers[next(maker.lives) % len(maker.workers)]
         self.remote_number = number
         self.unmade: list[Any] | None = unmade
         self.seen: list[Any] = []
@@ -262,7 +278,7 @@ class RemoteOrgan:
             self._check_generator(name, answer)
             return maker.read(method.decode, answer.get("value"), f"`{name}`")
         finally:
-            maker.garbage.append(reading)
+            maker.garbage[self.worker].append(reading)
 
     def __del__(self) -> None:
-        self._maker.garbage.append(self.remote_number)
+        self._maker.garbage[self.worker].append(self.remote_number)

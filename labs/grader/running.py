@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from labs.grader.box import Box, imports_of_files, needed_by
 from labs.grader.explaining import explain
 from labs.grader.lab import Lab
-from labs.grader.process import WorkerProcess
+from labs.grader.process import NotStartedError, WorkerProcess
 from labs.grader.remote import RemoteMaker, opening_of
 from labs.grader.result import Failure, Outcome
 from labs.grader.seeds import Seeds
@@ -27,6 +27,7 @@ from labs.grader.suite import Case, Check, Run
 __all__ = ["Runner", "Start", "files_for", "patience", "token_of"]
 
 _GONE_MAX = 3
+_WORKERS = 2
 _SWEEP_AT_ONCE = 10
 _SAME_END = "The same schedule always comes to the same end"
 _CHECK_SECONDS_MAX = 240.0
@@ -83,6 +84,7 @@ class Runner:
         self._maker: RemoteMaker | None = None
         self._sweeper: RemoteMaker | None = None
         self._gone = 0
+        self._is_hanging = False
         self._until = math.inf
         self._ring = 1
         self.printed = ""
@@ -120,6 +122,7 @@ class Runner:
             tried = self._tried(case)
             met += tried.run.met
             if tried.failure is not None:
+                self._gone += tried.failure.is_gone
                 return replace(self._failed(check, case, tried, blank), schedules=number, seconds=_since(begun))
             if check.ring == 2 and (differs := self._differs(case, tried)) is not None:
                 return replace(
@@ -157,10 +160,11 @@ class Runner:
             maker = self._a_maker()
             maker.begin()
             case.play(maker.make, case.steps, run)
+        except NotStartedError:
+            raise  # nothing of the student's has run
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no pass
             failure = explain(error, run)
             if failure.is_gone:
-                self._gone += 1
                 self.close()
             return Tried(failure, run, [])
         return Tried(None, run, list(maker.record))
@@ -182,14 +186,22 @@ class Runner:
             return replace(blank, failure=failure, seed=case.key, replay=token_of(self.lab, check, case.key))
         first = again.failure
         kept = None
-        if len(case.steps) > 1:
+        if len(case.steps) > 1 and not first.is_gone:
+            self._is_hanging = False
             kept = shrunk(len(case.steps), lambda some: self._fails_so(case, some, first))
             shorter = self._tried(_some_of(case, kept)).failure
-            first = shorter if shorter is not None else first
+            if shorter is not None and not shorter.is_gone:
+                first = shorter
+            else:
+                kept = None
         return replace(blank, failure=first, seed=case.key, replay=token_of(self.lab, check, case.key, kept))
 
     def _fails_so(self, case: Case, some: tuple[int, ...], like: Failure) -> bool:
+        """Whether some of the steps are enough. Where a shorter run hangs, or time is up, it is short enough as it is."""
+        if self._is_hanging:
+            return False
         failure = self._tried(_some_of(case, some)).failure
+        self._is_hanging = failure is not None and failure.is_gone
         return failure is not None and failure.promise == like.promise
 
     def _swept(self, check: Check, blank: Outcome) -> Outcome | None:
@@ -198,13 +210,23 @@ class Runner:
         if not (check.sweep and module and check.by_seed is not None):
             return None
         seeds = self.seeds.draw(f"{self.lab.short}/{check.number}/sweep", check.sweep)
+        self.close()  # nothing that earns marks lives beside the model that lies where the sweep runs
+        try:
+            return self._swept_seeds(check, blank, module, seeds)
+        finally:
+            self.close()
+
+    def _swept_seeds(self, check: Check, blank: Outcome, module: str, seeds: Sequence[int]) -> Outcome | None:
+        assert check.by_seed is not None
         for begin in range(0, len(seeds), _SWEEP_AT_ONCE):
             some = seeds[begin : begin + _SWEEP_AT_ONCE]
             try:
                 failed = self._a_sweeper().sweep(module, check.number, some)
+            except NotStartedError:
+                raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it is no pass
-                self.close()
-                return replace(blank, failure=explain(error, Run()), schedules=begin)
+                self._gone += 1
+                return self._told_by_seed(check, blank, some) or replace(blank, failure=explain(error, Run()), schedules=begin)
             if failed:
                 case = check.by_seed(failed[0])
                 tried = self.replayed(case)
@@ -215,6 +237,16 @@ class Runner:
                 return replace(blank, failure=why, seed=case.key, replay=token_of(self.lab, check, case.key))
         return None
 
+    def _told_by_seed(self, check: Check, blank: Outcome, seeds: Sequence[int]) -> Outcome | None:
+        """One of these ended its process, or hung: which one is found out from outside."""
+        assert check.by_seed is not None
+        for seed in seeds:
+            case = check.by_seed(seed)
+            tried = self.replayed(case)
+            if tried.failure is not None:
+                return self._failed(check, case, tried, blank)
+        return None
+
     def _differs(self, case: Case, first: Tried) -> Failure | None:
         """A second run, in another process, in which the student's code must say the same."""
         mine, self._maker = self._maker, self._second
@@ -222,6 +254,13 @@ class Runner:
             second = self._tried(case)
         finally:
             self._second, self._maker = self._maker, mine
+        if second.failure is not None:
+            if second.failure.is_gone:
+                self.close()  # as another user's, the first process was ended with it
+            return Failure(
+                _SAME_END, "a second run passes, as the first one did", f"it fails ({second.failure.sentence})",
+                story=tuple(second.run.story),
+            )  # fmt: skip
         if second.record == first.record:
             return None
         pairs = zip(first.record, second.record, strict=False)
@@ -242,7 +281,7 @@ class Runner:
 
     def _a_maker(self) -> RemoteMaker:
         if self._maker is None:
-            self._maker = self._begun(self.box)
+            self._maker = self._begun(self.box, _WORKERS)
         self._maker.until = self._until
         return self._maker
 
@@ -252,28 +291,28 @@ class Runner:
                 self.lab.id, self._submission, files_for(self.lab, with_reference=self._with_reference, with_sweep=True)
             )
         if self._sweeper is None:
-            self._sweeper = self._begun(self._sweep_box)
+            self._sweeper = self._begun(self._sweep_box, 1)
         self._sweeper.until = self._until
         return self._sweeper
 
-    def _begun(self, box: Box) -> RemoteMaker:
-        worker = self._start(box, opening_of(self._seam, self.lab.id))
+    def _begun(self, box: Box, count: int) -> RemoteMaker:
+        workers: list[WorkerProcess] = []
         try:
-            return RemoteMaker(self._seam, worker)
+            workers.extend(self._start(box, opening_of(self._seam, self.lab.id)) for _ in range(count))
+            return RemoteMaker(self._seam, *workers)
         except Exception:
-            self._end(worker)
+            for worker in workers:
+                worker.end()
+                self.printed = worker.printed or self.printed
             raise
 
     def close(self) -> None:
         """Its processes are gone; the next case gets fresh ones."""
         for maker in (self._sweeper, self._maker, self._second):
             if maker is not None:
-                self._end(maker.worker)
+                maker.end()
+                self.printed = maker.printed or self.printed
         self._maker = self._second = self._sweeper = None
-
-    def _end(self, worker: WorkerProcess) -> None:
-        worker.end()
-        self.printed = worker.printed or self.printed
 
 
 def patience() -> float:

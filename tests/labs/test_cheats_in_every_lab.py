@@ -6,7 +6,7 @@ Tried on the first test of each ring; `test_cheats` and `test_container` go into
 import pytest
 
 from labs.grader.grading import in_a_process
-from labs.grader.lab import Lab, all_labs
+from labs.grader.lab import Lab, all_labs, find_lab
 from labs.grader.result import Outcome
 from labs.grader.running import Runner, files_for
 from labs.grader.seeds import Seeds
@@ -125,3 +125,29 @@ def swept(lab: Lab, outcome: Outcome) -> bool:
     """Whether many more seeds belong to that test."""
     check = lab.suite.check(outcome.number)
     return check is not None and check.sweep > 0
+
+
+KEEPS_IT_BESIDE_ITS_OBJECTS = """
+import copy
+_init = {organ}.__init__
+def _begin(self, *arguments, **named):
+    _init(self, *arguments, **named)
+    {organ}._last = self
+{organ}.__init__ = _begin
+{organ}.to_plain = lambda self: []
+{organ}.from_plain = classmethod(lambda cls, *_, **__: copy.deepcopy(cls._last))
+"""
+
+
+@pytest.mark.parametrize(("name", "numbers"), [("lab0", ("1.6", "1.7", "1.8")), ("lab1c", ("1.29",))])
+def test_what_a_class_keeps_beside_its_objects_is_gone_after_a_crash(name: str, numbers: tuple[str, ...]) -> None:
+    """Nothing of it is in what it writes down; it lies in the class, which a process keeps as long as it lives."""
+    lab = find_lab(name)
+    made = {file: text.encode() for file, text in solution_of(lab).items() if file != "__init__.py"}
+    right = Submission(dict(made))
+    made[lab.organ_file] += KEEPS_IT_BESIDE_ITS_OBJECTS.replace("{organ}", lab.seam.name).encode()
+    restarting = [check for check in lab.suite.checks if check.number in numbers]
+    for submission, passes in ((right, True), (Submission(made), False)):
+        with Runner(lab, submission, Seeds(b"tests", submission.mark, scale=10), in_a_process()) as runner:
+            runner.is_brief = True
+            assert [runner.outcome(check).is_passed for check in restarting] == [passes] * len(restarting)

@@ -1,5 +1,6 @@
 """What lab 1c asks of the border: other ways to make an object, several calls in one crossing, snapshots as JSON has them."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -100,7 +101,9 @@ def test_a_snapshot_is_read_as_json_has_it(plain: Any, found: Any) -> None:
     assert decoder_of(Any)(plain, "") == found
 
 
-@pytest.mark.parametrize("plain", [{"b": "eA=="}, {"?": "set"}, {"d": [[1, 2]]}, {"c": "InFlight", "f": []}, 1.5, [{"?": "X"}]])
+@pytest.mark.parametrize(
+    "plain", [{"b": "eA=="}, {"?": "set"}, {"d": [[1, 2]]}, {"c": "InFlight", "f": []}, math.nan, [{"?": "X"}]]
+)
 def test_what_json_cannot_hold_is_no_snapshot(plain: Any) -> None:
     with pytest.raises(MisfitError):
         decoder_of(Any)(plain, "")

@@ -14,6 +14,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from math import isfinite
 from typing import Any
 
 __all__ = ["Encoding", "field_names"]
@@ -39,7 +40,7 @@ class Encoding:
     def encode(self, value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one line for each kind
         """Never raises: what is no plain data becomes {"?": class}."""
         kind = type(value)
-        if value is None or kind is bool or kind is int or kind is str:
+        if value is None or kind is bool or kind is int or kind is str or (kind is float and isfinite(value)):
             return value
         if depth > _DEPTH_MAX:
             return {"?": "something nested too deep"}

@@ -6,7 +6,8 @@ and data is all that the other side takes. Request (JSON):
 
     id, do (one of the words below), drop ([objects and readings that are needed no more])
 
-    open   classes, organ, observed, limits          new    object, make
+    hello  package, limits; nothing of a student's runs before it is answered
+    open   classes, organ, observed                  new    object, make
     call   object, name, args, named                 begin  object, name, args, named, reading
     calls  object, calls ([name, args, named] each), files (for those that read)
     drive  object, name, args, named, files
@@ -69,6 +70,8 @@ class Worker:
         if "make" in request:
             self._encoding.objects[request["object"]] = self._made(*request["make"])
         match request["do"]:
+            case "hello":
+                return {"value": None}
             case "open":
                 return self._open(request)
             case "new":
@@ -176,12 +179,13 @@ class Worker:
 
     def _raised(self, error: BaseException) -> dict[str, Any]:
         details = {name: self._encoding.encode(getattr(error, name, None)) for name in ("file", "at", "reason", "position")}
-        is_ours = type(error).__module__ == "mq.core.errors"
+        ours = next((kind for kind in type(error).__mro__ if kind.__module__ == "mq.core.errors"), None)
         try:
             text = str(error)[:_TEXT_MAX]
         except BaseException:  # noqa: BLE001 - an error of a student's own making may do anything
             text = ""
-        return {"type": type(error).__name__, "text": text, "place": self._place(error), "details": details if is_ours else None}
+        name = type(error).__name__ if ours is None else ours.__name__  # one that a student derived from it is caught as it
+        return {"type": name, "text": text, "place": self._place(error), "details": None if ours is None else details}
 
     def _place(self, error: BaseException) -> str:
         """The innermost line of the student's own."""
@@ -222,11 +226,10 @@ def _private_pipes() -> tuple[BinaryIO, int]:
 def main() -> int:
     """Answer requests until there are no more."""
     requests, answers = _private_pipes()
-    first = json.loads(requests.readline())
-    _limit(first["limits"])
+    request = json.loads(requests.readline())
+    _limit(request["limits"])
     sys.setrecursionlimit(_RECURSION_MAX)
-    worker = Worker(first["organ"][0].split(".")[0])
-    request = first
+    worker = Worker(request["package"])
     while request["do"] != "end":
         left = memoryview(json.dumps(worker.answer(request), separators=(",", ":")).encode() + b"\n")
         while left:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from labs.grader.seams import made_by
+from labs.grader.suite import PromiseBrokenError
 from labs.stage1_single_node.lab1b_consume_queue.rules import broken
 from labs.stage1_single_node.lab1b_consume_queue.sentences import Hand, sentence
 from labs.stage1_single_node.lab1b_consume_queue.sentences_more import SENTENCES
@@ -132,16 +133,35 @@ def _without(files: dict[str, int]) -> Iterable[tuple[str, dict[str, int]]]:
         yield f"with {gone} of 0 of {size} bytes", {**files, gone: 0}
 
 
+def _disk_with(disk: SimDisk, files: dict[str, int]) -> SimDisk:
+    """A copy on which these files are left, so long."""
+    left = disk.copy()
+    for file, size in disk.files().items():
+        if file not in files:
+            left.perform(Remove(file))
+        elif files[file] < size:
+            left.cut_short(file, files[file])
+    return left
+
+
 @sentence("1.30", 12, points=2)
 def a_file_that_is_needed_and_not_there_is_named(hand: Hand) -> None:
     hand.put(*[1] * 10)
     hand.reopened()
     files = dict(hand.disk.files())
     hand.same(12, "what is `missing` when all is there", None, hand.queue.missing(files))
+    named = 0
     for what, left in _without(files):
-        found = hand.queue.missing(left)
-        if found is None:
-            raise broken(12, expected=f"{what} something is `missing`", found="it says None")
+        if hand.queue.missing(left) is not None:
+            named += 1
+            continue
+        whole, hand.disk = hand.disk, _disk_with(hand.disk, left)
+        try:
+            hand.all_is_found(12)  # then it is not needed
+        except (DamageError, PromiseBrokenError):
+            raise broken(12, expected=f"{what} something is `missing`", found="it says None") from None
+        hand.disk = whole
+    hand.holds(12, "a file that is needed is named", "`missing` says None, whatever is gone", is_so=named > 0)
     hand.tell("more than is needed does no harm")
     hand.same(12, "what is `missing`", None, hand.queue.missing({file: size + 480 for file, size in files.items()}))
 

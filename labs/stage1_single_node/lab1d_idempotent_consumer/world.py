@@ -95,7 +95,7 @@ class World:
 
     def _is_over(self, key: str) -> bool:
         settled = self.ahead.settled.get(key)
-        return settled is not None and self.now_ms - settled[1] > KEEP_MS
+        return settled is not None and self.now_ms + _HANDLING_MS - settled[1] > KEEP_MS  # as its consumer would see it
 
     def deliver(self, message: _Message) -> None:
         """The consumer is asked what has to be done; nothing of that is done yet."""

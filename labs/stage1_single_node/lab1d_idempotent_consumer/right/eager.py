@@ -22,8 +22,8 @@ class OrderConsumer:
                 insort(self.done, (int(at_ms), key, body))
 
     def handle(self, delivery: Delivery, now_ms: int) -> list[Operation]:
+        old = dict(self._tidied(now_ms))  # first: what no copy can come of any more is not known any more
         body = next((body for _, key, body in self.done if key == delivery.key), None)
-        old = dict(self._tidied(now_ms))
         if body == delivery.body:
             return [Save(old), Ack(delivery.handle)] if old else [Ack(delivery.handle)]
         found = self._judged(delivery, is_known=body is not None)
