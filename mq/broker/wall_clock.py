@@ -19,8 +19,12 @@ class WallClock:
         """at_least_ms: the last stamp in the log."""
         self._shown_ms, self._noted_ms = at_least_ms, -1
 
+    def hear(self, shown_ms: int, counting_ms: int) -> None:
+        """What another node's clock shows, which the log goes by now: whoever shows the time next goes on from there."""
+        self._shown_ms, self._noted_ms = shown_ms, counting_ms
+
     def now_ms(self, counting_ms: int, machine_ms: int) -> int:
-        """Wall time now. The first reading is taken as it is."""
+        """Wall time now. The first reading is taken as it is, unless another clock was heard before."""
         if self._noted_ms < 0:
             self._shown_ms, self._noted_ms = max(self._shown_ms, machine_ms), counting_ms
         elapsed_ms = max(0, counting_ms - self._noted_ms)

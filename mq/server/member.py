@@ -18,6 +18,7 @@ from mq.server.comparing import STATE_HASH, StateComparer
 from mq.server.config import BrokerConfig
 from mq.server.core import GroupSettings
 from mq.server.hunting import Hunt
+from mq.server.leaders_time import TIME, LeadersTime
 from mq.server.member_addresses import ANNOUNCE, AddressBook
 from mq.server.node import BrokerNode, Reign
 from mq.server.peer_network import PeerNetwork
@@ -47,6 +48,7 @@ class Member:
         self._addresses: AddressBook | None = None
         self._opinion: SecondOpinion | None = None
         self._comparer: StateComparer | None = None
+        self._time: LeadersTime | None = None
         self.client: Address | None = None
         self.on_lost: list[Callable[[int], None]] = []
         self.answers: dict[str, Serve] = {}
@@ -110,9 +112,10 @@ class Member:
         self._addresses = AddressBook(self._config, node, self.network, self.client)
         self._opinion = SecondOpinion(node, self.network, has_room)
         self._comparer = StateComparer(node, self.network)
+        self._time = LeadersTime(node, self.network)
         self.answers |= {
             HISTORY: self._way.answer, REJOIN: self._way.answer, ANNOUNCE: self._addresses.answer, STANDING: self._opinion.answer,
-            STATE_HASH: self._comparer.answer,
+            STATE_HASH: self._comparer.answer, TIME: self._time.answer,
         }  # fmt: skip
         node.on_reign.append(self._on_reign)
         node.on_applied.append(self._on_applied)
@@ -131,10 +134,12 @@ class Member:
         if len(self._settings.voters) == 1 and self._is_full:
             self.node.campaign()
         self.way.start()
+        assert self._time is not None
         self._tasks += [
             asyncio.create_task(self.addresses.announce_forever()),
             asyncio.create_task(keep_noted(self.node, self._config.data, self.addresses.to_dial, lambda: self._is_full)),
             asyncio.create_task(self.comparer.work_forever()),
+            asyncio.create_task(self._time.hear_forever()),
         ]  # fmt: skip
 
     def _dial(self) -> None:

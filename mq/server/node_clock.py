@@ -23,6 +23,10 @@ class NodeClock:
         """An entry with this stamp, put into the log by another node as the leader of `term`, was applied now."""
         self._log.note(log_ms, _monotonic_ms(), term=term)
 
+    def hear_wall(self, wall_ms: int) -> None:
+        """The leader of the group shows this Unix time, in ms, now."""
+        self._wall.hear(wall_ms, _counting_ms())
+
     def log_ms(self) -> int:
         """Log time now, in ms."""
         return self._log.now_ms(_monotonic_ms())

@@ -35,6 +35,22 @@ def test_a_clock_that_was_set_right_is_followed_at_a_tenth_of_the_time_that_pass
     assert shown_ms == 630_000
 
 
+def test_after_a_clock_that_was_heard_it_goes_on_from_there_whatever_the_machine_says() -> None:
+    clock = WallClock()
+    for now_ms in range(0, 60_001, 5_000):
+        clock.hear(1_000_000 + now_ms, now_ms)
+    assert clock.now_ms(60_010, 1_060_010 + DAY_MS) == 1_060_010
+    assert clock.now_ms(61_000, 1_061_000 + DAY_MS) <= 1_061_100
+
+
+def test_who_led_before_comes_back_with_the_time_of_the_leader_between() -> None:
+    clock = WallClock()
+    clock.now_ms(0, 5_000_000)
+    for now_ms in range(5_000, 3_600_001, 5_000):
+        clock.hear(1_000_000 + now_ms, now_ms)
+    assert clock.now_ms(3_600_000, 9_000_000) == 4_600_000
+
+
 @given(st.lists(st.tuples(st.integers(0, 5_000), st.integers(-DAY_MS, DAY_MS)), max_size=50))
 def test_it_never_goes_back_and_never_runs_away(steps: list[tuple[int, int]]) -> None:
     clock, counting_ms, last_ms = WallClock(), 0, 0
