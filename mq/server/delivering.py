@@ -6,6 +6,7 @@ RocketMQ: ReceiveMessage, AckMessage, ChangeInvisibleDuration, NotifyClientTermi
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 from mq.broker import commands as c
@@ -214,10 +215,13 @@ class Deliverer:
         """Acknowledge deliveries. entries: (message id, receipt handle). For each None = done, or why not."""
         results: list[RefusedError | None] = [None] * len(entries)
         handles: dict[int, ReceiptHandle] = {}
-        now_ms = self._node.log_ms()
+        now_ms, is_confirmed = self._node.log_ms(), False
         for number, (_message_id, text) in enumerate(entries):
             try:
                 handle = ReceiptHandle.from_text(text, group=group, topic=topic)
+                if not is_confirmed and not self._looks_current(handle, now_ms):
+                    await self._node.read_index()
+                    is_confirmed = True
                 if self._is_current(handle, now_ms):
                     handles[number] = handle
             except RefusedError as refusal:
@@ -246,6 +250,13 @@ class Deliverer:
                 return False
         raise _expired()
 
+    def _looks_current(self, handle: ReceiptHandle, now_ms: int) -> bool:
+        """By what is known here. Before it is refused, this node has to make sure that no other one leads and knows more."""
+        with suppress(RefusedError):
+            self._is_current(handle, now_ms)
+            return True
+        return False
+
     def _is_done(self, handle: ReceiptHandle) -> bool:
         group = self._machine.groups.get(handle.group)
         table = group.tables.get(handle.topic) if group else None
@@ -257,6 +268,8 @@ class Deliverer:
         Raises: RefusedError (INVALID_RECEIPT_HANDLE).
         """
         handle = ReceiptHandle.from_text(text, group=group, topic=topic)
+        if not self._looks_current(handle, self._node.log_ms()):
+            await self._node.read_index()
         if not self._is_current(handle, self._node.log_ms()):
             raise RefusedError(Code.INVALID_RECEIPT_HANDLE, "the message is acknowledged already")
         invisible_ms = max(invisible_ms, self._least_delay_ms(handle, invisible_ms))

@@ -41,6 +41,9 @@ class Sender:
                 raise
             raise NotLeaderError(self._node.reign.leader) from None
         topic = self._machine.topics.get(name)
+        if topic is None:
+            await self._node.read_index()  # an old leader, which does not know it yet, does not know what the new one has made
+            topic = self._machine.topics.get(name)
         if topic is None and self._auto_create_topics and not name.startswith("%"):
             await self._node.carry_out(c.CreateTopic(*self._node.stamps(), name, kind, 8, Permission.READ_WRITE, if_absent=True))
         topic = self._machine.topic(name)

@@ -8,16 +8,23 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 
+from mq.broker.delivery.receipt import ReceiptHandle
+from mq.core.errors import RefusedError
+from mq.core.message import MessageKind
 from mq.raft.errors import NotLeaderError
 from mq.rpc import passing
 from mq.rpc.handling import Context, Handler
 from mq.rpc.methods import BROKER, MESSAGING
 from mq.rpc.passing import PassedContext, Passer
+from mq.server.clients import Clients
+from mq.server.delivering import Deliverer
 from mq.server.node import BrokerNode
 from mq.server.passing import PassedCalls, Peers
 from mq.server.peer_calling import OutgoingCall
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall
+from mq.server.sending import Sender
+from mq.server.space import SpaceGuard
 from tests.unit.server.trio import LIMIT_S, Trio, message, send, topic
 
 READS = ["DescribeTopic", "GetOffset"]
@@ -137,3 +144,36 @@ async def test_the_new_leader_answers_and_commands_ask_for_no_confirmation(divid
     divided.trio.cut = set()
     with pytest.raises(NotLeaderError):
         await lost
+
+
+async def test_a_topic_that_it_does_not_know_may_be_known_to_the_new_leader(divided: Divided) -> None:
+    await divided.new.carry_out(topic(divided.new, "late"))
+    space = SpaceGuard(divided.old.disk.folder, reserve_bytes=0, free_bytes=lambda _folder: 1 << 40)
+    assert (await Sender(divided.old, space).writable_topic("t", int(MessageKind.NORMAL))).name == "t"
+    refused = await pending(Sender(divided.old, space).writable_topic("late", int(MessageKind.NORMAL)), divided)
+    divided.trio.cut = set()
+    with pytest.raises(NotLeaderError):
+        await refused
+    assert (await Sender(divided.new, space).writable_topic("late", int(MessageKind.NORMAL))).name == "late"
+    with pytest.raises(RefusedError, match="never"):
+        await Sender(divided.new, space).writable_topic("never", int(MessageKind.NORMAL))
+
+
+@pytest.mark.parametrize("what", ["ack", "change"])
+async def test_a_handle_that_it_does_not_know_may_be_good_at_the_new_leader(divided: Divided, what: str) -> None:
+    clients = Clients(lambda: 0)
+    handle = ReceiptHandle(9, divided.new.log_ms() + 60_000, 0, 1, 1, "g", "t").to_text()
+
+    def told(node: BrokerNode) -> Any:
+        deliverer = Deliverer(node, clients)
+        return deliverer.ack("g", "t", [("id", handle)]) if what == "ack" else deliverer.change_invisible("g", "t", handle, 1_000)
+
+    refused = await pending(told(divided.old), divided)
+    divided.trio.cut = set()
+    with pytest.raises(NotLeaderError):
+        await refused
+    if what == "ack":
+        assert [type(found) for found in await told(divided.new)] == [RefusedError], "nobody was handed it"
+    else:
+        with pytest.raises(RefusedError):
+            await told(divided.new)
