@@ -48,10 +48,13 @@ class WorkerProcess:
     mode = "practice mode, not for marks"
 
     def __init__(self, folder: Path, opening: dict[str, Any]) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own program and arguments
-            self.command(folder), cwd=folder, env=self.environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, start_new_session=True, **self.rights(),
-        )  # fmt: skip
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program and arguments
+                self.command(folder), cwd=folder, env=self.environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, start_new_session=True, **self.rights(),
+            )  # fmt: skip
+        except OSError as error:
+            raise NotStartedError(f"the worker did not start: {error}") from error
         self._deadline = self._seconds_max = 0.0
         self._is_late = False
         self._printed = b""

@@ -225,8 +225,9 @@ class Runner:
             except NotStartedError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it is no pass
-                self._gone += 1
-                return self._told_by_seed(check, blank, some) or replace(blank, failure=explain(error, Run()), schedules=begin)
+                failure = explain(error, Run())
+                self._gone += failure.is_gone
+                return self._told_by_seed(check, blank, some) or replace(blank, failure=failure, schedules=begin)
             if failed:
                 case = check.by_seed(failed[0])
                 tried = self.replayed(case)

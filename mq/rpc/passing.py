@@ -191,21 +191,23 @@ class Passer:
         hold = _Hold(self._group, name)
         while True:
             failed: MqError | None = None
+            answer: bytes | None = None
             asked = None if self._group.is_leader_here else self._group.leader
             try:
                 if self._group.is_leader_here:
                     if is_read(name):
                         await self._group.confirm()
-                    answer: bytes = await handler(raw, context)
-                    return hold.checked(answer)
-                if asked is not None:
-                    return hold.checked(await self._group.call(asked, name, _headers(context), raw, context.time_remaining()))
+                    answer = await handler(raw, context)
+                elif asked is not None:
+                    answer = await self._group.call(asked, name, _headers(context), raw, context.time_remaining())
             except (NotLeaderError, LeaderLostError) as error:
                 failed = error
                 if not error.definite and name not in _TOLD_APART and not is_read(name):
                     raise
             except MqError as error:
                 raise hold.as_known(error) from None
+            if answer is not None:
+                return hold.checked(answer)
             await hold.wait(failed, asked)
 
     def _here_if_known(self, name: str, method: Method, handler: Handler) -> Handler:

@@ -136,7 +136,7 @@ class Broker:
             await self.member.start()
             room = RoomKeeper(self.node, self.space, self.member.opinion.with_room, self.member.hand_over)
             self.sender.make_way = room.make_way
-            hung = HungDiskWatch(self.node, self.member.hand_over)
+            hung = HungDiskWatch(self.node, self.member.furthest, self.member.hand_over)
             for work in (room.work_forever, hung.work_forever):
                 self._tasks.append(asyncio.create_task(self._guarded(work, is_leaders=True)))
             self._tasks.append(

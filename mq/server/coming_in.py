@@ -31,7 +31,7 @@ _FOUND_WITHOUT_ALL_S = 10.0
 """So long a majority of new nodes waits for the rest before it begins: one that comes later comes as a learner, and until it is a
 voter the group bears one failure less."""
 _REJOIN_EVERY_S = 0.2
-_DIALED_S = 1.2
+_DIALED_S = 2.0
 """Within so long the others of a group have tried again to reach a node that came up."""
 _log = logging.getLogger(__name__)
 

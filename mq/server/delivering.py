@@ -6,7 +6,6 @@ RocketMQ: ReceiveMessage, AckMessage, ChangeInvisibleDuration, NotifyClientTermi
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from functools import partial
 
 from mq.broker import commands as c
@@ -54,6 +53,8 @@ class Deliverer:
 
         When the caller is cancelled, what was picked for it is given back at once.
         """
+        if wish.topic not in self._machine.topics:
+            await self._node.read_index()
         if not self._machine.topic(wish.topic).permission.is_readable:
             raise RefusedError(Code.FORBIDDEN, f"topic {wish.topic} is not readable: it has no readable queue")
         await self.ensure_group(wish.group)
@@ -219,10 +220,15 @@ class Deliverer:
         for number, (_message_id, text) in enumerate(entries):
             try:
                 handle = ReceiptHandle.from_text(text, group=group, topic=topic)
-                if not is_confirmed and not self._looks_current(handle, now_ms):
-                    await self._node.read_index()
+                try:
+                    is_current = self._is_current(handle, now_ms)
+                except RefusedError:
+                    if is_confirmed:
+                        raise
+                    await self._node.read_index()  # perhaps another node leads, and has handed it out
                     is_confirmed = True
-                if self._is_current(handle, now_ms):
+                    is_current = self._is_current(handle, now_ms)
+                if is_current:
                     handles[number] = handle
             except RefusedError as refusal:
                 results[number] = refusal
@@ -250,12 +256,13 @@ class Deliverer:
                 return False
         raise _expired()
 
-    def _looks_current(self, handle: ReceiptHandle, now_ms: int) -> bool:
-        """By what is known here. Before it is refused, this node has to make sure that no other one leads and knows more."""
-        with suppress(RefusedError):
-            self._is_current(handle, now_ms)
-            return True
-        return False
+    async def _is_surely_current(self, handle: ReceiptHandle) -> bool:
+        """As `_is_current`, which is asked again when this node is sure that no other one leads and knows more."""
+        try:
+            return self._is_current(handle, self._node.log_ms())
+        except RefusedError:
+            await self._node.read_index()
+        return self._is_current(handle, self._node.log_ms())
 
     def _is_done(self, handle: ReceiptHandle) -> bool:
         group = self._machine.groups.get(handle.group)
@@ -268,9 +275,7 @@ class Deliverer:
         Raises: RefusedError (INVALID_RECEIPT_HANDLE).
         """
         handle = ReceiptHandle.from_text(text, group=group, topic=topic)
-        if not self._looks_current(handle, self._node.log_ms()):
-            await self._node.read_index()
-        if not self._is_current(handle, self._node.log_ms()):
+        if not await self._is_surely_current(handle):
             raise RefusedError(Code.INVALID_RECEIPT_HANDLE, "the message is acknowledged already")
         invisible_ms = max(invisible_ms, self._least_delay_ms(handle, invisible_ms))
         log_ms, wall_ms = self._node.stamps()
@@ -299,7 +304,7 @@ class Deliverer:
         Not even long ago: clients repeat a forward until it succeeds. Raises: RefusedError (INVALID_RECEIPT_HANDLE).
         """
         handle = ReceiptHandle.from_text(text, group=group, topic=topic)
-        if self._is_done(handle) or not self._is_current(handle, self._node.log_ms()):
+        if self._is_done(handle) or not await self._is_surely_current(handle):
             return
         queue = self._machine.queue(topic, handle.queue_id)
         entry = (await self._node.reader.run(lambda: queue.entries(QueueOffset(handle.offset), 1)))[0]

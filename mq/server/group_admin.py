@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from mq.broker.commands import SetMember
 from mq.core.address import parse_address, show_address
-from mq.core.errors import Code, IllegalArgumentError, RefusedError
+from mq.core.errors import Code, IllegalArgumentError, OutcomeUnknownError, RefusedError
 from mq.raft.configuration import Configuration
 from mq.raft.errors import NotLeaderError
 from mq.rpc.raft_handlers import MemberAddress, RaftState
@@ -93,7 +93,7 @@ class GroupAdministrator:
         client = client or self._node.machine.members.get(node, ("", ""))[1]
         await self._node.carry_out(SetMember(*self._node.stamps(), node, peer, client))
         if node not in now.learners:
-            await self._change(now.voters, (*now.learners, node))
+            await self._change(node, now.voters, (*now.learners, node))
         return self._node.view().configuration
 
     async def promote(self, node: int) -> Configuration:
@@ -103,7 +103,7 @@ class GroupAdministrator:
         if node not in now.voters:
             if node not in now.learners:
                 raise RefusedError(Code.BAD_REQUEST, f"node {node} is no learner of this group: add it first")
-            await self._change((*now.voters, node), tuple(one for one in now.learners if one != node))
+            await self._change(node, (*now.voters, node), tuple(one for one in now.learners if one != node))
         return self._node.view().configuration
 
     async def remove(self, node: int) -> Configuration:
@@ -126,11 +126,11 @@ class GroupAdministrator:
         if node == view.node_id:
             await self.transfer(member.furthest())
             raise NotLeaderError(self._node.reign.leader)
-        await self._change(voters, without.learners)
+        await self._change(node, voters, without.learners)
         await self._node.carry_out(SetMember(*self._node.stamps(), node, "", ""))
         return self._node.view().configuration
 
-    async def _change(self, voters: tuple[int, ...], learners: tuple[int, ...]) -> None:
+    async def _change(self, node: int, voters: tuple[int, ...], learners: tuple[int, ...]) -> None:
         term = self._node.view().term
         self._node.order(lambda core: core.change_members(voters, learners))
         is_done = await _comes(lambda: is_settled(self._node) or self._node.reign.term != term, _CHANGE_S)
@@ -141,9 +141,11 @@ class GroupAdministrator:
                 Code.PROXY_TIMEOUT,
                 f"the change of members is begun, but was not committed within {_CHANGE_S:g} s: is a majority of them up?",
             )
-        now = self._node.view().configuration
-        if (set(now.voters), set(now.learners)) != (set(voters), set(learners)):
-            raise RefusedError(Code.PROXY_TIMEOUT, "the change of members was taken back: the leader's disk has no room for it")
+        now = self._node.view().configuration  # others may have changed meanwhile
+        if (node in now.voters, node in now.learners) != (node in voters, node in learners):
+            raise OutcomeUnknownError(
+                "the leader's disk had no room for the change of members; the others may have it all the same"
+            )
 
     async def _can_decide(self, without: Configuration, opinion: SecondOpinion) -> bool:
         """Whether those that are up decide now, as the change needs it, and will without the node that goes.

@@ -157,7 +157,7 @@ class StoreHost(HostLoop):
 
     @property
     def disk_busy_s(self) -> float:
-        """For how long the disk has been at what it was told last; 0 while there is nothing to do."""
+        """For how long the disk has been at one operation; 0 while there is nothing to do."""
         return self._lane.busy_s
 
     @property

@@ -21,17 +21,17 @@ _log = logging.getLogger(__name__)
 
 
 class HungDiskWatch:
-    """hand_over: lets another voter lead, the furthest; whether one does."""
+    """furthest: the voter that could lead; 0 without any. hand_over: lets it lead; whether it does."""
 
-    def __init__(self, node: BrokerNode, hand_over: Callable[[], Awaitable[bool]]) -> None:
-        self._node, self._hand_over = node, hand_over
+    def __init__(self, node: BrokerNode, furthest: Callable[[], int], hand_over: Callable[[], Awaitable[bool]]) -> None:
+        self._node, self._furthest, self._hand_over = node, furthest, hand_over
 
     async def work_forever(self) -> None:
         """Look now and then, while this node leads."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             busy_s = self._node.host.disk_busy_s
-            if busy_s < _HUNG_S or not self._node.reign.is_here:
+            if busy_s < _HUNG_S or not self._node.reign.is_here or not self._furthest():
                 continue
             _log.warning("the disk has not come back from one step for %.1f s: another node is asked to lead", busy_s)
             try:

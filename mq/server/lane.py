@@ -7,7 +7,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from mq.core.errors import MqError, StateError
-from mq.core.ports import Disk, Plan, perform
+from mq.core.ports import Disk, Plan
 
 __all__ = ["StorageLane"]
 
@@ -36,7 +36,7 @@ class StorageLane:
 
     @property
     def busy_s(self) -> float:
-        """For how long the plan that is being carried out has been; 0 while there is none."""
+        """For how long the disk has been at one operation; 0 while there is none."""
         begun_s = self._begun_s
         return 0.0 if begun_s is None else time.monotonic() - begun_s
 
@@ -55,6 +55,7 @@ class StorageLane:
         if self._submitted != self._finished or len(plan) > _HERE_OPERATIONS_MAX or begin_s < self._not_here_until_s:
             return False
         error = self._carry_out(plan)
+        self._begun_s = None
         end_s = time.monotonic()
         if end_s - begin_s > _SLOW_S:
             self._not_here_until_s = end_s + _NOT_HERE_S
@@ -84,7 +85,6 @@ class StorageLane:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             plan, done = job
-            self._begun_s = time.monotonic()
             error = self._carry_out(plan)
             self._begun_s = None
             try:
@@ -102,7 +102,9 @@ class StorageLane:
         if self._failure is not None:
             return self._failure
         try:
-            perform(self._disk, plan)
+            for operation in plan:
+                self._begun_s = time.monotonic()
+                self._disk.perform(operation)
         except MqError as error:
             if not error.definite:
                 self._failure = error

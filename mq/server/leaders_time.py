@@ -19,7 +19,8 @@ __all__ = ["TIME", "LeadersTime"]
 TIME = "PeerTime"
 """A call between nodes alone: the wall time that the asked one shows to the log, if it leads."""
 
-_ASK_EVERY_S = 5.0
+_ASK_EVERY_S, _AGAIN_S = 5.0, 0.2
+"""The second where nothing was told: a leader is known before its first entry is committed, and before a connection stands."""
 _CALL_S = 0.5
 
 
@@ -39,18 +40,22 @@ class LeadersTime:
         """From a new leader soon, then now and then. An answer takes no longer than a moment, or it does not count."""
         while True:
             self._changed.clear()
-            leader = self._node.reign.leader
-            if leader not in (None, self._own):
-                assert leader is not None
-                told = await ask_peer(self._network, leader, TIME, {}, timeout_s=_CALL_S)
-                wall_ms = None if told is None else told.get("wall_ms")
-                if type(wall_ms) is int and self._node.reign.leader == leader:
-                    self._node.clock.hear_wall(wall_ms)
+            leader, pause_s = self._node.reign.leader, _ASK_EVERY_S
+            if leader is not None and leader != self._own and not await self._hear(leader):
+                pause_s = _AGAIN_S
             try:
-                async with asyncio.timeout(_ASK_EVERY_S):
+                async with asyncio.timeout(pause_s):
                     await self._changed.wait()
             except TimeoutError:
                 continue
+
+    async def _hear(self, leader: int) -> bool:
+        told = await ask_peer(self._network, leader, TIME, {}, timeout_s=_CALL_S)
+        wall_ms = None if told is None else told.get("wall_ms")
+        if type(wall_ms) is not int or self._node.reign.leader != leader:
+            return False
+        self._node.clock.hear_wall(wall_ms)
+        return True
 
     async def answer(self, call: IncomingCall) -> None:
         """Another node asks; one that does not lead knows no time."""

@@ -47,7 +47,8 @@ class PeerConnection(asyncio.Protocol):
     """A connection in either direction; whoever owns it sets `on_frame` and `on_closed`.
 
     on_frame may raise FormatError, which ends the connection. on_closed is called once, in the turn in which the end is known.
-    is_closed: nothing can be sent any more. is_ended_by_us: because this side wanted it so. reason: of the end, for people.
+    heard_at_s: when the last bytes came, in the loop's time. is_closed: nothing can be sent any more. is_ended_by_us: because
+    this side wanted it so. reason: of the end, for people.
     """
 
     def __init__(self, times: PeerTimes, on_made: Callable[["PeerConnection"], None] | None = None) -> None:
@@ -61,6 +62,7 @@ class PeerConnection(asyncio.Protocol):
         self._writable.set()
         self._timer: asyncio.TimerHandle | None = None
         self._has_heard, self._silent_pings = True, 0
+        self.heard_at_s = self._loop.time()
         self.on_frame: Callable[[FrameKind, memoryview], None] = _on_unexpected
         self.on_closed: Callable[[], None] = _nothing
         self.closed: asyncio.Future[None] = self._loop.create_future()
@@ -89,7 +91,7 @@ class PeerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        self._has_heard = True
+        self._has_heard, self.heard_at_s = True, self._loop.time()
         reader = self._reader
         try:
             reader.feed(data)

@@ -188,12 +188,20 @@ class PeerNetwork:
     def give_up_calls(self, node: int, after_s: float, why: str, *, overdue_s: float) -> None:
         """Calls to that node that are under way now and still are so much later end with PeerLostError.
 
-        overdue_s: one whose only answer was waited for so long already ends at once.
+        overdue_s: one whose only answer was waited for so long already ends at once, if nothing was heard of that node either.
         """
         end = self._calling.get(node)
         if end is not None:
-            end.give_up(end.last_id, why, overdue_s=overdue_s)
+            if self._silent_s(node) >= overdue_s:
+                end.give_up(end.last_id, why, overdue_s=overdue_s)
             asyncio.get_running_loop().call_later(after_s, end.give_up, end.last_id, why)
+
+    def _silent_s(self, node: int) -> float:
+        """Since when nothing came from there: one that leads says something several times a second."""
+        accepted = [self._accepted.get((node, purpose)) for purpose in Purpose]
+        dialed = [link.connection for link in (self._peers[node].raft, self._peers[node].calls)] if node in self._peers else []
+        heard = [one.heard_at_s for one in (*accepted, *dialed) if one is not None]
+        return asyncio.get_running_loop().time() - max(heard, default=0.0)
 
     async def _begin(self, node: int, call: OutgoingCall) -> PendingCall:
         peer, end = self._peers.get(node), self._calling.get(node)

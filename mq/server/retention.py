@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import sys
+from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 
 from mq.broker import commands as c
-from mq.broker.state import DEAD_LETTER_PREFIX
+from mq.broker.state import DEAD_LETTER_PREFIX, Topic
 from mq.broker.store.commit_log import SegmentView
 from mq.broker.store.consume_queue import ConsumeQueue
 from mq.core.entry import EntryKind
@@ -80,11 +81,20 @@ class Retention:
     async def _oldest_dead(self, now_ms: int) -> int:
         """The lowest log index of a young dead letter; beyond the log when there is none."""
         lowest, since_ms = self._node.log.last_index + 1, now_ms - (self._age_ms_max or _DEAD_KEPT_MS)
-        for topic in list(self._node.machine.topics.values()):  # others come and go while this one's files are read
+        for topic, queue in self._queues():
             if topic.name.startswith(DEAD_LETTER_PREFIX):
-                for queue in tuple(topic.queues):
-                    lowest = min(lowest, await self._node.reader.run(partial(_lowest_index, queue, since_ms)))
+                lowest = min(lowest, await self._node.reader.run(partial(_lowest_index, queue, since_ms)))
         return lowest
+
+    def _queues(self) -> Iterator[tuple[Topic, ConsumeQueue]]:
+        """Of all topics. They come and go while files are read: what is gone by its turn is left out."""
+        for topic in list(self._node.machine.topics.values()):
+            for queue in tuple(topic.queues):
+                if self._is_there(topic):
+                    yield topic, queue
+
+    def _is_there(self, topic: Topic) -> bool:
+        return self._node.machine.topics.get(topic.name) is topic  # and not another one that was made under its name
 
     async def _store_ms(self, segment: SegmentView) -> int:
         """Wall time of the first command from a segment's beginning on: all before it are as old or older."""
@@ -101,12 +111,11 @@ class Retention:
         Nothing in it depends on where this node's segments begin, so it is right on every replica.
         """
         floors = []
-        for topic in list(self._node.machine.topics.values()):
-            for queue in tuple(topic.queues):
-                floor = await self._node.reader.run(partial(_floor_of, queue, store_ms, index))
-                if floor > queue.min_offset:
-                    floors.append((topic.name, queue.queue_id, int(floor)))
-        return floors
+        for topic, queue in self._queues():
+            floor = await self._node.reader.run(partial(_floor_of, queue, store_ms, index))
+            if floor > queue.min_offset:
+                floors.append((topic, queue.queue_id, int(floor)))
+        return [(topic.name, queue_id, floor) for topic, queue_id, floor in floors if self._is_there(topic)]
 
 
 def _lowest_index(queue: ConsumeQueue, since_ms: int) -> Steps[int]:

@@ -74,14 +74,28 @@ async def test_a_new_leader_is_asked_at_once_and_again_later(follower: Follower,
     assert set(follower.heard) == {5_000}
 
 
+async def test_a_leader_that_is_not_ready_yet_is_asked_again_soon(follower: Follower, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaders_time, "_AGAIN_S", 0.01)
+    follower.told[2] = {}
+    follower.leads(2)
+    await follower.was_asked(3)
+    follower.told[2] = {"wall_ms": 6_000}
+    await follower.was_asked(4)
+    async with asyncio.timeout(LIMIT_S):
+        while not follower.heard:  # noqa: ASYNC110 - the answer is on its way
+            await asyncio.sleep(0)
+    assert follower.heard == [6_000]
+
+
 async def test_one_that_does_not_answer_tells_no_time_and_neither_does_this_node_itself(follower: Follower) -> None:
     follower.leads(3)
     await follower.was_asked(1)
     follower.leads(1)
     follower.leads(2)
-    await follower.was_asked(2)
-    assert follower.numbers == [3, 2]
-    follower.leads(None)
+    async with asyncio.timeout(LIMIT_S), follower.asked:
+        await follower.asked.wait_for(lambda: 2 in follower.numbers)
+    assert follower.numbers[0] == 3
+    assert set(follower.numbers) == {2, 3}
 
 
 @pytest.mark.parametrize(("leader", "told"), [(1, {"wall_ms": 1_000}), (2, {}), (None, {})])

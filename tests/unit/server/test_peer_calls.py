@@ -298,6 +298,11 @@ async def test_a_call_that_is_overdue_is_given_up_at_once_and_others_may_still_b
         fresh = asyncio.create_task(one.network.call(2, calling("Wait")))
         await until(lambda: len(service.calls) == 3)
         one.network.give_up_calls(2, 3600.0, "it leads no more", overdue_s=50.0)
+        await asyncio.sleep(0)
+        assert not overdue.done(), "that node lives, and may answer yet"
+        for connection in one.network._connections:
+            connection.heard_at_s -= 100
+        one.network.give_up_calls(2, 3600.0, "it leads no more", overdue_s=50.0)
         with pytest.raises(PeerLostError, match="it leads no more"):
             await overdue
         service.may_go_on.set()
