@@ -18,6 +18,8 @@ _MARGIN_S = 0.01
 
 Place = tuple[str, int]
 """A topic and one of its queues."""
+Spot = tuple[int, int]
+"""A queue and an offset in it."""
 
 
 def _queues(history: History) -> dict[Place, list[Stored]]:
@@ -74,16 +76,34 @@ def places(history: History) -> Iterator[str]:
     for (topic, queue_id), stored in _queues(history).items():
         if [one.offset for one in stored] != list(range(len(stored))):
             yield f"the offsets of queue {queue_id} of {topic} are not 0 to {len(stored) - 1}, each once"
-    at: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    at: dict[str, set[Spot]] = defaultdict(set)
     for one in history.stored:
         at[one.message_id].add((one.queue_id, one.offset))
+    yield from _answered(history, at)
+    if history.stored:
+        yield from _delivered(history, at)
+
+
+def _answered(history: History, at: dict[str, set[Spot]]) -> Iterator[str]:
     for send in history.sends:
-        if send.outcome == DONE and send.message_id in at and send.offset not in {offset for _, offset in at[send.message_id]}:
-            yield f"{send.message_id} was answered with offset {send.offset}, and is at {sorted(at[send.message_id])}"
+        if send.outcome != DONE or send.message_id not in at:
+            continue
+        found = at[send.message_id]
+        if not any(offset == send.offset and send.queue_id in (None, queue_id) for queue_id, offset in found):
+            queue = "" if send.queue_id is None else f" of queue {send.queue_id}"
+            yield f"{send.message_id} was answered with offset {send.offset}{queue}, and is at {sorted(found)}"
+        if other := [place for place in send.answers if place != (send.queue_id, send.offset)]:
+            yield f"{send.message_id} was answered with {send.offset}, and before with {', '.join(str(at) for _, at in other)}"
+
+
+def _delivered(history: History, at: dict[str, set[Spot]]) -> Iterator[str]:
+    acknowledged = {send.message_id for send in history.sends if send.outcome == DONE}
     for receive in history.receives:
         for seen in receive.messages:
-            if seen.message_id in at and (seen.queue_id, seen.offset) not in at[seen.message_id]:
-                yield f"{seen.message_id} was delivered from {seen.queue_id}/{seen.offset}, is at {sorted(at[seen.message_id])}"
+            is_lost = seen.message_id not in at and seen.message_id in acknowledged  # which is told as that
+            if not is_lost and (seen.queue_id, seen.offset) not in at.get(seen.message_id, ()):
+                where = f"is at {sorted(at[seen.message_id])}" if seen.message_id in at else "is nowhere"
+                yield f"{seen.message_id} was delivered from {seen.queue_id}/{seen.offset}, {where}"
 
 
 def order(history: History) -> Iterator[str]:
@@ -252,3 +272,9 @@ def _check_turn(
                 yield f"{receive.group} got {messages[0].message_id} before {before}, which precedes it, was acknowledged"
                 return
             done[place] += 1
+        between = set(range(min(offsets) + 1, min(max(offsets), len(stored)))) - set(offsets)
+        for offset in sorted(between):
+            before = stored[offset].message_id
+            if began.get((receive.group, before), float("inf")) > receive.ended_s:
+                yield f"{receive.group} got {messages[-1].message_id} before {before}, which precedes it, was acknowledged"
+                return

@@ -37,8 +37,9 @@ NOTED = ("attempts", "changes", "copies", "replicas")
 class Send:
     """One message, all attempts together. began_s: of the first. is_unsure: the outcome of some attempt is not known.
 
-    body: a checksum. offset: as answered, None when it was not. error: the last one. attempts: at least so many; 0 when nobody
-    counted. failed: beginning and end of attempts that came to nothing, of many in a row some.
+    body: a checksum. offset: as answered last, None when it was not. answers: (queue id or None, offset) of those before.
+    error: the last one. attempts: at least so many; 0 when nobody counted. failed: beginning and end of attempts that came to
+    nothing, of many in a row some.
     """
 
     message_id: str
@@ -54,6 +55,7 @@ class Send:
     error: str = ""
     attempts: int = 0
     failed: tuple[tuple[float, float], ...] = ()
+    answers: tuple[tuple[int | None, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,8 @@ class History:
             return
         if what == "receive":
             line["messages"] = tuple(Delivery(*one) for one in line["messages"])
+        if "answers" in line:
+            line["answers"] = tuple((queue_id, offset) for queue_id, offset in line["answers"])
         if "failed" in line:
             line["failed"] = tuple((began_s, ended_s) for began_s, ended_s in line["failed"])
         self.add(_KINDS[what](**line))

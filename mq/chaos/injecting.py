@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,8 @@ _ENDS_S_MAX = 15.0
 _LEADER_S_MAX = 60.0
 _NOTICED_S = 0.5
 """A leader that was silent for less is not replaced."""
+_ENDING = ("double-kill", "sync-error")
+"""Kinds that leave nodes behind that do not run; whoever else does not has ended by himself."""
 _LOG_LINES = 8
 _FULL = "full"
 _STILL_S_MAX = 90.0
@@ -123,23 +125,28 @@ class Injector:
         is_leader = fault.hits_leader and leader is not None
         victims = [leader, *others] if leader is not None and is_leader else [*others, *filter(None, [leader])]
         began_s = time.monotonic()
+        nodes = victims[:2] if fault.kind in ("double-kill", "cut", "cut-one-way") else victims[:1]
+        is_done = False
         try:
             elections = self.verbs[fault.kind](fault, victims, is_leader)
+            is_done = True
         finally:
-            self.repair()
-        nodes = victims[:2] if fault.kind in ("double-kill", "cut", "cut-one-way") else victims[:1]
+            self.repair(nodes if fault.kind in _ENDING or not is_done else ())
         return FaultDone(fault.kind, ",".join(nodes), began_s, time.monotonic(), elections)
 
     def look_for_surprises(self) -> None:
         """A node that ended though nobody ended it."""
         for node in self._cluster.status().nodes:
             if node.state == "stopped":
-                tail = list(self._cluster.logs(node.name))[-_LOG_LINES:]
-                self.surprises.append(f"{node.name} ended by itself; its last lines:\n{''.join(tail).rstrip()}")
+                self._tell_ended(node.name)
                 self._start(node.name)
 
-    def repair(self) -> None:
-        """All is well again: nothing cut, full, slow, paused or stopped."""
+    def _tell_ended(self, name: str) -> None:
+        tail = list(self._cluster.logs(name))[-_LOG_LINES:]
+        self.surprises.append(f"{name} ended by itself; its last lines:\n{''.join(tail).rstrip()}")
+
+    def repair(self, ended: Collection[str]) -> None:
+        """All is well again: nothing cut, full, slow, paused or stopped. ended: those that were; others ended by themselves."""
         if self._cluster.is_under_test:
             for name in self._numbers:
                 self._cluster.play(name, Faults())
@@ -151,6 +158,8 @@ class Injector:
             self._heal()
         stopped = [name for name, state in states.items() if state == "stopped"]
         for name in stopped:
+            if name not in ended:
+                self._tell_ended(name)
             self._cluster.start(name, is_awaited=False)
         for name in stopped:
             self._await(name)

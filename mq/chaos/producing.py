@@ -39,6 +39,7 @@ class _Attempts:
     def __init__(self) -> None:
         self.began_s = time.monotonic()
         self.offset: int | None = None
+        self._answers: list[tuple[int | None, int]] = []
         self.is_unsure = False
         self.count = 0
         self.error = ""
@@ -51,11 +52,18 @@ class _Attempts:
         if not self._failed or began_s > self._failed[-1][0] + _NOTE_EVERY_S:
             self._failed.append((round(began_s, 6), round(time.monotonic(), 6)))
 
+    def stored(self, offset: int) -> None:
+        """An answer came. The broker knows the message by its id, so that all answers have to name the same place."""
+        if self.offset is not None:
+            self._answers.append((None, self.offset))
+        self.offset = offset
+
     def end(self, message_id: str, topic: str, body: bytes, group: str, outcome: str) -> Send:
         """As it is noted; what was acknowledged once stays so."""
         return Send(
             message_id, topic, zlib.crc32(body), self.began_s, time.monotonic(), outcome if self.offset is None else DONE,
             self.is_unsure, group, self.offset, error=self.error, attempts=self.count, failed=tuple(self._failed),
+            answers=tuple(self._answers),
         )  # fmt: skip
 
 
@@ -84,7 +92,7 @@ class Sender:
             attempts.count += 1
             began_s = time.monotonic()
             try:
-                attempts.offset = await calls.send(topic, message_id, body, message_group=group)
+                attempts.stored(await calls.send(topic, message_id, body, message_group=group))
                 wanted -= 1
             except MqError as failure:
                 attempts.fail(began_s, failure)
@@ -133,11 +141,11 @@ class BatchSender:
         began_s: float,
         again: BatchProducer | None,
     ) -> None:
-        result, outcome, error, attempts = None, DONE, "", 1
+        result, first, outcome, error, attempts = None, None, DONE, "", 1
         try:
             result = await done
             if again is not None:
-                attempts = 2
+                attempts, first = 2, result
                 repeated = await again.send(self._topic, MessageEncoder().encode_batch(ids, bodies, born_ms=0))
                 result = await repeated
         except MqError as failure:
@@ -149,8 +157,9 @@ class BatchSender:
         ended_s = time.monotonic()
         for place, (message_id, body) in enumerate(zip(ids, bodies, strict=True)):
             offset = None if result is None else result.base_offset + place
+            answers = () if first is None else ((first.queue_id, first.base_offset + place),)
             # Whether the producer had to send it again, it does not say.
             self._journal.note(Send(
                 message_id, self._topic, zlib.crc32(body), began_s, ended_s, outcome, True, "", offset,  # noqa: FBT003
-                None if result is None else result.queue_id, error, attempts,
+                None if result is None else result.queue_id, error, attempts, answers=answers,
             ))  # fmt: skip

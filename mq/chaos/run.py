@@ -161,7 +161,7 @@ class _Run:
                 await asyncio.to_thread(self._injector.look_for_surprises)
             except (ClusterError, MqError) as error:
                 with suppress(ClusterError, MqError):
-                    await asyncio.to_thread(self._injector.repair)
+                    await asyncio.to_thread(self._injector.repair, ())
                 return [f"after fault {number}, {fault.kind}: {error}"]
         return []
 

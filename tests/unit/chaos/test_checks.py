@@ -180,6 +180,11 @@ def forget_a_send(history: History) -> None:
     history.drained.clear()
 
 
+def deliver_what_is_nowhere(history: History) -> None:
+    history.sends.append(send(9, outcome=UNKNOWN, is_unsure=True, offset=None))
+    history.receives.append(receive(9, at_s=20.0))
+
+
 def skip(history: History) -> None:
     """There is no message with offset 2, but one with offset 3."""
     history.stored[2], history.sends[2] = Stored("t", 0, 3, "m2", 2), send(2, offset=3)
@@ -211,6 +216,9 @@ BREAKS: list[tuple[str, str, Callable[[History], object]]] = [
     ("it was sent elsewhere", INVENTED, lambda h: h.sends.__setitem__(2, send(2, topic="u", outcome=UNKNOWN))),
     ("an offset is missing", PLACES, skip),
     ("another offset was answered", PLACES, lambda h: h.sends.__setitem__(1, send(1, offset=5))),
+    ("another offset was answered before", PLACES, lambda h: h.sends.__setitem__(1, send(1, answers=((None, 5),)))),
+    ("another queue was answered", PLACES, lambda h: h.sends.__setitem__(1, send(1, queue_id=9))),
+    ("what was delivered is nowhere", PLACES, deliver_what_is_nowhere),
     ("it was delivered from another place", PLACES, lambda h: h.stored.__setitem__(2, Stored("t", 1, 0, "m2", 2))),
     ("a later send stands before an earlier one", ORDER, move),
     ("a message group is in two queues", ORDER, part),
@@ -222,6 +230,9 @@ BREAKS: list[tuple[str, str, Callable[[History], object]]] = [
     ("it came before what precedes it was acknowledged", TURN, lambda h: h.acks.__setitem__(4, ack(1, 5.2, group="f"))),
     ("what precedes it was never acknowledged", TURN, lambda h: h.acks.pop(3)),
     ("a refused ack is none", TURN, lambda h: h.acks.__setitem__(3, ack(0, 4.0, group="f", outcome=REFUSED))),
+    ("one was left out of those that came together", TURN, lambda h: (
+        h.receives.__setitem__(2, receive(0, 2, at_s=3.0, group="f")), h.receives.__setitem__(3, receive(1, at_s=5.0, group="f")),
+    )),
     ("they came in another order", TURN, lambda h: h.receives.__setitem__(2, receive(1, 0, at_s=3.0, group="f"))),
 ]  # fmt: skip
 

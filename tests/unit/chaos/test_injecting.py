@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -45,6 +45,9 @@ class StandIn:
                 self.states[name] = "stopped"
 
         return do
+
+    def logs(self, _name: str) -> list[str]:
+        return ["its last line"]
 
     def status(self) -> ClusterStatus:
         nodes = [NodeInfo(name, "g", number, name, name, "", self.states[name], pid=1) for number, name in enumerate("abc", 1)]
@@ -118,3 +121,17 @@ def test_the_demo_notes_the_kill_before_the_signal_and_counts_from_there(
     assert (verb, kill.name, kill.node) == ("kill", "kill", "n1")
     assert kill.number("us") < at_us < kill.number("by")
     assert demo.killed_trace_ms == kill.number("us") // 1000
+
+
+def test_a_node_that_ends_while_something_else_is_broken_is_a_surprise(stand_in: StandIn, tmp_path: Path) -> None:
+    stand_in.states["c"] = "running"
+    notes = TraceNotes(tmp_path / "trace")
+
+    def others_end(_for_s: float) -> None:
+        stand_in.states["c"] = "stopped"
+
+    injector = Injector(cast(Any, stand_in), notes, others_end)
+    injector.carry_out(Fault("pause", True, 0, 1.0, 0.0))
+    notes.close()
+    assert [told.partition(";")[0] for told in injector.surprises] == ["c ended by itself"]
+    assert stand_in.states["c"] == "running"
