@@ -68,7 +68,8 @@ def _judge_traces(folder: Path, history: History) -> Judged | None:
     files = sorted(folder.glob("*.trace"))
     if all(file.name == NOTES for file in files):
         return None
-    return judge_files(files, since_us=int(history.facts["began_s"] * 1e6))
+    began_s = history.facts.get("began_s")
+    return None if began_s is None else judge_files(files, since_us=int(began_s * 1e6))  # else it never began
 
 
 def _tell_traces(found: Judged | None, history: History, report: Report) -> None:

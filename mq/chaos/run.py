@@ -61,7 +61,6 @@ def run_chaos(plan: ChaosPlan) -> None:
     Raises: ClusterError, MqError when it could not even begin.
     """
     folder = plan.folder.resolve()
-    (folder / HISTORY).unlink(missing_ok=True)
     with _cluster_in(folder, plan) as cluster:
         notes = TraceNotes(folder / TRACES / NOTES)
         journal = Journal(folder / HISTORY)

@@ -13,6 +13,7 @@ from pathlib import Path
 from mq.cli.demo_picture import draw_demo, draw_election
 from mq.cli.demo_record import FAILED, gap_ms, lost_of, read_record
 from mq.cli.demo_show import Demo, DemoError, say
+from mq.cli.failing import tidy_end
 
 __all__ = ["main"]
 
@@ -90,8 +91,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     demo = Demo(options.dir, options.count)
     try:
-        _show(demo)
-        is_good = _summary(demo)
+        with tidy_end():
+            _show(demo)
+            is_good = _summary(demo)
     except DemoError as error:
         say(f"the demo failed: {error}")
         return 1

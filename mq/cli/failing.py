@@ -43,12 +43,16 @@ def exit_code_of(error: BaseException) -> int:
 
 @contextmanager
 def tidy_end() -> Iterator[None]:
-    """SIGTERM ends what is done inside as Ctrl-C does: whatever it started is ended, too."""
-    before = signal.signal(signal.SIGTERM, _terminated)
+    """SIGTERM, and the end of the terminal, end what is done inside as Ctrl-C does: whatever it started is ended, too."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # Whoever says `nohup` has it ignored, and means it.
+    caught = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _terminated) for number in caught}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _terminated(*_: object) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -87,14 +88,15 @@ def test_a_short_run_loses_nothing_and_its_traces_keep_the_rules(tmp_path: Path)
 
 
 @pytest.mark.timeout(200)
-def test_a_run_that_is_ended_early_ends_its_nodes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_ended_early_ends_its_nodes(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "mq.cli.main", "chaos", "--dir", str(folder), "--seed", "3", "--only", "pause"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert process.stdout is not None
         assert any("  pause  " in line for line in process.stdout), "the first fault is told"
-        process.terminate()
+        process.send_signal(number)
         told, _ = process.communicate(timeout=120)
     finally:
         process.kill()
