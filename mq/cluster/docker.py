@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mq.cluster import docker_plan as planned
 from mq.cluster.asking import Ask, ask_broker
 from mq.cluster.backend import ClusterStatus, NodeInfo
-from mq.cluster.docker_engine import check_image, engine, explained, freeze, short
+from mq.cluster.docker_engine import check_image, check_unused, engine, explained, freeze, short
 from mq.cluster.earlier import as_it_was
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import TRACES, ClusterFile, locked, read_json, write_json
@@ -71,6 +71,7 @@ class DockerCluster:
                 made.docker["image"] = image
                 earlier._clear()
             else:
+                check_unused(engine(), f"{planned.CLUSTER_LABEL}={planned.cluster_id(folder)}", str(folder))
                 made = planned.make(folder, plan, image)
             made.write()
             write_json(folder / "cuts.json", {"cuts": []})

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-__all__ = ["check_image", "engine", "explained", "freeze", "short"]
+__all__ = ["check_image", "check_unused", "engine", "explained", "freeze", "short"]
 
 _FREEZE_S_MAX = 30.0
 
@@ -58,6 +58,22 @@ def check_image(client: "DockerClient", image: str) -> None:
         raise ClusterError(f"there is no image {image}: docker build -t {image} -f docker/Dockerfile .") from None
     except docker.errors.DockerException as error:
         raise ClusterError(f"image {image}: {short(error)}") from error
+
+
+def check_unused(client: "DockerClient", label: str, where: str) -> None:
+    """Nothing of an earlier cluster may be found under this label: what is in its volumes would be taken for the new one's.
+
+    where: the new one's folder, for people. Raises: ClusterError with what removes it.
+    """
+    with explained(where):
+        containers = [str(one.name) for one in client.containers.list(all=True, filters={"label": label})]
+        volumes = [str(one.name) for one in client.volumes.list(filters={"label": label})]
+    if containers or volumes:
+        removes = [f"docker {what} -f {' '.join(names)}" for what, names in (("rm", containers), ("volume rm", volumes)) if names]
+        raise ClusterError(
+            f"{where} is new, and the engine has what an earlier cluster of a folder of that name left; take another --dir, or "
+            f"remove it: {'; '.join(removes)}"
+        )
 
 
 def freeze(container: "Container") -> None:

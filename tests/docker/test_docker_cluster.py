@@ -1,6 +1,7 @@
 """`mq cluster --backend docker`: containers that are found again, broken on demand, and taken away without a trace."""
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -203,6 +204,24 @@ def test_the_commands_find_a_cluster_of_containers_and_what_is_stored_outlives_t
     label, client = of_cluster(Path(folder)), engine()
     assert client.containers.list(all=True, filters=label) == []
     assert client.networks.list(filters=label) == client.volumes.list(filters=label) == []
+
+
+def test_what_an_earlier_cluster_stored_is_not_taken_for_a_new_ones(image: str, tmp_path: Path) -> None:
+    folder = tmp_path / "cluster"
+    up = ("cluster", "up", "--dir", str(folder), "--backend", "docker", "--image", image, "--nodes", "1", "--port", "0")
+    assert run_mq(*up, limit_s=120).code == 0
+    kept = folder.rename(tmp_path / "moved away")
+    try:
+        again = run_mq(*up)
+        assert again.code != 0
+        assert "has what an earlier cluster of a folder of that name left" in again.err
+        assert len(engine().containers.list(filters=of_cluster(folder))) == 1, "and it runs as before"
+    finally:
+        if folder.exists():
+            shutil.rmtree(folder)
+        kept.rename(folder)
+        assert run_mq("cluster", "down", "--volumes", "--dir", str(folder)).code == 0
+    assert engine().volumes.list(filters=of_cluster(folder)) == []
 
 
 def test_a_missing_image_is_named_with_what_makes_it(image: str, tmp_path: Path) -> None:
