@@ -38,7 +38,6 @@ _PAUSES_S = (0.2, 1.0, 3.0)
 _CALL_S = 0.5
 _OF_THE_STATE = ("commit_log", "consume_queue", "delivery_table")
 """Organs that the state shows: the sizes of a log's records, and what queues and tables make of themselves."""
-_ORGANS = ("raft", "commit_log", "consume_queue", "delivery_table")
 _log = logging.getLogger(__name__)
 
 
@@ -102,7 +101,7 @@ class StateComparer:
 
     def _leave(self, index: int, told: str) -> None:
         begin_anew = "what it has made of it is in the data folder, so begin with an empty one"
-        error: MqError = self._node.organs.broken(_ORGANS, f"{told}; {begin_anew}")
+        error: MqError = self._node.organs.broken(("raft", *_OF_THE_STATE), f"{told}; {begin_anew}")
         if not isinstance(error, OrganError):
             error = StateDiffersError(snapshot_file(index), 0, told)
 

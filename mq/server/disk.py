@@ -195,16 +195,14 @@ class FileDisk:
         """The bytes asked for; fewer at the end of the file, none for a missing file. Raises: DiskError."""
         try:
             descriptor = os.open(self.folder / read.file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            try:
+                return os.pread(descriptor, read.size_bytes, read.at)
+            finally:
+                os.close(descriptor)
         except FileNotFoundError:
             return b""
         except OSError as error:
             raise DiskError(f"read of {read.file} in {self.folder}: {error.strerror}") from error
-        try:
-            return os.pread(descriptor, read.size_bytes, read.at)
-        except OSError as error:
-            raise DiskError(f"read of {read.file} in {self.folder}: {error.strerror}") from error
-        finally:
-            os.close(descriptor)
 
     def read_now(self, read: Read) -> bytes:
         """Like `read`, but only what the operating system holds in memory, so that it takes microseconds.

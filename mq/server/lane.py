@@ -55,7 +55,6 @@ class StorageLane:
         if self._submitted != self._finished or len(plan) > _HERE_OPERATIONS_MAX or begin_s < self._not_here_until_s:
             return False
         error = self._carry_out(plan)
-        self._begun_s = None
         end_s = time.monotonic()
         if end_s - begin_s > _SLOW_S:
             self._not_here_until_s = end_s + _NOT_HERE_S
@@ -86,7 +85,6 @@ class StorageLane:
         while (job := self._jobs.get()) is not None:
             plan, done = job
             error = self._carry_out(plan)
-            self._begun_s = None
             try:
                 self._loop.call_soon_threadsafe(self._finish, done, error)
             except RuntimeError:  # the loop is closed: nobody waits any more
@@ -112,4 +110,6 @@ class StorageLane:
         except Exception as bug:  # noqa: BLE001 - ours; whoever waits must be told, and the disk is in an unknown state
             self._failure = StateError(f"the storage lane failed: {type(bug).__name__}: {bug}")
             return self._failure
+        finally:
+            self._begun_s = None
         return None

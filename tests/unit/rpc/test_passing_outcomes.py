@@ -62,11 +62,12 @@ async def test_what_the_client_is_told_promises_no_more_than_is_known(
     assert told.definite == is_definite, told
 
 
-class Twice(Group):
-    """A leader that is lost before it answers, and answers when it is asked again."""
+class Answering(Group):
+    """A leader that is lost before it answers, as often as there are `ends`, and then answers so."""
 
-    def __init__(self) -> None:
-        super().__init__(LeaderLostError("it was killed"))
+    def __init__(self, answer: bytes, *ends: MqError) -> None:
+        super().__init__(*ends)
+        self.answer = answer
 
     @property
     def leader(self) -> int | None:
@@ -75,46 +76,37 @@ class Twice(Group):
     async def call(self, *_: Any) -> bytes:
         if self.ends:
             raise self.ends.pop(0)
-        return ANSWER
+        return self.answer
+
+
+def twice() -> Answering:
+    return Answering(ANSWER, LeaderLostError("it was killed"))
+
+
+def sent(code: Any) -> bytes:
+    return pb.SendMessageResponse(status=pb.Status(code=code, message="as it is")).SerializeToString()
 
 
 @pytest.mark.parametrize("name", ["SendMessage", "AckMessage", "GetOffset"])
 async def test_what_changes_nothing_the_second_time_is_asked_again(name: str) -> None:
-    assert await Passer(cast(Any, Twice())).unary(name, never)(b"", cast(Context, PassedContext((), None))) == ANSWER
+    assert await Passer(cast(Any, twice())).unary(name, never)(b"", cast(Context, PassedContext((), None))) == ANSWER
 
 
 @pytest.mark.parametrize("name", ["ChangeInvisibleDuration", "DeleteTopic"])
 async def test_what_would_be_refused_the_second_time_is_not_asked_again(name: str) -> None:
     with pytest.raises(LeaderLostError):
-        await Passer(cast(Any, Twice())).unary(name, never)(b"", cast(Context, PassedContext((), None)))
-
-
-class Answering(Group):
-    """A leader that is lost, and the next one, which answers so."""
-
-    def __init__(self, code: Any, *ends: MqError) -> None:
-        super().__init__(*ends)
-        self.code = code
-
-    @property
-    def leader(self) -> int | None:
-        return 2
-
-    async def call(self, *_: Any) -> bytes:
-        if self.ends:
-            raise self.ends.pop(0)
-        return pb.SendMessageResponse(status=pb.Status(code=self.code, message="as it is")).SerializeToString()
+        await Passer(cast(Any, twice())).unary(name, never)(b"", cast(Context, PassedContext((), None)))
 
 
 @pytest.mark.parametrize("code", [pb.OK, pb.TOPIC_NOT_FOUND])
 async def test_what_the_next_leader_answers_is_told(code: Any) -> None:
-    call = Passer(cast(Any, Answering(code, LeaderLostError("it was killed")))).unary("SendMessage", never)
+    call = Passer(cast(Any, Answering(sent(code), LeaderLostError("it was killed")))).unary("SendMessage", never)
     answer = pb.SendMessageResponse.FromString(await call(b"", cast(Context, PassedContext((), None))))
     assert answer.status.code == code
 
 
 async def test_the_next_leaders_answer_that_nothing_was_done_does_not_speak_of_the_first_one() -> None:
-    group = Answering(pb.PROXY_TIMEOUT)
+    group = Answering(sent(pb.PROXY_TIMEOUT))
     call = Passer(cast(Any, group)).unary("SendMessage", never)
     answer = pb.SendMessageResponse.FromString(await call(b"", cast(Context, PassedContext((), None))))
     assert answer.status.code == pb.PROXY_TIMEOUT, "nobody else was asked"

@@ -13,6 +13,7 @@ from mq.core.ids import LogIndex, QueueOffset
 from mq.core.ports import drive
 from mq.raft.errors import NotLeaderError
 from mq.raft.messages import AppendRequest, SnapshotRequest
+from mq.server.node import BrokerNode
 from mq.server.retention import Retention
 from tests.unit.server.trio import LIMIT_S, SEGMENT_BYTES, Trio, message, send, topic
 
@@ -24,6 +25,16 @@ async def trio(tmp_path: Path) -> AsyncIterator[Trio]:
         trio.start(1, 2, 3)
         yield trio
         await trio.stop()
+
+
+async def led_with_one_away(trio: Trio) -> tuple[BrokerNode, int]:
+    """Who leads, with a topic, and the number of a follower that does not run."""
+    leader = await trio.leader()
+    assert leader.group is not None
+    await leader.carry_out(topic(leader))
+    away = next(node_id for node_id in (1, 2, 3) if node_id != leader.group.node_id)
+    await trio.stop(away)
+    return leader, away
 
 
 async def test_all_have_the_same_state_and_every_node_its_own_files(trio: Trio) -> None:
@@ -123,11 +134,7 @@ async def test_a_whole_group_starts_again_with_all_it_had(trio: Trio) -> None:
 
 
 async def test_a_node_that_was_away_for_long_gets_old_entries_from_the_disk(trio: Trio) -> None:
-    leader = await trio.leader()
-    assert leader.group is not None
-    await leader.carry_out(topic(leader))
-    away = next(node_id for node_id in (1, 2, 3) if node_id != leader.group.node_id)
-    await trio.stop(away)
+    leader, away = await led_with_one_away(trio)
     await send(leader, 0, 200)  # much more than is kept in memory
     trio.start(away)
     await trio.agree()
@@ -137,11 +144,7 @@ async def test_a_node_that_was_away_for_long_gets_old_entries_from_the_disk(trio
 async def test_a_node_that_was_away_for_longer_than_the_log_is_kept_gets_a_snapshot_and_what_follows(
     trio: Trio,
 ) -> None:
-    leader = await trio.leader()
-    assert leader.group is not None
-    await leader.carry_out(topic(leader))
-    away = next(node_id for node_id in (1, 2, 3) if node_id != leader.group.node_id)
-    await trio.stop(away)
+    leader, away = await led_with_one_away(trio)
     await send(leader, 0, 300)
     await leader.carry_out_plan(())  # the snapshots on the way are there
     first = await Retention(leader, bytes_max=4 * SEGMENT_BYTES, age_ms_max=0).work()
@@ -198,11 +201,7 @@ async def test_snapshots_are_of_the_same_entries_on_all_nodes_so_that_they_can_b
 async def test_a_follower_gets_old_entries_also_after_a_read_that_failed_in_whatever_way(
     trio: Trio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leader = await trio.leader()
-    assert leader.group is not None
-    await leader.carry_out(topic(leader))
-    away = next(node_id for node_id in (1, 2, 3) if node_id != leader.group.node_id)
-    await trio.stop(away)
+    leader, away = await led_with_one_away(trio)
     await send(leader, 0, 200)  # much more than is kept in memory
     entries, failed = leader.log.entries, 0
 
