@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from mq.core.errors import MqError
+from mq.raft.role import Role
 from mq.server.node import BrokerNode
 
 __all__ = ["HungDiskWatch"]
@@ -31,7 +32,8 @@ class HungDiskWatch:
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             busy_s = self._node.host.disk_busy_s
-            if busy_s < _HUNG_S or not self._node.reign.is_here or not self._furthest():
+            # Also one that was only just elected: its first entry, behind which it would be ready, may be what hangs.
+            if busy_s < _HUNG_S or self._node.view().role is not Role.LEADER or not self._furthest():
                 continue
             _log.warning("the disk has not come back from one step for %.1f s: another node is asked to lead", busy_s)
             try:

@@ -237,7 +237,7 @@ class Member:
         Whether one does. Raises: RefusedError when members are being changed.
         """
         node, to = self.node, self.furthest(among)
-        if not node.reign.is_here or not to:
+        if self.standing()[1] is not Role.LEADER or not to:
             return False
         _log.info("handing leadership over to node %d", to)
         node.order(lambda core: core.transfer(to))

@@ -26,6 +26,7 @@ class Trio:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.snapshot_every_bytes = 1 << 30
+        self.make_disk: Callable[[Path], FileDisk] = FileDisk
         self.nodes: dict[int, BrokerNode] = {}
         self.cut: set[tuple[int, int]] = set()
         self.sent: list[type[Message]] = []
@@ -33,7 +34,7 @@ class Trio:
     def start(self, *node_ids: int) -> None:
         for node_id in node_ids:
             self.nodes[node_id] = BrokerNode(
-                FileDisk(self._folder / str(node_id)),
+                self.make_disk(self._folder / str(node_id)),
                 segment_bytes=SEGMENT_BYTES, snapshot_every_bytes=self.snapshot_every_bytes,
                 group=GroupSettings(node_id=node_id, voters=(1, 2, 3), tick_ms=20, raft=RAFT), send=self._send,
             )  # fmt: skip
