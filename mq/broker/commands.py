@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from mq.broker.batch import AppendMessages, decode_batch, decode_to_apply, encode_batch
-from mq.core.errors import FormatError
+from mq.core.errors import Code, FormatError, RefusedError
 
 __all__ = [
     "AckMessages",
@@ -323,13 +323,21 @@ _CONTROL: dict[int, type[Any]] = {
     )
 }  # fmt: skip
 _FIELDS = {c: tuple(f.name for f in fields(c)) for c in (*_CONTROL.values(), QueuePick)}
+_PAYLOAD_BYTES_MAX = 64 << 20
+"""Far more than any good request comes to, and less than what one message between two nodes holds: what does not fit into one
+would never be committed, and all behind it neither."""
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def encode_command(command: Command) -> bytes:
-    """The bytes of a command, as an entry's payload."""
-    if type(command) is AppendMessages:
-        return encode_batch(command)
+    """The bytes of a command, as an entry's payload. Raises: RefusedError (PAYLOAD_TOO_LARGE)."""
+    payload = encode_batch(command) if type(command) is AppendMessages else _encode_control(command)
+    if len(payload) > _PAYLOAD_BYTES_MAX:
+        raise RefusedError(Code.PAYLOAD_TOO_LARGE, f"request: {len(payload)} bytes in the log, at most {_PAYLOAD_BYTES_MAX}")
+    return payload
+
+
+def _encode_control(command: Any) -> bytes:
     values = [getattr(command, name) for name in _FIELDS[type(command)]]
     if type(command) is ReceiveMessages:
         values[-1] = [[getattr(pick, name) for name in _FIELDS[QueuePick]] for pick in command.picks]

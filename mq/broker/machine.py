@@ -16,7 +16,7 @@ from mq.broker.batch import AppendMessages
 from mq.broker.delivery.table import DeliveryTable
 from mq.broker.filters.tag import MIXED_TAGS, tag_code
 from mq.broker.outcomes import Acked, Changed, Done, Outcome, Released, Sent
-from mq.broker.state import Group, Hidden, Topic, dead_letter_topic
+from mq.broker.state import Group, Hidden, Topic, dead_letter_topic, kind_of
 from mq.broker.store.consume_queue import NO_POSITION, ConsumeQueue, QueueEntry
 from mq.core.entry import RecordPlace
 from mq.core.errors import Code, FormatError, RefusedError, StateError
@@ -254,7 +254,7 @@ class BrokerMachine:
 
     def _create_topic(self, index: int, command: c.CreateTopic, _place: RecordPlace) -> Outcome:
         topic = self.topics.get(command.name)
-        kind, permission = MessageKind(command.message_kind), Permission(command.permission)
+        kind, permission = kind_of(command.message_kind), Permission(command.permission)
         if topic is None:
             topic = self.topics[command.name] = Topic(command.name, kind, permission, index, queue_class=self.queue_class)
         elif command.if_absent:

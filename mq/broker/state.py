@@ -11,14 +11,38 @@ from typing import Any
 
 from mq.broker.delivery.table import DeliveryTable
 from mq.broker.store.consume_queue import ConsumeQueue
+from mq.core.errors import Code, RefusedError
 from mq.core.limits import DEDUPLICATION_WINDOW
 from mq.core.message import MessageKind, Permission
 
-__all__ = ["DEAD_LETTER_PREFIX", "MAX_ATTEMPTS", "Group", "Hidden", "SentIds", "Topic", "dead_letter_topic"]
+__all__ = [
+    "DEAD_LETTER_PREFIX",
+    "MAX_ATTEMPTS",
+    "QUEUES_DEFAULT",
+    "Group",
+    "Hidden",
+    "SentIds",
+    "Topic",
+    "dead_letter_topic",
+    "kind_of",
+]
 
 DEAD_LETTER_PREFIX = "%DLQ%"
 MAX_ATTEMPTS = 17
 """Deliveries in all, for a group that was made on first use. RocketMQ: retryMaxTimes 16, plus the first one."""
+
+QUEUES_DEFAULT = 8
+"""Queues of a new topic."""
+
+
+def kind_of(number: int) -> MessageKind:
+    """What a topic takes. Raises: RefusedError (MESSAGE_PROPERTY_CONFLICT_WITH_TYPE) for a type that none takes."""
+    try:
+        return MessageKind(number)
+    except ValueError:
+        known = ", ".join(MessageKind.__members__)
+        text = f"messages of type {number} are taken by no topic: there are {known}"
+        raise RefusedError(Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, text) from None
 
 
 def dead_letter_topic(group: str) -> str:

@@ -24,6 +24,9 @@ __all__ = ["AdminPort", "ClientsPort", "DeliveryPort", "SendingPort"]
 class SendingPort(Protocol):
     """Producers."""
 
+    def future_topic(self, name: str) -> Topic | None:
+        """An unknown topic as the first send to it would make it; None where a send makes none."""
+
     async def send_one(self, topic_name: str, message: Outgoing) -> tuple[int, int]:
         """Store one message; its (queue id, offset)."""
 

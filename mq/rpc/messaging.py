@@ -16,6 +16,7 @@ import grpc
 from mq.broker.exchange import Outgoing, ReceiveWish
 from mq.core.errors import Code, MqError, RefusedError
 from mq.core.limits import LONG_POLL_MS_MAX
+from mq.core.message import MessageKind
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.raft.errors import NotLeaderError
 from mq.rpc import validate
@@ -89,8 +90,10 @@ class MessagingHandlers:
         self._client(context)
         request = parse(pb.QueryRouteRequest, raw)
         validate.check_topic(request.topic.name)
-        topic = self._admin.topic(request.topic.name)
-        queues = self._routes.queues(topic, request.topic, language_of(context))
+        topic = self._sending.future_topic(request.topic.name)
+        kinds = tuple(MessageKind) if topic is not None else ()
+        topic = topic or self._admin.topic(request.topic.name)
+        queues = self._routes.queues(topic, request.topic, language_of(context), kinds)
         return pb.QueryRouteResponse(status=ok(), message_queues=queues).SerializeToString()
 
     async def query_assignment(self, raw: bytes, context: Context) -> bytes:
@@ -115,6 +118,7 @@ class MessagingHandlers:
         self._client(context)
         request, stored = parse(pb.SendMessageRequest, raw), split_messages(raw)
         topic = validate.check_same_topic(request)
+        validate.check_size_together(stored)
         now_ms = time.time_ns() // 1_000_000
         outgoing = []
         for message, data in zip(request.messages, stored, strict=True):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from mq.broker.state import Topic
 from mq.core.address import Address, show_address
 from mq.core.errors import IllegalArgumentError
+from mq.core.message import MessageKind
 from mq.proto import rocketmq_v2_pb2 as pb
 
 __all__ = ["RouteBook", "endpoints_of"]
@@ -58,17 +59,19 @@ class RouteBook:
         self._broker = pb.Broker(name=self._name, id=0, endpoints=endpoints_of(addresses))
         self._numbers = {address: number for number, address in enumerate(sorted(addresses), 1)}
 
-    def queues(self, topic: Topic, named: pb.Resource, language: str = "") -> list[pb.MessageQueue]:
+    def queues(
+        self, topic: Topic, named: pb.Resource, language: str = "", kinds: Sequence[MessageKind] = ()
+    ) -> list[pb.MessageQueue]:
         """The queues of a topic, broker by broker. named: the topic as the request has it, which is echoed.
 
-        language: of the client. Where the group is several brokers to a client, each of them has all the queues: any node takes
-        any call. RocketMQ: QueryRoute.
+        kinds: of messages that it takes, when that is not decided yet. language: of the client. Where the group is several
+        brokers to a client, each of them has all the queues: any node takes any call. RocketMQ: QueryRoute.
         """
         return [
             pb.MessageQueue(
                 topic=named, id=queue.queue_id, permission=int(topic.permission),  # type: ignore[arg-type]
                 broker=broker,
-                accept_message_types=[int(topic.kind)],  # type: ignore[list-item]
+                accept_message_types=[int(kind) for kind in kinds or (topic.kind,)],  # type: ignore[misc]
             )
             for broker in self._brokers(language) for queue in topic.queues
         ]  # fmt: skip

@@ -6,11 +6,13 @@ that are not known are tolerated. This module is the one to import from; single 
 `validate_field`, messages to be sent in `validate_message`.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mq.core.errors import Code
 from mq.core.limits import (
     BATCH_MESSAGES_MAX,
+    BODY_FRAME_BYTES_MAX,
     CLIENT_ID_CHARS_MAX,
     CLIENT_PROPERTIES_BYTES_MAX,
     CLIENT_PROPERTIES_MAX,
@@ -52,6 +54,7 @@ __all__ = [
     "check_receive",
     "check_same_topic",
     "check_settings",
+    "check_size_together",
     "check_topic",
     "duration_ms",
     "timestamp_ms",
@@ -73,6 +76,15 @@ def check_same_topic(request: pb.SendMessageRequest) -> str:
     if any(message.topic.name != topic for message in messages[1:]):
         refuse(Code.MESSAGE_CORRUPTED, "messages: all of one request must be for the same topic")
     return check_own_topic(topic)
+
+
+def check_size_together(messages: Sequence[bytes]) -> None:
+    """Several messages may become one entry, which has to fit into one message between two nodes.
+
+    messages: as they arrived. Raises: RefusedError (PAYLOAD_TOO_LARGE).
+    """
+    if len(messages) > 1 and (size_bytes := sum(map(len, messages))) > BODY_FRAME_BYTES_MAX:
+        refuse(Code.PAYLOAD_TOO_LARGE, f"messages: {size_bytes} bytes together, at most {BODY_FRAME_BYTES_MAX}")
 
 
 class CheckedReceive(NamedTuple):

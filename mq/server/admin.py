@@ -12,7 +12,7 @@ from mq import __version__
 from mq.broker import commands as c
 from mq.broker.batch import StoredMessage, batch_slice, decode_tags, delivery_slice
 from mq.broker.exchange import BatchSlice, BrokerState, ClientInfo, QueueOfGroup
-from mq.broker.state import MAX_ATTEMPTS, Group, Topic
+from mq.broker.state import MAX_ATTEMPTS, QUEUES_DEFAULT, Group, Topic
 from mq.broker.store.consume_queue import ConsumeQueue
 from mq.core.errors import Code, RefusedError
 from mq.core.ids import QueueOffset
@@ -26,8 +26,6 @@ from mq.server.node import BrokerNode
 __all__ = ["Administrator"]
 
 _PEEK_MAX = 256
-QUEUES_DEFAULT = 8
-"""Queues of a new topic."""
 
 
 class Administrator:

@@ -126,7 +126,8 @@ class BrokerConfig:
     """Segments are dropped when all in them is older than this; 0 keeps all. Smaller: as for `retention_bytes`."""
 
     auto_create_topics: bool = False
-    """Whether a send to an unknown topic makes it, with 8 queues. Convenient, but each typing error becomes a topic."""
+    """Whether a send to an unknown topic makes it, with 8 queues, for messages of the type that came first. Convenient, but each
+    typing error becomes a topic."""
 
     metrics_listen: str = ""
     """HOST:PORT of /metrics, /healthz and /readyz; empty: none. Other machines can read them when it is 0.0.0.0."""

@@ -9,7 +9,7 @@ from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
 from mq.broker.exchange import Outgoing, OutgoingBatch
 from mq.broker.outcomes import Sent
-from mq.broker.state import DEAD_LETTER_PREFIX, Topic
+from mq.broker.state import DEAD_LETTER_PREFIX, QUEUES_DEFAULT, Topic, kind_of
 from mq.core.errors import Code, DiskFullError, RefusedError
 from mq.core.message import MessageKind, Permission
 from mq.raft.errors import NotLeaderError
@@ -44,8 +44,11 @@ class Sender:
         if topic is None:
             await self._node.read_index()  # an old leader, which does not know it yet, does not know what the new one has made
             topic = self._machine.topics.get(name)
-        if topic is None and self._auto_create_topics and not name.startswith("%"):
-            await self._node.carry_out(c.CreateTopic(*self._node.stamps(), name, kind, 8, Permission.READ_WRITE, if_absent=True))
+        if topic is None and self._would_make(name):
+            kind_of(kind)
+            await self._node.carry_out(
+                c.CreateTopic(*self._node.stamps(), name, kind, QUEUES_DEFAULT, Permission.READ_WRITE, if_absent=True)
+            )
         topic = self._machine.topic(name)
         if not topic.permission.is_writable:
             why = (
@@ -53,11 +56,25 @@ class Sender:
             )
             raise RefusedError(Code.FORBIDDEN, f"topic {name} is not writable: {why}")
         if kind != topic.kind:
-            shown = MessageKind(kind).name if kind in MessageKind.__members__.values() else f"number {kind}"
+            shown = MessageKind(kind).name if kind in tuple(MessageKind) else f"number {kind}"
             raise RefusedError(
                 Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
                 f"topic {name} takes {topic.kind.name} messages, this one is of type {shown}",
             )
+        return topic
+
+    def _would_make(self, name: str) -> bool:
+        return self._auto_create_topics and not name.startswith("%")
+
+    def future_topic(self, name: str) -> Topic | None:
+        """An unknown topic as the first send to it would make it; None for a known one, and where a send makes none.
+
+        Official producers ask for a route before they send.
+        """
+        if name in self._machine.topics or not self._would_make(name):
+            return None
+        topic = Topic(name, MessageKind.NORMAL, Permission.READ_WRITE, made_at=0)
+        topic.grow(QUEUES_DEFAULT)
         return topic
 
     async def send_one(self, topic_name: str, message: Outgoing) -> tuple[int, int]:

@@ -67,6 +67,22 @@ def test_a_refused_command_changes_nothing(core: Core) -> None:
     assert core.machine.to_bytes() == before
 
 
+@pytest.mark.parametrize("kind", [0, 5, 6, 99])
+def test_a_topic_of_an_unknown_type_is_refused_and_not_fallen_over(core: Core, kind: int) -> None:
+    refused = core.do(c.CreateTopic(0, 0, "new", kind, 1, 6))
+    assert isinstance(refused, RefusedError), "whatever else it raises, each node raises, now and after each restart"
+    assert refused.code == Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE
+    assert "new" not in core.machine.topics
+
+
+def test_a_command_that_does_not_fit_into_a_message_between_nodes_is_refused(core: Core) -> None:
+    """Its entry could never be committed, nor any behind it."""
+    tags = tuple("é" * 8_000 for _ in range(1024))
+    with pytest.raises(RefusedError, match=r"request: \d+ bytes in the log, at most 67108864") as refused:
+        c.encode_command(AppendMessages(0, 0, "t", 0, 1, 0, tuple(map(str, range(1024))), tags, (bytes(30_000),) * 1024))
+    assert refused.value.code == Code.PAYLOAD_TOO_LARGE
+
+
 def test_an_entry_is_applied_once(core: Core) -> None:
     with pytest.raises(StateError):
         core.machine.apply(1, c.DeleteTopic(0, 0, "t"), RecordPlace(CommitLogPosition(0), 1))

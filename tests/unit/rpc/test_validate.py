@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mq.core.errors import Code, RefusedError
-from mq.core.limits import BATCH_MESSAGES_MAX, INVISIBLE_MS_MAX, LONG_POLL_MS_MAX, RENEW_INVISIBLE_MS
+from mq.core.limits import BATCH_MESSAGES_MAX, BODY_FRAME_BYTES_MAX, INVISIBLE_MS_MAX, LONG_POLL_MS_MAX, RENEW_INVISIBLE_MS
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.validate import (
     CheckedPull,
@@ -23,6 +23,7 @@ from mq.rpc.validate import (
     check_pull,
     check_receive,
     check_same_topic,
+    check_size_together,
     check_settings,
     check_topic,
     duration_ms,
@@ -182,6 +183,13 @@ def test_one_topic_for_all_messages_of_a_request() -> None:
     assert refusal(check_same_topic, sent("%DLQ%g")).code == Code.FORBIDDEN
     assert check_same_topic(sent(*["a"] * BATCH_MESSAGES_MAX)) == "a"
     assert refusal(check_same_topic, sent(*["a"] * (BATCH_MESSAGES_MAX + 1))).code == Code.PAYLOAD_TOO_LARGE
+
+
+def test_several_messages_must_fit_into_one_entry() -> None:
+    half = bytes(BODY_FRAME_BYTES_MAX // 2)
+    check_size_together([half, half])
+    check_size_together([bytes(BODY_FRAME_BYTES_MAX + 1)])  # one alone has limits of its own
+    assert refusal(check_size_together, [half, half, b"x"]).code == Code.PAYLOAD_TOO_LARGE
 
 
 # --- receiving
