@@ -158,14 +158,15 @@ def _entries_are_verified(bench: Bench) -> None:
     disk = bench.copy_of_disk()
     disk.flip_bit(file, at, 2)
     try:
-        drive(bench.log.entries(LogIndex(21), LogIndex(21), 1 << 20), disk)
+        found = drive(bench.log.entries(LogIndex(21), LogIndex(21), 1 << 20), disk)
     except DamageError as error:
         if error.file != file or error.at > at:
             raise broken(
                 5, expected=f"byte {at} of {file} has changed", found=f"the error names {error.file}, byte {error.at}"
             ) from error
     else:
-        raise broken(5, expected="entry 21 is damaged: DamageError", found="`entries` returned it")
+        if [stored.entry.payload for stored in found] != [body(21, 100)]:  # else it was remembered, and not read
+            raise broken(5, expected="entry 21 is damaged: DamageError", found="`entries` returned it with the changed bit")
     bench.run.tell("append entry 22, carry nothing out, and read it")
     bench.plan(body(22))
     try:
@@ -209,10 +210,15 @@ def a_read_under_way_ends_with_what_it_found_when_the_log_changes(bench: Bench) 
 def _supersede_while_reading(bench: Bench, term: int, reads: int) -> None:
     """All entries are read, and others take the place of all of them while the disk reads."""
     reading = bench.log.entries(LogIndex(1), LogIndex(8), 1 << 20)
-    data = seen = bench.disk.read(next(reading))
-    for _ in range(reads - 1):
-        data = bench.disk.read(reading.send(data))
+    seen = b""
+    try:
+        data = bench.disk.read(next(reading))
+        for _ in range(reads - 1):
+            seen += data
+            data = bench.disk.read(reading.send(data))
         seen += data
+    except StopIteration:  # what it read last is remembered: it was over before anything could come in between
+        return
     was_read = [entry for entry in bench.now.entries if entry[1] in seen]
     others = [body(10 * term + number, 250) for number in range(1, 9)]
     bench.append(*others, after=0, term=term, hard_state=HardState(Term(term), None))

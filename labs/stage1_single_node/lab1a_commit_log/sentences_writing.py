@@ -22,6 +22,15 @@ def _on_disk(bench: Bench, payload: bytes) -> bool:
     return any(payload in content for content in bench.disk.contents().values())
 
 
+def _written(plan: Plan, file: str, begins: int = 0) -> list[int]:
+    """Which operations write something into a file. Zeros are what a file holds anyway: it may be filled with them."""
+    return [
+        n
+        for n, operation in enumerate(plan)
+        if n >= begins and isinstance(operation, Write) and operation.file == file and any(operation.data)
+    ]
+
+
 def _is_synced_after(plan: Plan, number: int) -> bool:
     return any(isinstance(later, Sync) and later.file == plan[number].file for later in plan[number + 1 :])
 
@@ -47,7 +56,9 @@ def a_new_segment_has_a_synced_header_and_stands_behind_the_synced_end_of_the_on
         _the_header_is_synced(plan, made, first)
         bench.perform(plan)
         end += next(one.size_bytes for one in plan[made:] if isinstance(one, Create))
-        old = next(one for one in reversed(plan) if isinstance(one, Write) and one.file == plan[made].file)
+        last = plan[_written(plan, plan[made].file)[-1]]
+        assert isinstance(last, Write)
+        old = last
 
 
 def _plan_that_begins_a_segment(bench: Bench, number: int) -> tuple[int, Plan]:
@@ -63,7 +74,7 @@ def _plan_that_begins_a_segment(bench: Bench, number: int) -> tuple[int, Plan]:
 
 def _the_old_one_is_ended(last: Write, plan: Plan, made: int) -> None:
     """By a group behind its last one, which is synced. last: what was written to it last."""
-    end = last.at + len(last.data)
+    end = _end(last)
     ends = [n for n, one in enumerate(plan[:made]) if isinstance(one, Write) and (one.file, one.at) == (last.file, end)]
     header = _group_header(plan[ends[0]]) if ends else None
     if header is None or not header.is_end_of_segment or header.position != (segment_base(last.file) or 0) + end:
@@ -77,7 +88,7 @@ def _the_old_one_is_ended(last: Write, plan: Plan, made: int) -> None:
 def _the_header_is_synced(plan: Plan, made: int, first: int) -> None:
     """And says what it must. made: number of the Create; first: index that the segment begins with."""
     create = plan[made]
-    writes = [n for n in range(made, len(plan)) if isinstance(plan[n], Write) and plan[n].file == create.file]
+    writes = _written(plan, create.file, made)
     header = _segment_header(plan[writes[0]]) if writes else None
     size_bytes = create.size_bytes if isinstance(create, Create) else 0
     wanted = (segment_base(create.file), size_bytes, first)
@@ -91,6 +102,12 @@ def _the_header_is_synced(plan: Plan, made: int, first: int) -> None:
     if not _is_synced_after(plan[: writes[1]] if len(writes) > 1 else plan, writes[0]):
         expected = "the header of the new segment is synced before a group is written behind it"
         raise broken(3, expected=expected, found=f"the plan is {_words(plan)}")
+
+
+def _end(write: Write) -> int:
+    """Behind what it writes, but for zeros that only fill the file: groups are aligned to 8 bytes."""
+    end = write.at + len(write.data.rstrip(b"\0"))
+    return end + -end % 8
 
 
 def _group_header(operation: Operation) -> GroupHeader | None:
@@ -145,7 +162,7 @@ def the_next_append_is_one_write_behind_the_last_group_and_one_sync(bench: Bench
                     raise broken(1, expected="one write and one sync of the same file", found=f"the plan is {_words(plan)}")
         for operation in plan:
             if isinstance(operation, Write):
-                ends[operation.file] = max(ends.get(operation.file, 0), operation.at + len(operation.data))
+                ends[operation.file] = max(ends.get(operation.file, 0), _end(operation))
         bench.perform(plan)
 
 
@@ -206,7 +223,7 @@ def a_new_segment_is_made_when_all_before_is_durable_and_its_header_before_a_gro
                     expected="what the full segment got is synced before the next one is made",
                     found=f"the plan is {_words(plan)}",
                 )
-            writes = [n for n in range(made, len(plan)) if isinstance(plan[n], Write) and plan[n].file == file]
+            writes = _written(plan, file, made)
             if len(writes) < 2 or not _is_synced_after(plan[: writes[1]], writes[0]):
                 raise broken(
                     3,

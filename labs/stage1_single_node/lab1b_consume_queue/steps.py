@@ -183,13 +183,14 @@ def _settled(bench: Bench) -> Kept:
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """On a copy of the disk one bit changes. where: a number that chooses it."""
+    """On a copy of the disk one bit changes, before the zeros at a file's end. where: a number that chooses it."""
 
     where: int
 
     def do(self, bench: Bench) -> None:
         kept, disk = _settled(bench), bench.disk.copy()
-        sizes = {file: size for file, size in disk.files().items() if size}
+        contents = {file: data.rstrip(b"\0") for file, data in disk.contents().items()}
+        sizes = {file: len(data) for file, data in contents.items() if data}
         at = self.where % max(1, sum(sizes.values()))
         for file, size in sizes.items():
             if at < size:
