@@ -32,6 +32,7 @@ _GRADED = "graded.json"
 _SECONDS_MAX = 3600.0
 _JUDGED_BY = ("labs/grader", "mq/core", "mq/sim", "mq/broker", "mq/raft")
 _MARK = "graded by"
+_ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
 
 class Entry(NamedTuple):
@@ -51,14 +52,17 @@ class Done(NamedTuple):
 
 
 def entries_in(folder: Path, lab: Lab) -> list[Entry]:
-    """All that was handed in: folders, zip files and Python files. Empty when the folder is itself a submission."""
+    """All that was handed in: folders, zip files and Python files. Empty when the folder is itself a submission.
+
+    Archives of other kinds are among them, so that the table says of each that it cannot be read.
+    """
     if not folder.is_dir() or (folder / lab.organ_file).exists():
         return []
     there = sorted(each for each in folder.iterdir() if each.name[0] not in "._" and not each.is_symlink())
     names = {each.name for each in there}
     # Files of a lab lie in a folder of one person; else each Python file is what one person handed in.
-    kinds = (".zip",) if names & set(lab.files) else (".zip", ".py")
-    return [Entry(each.name, each) for each in there if each.is_dir() or each.suffix in kinds]
+    kinds = _ARCHIVES if names & set(lab.files) else (*_ARCHIVES, ".py")
+    return [Entry(each.name, each) for each in there if each.is_dir() or each.suffix.lower() in kinds]
 
 
 def read_entry(entry: Entry, lab: Lab) -> Submission:

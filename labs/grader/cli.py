@@ -1,5 +1,6 @@
 """`mq lab`: registered as a command of `mq` by entry point, since nothing in `mq` knows the labs."""
 
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def _told(lab: Lab, grade: Grade, failed: list[Outcome]) -> int:
         for line in failure_lines(failed[0]):
             print_line(line)
         if grade.printed.strip():
-            print_line("\nYour code printed:\n" + grade.printed.rstrip())
+            print_line("\nYour code printed:\n" + textwrap.indent(grade.printed.rstrip(), "  | "))
     print_line(f"\n{lab.short}: {grade.points} of {grade.max_score} points so far, in {grade.seconds:.1f} s ({grade.mode})")
     if failed and failed[0].failure is not None and failed[0].failure.is_pictured:
         kept = tuple(outcome for outcome in grade.outcomes if outcome.is_passed or outcome == failed[0])

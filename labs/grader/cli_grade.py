@@ -15,6 +15,7 @@ from labs.grader.cli_help import GradeCommand
 from labs.grader.cli_types import lab_argument
 from labs.grader.files import as_data, note_progress
 from labs.grader.grading import PRACTICE, grade_of, in_a_process
+from labs.grader.harmless import harmless
 from labs.grader.lab import Lab
 from labs.grader.policy import NO_POLICY, Policy, PolicyError, read_policy
 from labs.grader.report import closing_lines, failure_lines, outcome_line
@@ -29,6 +30,7 @@ __all__ = ["RESULTS", "grade_command"]
 RESULTS = Path("work") / "results"
 _NOT_GRADED = 2
 _STOPPED = 130
+_NO_KEY = "There is no key: all students know the seeds. For marks give --key-file, or MQ_COURSE_KEY."
 
 
 @click.command("grade", cls=GradeCommand)
@@ -50,6 +52,8 @@ def grade_command(lab: Lab, path: Path, **options: Any) -> int:
     PATH is a submission: a folder, a zip or a Python file. Exit code 0: graded, whatever the mark. 2: not.
     """
     key = key_of(options["seed"], options["key_file"])
+    if not key and options["is_container"]:
+        note(_NO_KEY)
     start, mode = _start(is_container=options["is_container"])
     if entries := entries_in(path, lab):
         out = options["out"] or RESULTS / f"{lab.id}_class"
@@ -111,8 +115,8 @@ def _policy(folder: Path, lab: Lab, file: Path | None) -> Policy:
 def _grade_class(run: ClassRun, entries: list[Entry], policy: Policy, output: str) -> int:
     from labs.grader.class_table import write_class  # noqa: PLC0415 - for a class only
 
-    if not run.key:
-        note("There is no key: all students know the seeds. For marks give --key-file, or MQ_COURSE_KEY.")
+    if not (run.key or run.is_container):
+        note(_NO_KEY)
     try:
         with _progress(len(entries)) as tell:
             run.grade_all(entries, tell)
@@ -129,8 +133,9 @@ def _grade_class(run: ClassRun, entries: list[Entry], policy: Policy, output: st
         print_json({"lab": run.lab.id, "submissions": marks, "alike": alike})
     else:
         cells = [
-            [row.name, "-" if row.score is None else str(row.score), "?" if row.late.days is None else str(row.late.days),
-             "-" if row.score is None else f"{row.late.points:g}", row.reason]
+            [harmless(row.name), "-" if row.score is None else str(row.score),
+             "?" if row.late.days is None else str(row.late.days),
+             "-" if row.score is None else f"{row.late.points:g}", harmless(row.reason)]
             for row in rows
         ]  # fmt: skip
         print_table(["SUBMISSION", "SCORE", "DAYS LATE", "MARK", "WHY NOT"], cells)
@@ -160,4 +165,4 @@ def _progress(count: int) -> Iterator[Any]:
 
 def _said(done: Done) -> str:
     what = done.reason or f"{done.score} points"
-    return f"{done.name}: {what}{'' if done.is_new else ' (graded before)'}"
+    return harmless(f"{done.name}: {what}{'' if done.is_new else ' (graded before)'}")

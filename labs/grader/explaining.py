@@ -1,7 +1,9 @@
 """From whatever ended a run to two facts and a sentence that helps."""
 
 import re
+from dataclasses import replace
 
+from labs.grader.harmless import harmless
 from labs.grader.process import ProcessGoneError
 from labs.grader.remote import OrganRaisedError, WrongTypeError
 from labs.grader.result import Failure
@@ -14,8 +16,19 @@ __all__ = ["explain"]
 _BLANK = re.compile(r"lab \w+: ([\w.]+)")
 
 
-def explain(error: Exception, run: Run) -> Failure:  # noqa: PLR0911 - one line for each kind
-    """What a student is told."""
+def explain(error: Exception, run: Run) -> Failure:
+    """What a student is told. What the student's code said of itself is in it, made harmless."""
+    found = _explained(error, run)
+    return replace(
+        found,
+        promise=harmless(found.promise),
+        expected=harmless(found.expected),
+        found=harmless(found.found),
+        story=tuple(map(harmless, found.story)),
+    )
+
+
+def _explained(error: Exception, run: Run) -> Failure:  # noqa: PLR0911 - one line for each kind
     story = tuple(run.story)
     match error:
         case PromiseBrokenError():

@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from labs.grader.harmless import harmless
+
 __all__ = ["CALL_SECONDS_MAX", "LIMITS", "NotStartedError", "ProcessGoneError", "WorkerProcess"]
 
 CALL_SECONDS_MAX = 10.0
@@ -157,7 +159,7 @@ class WorkerProcess:
     @property
     def printed(self) -> str:
         """The end of what the student's code printed."""
-        return self._printed.decode("utf-8", "replace")
+        return harmless(self._printed.decode("utf-8", "replace"), has_lines=True)
 
     # --- its end
 

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from labs.grader.figure import Figure
+from labs.grader.harmless import harmless
 from labs.grader.result import Failure, Grade, Outcome
 from labs.grader.strips import legend, strips_of
 
@@ -49,7 +50,8 @@ def failure_lines(outcome: Outcome) -> list[str]:
 
 def story_lines(story: Sequence[str], figure: Figure | None = None) -> list[str]:
     """What was done, and its picture; nothing when there is nothing to tell."""
-    told = ["", "What happened:", *(f"  {number:>3}  {line}" for number, line in enumerate(story, 1))] if story else []
+    lines = [f"  {number:>3}  {harmless(line)}" for number, line in enumerate(story, 1)]
+    told = ["", "What happened:", *lines] if story else []
     return told + _figure_lines(figure)
 
 

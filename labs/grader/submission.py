@@ -59,12 +59,15 @@ def read_submission(where: Path, organ_file: str, texts: Collection[str] = ()) -
 
     if where.is_symlink():
         raise SubmissionError(f"{where} is a link; hand in the folder itself")
-    if where.is_file() and where.suffix == ".zip":
+    if where.is_file() and where.suffix.lower() == ".zip":
         try:
-            return _checked(where, files_in_zip(where, organ_file, is_wanted, _FILE_BYTES_MAX), organ_file)
+            found = files_in_zip(where, organ_file, is_wanted, files_max=_FILES_MAX, bytes_max=_FILE_BYTES_MAX)
         except BadZipError as error:
             raise SubmissionError(str(error)) from error
+        return _checked(where, found, organ_file)
     if where.is_file():
+        if where.suffix.lower() != ".py":
+            raise SubmissionError(f"{where.name} is neither a folder nor a zip file nor a Python file")
         return Submission({organ_file: _bytes_of(where)})
     if not where.is_dir():
         raise SubmissionError(f"there is no folder {where}")

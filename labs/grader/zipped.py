@@ -14,16 +14,20 @@ class BadZipError(Exception):
     """It cannot be taken in; the message says why."""
 
 
-def files_in_zip(file: Path, organ_file: str, is_wanted: Callable[[str], bool], bytes_max: int) -> dict[str, bytes]:
+def files_in_zip(
+    file: Path, organ_file: str, is_wanted: Callable[[str], bool], *, files_max: int, bytes_max: int
+) -> dict[str, bytes]:
     """Files by bare name, from the folder in which `organ_file` lies. Raises: BadZipError."""
     try:
         with zipfile.ZipFile(file) as archive:
-            return _files(archive, organ_file, is_wanted, bytes_max)
+            return _files(archive, organ_file, is_wanted, files_max, bytes_max)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
         raise BadZipError(f"{file.name} cannot be read as a zip file: {error}") from error
 
 
-def _files(archive: zipfile.ZipFile, organ_file: str, is_wanted: Callable[[str], bool], bytes_max: int) -> dict[str, bytes]:
+def _files(
+    archive: zipfile.ZipFile, organ_file: str, is_wanted: Callable[[str], bool], files_max: int, bytes_max: int
+) -> dict[str, bytes]:
     entries = [entry for entry in archive.infolist() if not entry.is_dir() and "__MACOSX" not in entry.filename]
     if len(entries) > _ENTRIES_MAX:
         raise BadZipError(f"it holds {len(entries)} files, and {_ENTRIES_MAX} are allowed")
@@ -38,6 +42,8 @@ def _files(archive: zipfile.ZipFile, organ_file: str, is_wanted: Callable[[str],
             raise BadZipError(f"{path.name} is a link, or no plain file")
         if path.name in found:
             raise BadZipError(f"{path.name} is in it twice")
+        if len(found) == files_max:
+            raise BadZipError(f"it holds more than {files_max} Python files, and so many are allowed")
         with archive.open(entry) as data:
             found[path.name] = data.read(bytes_max + 1)
         if len(found[path.name]) > bytes_max:

@@ -92,6 +92,12 @@ def returns(plan: str) -> str:
     return f"CommitLog.append = lambda self, *arguments: Appended(({plan},), (), 1)"
 
 
+MANY_LARGE_FILES = """
+def append(self, *arguments):
+    return Appended(tuple(Create(f"log/{number}", 1 << 20) for number in range(200)), (), 1)
+CommitLog.append = append
+"""
+
 OVER_THE_PIPE = {
     "an int that is equal to everything": (EQUALS_ALL, "1.8", "`last_index` is Anything, expected int"),
     "a bool for a number": ("CommitLog.last_index = property(lambda self: True)", "1.8", "`last_index` is bool, expected int"),
@@ -107,6 +113,7 @@ OVER_THE_PIPE = {
         "`append` returned something whose `plan[0].data` is str, expected bytes",
     ),
     "a plan that fills the tester's memory": (returns("Create('log/x', 1 << 60)"), WRITES, "`append` returned Create"),
+    "many files that fill it together": (MANY_LARGE_FILES, WRITES, "a plan needs 1,048,576 bytes at most, but `append`"),
     "a write far away": (returns("Write('log/x', 1 << 60, b'x')"), WRITES, "`append` returned Write"),
     "a plan that leaves the folder": (returns("Create('log/../../x', 8)"), WRITES, "`append` returned Create"),
     "a plan that goes backwards": (returns("Write('log/x', -4, b'x')"), WRITES, "`append` returned Write"),

@@ -21,6 +21,7 @@ and what the object shows of itself, `seen`.
 """
 
 import importlib
+import io
 import json
 import os
 import sys
@@ -220,6 +221,8 @@ def _private_pipes() -> tuple[BinaryIO, int]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # this process is ended from outside, and what waits then is lost
     return requests, answers
 
 

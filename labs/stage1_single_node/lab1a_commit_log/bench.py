@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labs.grader.plans import disk_bytes
 from labs.grader.seams import Make, drive_on
 from labs.grader.suite import PromiseBrokenError, Run, rule
 from mq.broker.store.checkpoint import Checkpoint
@@ -16,7 +17,7 @@ from mq.broker.store.write_queue import WriteQueue
 from mq.core.entry import Appended, Entry, EntryKind, HardState
 from mq.core.errors import DamageError, FormatError, StateError
 from mq.core.ids import LogIndex, Term
-from mq.core.ports import Create, Plan, Remove, Replace, Sync, Write
+from mq.core.ports import Plan, Remove, Sync, Write
 from mq.sim.disk import SimDisk
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ __all__ = [
 SEGMENT_BYTES = 1024
 _OPERATIONS_MAX = 256
 _BYTES_MAX = 1 << 20
+"""Of all files that one plan makes or writes to."""
+_ENTRIES_MAX = 10_000
 _READ_BYTES = 1 << 20
 NO_HARD_STATE = HardState(Term(0), None)
 
@@ -110,16 +113,11 @@ def checked_plan(plan: Plan, verb: str) -> Plan:
     if len(plan) > _OPERATIONS_MAX:
         raise broken(1, expected="a plan is a handful of operations", found=f"`{verb}` returned {len(plan)}")
     for operation in plan:
-        end = 0
-        match operation:
-            case Create(size_bytes=size_bytes):
-                end = size_bytes
-            case Write(at=at, data=data):
-                end = at + len(data) if at >= 0 else -1
-            case Replace(data=data):
-                end = len(data)
-        if not 0 <= end <= _BYTES_MAX or not operation.file.startswith("log/") or ".." in operation.file:
+        is_inside = operation.file.startswith("log/") and ".." not in operation.file
+        if not (is_inside and 0 <= disk_bytes((operation,)) <= _BYTES_MAX):
             raise broken(1, expected=expected, found=f"`{verb}` returned {type(operation).__name__} of {operation.file[:60]!r}")
+    if (total := disk_bytes(plan)) > _BYTES_MAX:
+        raise broken(1, expected=f"a plan needs {_BYTES_MAX:,} bytes at most", found=f"`{verb}` returned one of {total:,}")
     return plan
 
 
@@ -127,6 +125,8 @@ def read_all(log: "CommitLog", disk: SimDisk) -> Iterator[StoredEntry]:
     """All entries, in order. Raises: PromiseBrokenError when one is missing or comes twice."""
     wanted = int(log.first_index)
     last = log.last_index
+    if last - wanted > _ENTRIES_MAX:
+        raise broken(6, expected="nothing is invented", found=f"the log says that it holds entries {wanted} to {last}")
     while wanted <= last:
         found: tuple[StoredEntry, ...] = drive_on(log, "entries", disk, LogIndex(wanted), last, _READ_BYTES)
         if not found:

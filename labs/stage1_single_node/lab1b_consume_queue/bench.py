@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from labs.grader.plans import disk_bytes
 from labs.grader.seams import Call, Make, at_once, made_by
 from labs.grader.suite import Run
 from labs.stage1_single_node.lab1b_consume_queue import judge
@@ -29,6 +30,8 @@ ALL = 1000
 """More entries than any queue here has."""
 FOLDER = queue_folder("orders", 0)
 _SIZES = {"entries_per_file": 4, "tail_min": 3}
+_OPERATIONS_MAX, _BYTES_MAX = 2000, 1 << 20
+"""Of a plan: some hundred times of what the largest one here needs, and little beside what the grader's machine has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,10 @@ def commands_of(history: Sequence[QueueEntry | int]) -> list[Call]:
 
 
 def in_folder(plan: Plan, *kinds: type) -> Plan:
-    """The plan, which must keep to the queue's folder. kinds: of its operations, if not all may be there."""
+    """The plan, which must keep to the queue's folder, and be within reason. kinds: of operations, if not all may be there."""
+    if len(plan) > _OPERATIONS_MAX or not 0 <= disk_bytes(plan) <= _BYTES_MAX:
+        expected = f"a plan for so few entries has {_OPERATIONS_MAX} operations at most, and needs {_BYTES_MAX:,} bytes at most"
+        raise broken(6, expected=expected, found=f"it has {len(plan)}, and needs {disk_bytes(plan):,} bytes: {plan_told(plan)}")
     for operation in plan:
         if not operation.file.startswith(FOLDER + "/"):
             raise broken(6, expected=f"a plan keeps to the folder {FOLDER}", found=f"it has {_told(operation)}")
@@ -85,7 +91,7 @@ def _short(operation: Operation) -> str:
 
 def _told(operation: Operation) -> str:
     size = f", {len(operation.data)} bytes at {operation.at}" if isinstance(operation, Write) else ""
-    return f"{type(operation).__name__} of {operation.file}{size}"
+    return f"{type(operation).__name__} of {operation.file[:80]}{size}"
 
 
 class Bench:
@@ -235,7 +241,7 @@ class Bench:
         self.kept = job.kept or self.kept
 
     def perform(self, plan: Plan) -> None:
-        for operation in plan:
+        for operation in in_folder(plan):
             self.disk.perform(operation)
             if isinstance(operation, Remove):
                 self.removed.add(operation.file)
@@ -292,10 +298,10 @@ class Bench:
         else:
             self.run.tell(f"opened: a snapshot of messages {kept.min_offset} to {kept.end - 1}, then the log behind it")
             self.queue, begins = self.restored(kept), kept.at
+            self._check_borders(number, kept)
             (missing,) = at_once(self.queue, [Call("missing", (dict(self.disk.files()),))])
             if missing is not None:
                 raise self._missed(missing)
-            self._check_borders(number, kept)
         end = kept.end if kept is not None else 0
         self.shelf.written = self.shelf.synced = end
         commands = commands_of(self.model.history[begins:])

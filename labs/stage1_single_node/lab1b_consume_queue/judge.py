@@ -50,15 +50,15 @@ def entries(number: int, model: Model, asked: tuple[int, int], found: Sequence[Q
     for entry in found:
         if entry.base_offset != at or entry.count < 1:
             raise broken(3, expected=f"{what} has {span(at, 1)} next", found=shown([entry]))
+        if at + entry.count > model.max_offset:
+            raise broken(3, expected=f"{what} ends at the queue's end, {model.max_offset}", found=shown([entry]))
         _same(number, model, entry, shelf, what)
         at += entry.count
 
 
 def _same(number: int, model: Model, entry: QueueEntry, shelf: Shelf, what: str) -> None:
     for offset, got in enumerate(facts_of(entry), entry.base_offset):
-        wanted = model.facts[offset] if offset < model.max_offset else None
-        if wanted is None:
-            raise broken(3, expected=f"{what} ends at the queue's end, {model.max_offset}", found=shown([entry]))
+        wanted = model.facts[offset]
         if got == wanted:
             continue
         shelf.mark(offset, f"at {got.position}" if got.position != wanted.position else "wrong")

@@ -71,7 +71,7 @@ class Hand:
         self.shelf.synced = self.model.max_offset if is_synced else self.shelf.synced
 
     def perform(self, plan: Plan) -> None:
-        for operation in plan:
+        for operation in in_folder(plan):
             self.disk.perform(operation)
 
     def drop_before(self, offset: int) -> Plan:

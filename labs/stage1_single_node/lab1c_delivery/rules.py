@@ -44,6 +44,10 @@ SOURCES = {
 }
 
 
+_SHOWN = 50
+"""Messages of a pick."""
+
+
 def broken(number: int, *, expected: str, found: str) -> PromiseBrokenError:
     """A rule does not hold."""
     return PromiseBrokenError(_PROMISES[number], expected=expected, found=found, section=rule(number))
@@ -55,7 +59,7 @@ def place(queue_id: int, offset: int) -> str:
 
 
 def _pick(pick: QueuePick) -> str:
-    fresh = [offset for offset in range(pick.first_offset, pick.next_offset) if offset not in pick.skipped]
+    fresh = [o for o in range(pick.first_offset, min(pick.next_offset, pick.first_offset + _SHOWN)) if o not in pick.skipped]
     parts = (
         ("again", pick.again), ("dead", [place.offset for place in pick.dead]), ("new", fresh), ("left out", pick.skipped),
     )  # fmt: skip
