@@ -137,8 +137,9 @@ class Broker:
             room = RoomKeeper(self.node, self.space, self.member.opinion.with_room, self.member.hand_over)
             self.sender.make_way = room.make_way
             hung = HungDiskWatch(self.node, self.member.furthest, self.member.hand_over)
-            for work in (room.work_forever, hung.work_forever):
-                self._tasks.append(asyncio.create_task(self._guarded(work, is_leaders=True)))
+            self._tasks.append(asyncio.create_task(self._guarded(room.work_forever, is_leaders=True)))
+            # It sees itself who leads: a node whose first reign never begins, for its disk hangs, is what it is there for.
+            self._tasks.append(asyncio.create_task(self._guarded(hung.work_forever)))
             self._tasks.append(
                 asyncio.create_task(self._listener.follow(self.node, self.member.is_reachable, self.member.opinion.is_led))
             )

@@ -236,7 +236,9 @@ class Member:
 
         Whether one does. Raises: RefusedError when members are being changed.
         """
-        node, to = self.node, self.furthest(among)
+        if self._node is None:  # it ends before it took any part
+            return False
+        node, to = self._node, self.furthest(among)
         if self.standing()[1] is not Role.LEADER or not to:
             return False
         _log.info("handing leadership over to node %d", to)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.cluster.broker_process import BrokerProcess, run_mq, wait_until
+from tests.cluster.broker_process import BrokerProcess, free_port, run_mq, wait_until
 from tests.cluster.history import Outcome
 from tests.cluster.load import Load, read_queues
 
@@ -68,6 +68,17 @@ def test_a_second_broker_on_the_same_port_is_refused_and_leaves_its_folder_in_or
         assert "Traceback" not in ran.err
         ran = run_mq("doctor", "--data", str(other), "--endpoint", broker.endpoint)
         assert ran.code == 0, ran
+
+
+def test_a_member_of_a_group_on_a_port_that_is_taken_says_so_and_lets_go_of_its_folder(tmp_path: Path) -> None:
+    with BrokerProcess(tmp_path) as broker:
+        other, peers = tmp_path / "other", f"1=127.0.0.1:{free_port()},2=127.0.0.1:{free_port()}"
+        ran = run_mq(
+            "broker", "--data", str(other), "--listen", broker.endpoint, "--metrics", "", "--node", "1", "--peers", peers
+        )
+        assert ran.code == 1
+        assert "is another broker running there?" in ran.err
+        assert "Traceback" not in ran.err
 
 
 def test_a_broker_at_rest_costs_next_to_nothing(tmp_path: Path) -> None:

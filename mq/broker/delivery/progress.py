@@ -7,6 +7,8 @@ from mq.broker.delivery.flight import InFlight
 
 __all__ = ["QueueProgress"]
 
+_LEFT_BEHIND_MAX = 64
+
 
 class QueueProgress:
     """next_offset: of the first message that was never delivered. in_flight: by offset. attempt_id: of the last receive."""
@@ -18,7 +20,7 @@ class QueueProgress:
         self.in_flight: dict[int, InFlight] = {}
         self.attempt_id = ""
         # (deadline, offset, stamp), the earliest first; entries whose stamp or deadline is not the
-        # current one are left behind and dropped when they come up.
+        # current one are left behind and dropped when they come up, or when they are most of all.
         self.ready: list[tuple[int, int, int]] = []
 
     @property
@@ -30,6 +32,13 @@ class QueueProgress:
         """Put a message in flight, or change how it is."""
         self.in_flight[offset] = flight
         heappush(self.ready, (flight.deadline_ms, offset, flight.stamp))
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Drop what is left behind when it is more than half: nobody asks a follower what is ready, so nothing comes up there."""
+        if len(self.ready) > 2 * len(self.in_flight) + _LEFT_BEHIND_MAX:
+            self.ready = [(flight.deadline_ms, offset, flight.stamp) for offset, flight in self.in_flight.items()]
+            heapify(self.ready)
 
     def next_deadline_ms(self) -> int | None:
         """When the next message in flight becomes ready again; None when nothing is in flight."""

@@ -186,6 +186,7 @@ class DeliveryTable:
                     flight.deadline_ms = deadline_ms
                     heappush(progress.ready, (deadline_ms, offset, flight.stamp))
                     moved += 1
+            progress.tidy()
         return moved
 
     def forget_below(self, queue_id: int, offset: int) -> int:
