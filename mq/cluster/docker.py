@@ -17,10 +17,11 @@ from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.docker_engine import check_image, check_unused, engine, explained, freeze, short
 from mq.cluster.earlier import as_it_was
 from mq.cluster.errors import ClusterError
-from mq.cluster.files import TRACES, ClusterFile, locked, read_json, write_json
+from mq.cluster.files import CUTS, TRACES, ClusterFile, locked, read_json, write_json
 from mq.cluster.plan import ClusterPlan
 from mq.cluster.polling import poll_until
 from mq.cluster.processes import PAUSED, RUNNING, STOPPED, uninterrupted
+from mq.cluster.undoing import Before
 from mq.cluster.waiting import Waiting
 from mq.core.address import parse_address
 from mq.server.faults import Faults
@@ -59,31 +60,31 @@ class DockerCluster:
 
         Raises: ClusterError.
         """
+        if plan.is_direct:
+            raise ClusterError("--direct: containers have nothing between them, and can be cut all the same; leave the flag out")
         folder = folder.resolve()
         image = image or planned.image_of(folder)
         check_image(engine(), image)
         with locked(folder):
-            if ClusterFile.exists(folder):
+            before, waiting = Before(folder), Waiting(ask)
+            if before.cluster is not None:
                 earlier = cls(folder, ask=ask)
                 if any(earlier._state(node.name) != STOPPED for node in earlier._file.nodes):
                     raise ClusterError(f"the cluster in {folder} is up already; `mq cluster down --dir {folder}` ends it")
-                made = as_it_was(plan, earlier._file)
+                made = as_it_was(plan, before.cluster)
                 made.docker["image"] = image
                 earlier._clear()
             else:
                 check_unused(engine(), f"{planned.CLUSTER_LABEL}={planned.cluster_id(folder)}", str(folder))
                 made = planned.make(folder, plan, image)
             made.write()
-            write_json(folder / "cuts.json", {"cuts": []})
             cluster = cls(folder, ask=ask)
-            cluster._make_test_folders()
             try:
-                cluster._make_network()
-                cluster._each([node.name for node in cluster._file.nodes], cluster._make)
-                cluster._await_all()
+                cluster._start_all(waiting)
             except BaseException:
                 with uninterrupted():
                     cluster._clear()
+                    before.take_back(has_led=waiting.has_led, also=cluster._remove_volumes)
                 raise
         return cluster
 
@@ -98,6 +99,9 @@ class DockerCluster:
     def remove(self) -> None:
         """`down`, and take away what is stored, too."""
         self.down()
+        self._remove_volumes()
+
+    def _remove_volumes(self) -> None:
         with explained("volumes"):
             for volume in self._engine.volumes.list(filters=self._mine()):
                 volume.remove(force=True)
@@ -240,6 +244,13 @@ class DockerCluster:
         with ThreadPoolExecutor(len(names) or 1) as pool:
             list(pool.map(work, names))
 
+    def _start_all(self, waiting: Waiting) -> None:
+        write_json(self.folder / CUTS, {"cuts": []})
+        self._make_test_folders()
+        self._make_network()
+        self._each([node.name for node in self._file.nodes], self._make)
+        self._await_all(waiting)
+
     def _make_test_folders(self) -> None:
         self._file.make_test_folders()
         if self.is_under_test:
@@ -327,7 +338,7 @@ class DockerCluster:
                 container.remove(force=True)
             for network in self._engine.networks.list(filters=self._mine()):
                 network.remove()
-        write_json(self.folder / "cuts.json", {"cuts": []})
+        write_json(self.folder / CUTS, {"cuts": []})
 
     def _keep_log(self, container: "Container") -> None:
         """What a node said goes with its container; the end of it stays in the folder."""
@@ -340,7 +351,7 @@ class DockerCluster:
     # --- cuts: (who is not heard, by whom), kept in a file, because a container that starts has a new network
 
     def _cuts(self) -> list[tuple[str, str]]:
-        found = read_json(self.folder / "cuts.json") or {}
+        found = read_json(self.folder / CUTS) or {}
         return [(str(source), str(target)) for source, target in found.get("cuts", [])]
 
     def _cuts_of(self, name: str) -> list[str]:
@@ -351,7 +362,7 @@ class DockerCluster:
     def _set_cuts(self, cuts: list[tuple[str, str]]) -> None:
         with locked(self.folder):
             changed = {source for source, _ in set(cuts) ^ set(self._cuts())}
-            write_json(self.folder / "cuts.json", {"cuts": cuts})
+            write_json(self.folder / CUTS, {"cuts": cuts})
             self._each([name for name in sorted(changed) if self._state(name) != STOPPED], self._silence)
 
     def _silence(self, name: str) -> None:
@@ -363,10 +374,9 @@ class DockerCluster:
 
     # --- waiting
 
-    def _await_all(self) -> None:
+    def _await_all(self, waiting: Waiting) -> None:
         names = [node.name for node in self._file.nodes]
         missing: list[str] = []
-        waiting = Waiting(self._ask)
 
         def is_done() -> bool:
             self._check_alive(names)

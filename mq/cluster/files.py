@@ -2,6 +2,7 @@
 
 cluster.json      what the cluster is: nodes, addresses, settings, and the proxy's token; for its owner only
 cluster.secret    what the nodes prove to each other; for its owner only
+cuts.json         of containers: which of them do not hear each other
 lock              held by a command that starts or ends processes
 pids/NAME.json    the process of a node, or of `proxy`, while there is one
 logs/NAME.log     what a process says
@@ -24,12 +25,27 @@ from mq.cluster.errors import ClusterError
 from mq.cluster.polling import poll_until
 from mq.server.faults import Faults
 
-__all__ = ["FAULTS", "PROXY", "TRACES", "ClusterFile", "NodeEntry", "locked", "read_json", "write_json"]
+__all__ = [
+    "CLUSTER",
+    "CUTS",
+    "DATA",
+    "FAULTS",
+    "PIDS",
+    "PROXY",
+    "SECRET",
+    "TRACES",
+    "ClusterFile",
+    "NodeEntry",
+    "locked",
+    "read_json",
+    "write_json",
+]
 
 PROXY = "proxy"
 """Name of the proxy's own process."""
 FAULTS, TRACES = "faults", "traces"
 """The folders of a cluster under test."""
+CLUSTER, SECRET, CUTS, PIDS, DATA = "cluster.json", "cluster.secret", "cuts.json", "pids", "data"
 
 _FORMAT = 1
 _LOCK_S_MAX = 10.0
@@ -72,28 +88,28 @@ class ClusterFile:
     @classmethod
     def exists(cls, folder: Path) -> bool:
         """Whether there is, or was, a cluster in this folder."""
-        return (folder / "cluster.json").exists()
+        return (folder / CLUSTER).exists()
 
     @classmethod
     def read(cls, folder: Path) -> "ClusterFile":
         """The cluster of a folder. Raises: ClusterError."""
-        found = read_json(folder / "cluster.json")
+        found = read_json(folder / CLUSTER)
         if found is None:
             raise ClusterError(f"there is no cluster in {folder}; `mq cluster up --dir {folder}` makes one")
         try:
             if found.pop("format") != _FORMAT:
-                raise ClusterError(f"{folder / 'cluster.json'} is of another version of mq")
+                raise ClusterError(f"{folder / CLUSTER} is of another version of mq")
             nodes = [NodeEntry(**node) for node in found.pop("nodes")]
             proxied = [(str(a), str(b), int(port)) for a, b, port in found.pop("proxied")]
             return cls(folder=folder, nodes=nodes, proxied=proxied, **found)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ClusterError(f"{folder / 'cluster.json'} is not what it should be: {error!r}") from error
+            raise ClusterError(f"{folder / CLUSTER} is not what it should be: {error!r}") from error
 
     def write(self) -> None:
         """Save it."""
         content = {"format": _FORMAT, **asdict(self)}
         del content["folder"]
-        write_json(self.folder / "cluster.json", content)
+        write_json(self.folder / CLUSTER, content)
 
     def check_backend(self, backend: str) -> None:
         """Raises: ClusterError when this is a cluster of another kind."""
@@ -123,11 +139,11 @@ class ClusterFile:
 
     def pid_file(self, name: str) -> Path:
         """Where the process of a node, or of the proxy, is written down."""
-        return self.folder / "pids" / f"{name}.json"
+        return self.folder / PIDS / f"{name}.json"
 
     def data_folder(self, name: str) -> Path:
         """Where a node keeps what it stores."""
-        return self.folder / "data" / name
+        return self.folder / DATA / name
 
     def make_test_folders(self) -> None:
         """Where nodes under test write, and look for faults: there are none yet."""
@@ -150,19 +166,24 @@ class ClusterFile:
 
     def secret_file(self) -> Path:
         """The secret of the cluster; made on first use, once, also when several ask at the same moment."""
-        file = self.folder / "cluster.secret"
+        file = self.folder / SECRET
         if not file.exists():
             _write_private(file, secrets.token_hex(32) + "\n", keeps_earlier=True)
         return file
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Only one command at a time starts or ends processes of a cluster. Raises: ClusterError when another one takes too long."""
+def locked(
+    folder: Path, *, name: str = "lock", holder: str = "`mq cluster` command", limit_s: float = _LOCK_S_MAX
+) -> Iterator[None]:
+    """Only one command at a time starts or ends processes of a cluster. It is let go when its process ends, however that ends.
+
+    name: of the file. holder: who else may have it, for people. Raises: ClusterError when another one takes longer than limit_s.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as handle:
-        if not poll_until(lambda: _try_lock(handle), _LOCK_S_MAX):
-            raise ClusterError(f"another `mq cluster` command is at work in {folder}")
+    with (folder / name).open("a+") as handle:
+        if not poll_until(lambda: _try_lock(handle), limit_s):
+            raise ClusterError(f"another {holder} is at work in {folder}")
         yield
 
 
@@ -195,14 +216,14 @@ def read_json(file: Path) -> dict[str, Any] | None:
 
 
 def write_json(file: Path, content: dict[str, Any]) -> None:
-    """Put an object into a file, whole or not at all; only its owner can read it."""
+    """Put an object into a file, whole or not at all; only its owner can read it. Raises: ClusterError."""
     _write_private(file, json.dumps(content, indent=2) + "\n")
 
 
 def _write_private(file: Path, text: str, *, keeps_earlier: bool = False) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
     made = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
             handle.write(text)
         if keeps_earlier:
@@ -210,6 +231,8 @@ def _write_private(file: Path, text: str, *, keeps_earlier: bool = False) -> Non
                 os.link(made, file)
         else:
             made.replace(file)
+    except OSError as error:
+        raise ClusterError(f"{file} cannot be written: {error.strerror or error}") from error
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             made.unlink()

@@ -19,6 +19,7 @@ from mq.cluster.plan import ClusterPlan, environment_of, flags_of
 from mq.cluster.polling import poll_until
 from mq.cluster.processes import PAUSED, RUNNING, STOPPED, Process, can_pause, end_all, uninterrupted
 from mq.cluster.proxy import ask_proxy, command_of_proxy
+from mq.cluster.undoing import Before
 from mq.cluster.waiting import Waiting
 from mq.server.config import ENVIRONMENT_PREFIX
 from mq.server.faults import Faults
@@ -30,6 +31,7 @@ _START_S_MAX = 30.0
 _START_POLL_S = 0.1
 _ANSWER_S_MAX = 10.0
 _GRACE_S = 15.0
+_FORGET_S_MAX = 1.0
 _FOLLOW_S = 0.1
 _TAIL_LINES = 20
 _ROOT = Path(mq.__file__).resolve().parent.parent
@@ -48,29 +50,31 @@ class LocalCluster:
     def up(cls, folder: Path, plan: ClusterPlan, *, ask: Ask = ask_broker) -> "LocalCluster":
         """Start a cluster, new or as it was (`mq.cluster.earlier`); returns when every group has a leader and its members answer.
 
-        Nothing is left running when that fails. Raises: ClusterError, IllegalArgumentError for a wrong setting.
+        When that fails, nothing is left running, and the folder is as it was (`mq.cluster.undoing`).
+        Raises: ClusterError, IllegalArgumentError for a wrong setting.
         """
         folder = folder.resolve()
         with locked(folder):
-            if ClusterFile.exists(folder):
-                ClusterFile.read(folder).check_backend("local")
+            before = Before(folder)
+            if before.cluster is not None:
+                before.cluster.check_backend("local")
                 earlier = cls(folder, ask=ask)
                 if earlier._running():
                     raise ClusterError(f"the cluster in {folder} is up already; `mq cluster down --dir {folder}` ends it")
-                as_it_was(plan, earlier._file).write()
+                wanted = as_it_was(plan, before.cluster)
             else:
-                plan.make(folder).write()
-            cluster = cls(folder, ask=ask)
-            cluster._file.make_test_folders()
+                wanted = plan.make(folder)
+            waiting = Waiting(ask)
             try:
-                if cluster._file.token:
-                    cluster._start_proxy()
-                for node in cluster._file.nodes:
-                    cluster._start(node.name)
-                cluster._await_all()
+                wanted.write()
+                cluster = cls(folder, ask=ask)
+                cluster._start_all(waiting)
             except BaseException:
                 with uninterrupted():
-                    cluster._end_all(grace_s=0)
+                    if ClusterFile.exists(folder):
+                        failed = cls(folder, ask=ask)
+                        failed._end_all(grace_s=0)
+                    before.take_back(has_led=waiting.has_led)
                 raise
         return cluster
 
@@ -122,13 +126,15 @@ class LocalCluster:
 
     def stop(self, name: str) -> None:
         """SIGTERM, and wait; SIGKILL when it takes longer than 15 s."""
-        end_all([self._needed(name)], grace_s=_GRACE_S)
-        self._forget(name)
+        process = self._needed(name)
+        end_all([process], grace_s=_GRACE_S)
+        self._forget_ended(name, process)
 
     def kill(self, name: str) -> None:
         """SIGKILL."""
-        self._needed(name).kill()
-        self._forget(name)
+        process = self._needed(name)
+        process.kill()
+        self._forget_ended(name, process)
 
     def pause(self, name: str) -> None:
         """SIGSTOP."""
@@ -219,6 +225,15 @@ class LocalCluster:
         with suppress(FileNotFoundError):
             self._file.pid_file(name).unlink()
 
+    def _forget_ended(self, name: str, ended: Process) -> None:
+        """Take its note away, unless it is of another process by now: once one has ended, anybody may start the node again.
+
+        While another command is at work, the note stays. It tells nobody a lie: its process is seen to have ended.
+        """
+        with suppress(ClusterError), locked(self.folder, limit_s=_FORGET_S_MAX):
+            if self._process(name) == ended:
+                self._forget(name)
+
     def _send(self, name: str, signal_name: str, wanted: str) -> None:
         if not can_pause():
             raise ClusterError("this system cannot pause processes (there is no SIGSTOP); `kill` and `start` work")
@@ -226,22 +241,30 @@ class LocalCluster:
 
         process = self._needed(name)
         process.signal(getattr(signal, signal_name))
-        if not poll_until(lambda: process.state == wanted, _ANSWER_S_MAX):
+        poll_until(lambda: process.state in (wanted, STOPPED), _ANSWER_S_MAX)
+        if process.state != wanted:
             raise ClusterError(f"{name} is {process.state}, not {wanted}")
 
     def _start_process(self, name: str, command: list[str]) -> Process:
         environment = {key: text for key, text in os.environ.items() if not key.startswith(ENVIRONMENT_PREFIX)}
         environment.update(environment_of(self._file, str(self.folder)))
         with uninterrupted():  # no process without a note of it
-            process = Process.start(command, self._file.log_file(name), environment, _ROOT)
-            process.write(self._file.pid_file(name))
-        return process
+            return Process.start(command, self._file.log_file(name), environment, _ROOT, self._file.pid_file(name))
 
     def _start(self, name: str) -> Process:
         return self._start_process(name, [*self._file.command, *flags_of(self._file, name)])
 
     def _start_proxy(self) -> None:
         self._start_process(PROXY, command_of_proxy(self.folder))
+
+    def _start_all(self, waiting: Waiting) -> None:
+        """The proxy, if there is one, and all nodes; until they serve."""
+        self._file.make_test_folders()
+        if self._file.token:
+            self._start_proxy()
+        for node in self._file.nodes:
+            self._start(node.name)
+        self._await_all(waiting)
 
     def _end_all(self, *, grace_s: float) -> int:
         running = self._running()
@@ -252,11 +275,10 @@ class LocalCluster:
 
     # --- waiting
 
-    def _await_all(self) -> None:
+    def _await_all(self, waiting: Waiting) -> None:
         """Until every member of a group answers, every group has a leader, and the proxy listens. Raises: ClusterError."""
         names = [*([PROXY] if self._file.token else []), *(node.name for node in self._file.nodes)]
         missing: list[str] = []
-        waiting = Waiting(self._ask)
 
         def is_done() -> bool:
             self._check_alive(names)
@@ -294,7 +316,6 @@ class LocalCluster:
                 status = None if process is None else process.exit_status
                 ended = "ended" if status is None else f"ended with exit status {status}"
                 tail = "".join(deque(_lines(self._file.log_file(name)), _TAIL_LINES))
-                self._forget(name)
                 raise ClusterError(f"{name} {ended} while starting; the end of {self._file.log_file(name)}:\n{tail.rstrip()}")
 
     def _network(self, request: dict[str, object]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class PortPicker:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         for held in self._held:
             held.close()
-        with self._lock, suppress(OSError):
+        with self._lock, suppress(OSError, ClusterError):
             write_json(self._folder / "claims.json", self._claims)
 
     def take(self, port: int) -> bool:

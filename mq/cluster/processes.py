@@ -1,7 +1,9 @@
 """Processes that outlive the one that started them: started apart, found again by number and time of birth, ended for sure."""
 
 import atexit
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +22,10 @@ __all__ = ["PAUSED", "RUNNING", "STOPPED", "Process", "can_pause", "end_all", "u
 RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
 
 _KILL_S_MAX = 20.0
+_WHOLE_GROUP = 4
+"""PIDFD_SIGNAL_PROCESS_GROUP of linux/pidfd.h, since Linux 6.9."""
+_WAIT_FIRST = 'read -r go && exec "$@" < /dev/null'
+"""As a program of the shell, which stays one and the same process when it becomes another program."""
 _children: dict["Process", "subprocess.Popen[bytes]"] = {}
 """Those that this very process started: until somebody asks for its exit status, a child that ended keeps its number."""
 
@@ -56,6 +62,25 @@ def uninterrupted() -> Iterator[None]:
             signal.raise_signal(late)
 
 
+def _launch(command: Sequence[str], log_file: Path, environment: Mapping[str, str], folder: Path) -> "subprocess.Popen[bytes]":
+    """A process that becomes `command` when it is told a line, and ends when it is told nothing. On Windows it is it at once.
+
+    Raises: ClusterError when there is no such command.
+    """
+    if shutil.which(command[0], path=environment.get("PATH")) is None:
+        raise ClusterError(f"{command[0]} cannot be started: {os.strerror(errno.ENOENT)}")
+    with log_file.open("ab") as log:
+        if os.name == "nt":  # a process group of its own, and no console
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=environment,
+                creationflags=0x00000200 | 0x00000008,
+            )  # fmt: skip
+        return subprocess.Popen(
+            ["/bin/sh", "-c", _WAIT_FIRST, *command[:1], *command], stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=folder,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """A process, told from a later one with the same number by when it was born (in words of the system)."""
@@ -64,25 +89,34 @@ class Process:
     born: str
 
     @classmethod
-    def start(cls, command: Sequence[str], log_file: Path, environment: Mapping[str, str], folder: Path) -> "Process":
+    def start(
+        cls, command: Sequence[str], log_file: Path, environment: Mapping[str, str], folder: Path, note_file: Path
+    ) -> "Process":
         """Start a command in a session of its own, so that no Ctrl-C reaches it; what it says is added to `log_file`.
 
-        Raises: ClusterError when there is no such command.
+        It is written down in `note_file` before it does anything: whoever starts it may be killed at any moment, or find no room,
+        and leaves no process behind that nobody finds again. (But on Windows.)
+        Raises: ClusterError when there is no such command, or it cannot be written down.
         """
         log_file.parent.mkdir(parents=True, exist_ok=True)
-        # On Windows: a process group of its own, and no console.
-        flags = 0x00000200 | 0x00000008 if os.name == "nt" else 0
-        with log_file.open("ab") as log:
-            try:
-                child = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=environment,
-                    start_new_session=True, creationflags=flags,
-                )  # fmt: skip
-            except OSError as error:
-                raise ClusterError(f"{command[0]} cannot be started: {error.strerror}") from error
-        found = _look(child.pid)
-        process = cls(child.pid, found[0] if found else "")
-        _children[process] = child
+        child = _launch(command, log_file, environment, folder)
+        try:
+            found = _look(child.pid)
+            process = cls(child.pid, found[0] if found else "")
+            _children[process] = child
+            write_json(note_file, {"pid": process.pid, "born": process.born})
+            if child.stdin is not None:
+                with suppress(BrokenPipeError):  # somebody has ended it already
+                    child.stdin.write(b"go\n")
+                    child.stdin.flush()
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+        finally:
+            if child.stdin is not None:
+                with suppress(BrokenPipeError):
+                    child.stdin.close()
         return process
 
     @classmethod
@@ -94,10 +128,6 @@ class Process:
             case {"pid": int(pid), "born": str(born)} if pid > 0:
                 return cls(pid, born)
         raise ClusterError(f"{file} is not what it should be; end the process it was made for, and delete it")
-
-    def write(self, file: Path) -> None:
-        """Write it down."""
-        write_json(file, {"pid": self.pid, "born": self.born})
 
     @property
     def state(self) -> str:
@@ -115,13 +145,14 @@ class Process:
 
     def signal(self, number: int) -> None:
         """Send a signal to it and to what it started; nothing happens when it is gone."""
-        if self.state == STOPPED:
-            return
-        with suppress(ProcessLookupError):
-            if os.name == "nt":
-                os.kill(self.pid, number)
-            else:
-                os.killpg(self.pid, number)
+        with suppress(ProcessLookupError), _held(self.pid) as handle:
+            if self.state == STOPPED or (handle is not None and _is_sent(handle, number)):
+                return
+            try:
+                _send(self.pid, number)
+            except PermissionError:
+                if self.state != STOPPED:  # macOS says so of one that has just ended
+                    raise
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone. Raises: ClusterError when it does not go."""
@@ -149,6 +180,50 @@ def end_all(processes: Iterable[Process], *, grace_s: float) -> list[Process]:
     return killed
 
 
+# --- a process may end, and its number be another one's, between a look at it and a signal to it
+
+
+@contextmanager
+def _held(pid: int) -> Iterator[int | None]:
+    """A handle of the process that has this number now, whoever has it later; None where the system has no such thing.
+
+    What is seen of the process while the handle is there, is so of the handle's. Raises: ProcessLookupError.
+    """
+    handle = None
+    if sys.platform == "linux":
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            raise
+        except OSError:  # a kernel, or a container's rules, without it
+            handle = None
+    try:
+        yield handle
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _is_sent(handle: int, number: int) -> bool:
+    """Whether a signal went to a handle's process and its group. Raises: ProcessLookupError when there is nobody any more."""
+    if sys.platform == "linux":
+        try:
+            signal.pidfd_send_signal(handle, number, None, _WHOLE_GROUP)
+        except ProcessLookupError:
+            raise
+        except OSError:  # an older kernel
+            return False
+        return True
+    return False
+
+
+def _send(pid: int, number: int) -> None:
+    if os.name == "nt":
+        os.kill(pid, number)
+    else:
+        os.killpg(pid, number)
+
+
 # --- what the system knows of a process: (when it was born, RUNNING or PAUSED), or None
 
 
@@ -172,7 +247,8 @@ def _look_in_proc(pid: int) -> tuple[str, str] | None:
 def _look_with_ps(pid: int) -> tuple[str, str] | None:
     done = subprocess.run(  # a number is all that is put in
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)],  # noqa: S607 - where ps is, differs
-        capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"},
+        # A birth is told in the words and the zone of whoever asks, and has to be the same for all who do.
+        capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C", "TZ": "UTC0"},
     )  # fmt: skip
     state, _, born = done.stdout.strip().partition(" ")
     return None if not state or state.startswith("Z") else (born.strip(), PAUSED if state.startswith("T") else RUNNING)

@@ -30,17 +30,22 @@ def missing_of(nodes: Iterable[NodeInfo], answers: Mapping[str, Answer | None]) 
 
 
 class Waiting:
-    """One wait, which looks again and again. ask: how a node is asked. clock: seconds that only grow."""
+    """One wait, which looks again and again. ask: how a node is asked. clock: seconds that only grow.
+
+    has_led: whether `missing` ever saw a leader, so that clients may have been served.
+    """
 
     def __init__(self, ask: Ask, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._ask, self._clock = ask, clock
         self._since_s: dict[str, float] = {}  # of nodes that are no members now
         self._looked_s = clock()
+        self.has_led = False
 
     def missing(self, nodes: Iterable[NodeInfo]) -> list[str]:
         """See `missing_of`; but nobody waits for nodes that are no members of their group any more."""
         nodes = list(nodes)
         answers = ask_all(nodes, self._ask)
+        self.has_led = self.has_led or bool(leader_of(nodes, answers))
         gone = self._gone(nodes, answers)
         awaited = [node for node in nodes if node.name not in gone]
         missing = missing_of(awaited, {node.name: answers[node.name] for node in awaited})

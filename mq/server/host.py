@@ -23,6 +23,7 @@ from mq.core.ports import Plan, Read, drive
 from mq.raft.hosting import HostLoop
 from mq.raft.messages import Message, Snapshot
 from mq.raft.output import Chunk, ChunkWanted, EntriesWanted, RoleChanged
+from mq.raft.role import Role
 from mq.server.blanks import blanks
 from mq.server.core import LoneCore, NodeCore
 from mq.server.disk import FileDisk
@@ -210,6 +211,9 @@ class StoreHost(HostLoop):
         elif isinstance(error, DiskFullError):
             self._lane.submit(blanks(self._under_way))
             self.take_back(self._writes.refused())
+            if self.core.view().role is Role.MUTE:
+                # A snapshot was installed and there is no room for the log behind it: a start with more room mends that.
+                self._end(error)
         else:
             self.disk_failed()
             self._end(error)

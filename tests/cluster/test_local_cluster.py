@@ -17,7 +17,7 @@ import pytest
 from mq.cluster import local, processes
 from mq.cluster.asking import Answer
 from mq.cluster.errors import ClusterError
-from mq.cluster.files import ClusterFile, write_json
+from mq.cluster.files import ClusterFile, locked, write_json
 from mq.cluster.local import LocalCluster
 from mq.cluster.plan import ClusterPlan
 from mq.cluster.ports import PortPicker
@@ -241,6 +241,69 @@ def test_a_node_that_dies_while_starting_takes_all_others_along_and_its_last_wor
     assert up(folder).down() == 4, "the folder can be used again"
 
 
+def names_in(folder: Path) -> set[str]:
+    return {file.relative_to(folder).as_posix() for file in folder.rglob("*")}
+
+
+def test_an_up_that_fails_takes_back_what_it_made_so_that_another_cluster_can_be_made_there(folder: Path) -> None:
+    with pytest.raises(ClusterError, match="broker-a-1 ended with exit status 1"):
+        up(folder, "--dies", "1")
+    assert {name.partition("/")[0] for name in names_in(folder)} == {"lock", "logs"}
+    other = up(folder, nodes=1)
+    assert len(other.status().nodes) == 1
+    other.down()
+
+
+def test_an_up_that_fails_leaves_what_was_stored_before_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = folder / "data" / "broker-a-2" / "role"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("nobody")
+    (folder / "traces").mkdir()
+    monkeypatch.setattr(local, "_SERVE_S_MAX", 1.0)
+    with pytest.raises(ClusterError, match="after 1 s"):
+        LocalCluster.up(folder, ClusterPlan(command=STAND_IN, base_port=0, is_under_test=True), ask=lambda _client: None)
+    left = {name for name in names_in(folder) if not name.startswith(("logs", "lock"))}
+    assert left == {"data", "data/broker-a-2", "data/broker-a-2/role", "traces"}
+
+
+def test_an_up_that_fails_leaves_an_earlier_cluster_as_it_was(cluster: LocalCluster) -> None:
+    cluster.down()
+    before = (cluster.folder / "cluster.json").read_bytes()
+    with pytest.raises(ClusterError, match="broker-a-1 ended with exit status 1"):
+        up(cluster.folder, "--dies", "1", settings={"segment_bytes": "1MiB"}, parts={"": "bad.py"})
+    assert (cluster.folder / "cluster.json").read_bytes() == before
+    assert (cluster.folder / "data" / "broker-a-1").exists()
+
+
+def test_a_new_cluster_that_had_a_leader_before_it_failed_stays_with_what_it_may_have_stored(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask_but_the_third(client: str) -> Answer | None:
+        answer = ask(client)
+        return answer if answer is not None and answer.node != 3 else None
+
+    monkeypatch.setattr(local, "_SERVE_S_MAX", 2.0)
+    with pytest.raises(ClusterError, match=r"after 2 s broker-a-3 does not answer"):
+        LocalCluster.up(folder, ClusterPlan(command=STAND_IN, base_port=0), ask=ask_but_the_third)
+    assert processes_of(folder) == []
+    assert ClusterFile.exists(folder)
+    assert (folder / "data" / "broker-a-1").exists()
+
+
+def test_a_node_that_nobody_could_find_again_for_want_of_room_does_not_go_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(file: Path, content: dict[str, Any]) -> None:
+        if file.name == "broker-a-2.json":
+            raise ClusterError(f"{file} cannot be written: No space left on device")
+        write_json(file, content)
+
+    monkeypatch.setattr(processes, "write_json", write)
+    with pytest.raises(ClusterError, match=r"broker-a-2\.json cannot be written: No space left"):
+        up(folder)
+    assert processes_of(folder) == []
+
+
 def test_a_command_that_does_not_exist_is_told_and_leaves_nothing_behind(folder: Path) -> None:
     with pytest.raises(ClusterError, match="no-such-program cannot be started: No such file or directory"):
         LocalCluster.up(folder, ClusterPlan(command=("no-such-program",), base_port=0), ask=ask)
@@ -420,6 +483,36 @@ def test_the_birth_of_a_process_tells_it_from_a_later_one() -> None:
     assert born is None or born[0] != found[0]
 
 
+@pytest.mark.parametrize("verb", ["stop", "kill"])
+def test_a_node_that_is_started_again_before_its_end_was_noted_is_found_again(
+    verb: str, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two commands at once: one sees the node end, the other one has started it again before the first is done."""
+
+    def end_and_start_again(ended: Any, *, grace_s: float) -> list[processes.Process]:
+        found = end_all(ended, grace_s=grace_s)
+        monkeypatch.setattr(local, "end_all", end_all)
+        monkeypatch.setattr(processes, "end_all", end_all)
+        assert LocalCluster(cluster.folder, ask=ask).start("broker-a-2")
+        return found
+
+    end_all = processes.end_all
+    monkeypatch.setattr(local, "end_all", end_and_start_again)
+    monkeypatch.setattr(processes, "end_all", end_and_start_again)
+    getattr(cluster, verb)("broker-a-2")
+    assert states(cluster) == ["running"] * 3
+    assert len(processes_of(cluster.folder)) == 4
+
+
+def test_the_note_of_a_node_that_ended_goes_and_stays_while_another_command_is_at_work(cluster: LocalCluster) -> None:
+    cluster.kill("broker-a-1")
+    assert not (cluster.folder / "pids" / "broker-a-1.json").exists()
+    with locked(cluster.folder):
+        cluster.kill("broker-a-2")
+    assert (cluster.folder / "pids" / "broker-a-2.json").exists()
+    assert states(cluster) == ["stopped", "stopped", "running"]
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"pid": "1", "born": ""}', '{"pid": -1, "born": ""}'])
 def test_a_note_of_a_process_that_nobody_can_read_is_told(tmp_path: Path, content: str) -> None:
     file = tmp_path / "broker-a-1.json"
@@ -580,6 +673,32 @@ def test_an_up_that_is_interrupted_leaves_nothing_behind(folder: Path, number: s
         process.send_signal(number)
         assert process.wait(60) in (128 + 15, 130)
     assert processes_of(folder) == []
+
+
+def test_an_up_that_is_killed_leaves_a_cluster_that_the_next_command_finds(folder: Path) -> None:
+    command = [sys.executable, "-m", "mq.cli.main", "cluster", "up", "--dir", str(folder), "--base-port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: (folder / "pids" / "broker-a-1.json").exists() or process.poll() is not None, "a node is started")
+        process.kill()
+        assert process.wait(60) == -signal.SIGKILL
+    again = run_mq("cluster", "up", "--dir", str(folder))
+    assert (again.code, "is up already; `mq cluster down --dir" in again.err) == (1, True), again
+    assert run_mq("cluster", "down", "--dir", str(folder)).code == 0
+    assert processes_of(folder) == []
+    assert run_mq("cluster", "up", "--dir", str(folder)).code == 0, "with what the killed one had made"
+    assert run_mq("cluster", "down", "--dir", str(folder)).code == 0
+
+
+def test_an_up_with_organs_that_cannot_be_loaded_is_forgotten_by_the_next_one(folder: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text("raise RuntimeError('no flour left')\n")
+    where = ("--dir", str(folder), "--base-port", "0")
+    refused = run_mq("cluster", "up", *where, "--parts", str(bad))
+    assert (refused.code, "no flour left" in refused.err) == (1, True), refused
+    assert run_mq("cluster", "status", "--dir", str(folder)).err.startswith("mq: there is no cluster in")
+    made = run_mq("cluster", "up", *where, "--nodes", "1")
+    assert (made.code, "has organs of" in made.err) == (0, False), made
+    assert run_mq("cluster", "down", "--dir", str(folder)).code == 0
 
 
 def test_real_brokers_are_killed_and_started_again_as_three(folder: Path) -> None:

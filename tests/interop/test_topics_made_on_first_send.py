@@ -1,4 +1,4 @@
-"""A broker with `--auto-create-topics`: the first send decides what a topic takes, and nothing that is sent can end the broker."""
+"""With `--auto-create-topics` the first send decides what a topic takes, and nothing that is sent can end the broker."""
 
 from collections.abc import Iterator
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from mq.core.errors import DiskFullError, OutcomeUnknownError
+from mq.core.errors import DiskFullError, MqError, OutcomeUnknownError
 from mq.core.ids import LogIndex, QueueOffset
-from mq.core.ports import drive
+from mq.core.ports import Create, Operation, Replace, drive
 from mq.raft.errors import NotLeaderError
 from mq.raft.messages import AppendRequest, SnapshotRequest
+from mq.server.disk import FileDisk
 from mq.server.node import BrokerNode
 from mq.server.retention import Retention
 from tests.unit.server.trio import LIMIT_S, SEGMENT_BYTES, Trio, message, send, topic
@@ -165,6 +166,36 @@ async def test_a_node_that_was_away_for_longer_than_the_log_is_kept_gets_a_snaps
     trio.start(away)
     assert json.loads(await trio.agree())["topics"] == json.loads(state)["topics"]
     assert drive(node.log.entries(LogIndex(first), LogIndex(first), 1), node.disk)
+
+
+async def test_a_node_without_room_for_the_log_behind_a_snapshot_ends_and_says_so_and_comes_back_with_room(
+    trio: Trio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot go on: a start finds the snapshot, and begins its log behind it. Going on mute, nobody would ever start it."""
+    leader, away = await led_with_one_away(trio)
+    await send(leader, 0, 300)
+    await leader.carry_out_plan(())
+    await Retention(leader, bytes_max=4 * SEGMENT_BYTES, age_ms_max=0).work()
+    perform, has_snapshot = FileDisk.perform, []
+
+    def has_no_room_for_a_segment(disk: FileDisk, operation: Operation) -> None:
+        if disk is node.disk and isinstance(operation, Replace) and operation.file.startswith("snapshots/"):
+            has_snapshot.append(operation.file)
+        if disk is node.disk and isinstance(operation, Create) and has_snapshot:
+            raise DiskFullError("No space left on device")
+        perform(disk, operation)
+
+    trio.start(away)
+    node = trio.nodes[away]
+    ended: asyncio.Future[MqError] = asyncio.get_running_loop().create_future()
+    node.on_failed = ended.set_result
+    with monkeypatch.context() as patched:
+        patched.setattr(FileDisk, "perform", has_no_room_for_a_segment)
+        assert isinstance(await ended, DiskFullError)
+    assert has_snapshot
+    await trio.stop(away)
+    trio.start(away)
+    await trio.agree()
 
 
 async def test_a_follower_writes_what_it_is_sent_once(trio: Trio) -> None:
