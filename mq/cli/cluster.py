@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from mq.cli.failing import tidy_end
-from mq.cli.options import DURATION, backend_options, output_option
+from mq.cli.options import DURATION, backend_options, image_given, output_option
 from mq.cli.output import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def cluster_command() -> None:
     metavar="[NODE=]X",
     help="Replaced organs, a folder or a module, in all nodes or one; nothing in the place of X: our own. Can be repeated.",
 )
-@click.option("--direct", "is_direct", is_flag=True, help="Nothing between the nodes: a bit faster, but nothing can be cut.")
+@click.option("--direct", "is_direct", is_flag=True, help="No proxy between local processes: faster, and nothing can be cut.")
 @output_option
 def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - click calls it so
     """Start a cluster, new or as it was left, and wait until it serves.
@@ -90,7 +89,7 @@ def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - c
     that are taken by now. Any other flag is refused when it says something else than the cluster was made with.
     """
     _refuse_later(wanted["groups"], wanted["registries"])
-    from mq.cluster.opening import cluster_up  # noqa: PLC0415
+    from mq.cluster.opening import backend_of, cluster_up  # noqa: PLC0415
     from mq.cluster.plan import ClusterPlan  # noqa: PLC0415
 
     parts = [text.partition("=") if "=" in text else ("", "", text) for text in wanted["parts"]]
@@ -98,9 +97,8 @@ def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - c
         nodes=wanted["nodes"], base_port=wanted["base_port"], is_direct=wanted["is_direct"],
         settings=dict(map(_setting, wanted["settings"])), parts={node: part for node, _, part in parts},
     )  # fmt: skip
-    is_image_given = click.get_current_context().get_parameter_source("image") is not ParameterSource.DEFAULT
+    image = image_given(backend_of(folder, wanted["backend"]), wanted["image"])
     with tidy_end():
-        image = wanted["image"] if is_image_given else None
         status = cluster_up(folder, plan, backend=wanted["backend"], image=image).status()
     if is_json:
         print_json(_promised(status))
@@ -165,6 +163,14 @@ def _print_nodes(status: "ClusterStatus", roles: "dict[str, str] | None" = None)
 @click.option("--volumes", "has_volumes", is_flag=True, help="Of containers: delete what they stored, too.")
 def _down(cluster: "Cluster", has_volumes: bool) -> None:  # noqa: FBT001 - click calls it so
     """End all processes of the cluster; what is stored stays for the next `up`."""
+    from mq.cluster.files import DATA  # noqa: PLC0415
+    from mq.cluster.opening import backend_of  # noqa: PLC0415
+
+    if has_volumes and backend_of(cluster.folder) == "local":
+        raise click.BadParameter(
+            f"local processes have none; what these stored is in {cluster.folder / DATA}, and yours to delete",
+            param_hint="--volumes",
+        )
     ended = cluster.down()
     if has_volumes:
         cluster.remove()

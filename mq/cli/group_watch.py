@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 
+from mq.cli.options import LOOK_S_MAX
 from mq.client.raft_views import RaftView
 from mq.core.address import show_address
 from mq.core.errors import MqError
@@ -29,7 +30,6 @@ COLUMNS = (
     "per s",
     "client",
 )
-_ASK_S_MAX = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,13 @@ class NodeLine:
 
 
 class GroupWatch:
-    """Use `with`. endpoints: HOST:PORT[,...] of some nodes; the others are found by what these say of their group."""
+    """Use `with`. endpoints: HOST:PORT[,...] of some nodes; the others are found by what these say of their group.
 
-    def __init__(self, endpoints: str) -> None:
+    timeout_s: of one call; a node that takes longer does not answer.
+    """
+
+    def __init__(self, endpoints: str, *, timeout_s: float = LOOK_S_MAX) -> None:
+        self._timeout_s = timeout_s
         self._clients: dict[str, int | None] = dict.fromkeys(map(show_address, parse_endpoints(endpoints)))
         self._connections: dict[str, Connection] = {}
         self._before: dict[str, tuple[float, int]] = {}
@@ -89,7 +93,7 @@ class GroupWatch:
     def _ask_one(self, client: str) -> RaftView | None:
         connection = self._connections.get(client)
         if connection is None:
-            connection = self._connections[client] = Connection(client, timeout_s=_ASK_S_MAX)
+            connection = self._connections[client] = Connection(client, timeout_s=self._timeout_s)
         try:
             return AdminClient(connection).describe_raft()
         except MqError:

@@ -6,13 +6,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from mq.rpc.calling import Connection
 
-__all__ = ["DURATION", "Session", "any_case", "backend_options", "client_command", "output_option"]
+__all__ = [
+    "DURATION",
+    "LOOK_S_MAX",
+    "Session",
+    "any_case",
+    "backend_options",
+    "client_command",
+    "client_command_within",
+    "image_given",
+    "output_option",
+]
 
 DEFAULT_ENDPOINT = "127.0.0.1:8081"
+LOOK_S_MAX = 2.0
+"""Limit for one call of a look at many nodes, some of which may be dead."""
+_CALL_S_MAX = 10.0
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -70,6 +84,17 @@ def backend_options(text: str, default: str | None = None) -> Callable[[_F], _F]
     return with_options
 
 
+def image_given(backend: str, image: str) -> str | None:
+    """What `--image` or MQ_IMAGE says, within a command with `backend_options`; None when neither does.
+
+    Raises: click.BadParameter for the flag when nodes are local processes.
+    """
+    source = click.get_current_context().get_parameter_source("image")
+    if source is ParameterSource.COMMANDLINE and backend == "local":
+        raise click.BadParameter("local processes are made from no image; it goes with --backend docker", param_hint="--image")
+    return None if source is ParameterSource.DEFAULT else image
+
+
 def output_option(command: _F) -> _F:
     """Adds `-o table|json`; the command gets `is_json`."""
     return click.option(
@@ -80,22 +105,26 @@ def output_option(command: _F) -> _F:
 
 def client_command(command: _F) -> _F:
     """Adds the options of every command that talks to a broker; the command gets a `Session` as its first argument."""
+    return client_command_within(_CALL_S_MAX)(command)
 
-    @click.option(
-        "--endpoint", envvar="MQ_ENDPOINT", default=DEFAULT_ENDPOINT, show_default=True, metavar="HOST:PORT[,...]",
-        help="Brokers, tried in turn (or MQ_ENDPOINT).",
-    )  # fmt: skip
-    @click.option(
-        "--timeout",
-        type=click.FloatRange(0.01, 3600),
-        default=10.0,
-        show_default=True,
-        metavar="SECS",
-        help="Limit for one call.",
-    )
-    @output_option
-    @functools.wraps(command)
-    def with_session(*arguments: Any, endpoint: str, timeout: float, is_json: bool, **more: Any) -> Any:
-        return command(Session(endpoint, is_json, timeout), *arguments, **more)
 
-    return with_session  # type: ignore[return-value]
+def client_command_within(timeout_s: float) -> Callable[[_F], _F]:
+    """`client_command`, with another limit for one call where none is given."""
+
+    def with_options(command: _F) -> _F:
+        @click.option(
+            "--endpoint", envvar="MQ_ENDPOINT", default=DEFAULT_ENDPOINT, show_default=True, metavar="HOST:PORT[,...]",
+            help="Brokers, tried in turn (or MQ_ENDPOINT).",
+        )  # fmt: skip
+        @click.option(
+            "--timeout", type=click.FloatRange(0.01, 3600), default=timeout_s, show_default=True, metavar="SECS",
+            help="Limit for one call.",
+        )  # fmt: skip
+        @output_option
+        @functools.wraps(command)
+        def with_session(*arguments: Any, endpoint: str, timeout: float, is_json: bool, **more: Any) -> Any:
+            return command(Session(endpoint, is_json, timeout), *arguments, **more)
+
+        return with_session  # type: ignore[return-value]
+
+    return with_options

@@ -1,20 +1,20 @@
 """`mq raft`."""
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from mq.cli.options import Session, client_command
+from mq.cli.options import LOOK_S_MAX, Session, client_command, client_command_within
 from mq.cli.output import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from mq.cli.group_watch import NodeLine
     from mq.client.raft_views import RaftView
 
-__all__ = ["raft_command"]
+__all__ = ["raft_command", "show", "watch_lines"]
 
-_LOOK_EVERY_S = 0.2
+_LOOK_EVERY_S, _WATCH_EVERY_S = 0.2, 1.0
 _NO_ANSWER = "no answer: dead, paused, or it turns clients away because it hears no leader; `mq cluster status` tells"
 _WHERE = (
     "`mq cluster status --dir DIR` shows which nodes run and where they listen, for --endpoint or MQ_ENDPOINT "
@@ -32,7 +32,7 @@ def raft_command() -> None:
 
 
 @raft_command.command("status")
-@client_command
+@client_command_within(LOOK_S_MAX)
 @click.option("-w", "--watch", "is_watched", is_flag=True, help="Again every second, until Ctrl-C.")
 def _status(session: Session, is_watched: bool) -> int:  # noqa: FBT001 - click calls it so
     """Show every node: role, term, how far its log goes, what is committed.
@@ -46,17 +46,24 @@ def _status(session: Session, is_watched: bool) -> int:  # noqa: FBT001 - click 
     """
     from mq.cli.group_watch import GroupWatch  # noqa: PLC0415
 
-    if is_watched and not session.is_json:
+    if is_watched and session.is_json:
+        watch_lines(session)
+    if is_watched:
         from mq.cli.top import watch  # noqa: PLC0415 - rich is slow to load
 
-        return watch(session.endpoint, has_peers=False)
-    with GroupWatch(session.endpoint) as group:
-        lines = group.look()
-        while is_watched:
-            print_json(as_data(lines), is_line=True)
-            time.sleep(1.0)
-            lines = group.look()
-    return show(session, lines)
+        return watch(session, has_peers=False)
+    with GroupWatch(session.endpoint, timeout_s=session.timeout_s) as group:
+        return show(session, group.look())
+
+
+def watch_lines(session: Session) -> NoReturn:
+    """A look at the group each second, as JSON in a line of its own, until Ctrl-C."""
+    from mq.cli.group_watch import GroupWatch  # noqa: PLC0415
+
+    with GroupWatch(session.endpoint, timeout_s=session.timeout_s) as group:
+        while True:
+            print_json(as_data(group.look()), is_line=True)
+            time.sleep(_WATCH_EVERY_S)
 
 
 def as_data(lines: "list[NodeLine]") -> dict[str, object]:
@@ -128,7 +135,12 @@ def _add(session: Session, node: int, peer: str, client: str, wait_s: float, sta
         members = admin.add_learner(node, peer, client)
         note(f"node {node} is a learner")
         if not stays_learner:
-            if not _await_caught_up(session, node, wait_s):
+            try:
+                has_caught_up = _await_caught_up(session, node, wait_s)
+            except KeyboardInterrupt:
+                note(f"mq: node {node} stays a learner; `add` goes on, and `mq raft remove {node}` takes it back")
+                raise
+            if not has_caught_up:
                 note(
                     f"mq: node {node} has not caught up within {wait_s:g} s (does it run?); it stays a learner, and `add` goes on"
                 )

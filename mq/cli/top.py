@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mq.cli.options import Session, client_command
+from mq.cli.options import LOOK_S_MAX, Session, client_command_within
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,7 +23,7 @@ _PEER_COLUMNS = ("to node", "state", "match", "next", "in flight", "heard", "beh
 
 
 @click.command("top")
-@client_command
+@client_command_within(LOOK_S_MAX)
 @click.option(
     "-w", "--watch", "is_watched", is_flag=True, help="Again every second, until Ctrl-C; so it is in a terminal anyway."
 )
@@ -37,23 +37,25 @@ def top_command(session: Session, is_watched: bool) -> int:  # noqa: FBT001 - cl
     import sys  # noqa: PLC0415
 
     from mq.cli.group_watch import GroupWatch  # noqa: PLC0415
-    from mq.cli.raft import show  # noqa: PLC0415
+    from mq.cli.raft import show, watch_lines  # noqa: PLC0415
 
+    if is_watched and session.is_json:
+        watch_lines(session)
     if not session.is_json and (is_watched or sys.stdout.isatty()):
-        return watch(session.endpoint, has_peers=True)
-    with GroupWatch(session.endpoint) as group:
+        return watch(session, has_peers=True)
+    with GroupWatch(session.endpoint, timeout_s=session.timeout_s) as group:
         group.look()
         time.sleep(_LOOK_EVERY_S)  # for the rates
         return show(session, group.look())
 
 
-def watch(endpoint: str, *, has_peers: bool) -> int:
+def watch(session: Session, *, has_peers: bool) -> int:
     """Show the group until Ctrl-C. has_peers: also what the leader knows of the others."""
     from rich.live import Live  # noqa: PLC0415
 
     from mq.cli.group_watch import GroupWatch  # noqa: PLC0415
 
-    with GroupWatch(endpoint) as group, Live(auto_refresh=False) as live:
+    with GroupWatch(session.endpoint, timeout_s=session.timeout_s) as group, Live(auto_refresh=False) as live:
         while True:
             live.update(picture(group.look(), has_peers=has_peers), refresh=True)
             time.sleep(_LOOK_EVERY_S)

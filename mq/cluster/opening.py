@@ -7,7 +7,13 @@ from mq.cluster.files import ClusterFile
 from mq.cluster.local import LocalCluster
 from mq.cluster.plan import ClusterPlan
 
-__all__ = ["cluster_in", "cluster_up"]
+__all__ = ["backend_of", "cluster_in", "cluster_up"]
+
+
+def backend_of(folder: Path, wanted: str | None = None) -> str:
+    """What nodes run in: what is wanted, or what those of the folder ran in, or else local. Raises: ClusterError."""
+    folder = folder.resolve()
+    return wanted or (ClusterFile.read(folder).backend if ClusterFile.exists(folder) else "local")
 
 
 def cluster_in(folder: Path) -> ClusterBackend:
@@ -25,9 +31,7 @@ def cluster_up(folder: Path, plan: ClusterPlan, *, backend: str | None = None, i
     backend, image: None stands for what they were, in a new folder for local processes and the usual image.
     Raises: ClusterError, IllegalArgumentError.
     """
-    if backend is None and ClusterFile.exists(folder):
-        backend = ClusterFile.read(folder.resolve()).backend
-    if backend == "docker":
+    if backend_of(folder, backend) == "docker":
         from mq.cluster.docker import DockerCluster  # noqa: PLC0415
 
         return DockerCluster.up(folder, plan, image=image)

@@ -7,6 +7,7 @@ import pytest
 from mq.cli.main import main
 from mq.cluster import opening
 from mq.cluster.backend import ClusterStatus, NodeInfo
+from mq.cluster.plan import ClusterPlan
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ from mq.cluster.backend import ClusterStatus, NodeInfo
         (("up", "--dir", "d", "--set", "x"), "'x' is not NAME=VALUE, such as segment_bytes=1MiB"),
         (("up", "--dir", "d", "--set", "colour=red"), "colour: there is no such field"),
         (("up", "--dir", "d", "--set", "node=2"), "node: a cluster sets this itself"),
+        (("up", "--dir", "d", "--image", "bakery:1"), "--image: local processes are made from no image"),
         (("kill", "--dir", "d"), "Missing argument 'NODE'"),
         (("cut", "--dir", "d", "broker-a-1"), "Missing argument 'B'"),
         (("explode", "--dir", "d"), "No such command 'explode'"),
@@ -35,6 +37,18 @@ def test_wrong_usage_is_told_and_starts_nothing(
     assert out == ""
     assert text in err
     assert not (tmp_path / "d" / "cluster.json").exists()
+
+
+def test_what_does_nothing_for_a_kind_of_cluster_is_refused(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(("cluster", "up", "--dir", str(tmp_path / "new"), "--backend", "docker", "--direct")) == 1
+    told = "mq: --direct: containers have nothing between them, and can be cut all the same; leave the flag out\n"
+    assert capfd.readouterr().err == told
+    assert not (tmp_path / "new").exists()
+    ClusterPlan(base_port=0).make(tmp_path).write()
+    assert main(("cluster", "down", "--volumes", "--dir", str(tmp_path))) == 2
+    told = f"--volumes: local processes have none; what these stored is in {tmp_path / 'data'}, and yours to delete"
+    assert told in capfd.readouterr().err
+    assert main(("cluster", "down", "--dir", str(tmp_path))) == 0
 
 
 @pytest.mark.parametrize(

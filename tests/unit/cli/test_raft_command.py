@@ -1,9 +1,12 @@
 """`mq raft` and `mq top`: the group as a person sees it."""
 
 import io
+import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -150,6 +153,49 @@ def test_a_learner_may_stay_one(mq: Mq, broker: FakeNode) -> None:
 def test_remove_is_one_call_and_is_not_repeated(mq: Mq, broker: FakeNode) -> None:
     assert mq("raft", "remove", "2", "-o", "json").json == {"voters": [1, 2], "learners": []}
     assert [request.remove for request in broker.requests("ChangeMembers")] == [2]
+
+
+def test_an_add_that_is_interrupted_says_what_is_done_and_how_to_take_it_back(
+    mq: Mq, broker: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_group: GroupWatch) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GroupWatch, "look", interrupt)
+    ran = mq("raft", "add", "3", "--peer", "127.0.0.1:7")
+    assert ran.code == 130
+    assert ran.err.splitlines()[-1] == "mq: node 3 stays a learner; `add` goes on, and `mq raft remove 3` takes it back"
+    assert len(broker.requests("ChangeMembers")) == 1, "nobody became a voter"
+
+
+@pytest.mark.parametrize("command", [("raft", "status", "-w"), ("top", "-w")])
+def test_a_watch_as_json_is_a_line_each_second(
+    command: tuple[str, ...], mq: Mq, broker: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+
+    def rest(for_s: float) -> None:
+        rests.append(for_s)
+        if len(rests) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("mq.cli.raft.time", SimpleNamespace(sleep=rest))
+    monkeypatch.setattr("mq.cli.top.time", SimpleNamespace(sleep=rest))
+    ran = mq(*command, "-o", "json")
+    assert (ran.code, rests) == (130, [1.0] * 3)
+    assert [json.loads(line)["nodes"][0]["node"] for line in ran.out.splitlines()] == [1] * 3
+
+
+@pytest.mark.parametrize("command", [("raft", "status"), ("top",)])
+def test_a_node_that_takes_longer_than_its_limit_does_not_answer(command: tuple[str, ...], mq: Mq, broker: FakeNode) -> None:
+    def describe(_request: Any) -> b.DescribeRaftResponse:
+        threading.Event().wait(0.6)
+        return broker.state
+
+    broker.answers["DescribeRaft"] = describe
+    assert mq(*command).code == 0
+    assert mq(*command, "--timeout", "0.3").code == 3
+    assert "[default: 2.0;" in mq(*command, "--help").out
 
 
 def test_top_once_has_rates(mq: Mq, broker: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
