@@ -9,23 +9,12 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from labs.grader.class_run import ClassRun, Entry, read_entry
-from labs.grader.lab import has_reference, is_for_students
+from labs.grader.class_alike import Alike, alike_part, alike_rows, look_alike
+from labs.grader.class_run import ClassRun, Entry
 from labs.grader.policy import Late, Policy
-from labs.grader.similarity import Pair, Print, Spot, pairs_of, print_of
-from labs.grader.skeleton import solution_of
-from labs.grader.submission import SubmissionError
 
-__all__ = ["REFERENCE", "Row", "alike", "rows_of", "write_class"]
+__all__ = ["Row", "rows_of", "write_class"]
 
-REFERENCE = "(the reference)"
-_PAIRS_SHOWN = 30
-_ABOUT_PAIRS = (
-    "Pairs that share more than the skeleton, the hints and what a third of the class has. "
-    "It is a reason to look at the lines, and no proof of anything."
-)
-_EXCERPTS_SHOWN = 6
-_EXCERPT_LINES = 14
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1d2a35; max-width: 96rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2.5rem; } .quiet { color: #5a6874; }
@@ -72,37 +61,20 @@ def _row(name: str, found: dict[str, Any], policy: Policy) -> Row:
     return Row(name, score, int(found.get("max_score", 0)), late, reason, str(found.get("mode", "")), seconds, tests)
 
 
-def alike(run: ClassRun, entries: Iterable[Entry]) -> list[Pair]:
-    """Pairs among the submissions, and of them with the reference."""
-    lab = run.lab
-    prints: list[Print] = []
-    for entry in entries:
-        try:
-            prints.append(print_of(entry.name, read_entry(entry, lab).files))
-        except SubmissionError:
-            continue
-    if has_reference() and not is_for_students():
-        prints.append(print_of(REFERENCE, {name: text.encode() for name, text in solution_of(lab).items()}))
-    skeleton = {file.name: file.read_bytes() for file in (lab.folder / "skeleton").glob("*.py")}
-    hints = {"hints.py": _hints((lab.folder / "README.md").read_text(encoding="utf-8")).encode()}
-    return pairs_of(prints, (print_of("the skeleton", skeleton), print_of("the hints", hints)), (REFERENCE,))
-
-
-def _hints(readme: str) -> str:
-    """The code in a README: what stands between fences."""
-    return "\n".join(part.partition("\n")[2] for part in readme.split("```")[1::2])
-
-
-def write_class(run: ClassRun, entries: Sequence[Entry], policy: Policy) -> tuple[list[Row], list[Pair]]:
+def write_class(run: ClassRun, entries: Sequence[Entry], policy: Policy) -> tuple[list[Row], Alike]:
     """Write the files, each whole or not at all; returns what is in them."""
-    rows, pairs = rows_of(run, entries, policy), alike(run, entries)
-    texts = {"class.csv": _csv(rows), "similarity.csv": _pairs_csv(pairs), "class.html": _page(run, rows, pairs, entries)}
+    rows, found = rows_of(run, entries, policy), look_alike(run, entries)
+    texts = {
+        "class.csv": _csv(rows, found),
+        "similarity.csv": _as_csv(alike_rows(found)),
+        "class.html": _page(run, rows, found, entries),
+    }
     run.results.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         half = run.results / f".{name}.half"
         half.write_text(text, encoding="utf-8", newline="")
         half.replace(run.results / name)
-    return rows, pairs
+    return rows, found
 
 
 # --- for spreadsheets
@@ -124,46 +96,33 @@ def _numbers(rows: Sequence[Row]) -> list[str]:
     return sorted(numbers, key=lambda number: [int(part) if part.isdecimal() else 0 for part in number.split(".")])
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def _csv(rows: Sequence[Row], found: Alike) -> str:
     numbers = _numbers(rows)
-    lines: list[Sequence[object]] = [["name", "score", "max_score", "days_late", "mark", "reason", "mode", *numbers]]
+    lines: list[Sequence[object]] = [["name", "score", "max_score", "days_late", "mark", "reason", "mode", "alike", *numbers]]
     for row in rows:
         days = "" if row.late.days is None else row.late.days
         passed = [int(row.tests[number][0]) if number in row.tests else "" for number in numbers]
         score, mark = ("", "") if row.score is None else (row.score, f"{row.late.points:g}")
-        lines.append([row.name, score, row.max_score, days, mark, row.reason, row.mode, *passed])
+        lines.append([row.name, score, row.max_score, days, mark, row.reason, row.mode, found.of(row.name), *passed])
     return _as_csv(lines)
-
-
-def _pairs_csv(pairs: Sequence[Pair]) -> str:
-    lines: list[Sequence[object]] = [["one", "other", "shared", "share", "lines"]]
-    for pair in pairs:
-        where = "; ".join(f"{_where(here)} = {_where(there)}" for here, there in pair.lines)
-        lines.append([pair.one, pair.other, pair.shared, f"{pair.share:.2f}", where])
-    return _as_csv(lines)
-
-
-def _where(spot: Spot) -> str:
-    return f"{spot.file}:{spot.first}-{spot.last}"
 
 
 # --- for people
 
 
-def _page(run: ClassRun, rows: Sequence[Row], pairs: Sequence[Pair], entries: Sequence[Entry]) -> str:
+def _page(run: ClassRun, rows: Sequence[Row], found: Alike, entries: Sequence[Entry]) -> str:
     numbers = _numbers(rows)
     graded = [row.score for row in rows if row.score is not None]
     middle = sorted(graded)[len(graded) // 2] if graded else 0
     modes = ", ".join(f"{count} {mode}" for mode, count in Counter(row.mode for row in rows).items())
     facts = f"{len(rows)} submissions, {len(graded)} graded; the middle one has {middle} points. {modes}."
+    lines = "".join(_line(row, numbers, found) for row in rows)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(run.lab.title)}: a class</title><style>{_STYLE}</style></head><body>
 <h1>{escape(run.lab.title)} ({escape(run.lab.short)}): a class</h1>
 <p class="quiet">{escape(facts)}</p>
-<div class="wide"><table>{_head(numbers, rows)}{"".join(_line(row, numbers) for row in rows)}{_foot(numbers, rows)}</table></div>
-<h2>Alike</h2>
-<p class="quiet">{_ABOUT_PAIRS}</p>
-{_alike(run, pairs, entries)}
+<div class="wide"><table>{_head(numbers, rows)}{lines}{_foot(numbers, rows)}</table></div>
+{alike_part(run, found, entries)}
 </body></html>
 """
 
@@ -171,10 +130,11 @@ def _page(run: ClassRun, rows: Sequence[Row], pairs: Sequence[Pair], entries: Se
 def _head(numbers: Sequence[str], rows: Sequence[Row]) -> str:
     titles = {number: row.tests[number][1] for row in rows for number in row.tests}
     tests = "".join(f'<th class="t" title="{escape(titles[number])}">{number}</th>' for number in numbers)
-    return f'<tr><th>submission</th><th class="n">score</th><th class="n">late</th><th class="n">mark</th>{tests}</tr>'
+    marks = "".join(f'<th class="n">{name}</th>' for name in ("score", "late", "mark"))
+    return f"<tr><th>submission</th>{marks}<th>alike</th>{tests}</tr>"
 
 
-def _line(row: Row, numbers: Sequence[str]) -> str:
+def _line(row: Row, numbers: Sequence[str], found: Alike) -> str:
     days = "?" if row.late.days is None else f"{row.late.days} d" if row.late.days else ""
     score, mark = ("-", "-") if row.score is None else (f"{row.score} / {row.max_score}", f"{row.late.points:g}")
     tests = "".join(_test(row, number) for number in numbers)
@@ -182,7 +142,7 @@ def _line(row: Row, numbers: Sequence[str]) -> str:
         tests = f'<td class="none" colspan="{len(numbers) or 1}">{escape(row.reason)}</td>'
     return (
         f'<tr><td><a href="{quote(row.name)}/report.html">{escape(row.name)}</a></td><td class="n">{score}</td>'
-        f'<td class="n">{days}</td><td class="n">{mark}</td>{tests}</tr>'
+        f'<td class="n">{days}</td><td class="n">{mark}</td><td>{escape(found.of(row.name))}</td>{tests}</tr>'
     )
 
 
@@ -196,42 +156,4 @@ def _foot(numbers: Sequence[str], rows: Sequence[Row]) -> str:
     """How many passed each test."""
     counts = [sum(row.tests.get(number, (False, ""))[0] for row in rows) for number in numbers]
     cells = "".join(f'<td class="t">{count}</td>' for count in counts)
-    return f'<tr class="quiet"><td>passed by</td><td></td><td></td><td></td>{cells}</tr>'
-
-
-def _alike(run: ClassRun, pairs: Sequence[Pair], entries: Sequence[Entry]) -> str:
-    if not pairs:
-        return "<p>None.</p>"
-    places = {entry.name: entry for entry in entries}
-    shown = "".join(_pair(run, pair, places) for pair in pairs[:_PAIRS_SHOWN])
-    more = len(pairs) - _PAIRS_SHOWN
-    return shown + (f"<p>{more} more are in similarity.csv.</p>" if more > 0 else "")
-
-
-def _pair(run: ClassRun, pair: Pair, places: dict[str, Entry]) -> str:
-    longest = sorted(pair.lines, key=lambda both: both[0].first - both[0].last)[:_EXCERPTS_SHOWN]
-    one, other = _sources(run, pair.one, places), _sources(run, pair.other, places)
-    parts = [
-        f'<div class="two"><div>{_excerpt(one, here)}</div><div>{_excerpt(other, there)}</div></div>' for here, there in longest
-    ]
-    left = len(pair.lines) - len(longest)
-    more = f"<p>{left} more places are in similarity.csv.</p>" if left > 0 else ""
-    head = f"{pair.one} and {pair.other}: {pair.share:.0%} of what is their own, in {len(pair.lines)} place(s)"
-    return f"<details><summary>{escape(head)}</summary>{''.join(parts)}{more}</details>"
-
-
-def _sources(run: ClassRun, name: str, places: dict[str, Entry]) -> dict[str, str]:
-    if name == REFERENCE:
-        return solution_of(run.lab)
-    try:
-        files = read_entry(places[name], run.lab).files
-    except (SubmissionError, KeyError):
-        return {}
-    return {file: data.decode("utf-8", "replace") for file, data in files.items()}
-
-
-def _excerpt(sources: dict[str, str], spot: Spot) -> str:
-    lines = sources.get(spot.file, "").split("\n")[spot.first - 1 : spot.last]
-    shown = "\n".join(f"{number:>4}  {line}" for number, line in enumerate(lines[:_EXCERPT_LINES], spot.first))
-    more = f"\n      ... to line {spot.last}" if len(lines) > _EXCERPT_LINES else ""
-    return f'<div class="quiet">{escape(_where(spot))}</div><pre>{escape(shown + more)}</pre>'
+    return f'<tr class="quiet"><td>passed by</td><td></td><td></td><td></td><td></td>{cells}</tr>'

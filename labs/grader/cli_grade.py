@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from labs.grader.alike_texts import TextPair
 from labs.grader.class_run import ClassRun, Done, Entry, entries_in
 from labs.grader.cli_class import key_of
 from labs.grader.cli_help import GradeCommand
@@ -22,6 +23,7 @@ from labs.grader.report import closing_lines, failure_lines, outcome_line
 from labs.grader.result import Outcome
 from labs.grader.running import Start
 from labs.grader.seeds import Seeds
+from labs.grader.similarity import Pair
 from labs.grader.submission import SubmissionError, place_of, read_submission
 from mq.cli.output import note, print_json, print_line, print_table
 
@@ -117,20 +119,26 @@ def _grade_class(run: ClassRun, entries: list[Entry], policy: Policy, output: st
 
     if not (run.key or run.is_container):
         note(_NO_KEY)
+    if strangers := policy.strangers([entry.name for entry in entries]):
+        note(f"The file with the due dates names {', '.join(map(harmless, strangers))}; nothing of that name was handed in.")
     try:
         with _progress(len(entries)) as tell:
             run.grade_all(entries, tell)
     except KeyboardInterrupt:
         note("Stopped. The same command goes on from here.")
         return _STOPPED
-    rows, pairs = write_class(run, entries, policy)
+    rows, found = write_class(run, entries, policy)
     if output == "json":
         keys = ("name", "score", "max_score", "reason", "seconds")
         marks = [
             {**{key: getattr(row, key) for key in keys}, "days_late": row.late.days, "mark": row.late.points} for row in rows
         ]
-        alike = [{"one": pair.one, "other": pair.other, "share": round(pair.share, 3)} for pair in pairs]
-        print_json({"lab": run.lab.id, "submissions": marks, "alike": alike})
+        kinds: dict[str, Sequence[Pair | TextPair]] = {"alike": found.code, "alike_texts": found.texts}
+        alike = {
+            kind: [{"one": pair.one, "other": pair.other, "share": round(pair.share, 3)} for pair in pairs]
+            for kind, pairs in kinds.items()
+        }
+        print_json({"lab": run.lab.id, "submissions": marks, **alike})
     else:
         cells = [
             [harmless(row.name), "-" if row.score is None else str(row.score),
@@ -139,7 +147,7 @@ def _grade_class(run: ClassRun, entries: list[Entry], policy: Policy, output: st
             for row in rows
         ]  # fmt: skip
         print_table(["SUBMISSION", "SCORE", "DAYS LATE", "MARK", "WHY NOT"], cells)
-        print_line(f"\n{len(pairs)} pair(s) are alike; table, pages and lines: {run.results / 'class.html'}")
+        print_line(f"\n{len(found)} pair(s) are alike; table, pages and lines: {run.results / 'class.html'}")
     return _NOT_GRADED if any(row.score is None for row in rows) else 0
 
 

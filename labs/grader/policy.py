@@ -5,7 +5,7 @@ due = 2026-12-04T23:59:00+01:00
 late_percent_per_day = 10            # of the points; each day that is begun counts
 late_days_max = 3                    # later than that is 0
 
-[extra_days]                         # by name of the submission
+[extra_days]                         # by name of the submission, with or without `.zip` or `.py`
 "ada" = 2
 
 [handed_in]                          # when; from your learning platform
@@ -14,14 +14,15 @@ late_days_max = 3                    # later than that is 0
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = ["NO_POLICY", "Late", "Policy", "PolicyError", "read_policy"]
 
+_T = TypeVar("_T")
 _DAY = timedelta(days=1)
 
 
@@ -51,14 +52,28 @@ class Policy:
         """Of one submission."""
         if self.due is None:
             return Late(0, score)
-        when = self.handed_in.get(name)
+        when = _of(self.handed_in, name)
         if when is None:
             return Late(None, score)
-        over = when - self.due - _DAY * self.extra_days.get(name, 0.0)
+        over = when - self.due - _DAY * (_of(self.extra_days, name) or 0.0)
         days = max(0, math.ceil(over / _DAY))
         if self.days_max is not None and days > self.days_max:
             return Late(days, 0.0)
         return Late(days, round(score * max(0.0, 1 - self.percent_per_day * days / 100), 1))
+
+    def strangers(self, names: Collection[str]) -> list[str]:
+        """Who is named here and handed nothing in: perhaps they are called otherwise there."""
+        known = {each for name in names for each in (name, _bare(name))}
+        return sorted({*self.extra_days, *self.handed_in} - known)
+
+
+def _bare(name: str) -> str:
+    """Of a file, without what says its kind."""
+    return name.rpartition(".")[0] if name.lower().endswith((".zip", ".py")) else name
+
+
+def _of(told: Mapping[str, _T], name: str) -> _T | None:
+    return told.get(name, told.get(_bare(name)))
 
 
 NO_POLICY = Policy()

@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from labs.grader.alike_texts import TextPair
+from labs.grader.class_alike import REFERENCE, look_alike
 from labs.grader.class_run import ClassRun, Done, Entry, entries_in
-from labs.grader.class_table import REFERENCE, alike, write_class
+from labs.grader.class_table import write_class
+from labs.grader.lab import Lab, find_lab
 from labs.grader.policy import NO_POLICY, Policy, PolicyError, read_policy
 from labs.grader.similarity import pairs_of, print_of, words_of
 from labs.grader.skeleton import skeleton_of, solution_of, write_all, written_up_to
@@ -101,7 +104,7 @@ def test_a_second_time_nothing_is_graded_again_but_what_changed(graded: tuple[Cl
 @pytest.mark.timeout(600)
 def test_the_table_and_the_page(graded: tuple[ClassRun, list[Entry], list[Done]]) -> None:
     run, entries, _ = graded
-    rows, pairs = write_class(run, entries, Policy())
+    rows, found = write_class(run, entries, Policy())
     with (run.results / "class.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     assert [row["name"] for row in table] == ["'=joe", *sorted(row.name for row in rows if row.name != "=joe")]
@@ -116,7 +119,8 @@ def test_the_table_and_the_page(graded: tuple[ClassRun, list[Entry], list[Done]]
     assert all((run.results / link.replace("%3D", "=")).exists() for link in links.found)
     assert "fay and gus" in page
     assert not re.search(r"https?://", page), "it needs nothing from outside"
-    assert ("fay", "gus") in {(pair.one, pair.other) for pair in pairs}
+    assert ("fay", "gus") in {(pair.one, pair.other) for pair in found.code}
+    assert "gus" in next(row for row in table if row["name"] == "fay")["alike"]
 
 
 class Links(HTMLParser):
@@ -202,7 +206,7 @@ def test_words_lose_names_numbers_texts_comments_and_layout() -> None:
 
 def test_a_copy_with_other_names_and_another_order_is_found_and_what_is_given_is_not(tmp_path: Path) -> None:
     entries = entries_in(a_class(tmp_path), LAB1A)
-    pairs = alike(ClassRun(LAB1A, tmp_path / "out"), entries)
+    pairs = look_alike(ClassRun(LAB1A, tmp_path / "out"), entries).code
     assert {(pair.one, pair.other) for pair in pairs} >= {("fay", "gus")}
     names = {pair.one for pair in pairs} | {pair.other for pair in pairs}
     assert names <= {"fay", "gus", REFERENCE}, "five of twelve wrote the same method: that says nothing"
@@ -217,6 +221,111 @@ def test_two_who_wrote_on_their_own_are_not_alike() -> None:
     prints.append(print_of("reference", {name: text.encode() for name, text in solution_of(LAB1A).items()}))
     skeleton = print_of("skeleton", {name: text.encode() for name, text in skeleton_of(LAB1A).items()})
     assert pairs_of(prints, [skeleton]) == []
+
+
+# ---------------------------------------------------------------- texts
+
+MINE = """
+schedule bread must stay        # my first one
+  append loaf of 650 bytes
+  append crumb of 41 bytes
+  carry out 2
+  lose power after 3 operations, keep first 77 bytes
+  expect loaf
+
+schedule the second
+  append roll of 333 bytes
+  carry out
+  append bun of 444 bytes
+  lose power after 5 operations
+  expect roll
+  expect not bun
+"""
+OTHER_NAMES = {"loaf": "x1", "crumb": "x2", "roll": "y1", "bun": "y2", "bread must stay": "one", "the second": "two"}
+OTHER = """
+schedule ends
+  append first of 700 bytes
+  carry out
+  append second of 700 bytes
+  lose power after 4 operations
+  expect first
+
+schedule torn
+  append cake of 90 bytes
+  carry out
+  append pie of 1200 bytes
+  lose power after 1 operations, keep sectors 1 3
+  expect the same
+"""
+
+
+def with_texts(folder: Path, lab: Lab, texts: dict[str, str]) -> list[TextPair]:
+    """Of submissions that are skeletons with a text of their own."""
+    for name, text in texts.items():
+        write_all(folder / name, {lab.organ_file: skeleton_of(lab)[lab.organ_file], lab.texts[0]: text})
+    return list(look_alike(ClassRun(lab, folder / "out"), entries_in(folder, lab)).texts)
+
+
+def copied(text: str) -> str:
+    for name, other in OTHER_NAMES.items():
+        text = text.replace(name, other)
+    return text
+
+
+def test_schedules_that_are_copied_are_found_also_with_other_names(tmp_path: Path) -> None:
+    ours = solution_of(LAB1A)["kills.txt"]
+    given = skeleton_of(LAB1A)["kills.txt"]
+    texts = {"ada": MINE, "bob": MINE.replace("# my first one", "").upper().lower(), "cleo": copied(MINE), "dan": OTHER,
+             "eve": given, "fay": given, "gus": f"# thought of it myself\n{ours}"}  # fmt: skip
+    pairs = with_texts(tmp_path, LAB1A, texts)
+    wanted = (("ada", "bob"), ("ada", "cleo"), ("bob", "cleo"), ("gus", REFERENCE))
+    assert {frozenset((pair.one, pair.other)) for pair in pairs} == set(map(frozenset, wanted))
+    best = next(pair for pair in pairs if (pair.one, pair.other) == ("ada", "cleo"))
+    assert best.share == 1
+    assert ("append loaf of 650 bytes", "append x1 of 650 bytes") in {(here.text, there.text) for here, there in best.lines}
+
+
+def test_answers_count_when_they_are_not_those_that_all_who_are_right_give(tmp_path: Path) -> None:
+    lab0 = find_lab("lab0")
+    right = solution_of(lab0)["answers.toml"]
+    own = right.replace("1874080267:0.2.12", "77:1.5.9").replace('"m2"', '"m11"').replace("[1, 3]         ", "[5, 8]")
+    own = own.replace("promised_at = 2", "promised_at = 7").replace("broken_at = 6", "broken_at = 9")
+    pairs = with_texts(tmp_path, lab0, {"ada": right, "bob": right, "cleo": own, "dan": own.replace(" = ", "=")})
+    assert [(pair.one, pair.other) for pair in pairs] == [("cleo", "dan")]
+    assert {"again", "lost", "tickets"} <= {here.text.split()[0] for here, _ in pairs[0].lines}
+
+
+def test_what_a_third_of_the_class_wrote_in_texts_counts_for_nothing(tmp_path: Path) -> None:
+    assert with_texts(tmp_path, LAB1A, dict.fromkeys(("ada", "bob", "cleo", "dan", "eve"), MINE)) == []
+
+
+def test_texts_that_are_alike_are_in_the_table_the_page_and_the_file(tmp_path: Path) -> None:
+    for name in ("ada", "bob"):
+        write_all(tmp_path / "in" / name, {"commit_log.py": f"x = '{name}'\n", "kills.txt": f"{MINE}# <{name}>\n"})
+    (tmp_path / "in/dan.rar").write_bytes(b"Rar!")
+    (tmp_path / "in/EVE.ZIP").write_bytes(b"no zip")
+    run = ClassRun(LAB1A, tmp_path / "out", KEY)
+    entries = entries_in(tmp_path / "in", LAB1A)
+    assert [entry.name for entry in entries] == ["EVE.ZIP", "ada", "bob", "dan.rar"]
+    told: list[Done] = []
+    run.grade_all([entry for entry in entries if entry.name not in ("ada", "bob")], told.append)
+    assert {done.name: done.reason for done in told} == {
+        "dan.rar": "dan.rar is neither a folder nor a zip file nor a Python file",
+        "EVE.ZIP": "EVE.ZIP cannot be read as a zip file: File is not a zip file",
+    }
+    _, found = write_class(run, entries, NO_POLICY)
+    assert len(found) == 1
+    with (tmp_path / "out/class.csv").open(newline="") as file:
+        cells = {row["name"]: row["alike"] for row in csv.DictReader(file)}
+    assert cells == {"ada": "bob 100% of its texts", "bob": "ada 100% of its texts", "EVE.ZIP": "", "dan.rar": ""}
+    with (tmp_path / "out/similarity.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["one"], row["other"], row["of"]) == ("ada", "bob", "texts")
+    assert "kills.txt:3 = kills.txt:3" in row["lines"]
+    page = (tmp_path / "out/class.html").read_text()
+    assert "Alike in kills.txt" in page
+    assert "append loaf of 650 bytes" in page
+    assert "bob 100% of its texts" in page
 
 
 # ---------------------------------------------------------------- late
@@ -243,6 +352,15 @@ def test_what_being_late_costs(name: str, days: int | None, points: float, tmp_p
     (tmp_path / "class.toml").write_text(POLICY)
     assert read_policy(tmp_path / "class.toml", "lab1a").late(name, 80) == (type(late := NO_POLICY.late(name, 80)))(days, points)
     assert (late.days, late.points) == (0, 80)
+
+
+def test_who_handed_in_a_file_is_known_by_its_name_without_what_says_its_kind(tmp_path: Path) -> None:
+    (tmp_path / "class.toml").write_text(POLICY)
+    policy = read_policy(tmp_path / "class.toml", "lab1a")
+    assert policy.late("bob.zip", 80) == policy.late("bob", 80)
+    assert policy.late("ada.py", 80).days == 0
+    assert policy.late("bob.old", 80).days is None
+    assert policy.strangers(["ada", "bob.zip", "dan.ZIP"]) == ["cleo"]
 
 
 @pytest.mark.parametrize(
