@@ -55,16 +55,40 @@ def test_lessons_are_those_that_are_named_with_source_and_outputs(stage: dict[st
     folder = ROOT / "lessons" / stage["folder"]
     assert sorted(stage["lessons"]) == sorted(file.stem for file in folder.glob("*.py"))
     assert sorted(stage["lessons"]) == sorted(file.stem for file in folder.glob("*.ipynb"))
-    assert stage["status"] != "done" or stage["lessons"]
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage["folder"])
 def test_labs_are_named_after_their_stage_and_a_done_stage_has_them_all(stage: dict[str, Any]) -> None:
+    assert stage["status"] != "done" or stage["labs"]
     for lab in stage["labs"]:
         match = LAB_NAME.fullmatch(lab)
         assert match is not None, lab
         assert int(match[1]) == stage["id"], lab
         assert stage["status"] != "done" or (ROOT / "labs" / stage["folder"] / lab / "lab.toml").exists(), lab
+
+
+def row_of(stage: dict[str, Any], file: str) -> str:
+    """Of a stage, in a table of that file that begins with its number and name."""
+    name = "capstone" if stage["folder"] == "capstone" else f"{stage['id']} {stage['title']}"
+    rows = [line for line in (ROOT / file).read_text(encoding="utf-8").splitlines() if line.lower().startswith("| ")]
+    (row,) = [row for row in rows if row.lower().removeprefix("| ").replace("*", "").startswith(f"{name} |".lower())]
+    return row
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage["folder"])
+def test_the_tables_for_readers_say_of_each_stage_how_far_it_is(stage: dict[str, Any]) -> None:
+    """The README in a word; the syllabus by italics, which stand for what is not here yet."""
+    word = {"planned": "| planned |", "begun": "| **begun**", "done": "| **here**"}[stage["status"]]
+    assert word in row_of(stage, "README.md")
+    cells = [cell.strip() for cell in row_of(stage, "docs/syllabus.md").strip("|").split("|")][1:]
+    is_there = [not (cell.startswith("*") and cell.endswith("*")) for cell in cells if cell]
+    assert is_there == [stage["status"] == "done"] * len(is_there), cells
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage["folder"])
+def test_a_stage_whose_lessons_and_labs_are_all_there_is_done_and_no_other(stage: dict[str, Any]) -> None:
+    labs = [(ROOT / "labs" / stage["folder"] / lab / "lab.toml").exists() for lab in stage["labs"]]
+    assert (bool(labs) and all(labs)) == (stage["status"] == "done")
 
 
 @pytest.mark.parametrize("parent", ["lessons", "labs"])
