@@ -22,6 +22,7 @@ from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
 from mq.raft.errors import NotLeaderError
 from mq.server.clients import Clients
 from mq.server.node import BrokerNode, Reign
+from mq.server.looking_again import look_again_in_s
 from mq.server.renewing import Renewer
 from mq.server.waiting import Poll, WaitingRoom
 
@@ -86,21 +87,13 @@ class Deliverer:
             left_s = end_s - self._loop.time()
             if left_s <= 0 or self._is_stopping:
                 break
-            await self.room.wait(topic, group.name, self._until_ready_s(group, topic, left_s), poll)
+            await self.room.wait(topic, group.name, look_again_in_s(look, self._node.log_ms(), left_s), poll)
         return []
 
     @staticmethod
     def _is_worth_a_command(choice: Choice) -> bool:
         """An empty poll is no command; what a filter left out is noted only when it is a lot."""
         return choice.count > 0 or any(p.dead or len(p.skipped) >= _SKIPS_WORTH_A_COMMAND for p in choice.picks)
-
-    def _until_ready_s(self, group: Group, topic: str, limit_s: float) -> float:
-        """How long until something in flight runs out, at most `limit_s`."""
-        deadline_ms = group.look(topic).next_deadline_ms()
-        if deadline_ms is None:
-            return limit_s
-        # One millisecond more: a deadline is reached when log time is not below it.
-        return min(limit_s, max(0.001, (deadline_ms - self._node.log_ms() + 1) / 1000))
 
     async def _hand_out(self, wish: ReceiveWish, choice: Choice) -> list[DeliveredMessage]:
         group, topic, renews = wish.group, wish.topic, wish.invisible_ms is None
@@ -338,6 +331,9 @@ class Deliverer:
         """Like `_on_applied`, for the commands of consumers and of those who look after them."""
         match command:
             case c.ReceiveMessages() | c.ChangeInvisible():
+            case _ if isinstance(command, c.DropBefore):  # an ordered queue may have been closed by what is gone
+                for topic, _queue_id, _floor in command.floors:
+                    self.room.messages_came(topic, RECEIVE_BATCH_MAX)
                 hidden_s = max(0, command.deadline_ms - command.log_ms + 1) / 1000
                 self.room.wake_in(command.topic, command.group, hidden_s)
                 if isinstance(outcome, Received) and outcome.dead:

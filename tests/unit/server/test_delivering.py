@@ -10,10 +10,13 @@ import pytest
 
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
+from mq.broker.delivery.picker import Choice, Look
+from mq.broker.delivery.receipt import ReceiptHandle
 from mq.broker.exchange import DeliveredMessage, ReceiveWish
 from mq.broker.outcomes import Outcome
 from mq.core.errors import Code, DamageError, DiskFullError, MqError, OutcomeUnknownError, RefusedError
 from mq.core.limits import CLIENT_LIFETIME_MS, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
+from mq.core.ports import Steps
 from mq.raft.errors import NotLeaderError
 from mq.server import renewing
 from mq.server.clients import Clients
@@ -190,6 +193,76 @@ async def test_a_poll_of_a_group_that_is_made_anew_sees_the_new_one(kitchen: Kit
     kitchen.node.propose(c.DeleteGroup(*kitchen.node.stamps(), "g"))
     await kitchen.node.carry_out(c.CreateGroup(*kitchen.node.stamps(), "g", False, 16))
     assert [m.offset for m in await asyncio.wait_for(poll, 10)] == [0, 1]
+
+
+def looks_of(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> list[Look]:
+    """Every look at the queues from now on."""
+    looks: list[Look] = []
+    choose = kitchen.deliverer.picker.choose
+
+    def noted(look: Look) -> Steps[Choice]:
+        looks.append(look)
+        return choose(look)
+
+    monkeypatch.setattr(kitchen.deliverer.picker, "choose", noted)
+    return looks
+
+
+async def ordered(kitchen: Kitchen, count: int) -> list[DeliveredMessage]:
+    """So many messages, handed out to a simple consumer of an ordered group for 0.1 s."""
+    await kitchen.node.carry_out(c.CreateGroup(*kitchen.node.stamps(), "g", True, 16))
+    await kitchen.send(*map(str, range(count)))
+    messages = await kitchen.receive(invisible_ms=100)
+    assert len(messages) == count
+    return messages
+
+
+async def test_polls_of_an_ordered_queue_sleep_while_one_message_of_ten_is_hidden_for_longer(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *others = await ordered(kitchen, 10)
+    await kitchen.deliverer.change_invisible("g", "t", first.handle, 60_000)
+    looks = looks_of(kitchen, monkeypatch)
+    polls = await asyncio.gather(*(kitchen.receive(name, wait_ms=1_000) for name in ("anna", "bert")))
+    assert polls == [[], []]
+    held_ms = kitchen.deadlines()
+    assert held_ms[0] > 50_000
+    assert all(held_ms[message.offset] < 0 for message in others), "they ran out meanwhile, and the queue stays closed"
+    # One each when it comes, when the others run out, and when its time is over.
+    assert len(looks) <= 8
+
+
+async def test_an_ordered_queue_opens_when_the_last_of_what_is_hidden_runs_out(kitchen: Kitchen) -> None:
+    first, _ = await ordered(kitchen, 2)
+    began_ms = kitchen.node.log_ms()
+    await kitchen.deliverer.change_invisible("g", "t", first.handle, 400)
+    again = await asyncio.wait_for(kitchen.receive("bert", wait_ms=20_000), 10)
+    assert [(message.offset, message.attempt) for message in again] == [(0, 2), (1, 2)]
+    assert kitchen.node.log_ms() - began_ms >= 400
+
+
+async def test_an_ordered_queue_opens_when_retention_took_what_was_hidden(kitchen: Kitchen) -> None:
+    first, _ = await ordered(kitchen, 2)
+    await kitchen.deliverer.change_invisible("g", "t", first.handle, 60_000)
+    poll = asyncio.create_task(kitchen.receive("bert", wait_ms=50_000))
+    await until(lambda: kitchen.deliverer.room.count and kitchen.deadlines()[1] < 0)
+    await kitchen.node.carry_out(c.DropBefore(*kitchen.node.stamps(), 1, (("t", 0, 1),)))
+    assert [message.offset for message in await asyncio.wait_for(poll, 10)] == [1]
+
+
+@pytest.mark.parametrize("is_fifo", [False, True])
+async def test_what_ran_out_and_cannot_be_taken_keeps_no_poll_busy(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch, is_fifo: bool
+) -> None:
+    """Such as a dead letter whose log entry retention took."""
+    await kitchen.node.carry_out(c.CreateGroup(*kitchen.node.stamps(), "g", is_fifo, 16))
+    await kitchen.send("1")
+    assert len(await kitchen.receive(invisible_ms=20)) == 1
+    await until(lambda: kitchen.deadlines()[0] < 0)
+    monkeypatch.setattr(kitchen.node.reader.records, "is_gone", lambda _entry: True)
+    looks = looks_of(kitchen, monkeypatch)
+    assert await kitchen.receive("bert", wait_ms=500) == []
+    assert 2 <= len(looks) <= 500 / 50 + 2
 
 
 async def test_a_poll_of_a_deleted_group_ends_with_an_error(kitchen: Kitchen) -> None:
