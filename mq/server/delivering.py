@@ -76,7 +76,7 @@ class Deliverer:
             look = Look(group, topic, count_max, wish.tags, self._node.log_ms(), wish.attempt_id)
             choice = await self._node.reader.run(partial(self.picker.choose, look))
             if self._is_worth_a_command(choice):
-                messages = await self._hand_out(wish, choice)
+                messages = await self._hand_out(wish, choice, poll)
                 if messages and poll.is_over:
                     self.give_back_messages(wish.group, topic, messages)
                     break
@@ -95,7 +95,7 @@ class Deliverer:
         """An empty poll is no command; what a filter left out is noted only when it is a lot."""
         return choice.count > 0 or any(p.dead or len(p.skipped) >= _SKIPS_WORTH_A_COMMAND for p in choice.picks)
 
-    async def _hand_out(self, wish: ReceiveWish, choice: Choice) -> list[DeliveredMessage]:
+    async def _hand_out(self, wish: ReceiveWish, choice: Choice, poll: Poll) -> list[DeliveredMessage]:
         group, topic, renews = wish.group, wish.topic, wish.invisible_ms is None
         log_ms, wall_ms = self._node.stamps()
         span_ms = RENEW_INVISIBLE_MS if wish.invisible_ms is None else wish.invisible_ms
@@ -118,7 +118,7 @@ class Deliverer:
         if isinstance(received, RefusedError):
             raise received
         assert isinstance(received, Received)
-        if renews and received.delivered:
+        if renews and received.delivered and not poll.is_over:  # one who said goodbye holds nothing
             self.renewer.note(wish.client, group, log_ms + span_ms, wish.through)
         try:
             return await self._load(group, topic, choice, received.delivered, span_ms)

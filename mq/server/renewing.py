@@ -42,9 +42,9 @@ class Renewer:
             self._through.setdefault(through, {})[client, group] = self._node.log.last_index + 1
 
     def forget(self, client: str, group: str) -> None:
-        """It was given back."""
-        self._renewing.pop((client, group), None)
-        self._since_of.pop((client, group), None)
+        """It was given back, and the client will not be heard of again."""
+        for known in (self._renewing, self._since_of, *self._through.values()):
+            known.pop((client, group), None)
 
     def node_lost(self, node: int) -> None:
         """A connection with a node broke: what it was passing on may be gone."""

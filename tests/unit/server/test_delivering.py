@@ -307,6 +307,23 @@ async def test_messages_handed_out_after_their_clients_goodbye_are_given_back(ki
     assert [m.attempt for m in await kitchen.receive("bert", wait_ms=5_000)] == [2]
 
 
+async def test_nothing_is_remembered_of_a_client_that_said_goodbye(kitchen: Kitchen) -> None:
+    """Each short-lived consumer behind a follower would leave something behind, for as long as this node leads."""
+    renewer = kitchen.deliverer.renewer
+    for is_early in (False, True):  # it says goodbye when it has its message, and while that is on its way
+        await kitchen.send(f"{is_early}")
+        receiving = asyncio.create_task(kitchen.receive(through=3))
+        await until(lambda: kitchen.deliverer.picker._reserved)
+        if not is_early:
+            assert len(await receiving) == 1
+            assert renewer._through[3]
+        kitchen.clients.gone("anna")
+        await kitchen.deliverer.release_client("anna", ["g"])
+        await receiving
+        assert (renewer._renewing, renewer._since_of, renewer._through.get(3)) == ({}, {}, {})
+        assert len(await kitchen.receive("bert", invisible_ms=60_000, wait_ms=5_000)) == 1
+
+
 async def test_a_message_that_runs_out_wakes_a_poll_that_waited_when_it_was_taken(kitchen: Kitchen) -> None:
     polls = [asyncio.create_task(kitchen.receive(name, invisible_ms=50, wait_ms=20_000)) for name in ("anna", "bert")]
     await until(lambda: kitchen.deliverer.room.count == 2)
