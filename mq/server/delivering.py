@@ -6,6 +6,7 @@ RocketMQ: ReceiveMessage, AckMessage, ChangeInvisibleDuration, NotifyClientTermi
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 from mq.broker import commands as c
@@ -21,8 +22,8 @@ from mq.core.ids import QueueOffset
 from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS, RETRY_DELAYS_S
 from mq.raft.errors import NotLeaderError
 from mq.server.clients import Clients
-from mq.server.node import BrokerNode, Reign
 from mq.server.looking_again import look_again_in_s
+from mq.server.node import BrokerNode, Reign
 from mq.server.renewing import Renewer
 from mq.server.waiting import Poll, WaitingRoom
 
@@ -238,11 +239,12 @@ class Deliverer:
     def _is_current(self, handle: ReceiptHandle, now_ms: int) -> bool:
         """True when the delivery can be acknowledged, False when the message is done already and in time.
 
-        Raises: RefusedError (INVALID_RECEIPT_HANDLE) when the handle was replaced or ran out.
+        Raises: RefusedError (INVALID_RECEIPT_HANDLE) when the handle was replaced or ran out, or is younger than the state here,
+        which then says nothing of it: what was done may have been taken back since, and handed out anew.
         """
         group = self._machine.groups.get(handle.group)
         table = group.tables.get(handle.topic) if group else None
-        if table is not None:
+        if table is not None and handle.stamp <= self._machine.applied_index:
             if table.valid(handle.queue_id, handle.offset, handle.stamp, now_ms) is not None:
                 return True
             if handle.deadline_ms > now_ms and table.is_done(handle.queue_id, handle.offset):
@@ -292,17 +294,22 @@ class Deliverer:
         return RETRY_DELAYS_S[min(flight.attempt, len(RETRY_DELAYS_S)) - 1] * 1000
 
     async def forward_to_dead_letters(self, group: str, topic: str, text: str) -> None:
-        """Move a delivery to the group's dead-letter queue; no error when it is dead or acknowledged already.
+        """Move a delivery to the group's dead-letter queue; nothing to do, and no error, when it is not the caller's any more.
 
-        Not even long ago: clients repeat a forward until it succeeds. Raises: RefusedError (INVALID_RECEIPT_HANDLE).
+        It is dead or done already; or it ran out, and the message goes on with another delivery; or topic or group are gone.
+        Clients repeat a forward until it succeeds, without limit. Raises: RefusedError (INVALID_RECEIPT_HANDLE) for what is no
+        handle of this group and topic; NotLeaderError when another node may know that it is the caller's still.
         """
         handle = ReceiptHandle.from_text(text, group=group, topic=topic)
-        if self._is_done(handle) or not await self._is_surely_current(handle):
-            return
-        queue = self._machine.queue(topic, handle.queue_id)
-        entry = (await self._node.reader.run(lambda: queue.entries(QueueOffset(handle.offset), 1)))[0]
-        place = dead_place(handle.offset, entry)
-        await self._node.carry_out(c.DeadLetter(*self._node.stamps(), group, topic, handle.queue_id, handle.stamp, place))
+        with suppress(RefusedError):
+            if not await self._is_surely_current(handle):
+                return
+            queue = self._machine.queue(topic, handle.queue_id)
+            found = await self._node.reader.run(lambda: queue.entries(QueueOffset(handle.offset), 1))
+            if not found or found[0].base_offset > handle.offset:
+                return  # retention took it a moment ago
+            place = dead_place(handle.offset, found[0])
+            await self._node.carry_out(c.DeadLetter(*self._node.stamps(), group, topic, handle.queue_id, handle.stamp, place))
 
     async def release_client(self, client: str, groups: Iterable[str]) -> None:
         """A client said goodbye: its polls end, and what it holds with `auto_renew` is given back."""
@@ -324,6 +331,9 @@ class Deliverer:
             case Released():
                 for topic in outcome.topics:
                     self.room.messages_came(topic, RECEIVE_BATCH_MAX)
+            case _ if isinstance(command, c.DropBefore):  # an ordered queue may have been closed by what is gone
+                for topic, _queue_id, _floor in command.floors:
+                    self.room.messages_came(topic, RECEIVE_BATCH_MAX)
             case _:
                 self._on_delivery(command, outcome)
 
@@ -331,9 +341,6 @@ class Deliverer:
         """Like `_on_applied`, for the commands of consumers and of those who look after them."""
         match command:
             case c.ReceiveMessages() | c.ChangeInvisible():
-            case _ if isinstance(command, c.DropBefore):  # an ordered queue may have been closed by what is gone
-                for topic, _queue_id, _floor in command.floors:
-                    self.room.messages_came(topic, RECEIVE_BATCH_MAX)
                 hidden_s = max(0, command.deadline_ms - command.log_ms + 1) / 1000
                 self.room.wake_in(command.topic, command.group, hidden_s)
                 if isinstance(outcome, Received) and outcome.dead:

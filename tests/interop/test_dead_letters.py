@@ -53,16 +53,41 @@ def test_case_71_and_79_forwarding_makes_one_dead_letter_also_when_done_twice(pl
 
 
 @pytest.mark.slow
-def test_a_forward_of_what_is_done_is_fine_even_long_afterwards(place: Place, raw: RawClient) -> None:
-    """Clients repeat it until it succeeds; a handle out of time must not keep them busy for ever."""
+def test_a_forward_with_a_spent_handle_does_nothing_and_is_fine(raw: RawClient) -> None:
+    """Clients repeat it until it succeeds, without limit, in a thread that their close waits for.
+
+    The delivery that the handle stood for is not the caller's any more, and the message goes on with its newer one: an error,
+    for as long as that is not done, would only keep a client busy that has nothing to do.
+    """
     raw.send()
     (message,) = raw.take(1, invisible_s=10)
     old = message.system_properties.receipt_handle
     (again,) = raw.take(1, limit_s=10 + LATE_S, wait_s=20)
-    assert raw.forward(old) == BAD_HANDLE  # it is not done, and someone else has it
-    assert raw.ack(again) == OK
     assert raw.forward(old) == OK
     assert raw.route(f"%DLQ%{raw.group}").status.code == 40402
+    assert raw.ack(again) == OK, "the newer delivery is what it was"
+    assert raw.forward(old) == OK
+    assert raw.route(f"%DLQ%{raw.group}").status.code == 40402
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("deletes", ["topic", "group"])
+def test_a_fifo_push_consumer_can_be_closed_when_what_it_gives_up_was_deleted(
+    place: Place, official: Official, deletes: str
+) -> None:
+    """Its forward is repeated each second until it succeeds, and its close waits for that."""
+    raw = place.raw(place.new_topic(MessageKind.FIFO, queues=1), place.new_group(is_fifo=True, max_attempts=2))
+    name = f"giving up, no {deletes}"
+    official.push(name, topic=raw.topic, group=raw.group, take_from_attempt=0, holds=True)
+    raw.send(b"dead", kind=pb.FIFO, message_group="anna")
+    wait_until(lambda: official.seen(name), "the first attempt")
+    if deletes == "topic":
+        place.admin.delete_topic(raw.topic)
+    else:
+        place.admin.delete_group(raw.group)
+    official.go_on(name)
+    wait_until(lambda: len(official.seen(name)) >= 2, "the last attempt, after which it is given up")
+    assert official.shut_down(name) < 15
 
 
 @pytest.mark.slow

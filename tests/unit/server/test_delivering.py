@@ -435,6 +435,73 @@ async def test_an_ack_of_a_handle_that_is_replaced_while_it_is_written_is_refuse
     assert kitchen.deadlines() == {}
 
 
+@pytest.mark.parametrize("spent_by", ["a change", "another delivery", "its time", "the topic's end", "the group's end"])
+async def test_a_forward_of_a_delivery_that_is_not_the_callers_any_more_does_nothing_and_succeeds(
+    kitchen: Kitchen, spent_by: str
+) -> None:
+    """Official clients repeat a forward each second until it succeeds, without limit, and wait for that when they are closed."""
+    await kitchen.send("1")
+    (message,) = await kitchen.receive(invisible_ms=50 if spent_by in ("its time", "another delivery") else 60_000)
+    if spent_by == "a change":
+        await kitchen.deliverer.change_invisible("g", "t", message.handle, 60_000)
+    elif spent_by == "the topic's end":
+        await kitchen.node.carry_out(c.DeleteTopic(*kitchen.node.stamps(), "t"))
+    elif spent_by == "the group's end":
+        await kitchen.node.carry_out(c.DeleteGroup(*kitchen.node.stamps(), "g"))
+    else:
+        await until(lambda: kitchen.deadlines()[0] < 0)
+        if spent_by == "another delivery":
+            assert [m.attempt for m in await kitchen.receive("bert", invisible_ms=60_000)] == [2]
+    before = kitchen.node.machine.to_bytes()
+    await kitchen.deliverer.forward_to_dead_letters("g", "t", message.handle)
+    assert kitchen.node.machine.to_bytes() == before
+    assert "%DLQ%g" not in kitchen.node.machine.topics
+
+
+async def test_a_forward_whose_topic_is_deleted_meanwhile_succeeds(kitchen: Kitchen) -> None:
+    await kitchen.send("1")
+    (message,) = await kitchen.receive(invisible_ms=60_000)
+    deleted = kitchen.node.propose(c.DeleteTopic(*kitchen.node.stamps(), "t"))
+    forwarding = asyncio.create_task(kitchen.deliverer.forward_to_dead_letters("g", "t", message.handle))
+    await until(deleted.done)
+    await forwarding
+    assert "%DLQ%g" not in kitchen.node.machine.topics
+
+
+@pytest.mark.parametrize(("group", "topic"), [("g", "other"), ("other", "t")])
+async def test_a_forward_with_anothers_handle_stays_an_error(kitchen: Kitchen, group: str, topic: str) -> None:
+    await kitchen.send("1")
+    (message,) = await kitchen.receive(invisible_ms=60_000)
+    with pytest.raises(RefusedError) as refused:
+        await kitchen.deliverer.forward_to_dead_letters(group, topic, message.handle)
+    assert refused.value.code == Code.INVALID_RECEIPT_HANDLE
+    assert set(kitchen.deadlines()) == {0}
+
+
+@pytest.mark.parametrize("what", ["ack", "change", "forward"])
+async def test_a_handle_that_is_younger_than_the_state_here_is_for_another_leader_to_judge(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The message is done as far as is known here; since then its group was set back, and it was handed out anew."""
+    await kitchen.send("1")
+    (message,) = await kitchen.receive(invisible_ms=60_000)
+    assert await kitchen.deliverer.ack("g", "t", [("1", message.handle)]) == [None]
+    old = ReceiptHandle.from_text(message.handle, group="g", topic="t")
+    handle = old._replace(stamp=kitchen.node.machine.applied_index + 2).to_text()
+
+    async def another_leads() -> None:
+        raise NotLeaderError(2)
+
+    monkeypatch.setattr(kitchen.node, "read_index", another_leads)
+    with pytest.raises(NotLeaderError):
+        if what == "ack":
+            await kitchen.deliverer.ack("g", "t", [("1", handle)])
+        elif what == "change":
+            await kitchen.deliverer.change_invisible("g", "t", handle, 20_000)
+        else:
+            await kitchen.deliverer.forward_to_dead_letters("g", "t", handle)
+
+
 async def test_silent_clients_are_forgotten(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renewing, "_RENEW_EVERY_MS", 0)
     kitchen.clients.heard("anna", group="g")

@@ -159,13 +159,15 @@ async def test_a_topic_that_it_does_not_know_may_be_known_to_the_new_leader(divi
         await Sender(divided.new, space).writable_topic("never", int(MessageKind.NORMAL))
 
 
-@pytest.mark.parametrize("what", ["ack", "change"])
+@pytest.mark.parametrize("what", ["ack", "change", "forward"])
 async def test_a_handle_that_it_does_not_know_may_be_good_at_the_new_leader(divided: Divided, what: str) -> None:
     clients = Clients(lambda: 0)
     handle = ReceiptHandle(9, divided.new.log_ms() + 60_000, 0, 1, 1, "g", "t").to_text()
 
     def told(node: BrokerNode) -> Any:
         deliverer = Deliverer(node, clients)
+        if what == "forward":
+            return deliverer.forward_to_dead_letters("g", "t", handle)
         return deliverer.ack("g", "t", [("id", handle)]) if what == "ack" else deliverer.change_invisible("g", "t", handle, 1_000)
 
     refused = await pending(told(divided.old), divided)
@@ -174,6 +176,8 @@ async def test_a_handle_that_it_does_not_know_may_be_good_at_the_new_leader(divi
         await refused
     if what == "ack":
         assert [type(found) for found in await told(divided.new)] == [RefusedError], "nobody was handed it"
+    elif what == "forward":
+        assert await told(divided.new) is None, "it is nobody's, and there is nothing to do"
     else:
         with pytest.raises(RefusedError):
             await told(divided.new)
