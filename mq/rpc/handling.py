@@ -7,14 +7,15 @@ logged in a line and answered with 50001.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from mq.core.errors import MqError
-from mq.rpc.methods import Cardinality, Method
+from mq.rpc.methods import MESSAGING, Cardinality, Method
 from mq.rpc.status import code_for, code_for_language, text_for
 
 __all__ = [
@@ -33,6 +34,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, Context], Any]
 Refuse = Callable[[str, int, str], Message]
 """Makes the response message that reports an error, from the RPC's name, a code and a text."""
+_CHANGE = "ChangeInvisibleDuration"
 _log = logging.getLogger(__name__)
 
 
@@ -99,7 +101,20 @@ def guarded(
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             log_failure(name, error)
             code = code_for_language(code_for(error), language_of(context))
-            return refuse(name, code, text_for(error)).SerializeToString()
+            refusal = refuse(name, code, text_for(error))
+            _give_handle_back(name, raw, refusal)
+            return refusal.SerializeToString()
         return answer
 
     return call
+
+
+def _give_handle_back(name: str, raw: bytes, refusal: Message) -> None:
+    """Clients take whatever handle comes with a change's answer before they look at its status: theirs is to stay what it was.
+
+    RocketMQ: ChangeInvisibleDurationResponse.receipt_handle.
+    """
+    if name == _CHANGE:
+        with suppress(DecodeError):  # then there is none
+            request: Any = MESSAGING[_CHANGE].request.FromString(raw)
+            refusal.MergeFrom(MESSAGING[_CHANGE].response(receipt_handle=request.receipt_handle))

@@ -9,8 +9,11 @@ from mq.core.errors import DiskFullError, MqError, NotServingError
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.raft.errors import NotLeaderError
 from mq.rpc import passing
-from mq.rpc.handling import Context
+from mq.rpc.handling import Context, guarded
+from mq.rpc.messaging import MessagingHandlers
+from mq.rpc.methods import MESSAGING
 from mq.rpc.passing import LeaderAwayError, LeaderLostError, PassedContext, Passer
+from mq.rpc.status import code_for
 
 ANSWER = pb.AckMessageResponse(status=pb.Status(code=pb.OK, message="as the others have it")).SerializeToString()
 
@@ -114,3 +117,21 @@ async def test_the_next_leaders_answer_that_nothing_was_done_does_not_speak_of_t
     with pytest.raises(LeaderLostError) as failed:
         await call(b"", cast(Context, PassedContext((), None)))
     assert not error_of_code(failed.value.code, str(failed.value)).definite
+
+
+@pytest.mark.parametrize("end", [None, NotServingError("the broker is stopping"), LeaderLostError("it was killed")])
+async def test_every_error_of_a_change_brings_the_callers_handle_back(
+    end: MqError | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients take the answer's handle before they look at its status: with an empty one they could never acknowledge."""
+    monkeypatch.setattr(passing, "HOLD_S", 0.05)
+    name = "ChangeInvisibleDuration"
+    passed = Passer(cast(Any, Group(*([end] if end else [])))).wrap(MESSAGING, {name: never})
+    call = guarded(name, passed[name], MessagingHandlers.refuse)
+    request = pb.ChangeInvisibleDurationRequest(receipt_handle="mine", group=pb.Resource(name="g"))
+    answer = pb.ChangeInvisibleDurationResponse.FromString(
+        await call(request.SerializeToString(), cast(Context, PassedContext((), None)))
+    )
+    assert (answer.receipt_handle, int(answer.status.code)) == ("mine", code_for(end or NotServingError("no leader")))
+    garbage = await call(b"\xff", cast(Context, PassedContext((), None)))
+    assert pb.ChangeInvisibleDurationResponse.FromString(garbage).receipt_handle == ""

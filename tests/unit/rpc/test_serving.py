@@ -12,6 +12,7 @@ from grpc_health.v1.health import aio as health_aio
 from mq.core.errors import Code
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.handling import log_failure
+from mq.rpc.messaging import MessagingHandlers
 from mq.rpc.methods import BROKER, MESSAGING, Method
 from mq.rpc.serving import GrpcServer
 
@@ -90,6 +91,34 @@ async def test_a_call_that_comes_while_the_server_stops_is_sent_elsewhere_and_no
         await server.stop(5)
     assert said(method, answers[0]) == (Code.PROXY_TIMEOUT, "this node is stopping; ask another one")
     assert begun == ["begun"], "the second one was begun"
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+async def test_a_change_that_meets_a_server_that_stops_gets_its_handle_back(is_closed: bool) -> None:
+    """Clients take the answer's handle before they look at its status: with an empty one they could never acknowledge."""
+    begun = asyncio.Event()
+
+    async def never(_request: Any, _context: Any) -> bytes:
+        begun.set()
+        await asyncio.Event().wait()
+        return b""
+
+    server = GrpcServer()
+    port = server.bind("127.0.0.1", 0)
+    await server.start(dict.fromkeys(MESSAGING, never), MessagingHandlers.refuse, dict.fromkeys(BROKER, never), refuse_ours)
+    server._calls.is_closed = is_closed
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        change: Any = channel.unary_unary(MESSAGING["ChangeInvisibleDuration"].path)
+        request = pb.ChangeInvisibleDurationRequest(receipt_handle="mine").SerializeToString()
+        changing = asyncio.ensure_future(change(request, timeout=30, wait_for_ready=True))
+        if not is_closed:
+            await begun.wait()
+            await server.stop(0.1)
+        answer = pb.ChangeInvisibleDurationResponse.FromString(await changing)
+    await server.stop(0)
+    assert begun.is_set() != is_closed
+    code = Code.PROXY_TIMEOUT if is_closed else Code.MASTER_PERSISTENCE_TIMEOUT
+    assert (answer.receipt_handle, int(answer.status.code)) == ("mine", code)
 
 
 def test_a_call_whose_connection_broke_is_no_failure_of_the_server(caplog: pytest.LogCaptureFixture) -> None:
