@@ -63,14 +63,14 @@ class MessageClient:
         entry = response.entries[0]
         return SentMessage(entry.message_id, entry.offset)
 
-    def receive(
-        self, topic: str, group: str, *, count: int, wait_ms: int, invisible_ms: int = 30_000, tags: str = "*"
-    ) -> list[ReceivedMessage]:
+    def receive(self, topic: str, group: str, *, count: int, wait_ms: int, tags: str = "*") -> list[ReceivedMessage]:
         """Up to `count` messages; none when there is none within `wait_ms`. tags: `*`, or such as `a || b`.
 
-        They are hidden from the other consumers of the group for `invisible_ms`, or until they are acknowledged.
+        They are hidden from the other consumers of the group until they are acknowledged, or this client says goodbye, or
+        has not called for about 30 s.
         """
-        request = pb.ReceiveMessageRequest(batch_size=count, invisible_duration=_duration(invisible_ms))
+        # Only what renews itself is given back by a goodbye, also what was on its way when Ctrl-C came.
+        request = pb.ReceiveMessageRequest(batch_size=count, auto_renew=True)
         request.group.name, request.message_queue.topic.name, request.message_queue.id = group, topic, -1
         request.long_polling_timeout.CopyFrom(_duration(wait_ms))
         request.filter_expression.type, request.filter_expression.expression = pb.TAG, tags
@@ -101,7 +101,7 @@ class MessageClient:
         return [(one.message, entry.status.message) for one, entry in answers if entry.status.code != Code.OK]
 
     def say_goodbye(self, group: str) -> None:
-        """Give back at once what is not acknowledged yet; an error is of no interest any more."""
+        """Give back at once what was received and is not acknowledged yet; an error is of no interest any more."""
         request = pb.NotifyClientTerminationRequest()
         request.group.name = group
         with suppress(MqError):

@@ -1,6 +1,7 @@
 """The command line against a real broker in a process of its own."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -150,6 +151,27 @@ def test_a_group_goes_back_and_reads_again(mq: Mq) -> None:
     assert mq("consume", "orders", "--group", "bakery", "--wait", "0.2").out == "bread 4\nbread 5\n"
     assert mq("group", "reset", "bakery", "--to", "earliest").code == 0
     assert len(mq("consume", "orders", "--group", "bakery", "--wait", "0.2").out.splitlines()) == 5
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
+@pytest.mark.parametrize("end", ["Ctrl-C", "head"])
+def test_what_a_consume_that_ends_early_had_not_acknowledged_is_there_at_once(mq: Mq, real: RealBroker, end: str) -> None:
+    """It received more than fits into the pipe, and stands in the middle of printing."""
+    mq("topic", "create", "orders", "--queues", "1")
+    mq("send", "orders", "x" * 10_000, "--count", "32")
+    command = [sys.executable, "-m", "mq.cli.main", "consume", "orders", "--group", "bakery", "--endpoint", real.endpoint]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process, ExitStack() as ending:
+        ending.callback(process.kill)
+        assert process.stdout is not None
+        assert process.stdout.read(10) == b"x" * 10
+        if end == "Ctrl-C":
+            process.send_signal(signal.SIGINT)
+        else:
+            process.stdout.close()
+        assert process.wait(30) == (130 if end == "Ctrl-C" else 141)
+    ran = mq("consume", "orders", "--group", "bakery", "--wait", "3", "-o", "json")
+    assert ran.code == 0, "they are hidden still"
+    assert [json.loads(line)["offset"] for line in ran.out.splitlines()] == list(range(32))
 
 
 def test_stored_messages_are_found(mq: Mq) -> None:
