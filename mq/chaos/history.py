@@ -6,6 +6,7 @@ All times are seconds of the machine's one clock that cannot be set. An operatio
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -180,6 +181,19 @@ class History:
     facts: dict[str, Any] = field(default_factory=dict)
     elected_s: list[float] = field(default_factory=list)
 
+    @property
+    def began_s(self) -> float:
+        """Since when clients were at work; for ever when it never began."""
+        return float(self.facts.get("began_s", inf))
+
+    @property
+    def ended_s(self) -> float:
+        """Until when they were, as far as that was noted: what is done to the nodes behind it, such as their end, is no fault."""
+        if "ended_s" in self.facts:
+            return float(self.facts["ended_s"])
+        noted: list[Send | Receive | Ack | FaultDone] = [*self.sends, *self.receives, *self.acks, *self.faults]
+        return max((one.ended_s for one in noted), default=inf)
+
     def add(self, one: Any) -> None:
         """Another operation."""
         lists: dict[type[Any], list[Any]] = {
@@ -215,11 +229,14 @@ class History:
 
 
 class Journal:
-    """Writes a history down as it happens. history: the same in memory."""
+    """Writes a history down as it happens. history: the same in memory.
+
+    What an earlier run left in the file goes when there is something to write, and not before: this one may never begin.
+    """
 
     def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._file: TextIO = file.open("w", encoding="utf-8")
+        self._place = file
+        self._file: TextIO | None = None
         self.history = History()
 
     def note(self, one: Any) -> None:
@@ -231,14 +248,20 @@ class Journal:
         """What is so of the whole run; see `History`."""
         line = {"what": "facts", **facts}
         self._write(line)
+        if self._file is not None:
+            self._file.flush()  # a run that is killed has begun all the same
         self.history._take(dict(line))  # noqa: SLF001 - its own class
 
     def _write(self, line: dict[str, Any]) -> None:
+        if self._file is None:
+            self._place.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._place.open("w", encoding="utf-8")
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
     def close(self) -> None:
         """All of it is in the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def _lines_of(one: Any) -> Iterator[tuple[str, Any]]:

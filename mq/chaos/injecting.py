@@ -16,10 +16,12 @@ from mq.core.errors import MqError
 from mq.server.faults import Faults
 from mq.sim.trace import Event
 
-__all__ = ["NEEDS_FAULT_FILES", "Injector", "TraceNotes"]
+__all__ = ["NEEDS_FAULT_FILES", "NEEDS_NETWORK", "Injector", "TraceNotes"]
 
 NEEDS_FAULT_FILES = frozenset({"disk-full", "sync-error", "slow-disk", "clock-jump"})
 """Kinds that the nodes themselves play, see `mq.server.faults`."""
+NEEDS_NETWORK = frozenset({"isolate", "cut", "cut-one-way"})
+"""Kinds that cut nodes off from each other."""
 
 _ENDS_S_MAX = 15.0
 _LEADER_S_MAX = 60.0

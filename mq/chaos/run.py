@@ -10,23 +10,25 @@ from pathlib import Path
 
 from mq.chaos.calm import CALM_AFTER_S
 from mq.chaos.history import NOTED, Journal
-from mq.chaos.injecting import NEEDS_FAULT_FILES, Injector, TraceNotes
+from mq.chaos.injecting import NEEDS_FAULT_FILES, NEEDS_NETWORK, Injector, TraceNotes
 from mq.chaos.load import Load
 from mq.chaos.plan import WEIGHTS, faults
 from mq.chaos.replicas import ask_replicas
 from mq.chaos.report import HISTORY, NOTES
 from mq.chaos.setting import Size, Topics
 from mq.cluster.backend import ClusterBackend
-from mq.cluster.docker_plan import DEFAULT_IMAGE
 from mq.cluster.errors import ClusterError
-from mq.cluster.files import TRACES, ClusterFile
-from mq.cluster.opening import cluster_in, cluster_up
+from mq.cluster.files import TRACES, ClusterFile, locked
+from mq.cluster.opening import backend_of, cluster_in, cluster_up
 from mq.cluster.plan import ClusterPlan
 from mq.core.errors import MqError
 from mq.core.message import MessageKind
 
-__all__ = ["ChaosPlan", "run_chaos"]
+__all__ = ["NODES_MIN", "ChaosPlan", "run_chaos"]
 
+NODES_MIN = 3
+"""With fewer there is nobody left who could go on when one fails."""
+_LOCK = "chaos.lock"
 _ATTEMPTS_MAX = 1000
 """Of a delivery: nothing is to become a dead letter here."""
 _SETTINGS = {"segment_bytes": "4MiB", "snapshot_every_bytes": "4MiB"}
@@ -40,16 +42,17 @@ _TOPIC_S_MAX = 30.0
 class ChaosPlan:
     """weights: of the kinds of faults. nodes, settings, image: of a cluster that is not there yet. tell: takes a line for people.
 
-    backend: what nodes are to run in; None for what they ran in before, or else local.
+    nodes: None for three, or as many as there are. backend, image: what nodes are to run in; None for what they ran in before,
+    or else local processes, or the usual image.
     """
 
     folder: Path
     seed: int
     seconds: float
     weights: Mapping[str, int] = field(default_factory=lambda: dict(WEIGHTS))
-    nodes: int = 3
+    nodes: int | None = None
     backend: str | None = None
-    image: str = DEFAULT_IMAGE
+    image: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     size: Size = field(default_factory=Size)
     tell: Callable[[str], None] = lambda _line: None
@@ -61,11 +64,15 @@ def run_chaos(plan: ChaosPlan) -> None:
     Raises: ClusterError, MqError when it could not even begin.
     """
     folder = plan.folder.resolve()
-    with _cluster_in(folder, plan) as cluster:
+    with (
+        _cluster_in(folder, plan) as cluster,
+        locked(folder, name=_LOCK, holder="run of `mq chaos`", limit_s=0.0),
+    ):
+        weights = _weights_for(cluster, plan)
         notes = TraceNotes(folder / TRACES / NOTES)
         journal = Journal(folder / HISTORY)
         try:
-            asyncio.run(_Run(plan, cluster, journal, notes).go())
+            asyncio.run(_Run(plan, weights, cluster, journal, notes).go())
         finally:
             journal.close()
             notes.close()
@@ -73,16 +80,21 @@ def run_chaos(plan: ChaosPlan) -> None:
 
 @contextmanager
 def _cluster_in(folder: Path, plan: ChaosPlan) -> Iterator[ClusterBackend]:
-    """The cluster that runs there; else one for this run alone."""
-    backend = plan.backend or "local"
+    """The cluster that runs there; else one for this run alone. Raises: ClusterError."""
+    backend = backend_of(folder, plan.backend)
     if ClusterFile.exists(folder):
         file = ClusterFile.read(folder)
-        backend = plan.backend or file.backend
         file.check_backend(backend)
         found = cluster_in(folder)
         if any(node.state != "stopped" for node in found.status().nodes):
+            _check_whole(found, plan)
             yield found
             return
+        if not file.is_under_test:
+            raise ClusterError(
+                f"the cluster in {folder} is down, and a run would start it with other settings: `mq cluster up --dir {folder}` "
+                "starts it with its own, to be broken as it is; or give another --dir"
+            )
     wanted = ClusterPlan(nodes=plan.nodes, base_port=0, settings={**_SETTINGS, **plan.settings}, is_under_test=True)
     made = cluster_up(folder, wanted, backend=backend, image=plan.image)
     try:
@@ -91,19 +103,55 @@ def _cluster_in(folder: Path, plan: ChaosPlan) -> Iterator[ClusterBackend]:
         made.down()
 
 
+def _check_whole(cluster: ClusterBackend, plan: ChaosPlan) -> None:
+    """A cluster that is somebody's own has to be whole, else its faults would be taken for ours. Raises: ClusterError."""
+    status, where = cluster.status(), f"the cluster in {cluster.folder}"
+    count = len(status.nodes)
+    if plan.nodes not in {None, count}:
+        raise ClusterError(f"--nodes {plan.nodes}: {where} has {count}; leave the flag out, or give another --dir")
+    if count < NODES_MIN:
+        raise ClusterError(
+            f"{where} was made with --nodes {count}: chaos needs {NODES_MIN} or more, of which one can fail; give another --dir"
+        )
+    if others := [f"{node.name} is {node.state}" for node in status.nodes if node.state != "running"]:
+        raise ClusterError(f"{where} is broken already: {', '.join(others)}; `mq cluster start` or `resume` it first")
+    if status.cuts or status.delays:
+        raise ClusterError(f"{where} is broken already: something is cut or slow; `mq cluster heal --dir {cluster.folder}` first")
+
+
+def _weights_for(cluster: ClusterBackend, plan: ChaosPlan) -> dict[str, int]:
+    """Of the kinds of faults that this cluster can suffer.
+
+    Raises: ClusterError when it cannot be cut, and should be, or when none is left.
+    """
+    network = cluster.status().network
+    cutting = [kind for kind, weight in plan.weights.items() if weight and kind in NEEDS_NETWORK]
+    if network != "running" and cutting:
+        why = "is up without a proxy (--direct)" if network == "direct" else "has no proxy that runs"
+        raise ClusterError(
+            f"the cluster in {cluster.folder} {why}, so nothing can be cut: no {', '.join(cutting)}. Name other kinds, such as "
+            "--only kill --only pause, or give another --dir"
+        )
+    left_out = frozenset[str]() if cluster.is_under_test else NEEDS_FAULT_FILES
+    weights = {kind: weight for kind, weight in plan.weights.items() if kind not in left_out}
+    if not any(weights.values()):
+        raise ClusterError(
+            f"no fault is left: nodes that `mq cluster up` made cannot play {', '.join(sorted(left_out & set(plan.weights)))}"
+        )
+    return weights
+
+
 class _Run:
     """One run against a cluster that serves."""
 
-    def __init__(self, plan: ChaosPlan, cluster: ClusterBackend, journal: Journal, notes: TraceNotes) -> None:
-        self._plan, self._journal, self._tell = plan, journal, plan.tell
+    def __init__(
+        self, plan: ChaosPlan, weights: Mapping[str, int], cluster: ClusterBackend, journal: Journal, notes: TraceNotes
+    ) -> None:
+        self._plan, self._weights, self._journal, self._tell = plan, weights, journal, plan.tell
         self._stop = threading.Event()
-        left_out = frozenset[str]() if cluster.is_under_test else NEEDS_FAULT_FILES
-        self._left_out = sorted(kind for kind in left_out if plan.weights.get(kind))
-        self._weights = {kind: weight for kind, weight in plan.weights.items() if kind not in left_out}
+        self._left_out = sorted(kind for kind, weight in plan.weights.items() if weight and kind not in weights)
         if self._left_out:
             self._tell(f"the nodes were started without a place for faults: no {', '.join(self._left_out)}")
-        if not any(self._weights.values()):
-            raise ClusterError(f"no fault is left: nodes that `mq cluster up` made cannot play {', '.join(self._left_out)}")
         self._injector = Injector(cluster, notes, self._stop.wait)
         self._cluster = cluster
         self._members = len(cluster.status().nodes)
@@ -141,7 +189,7 @@ class _Run:
         broken += [f"{group} was not done with all messages in the end" for group in left]
         broken += sorted(load.progress.refusals)
         drained = {group: topics for group, topics in self._topics.reads.items() if group not in left}
-        self._journal.facts(surprises=[*broken, *self._injector.surprises], drained=drained)
+        self._journal.facts(surprises=[*broken, *self._injector.surprises], drained=drained, ended_s=time.monotonic())
 
     async def _injure(self, load: Load) -> list[str]:
         """Faults, until the time is over. Returns why it ended before."""

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from mq.cli.failing import tidy_end
-from mq.cli.options import backend_options
+from mq.cli.options import backend_options, image_given
 from mq.cli.output import note, print_line
 
 __all__ = ["chaos_command"]
@@ -23,7 +23,7 @@ _SEED_MAX = 1 << 31
 @click.option("--dir", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where all of it is kept.")
 @click.option("--seed", type=click.IntRange(0), help="Of the faults and of the clients.  [default: a new one]")
 @click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="So long there are faults.")
-@click.option("--nodes", type=click.IntRange(3, 7), default=3, show_default=True, help="Of a cluster that is not there yet.")
+@click.option("--nodes", type=click.IntRange(3, 7), help="Of a cluster that is not there yet.  [default: 3]")
 @backend_options("What nodes of a cluster that is not there yet run in.  [default: local]")
 @click.option(
     "--only", "kinds", multiple=True, metavar="KIND[=WEIGHT]", help="Only faults of this kind, such as kill; can be repeated."
@@ -36,21 +36,26 @@ _SEED_MAX = 1 << 31
 def chaos_command(context: click.Context, /, folder: Path | None, report_file: Path | None, **wanted: Any) -> int:
     """Break a cluster in all ways, under load, and judge what clients saw and what the nodes did.
 
-    A cluster that runs in DIR, of processes or containers, is used as it is; else one is made there, for this run. What
-    clients saw and the traces of the nodes stay in DIR when something did not hold: `mq chaos judge DIR` judges them again.
+    A cluster that runs in DIR, of processes or containers, is used as it is: all its nodes have to run, three or more, and
+    nothing may be cut; one without a proxy (--direct) needs --only with kinds that cut nothing. Else one is made there, for
+    this run. What clients saw and the traces of the nodes stay in DIR when something did not hold: `mq chaos judge DIR` judges
+    them again.
     """
     if context.invoked_subcommand is not None:
         return 0
     if folder is None:
         raise click.UsageError("--dir: a folder is needed")
     from mq.chaos.run import ChaosPlan, run_chaos  # noqa: PLC0415 - not needed for --help
+    from mq.cluster.opening import backend_of  # noqa: PLC0415
 
     seed = random.SystemRandom().randrange(_SEED_MAX) if wanted["seed"] is None else wanted["seed"]
     is_new = not folder.exists()
+    if report_file is not None:
+        _check_report(report_file, folder, is_folder_removed=is_new and not wanted["is_kept"])
     note(f"seed {seed}, {wanted['seconds']:g} s, in {folder}")
     plan = ChaosPlan(
         folder=folder, seed=seed, seconds=wanted["seconds"], nodes=wanted["nodes"], backend=wanted["backend"],
-        image=wanted["image"], weights=_weights(wanted["kinds"]), tell=note,
+        image=image_given(backend_of(folder, wanted["backend"]), wanted["image"]), weights=_weights(wanted["kinds"]), tell=note,
     )  # fmt: skip
     with tidy_end():
         run_chaos(plan)
@@ -62,6 +67,17 @@ def chaos_command(context: click.Context, /, folder: Path | None, report_file: P
         shutil.rmtree(folder)
         note(f"all held, so {folder} was removed (--keep keeps it)")
     return 0 if is_good else 1
+
+
+def _check_report(file: Path, folder: Path, *, is_folder_removed: bool) -> None:
+    """Now, and not after a run. Raises: click.BadParameter."""
+    is_inside = file.resolve().is_relative_to(folder.resolve())
+    if is_inside and is_folder_removed:
+        raise click.BadParameter(
+            f"{file} is in {folder}, which is removed when all held; give another place, or --keep", param_hint="--report"
+        )
+    if not is_inside and not file.resolve().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {file.resolve().parent}", param_hint="--report")
 
 
 @chaos_command.command("judge")
@@ -94,8 +110,11 @@ def _weights(kinds: tuple[str, ...]) -> dict[str, int]:
 
 
 def _judge(folder: Path, report_file: Path | None, seed: int | None) -> bool:
-    from mq.chaos.report import judge_run  # noqa: PLC0415
+    from mq.chaos.report import HISTORY, judge_run  # noqa: PLC0415
+    from mq.cluster.errors import ClusterError  # noqa: PLC0415
 
+    if not (folder / HISTORY).exists():
+        raise ClusterError(f"{folder} holds no run of `mq chaos` that began: there is no {HISTORY} in it")
     report = judge_run(folder)
     head = [f"seed {seed}" if seed is not None else f"of {folder}", f"commit {_commit()}", _machine()]
     text = "chaos: " + "; ".join(head) + "\n" + report.to_text()

@@ -12,7 +12,7 @@ from tests.unit.chaos.test_report import a_run, elect
 
 
 def test_a_kept_folder_is_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    a_run(tmp_path, surprises=[])
+    a_run(tmp_path, surprises=[], elections=1)
     elect(tmp_path, 1)
     assert main(["chaos", "judge", str(tmp_path), "--report", str(tmp_path / "report.txt")]) == 0
     told = capsys.readouterr().out
@@ -29,6 +29,33 @@ def test_what_did_not_hold_is_exit_code_1_with_the_command_that_judges_it_again(
     told = capsys.readouterr().out
     assert "FAILED  nothing acknowledged is lost" in told
     assert told.splitlines()[-1] == f"1 things did not hold; again: mq chaos judge {tmp_path}"
+
+
+def test_a_report_may_be_in_a_folder_that_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def play(plan: ChaosPlan) -> None:
+        plan.folder.mkdir(exist_ok=True)
+        a_run(plan.folder, surprises=[])
+
+    monkeypatch.setattr(run, "run_chaos", play)
+    folder = tmp_path / "new"
+    arguments = ("chaos", "--dir", str(folder), "--report", str(folder / "report.txt"))
+    assert main((*arguments, "--keep")) == 0
+    assert (folder / "report.txt").read_text().startswith("chaos: seed")
+    (folder / "report.txt").unlink()
+    assert main(arguments) == 0, "it was there before"
+    assert (folder / "report.txt").exists()
+
+
+@pytest.mark.parametrize("command", [("chaos", "judge"), ("chaos", "judge", "--trace", "all.trace")])
+def test_to_judge_a_run_that_never_began_is_refused_in_words(
+    command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    assert main((*command, str(tmp_path / "run"))) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == f"mq: {tmp_path / 'run'} holds no run of `mq chaos` that began: there is no history.jsonl in it\n"
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
@@ -67,9 +94,16 @@ def test_a_folder_that_was_made_for_a_run_goes_when_all_held_and_that_is_said(
         ((), "--dir: a folder is needed"),
         (("--dir", "d", "--only", "kil"), "'kil' is not KIND or KIND=WEIGHT; there are kill, pause,"),
         (("--dir", "d", "--only", "kill=x"), "'kill=x' is not KIND or KIND=WEIGHT"),
-        (("--dir", "d", "--nodes", "2"), "2 is not in the range 3<=x<=7"),
+        (("--dir", "d", "--nodes", "1"), "Invalid value for '--nodes': 1 is not in the range 3<=x<=7"),
+        (("--dir", "d", "--image", "bakery:1"), "--image: local processes are made from no image"),
+        (("--dir", "d", "--report", "d/report.txt"), "--report: d/report.txt is in d, which is removed when all held; give"),
+        (("--dir", "d", "--report", "nowhere/report.txt"), "--report: there is no folder"),
     ],
 )
-def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_exit_code_2(
+    arguments: tuple[str, ...], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run, "run_chaos", lambda _plan: pytest.fail("a run began"))
     assert main(["chaos", *arguments]) == 2
     assert told in capsys.readouterr().err
