@@ -9,13 +9,15 @@ Its own last line between the two tells: the end is put behind that one. So it c
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 from pathlib import Path
 
+from mq.chaos.elections import Election, ElectionWatch
 from mq.sim.group.judge import Judge
 from mq.sim.group.watch import ViolationError
 from mq.sim.trace import HEADING, Event
 
-__all__ = ["Judged", "judge_files", "merge", "read_events", "write_trace"]
+__all__ = ["Judged", "judge_files", "merge", "read_events", "told_s", "write_trace"]
 
 _BY = "by"
 _TIMES = ("us", _BY)
@@ -33,6 +35,15 @@ def read_events(file: Path) -> Iterator[Event]:
 
 def _when_us(event: Event) -> int:
     return event.number("us") if "us" in event.details else event.at_ms * 1000
+
+
+def told_s(file: Path) -> list[float]:
+    """All moments that the lines of a file tell, in seconds; of what took its time both. Raises: OSError; ValueError."""
+    return [
+        moment / 1e6
+        for event in read_events(file)
+        for moment in (_when_us(event), *([event.number(_BY)] if _BY in event.details else []))
+    ]
 
 
 def _placed(events: Iterable[Event]) -> Iterator[Event]:
@@ -83,39 +94,34 @@ def merge(traces: Sequence[Iterable[Event]]) -> Iterator[Event]:
 
 
 class Judged:
-    """What judging came to. violation: the first broken rule, as text, or None. events: judged. terms: that began to be led.
+    """What judging came to. violation: the first broken rule, as text, or None. events: judged. watch: all elections."""
 
-    elected_s: when each of them did, in seconds.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, since_s: float, until_s: float) -> None:
         self.violation: str | None = None
         self.events = 0
-        self.terms: list[int] = []
-        self.elected_s: list[float] = []
+        self.watch = ElectionWatch()
+        self._since_s, self._until_s = since_s, until_s
 
     @property
-    def elections(self) -> int:
-        """That were won."""
-        return len(self.terms)
+    def won(self) -> list[Election]:
+        """Those that count."""
+        return [one for one in self.watch.won if self._since_s <= one.won_s <= self._until_s]
 
 
-def judge_files(files: Iterable[Path], *, since_us: int = 0) -> Judged:
-    """Judge the files of a group's nodes together. since_us: elections before it do not count.
+def judge_files(files: Iterable[Path], *, since_s: float = 0.0, until_s: float = inf) -> Judged:
+    """Judge the files of a group's nodes together. since_s, until_s: elections that were not won between them do not count.
 
     Raises: OSError; ValueError for a line that is none.
     """
-    judge, found, terms = Judge(), Judged(), dict[int, float]()
+    judge, found = Judge(), Judged(since_s, until_s)
     try:
         for event in merge([read_events(file) for file in files]):
             judge.observe(event)
-            if event.name == "role" and event.text("role") == "leader" and event.at_ms * 1000 >= since_us:
-                terms.setdefault(event.number("term"), event.at_ms / 1000)
+            found.watch.observe(event)
     except ViolationError as error:
         found.violation = error.violation.to_text()
     except KeyError as error:
         raise ValueError(f"event {judge.number} does not tell {error}") from None
-    found.terms, found.elected_s = list(terms), list(terms.values())
     found.events = sum(judge.counts.values())
     return found
 

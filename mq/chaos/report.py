@@ -2,13 +2,15 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from mq.chaos.calm import longest_gap_s
 from mq.chaos.checks import doubles
+from mq.chaos.elections import BEGINS_S_MAX, needless
 from mq.chaos.history import DONE, REFUSED, UNKNOWN, History
 from mq.chaos.judging import CHECKS, judge
-from mq.chaos.merging import Judged, judge_files
+from mq.chaos.merging import Judged, judge_files, told_s
 from mq.cluster.files import TRACES
 
 __all__ = ["HISTORY", "NOTES", "TRACES", "Report", "judge_run"]
@@ -54,12 +56,16 @@ def judge_run(folder: Path) -> Report:
     """Judge what a run left in its folder. Raises: OSError; ValueError when a file is not what it should be."""
     history, report = History.read(folder / HISTORY), Report()
     surprises = history.facts.get("surprises")
-    report.check("the run came to its end, without surprises", ["it was broken off"] if surprises is None else surprises)
+    if surprises is None:
+        surprises = ["it was broken off" + ("; it never began" if history.began_s == inf else "")]
+    report.check("the run came to its end, without surprises", surprises)
     traces = _judge_traces(folder / TRACES, history)
-    history.elected_s = traces.elected_s if traces is not None else []
+    history.elected_s = [one.won_s for one in traces.won] if traces is not None else []
     for name, check in CHECKS.items():
         report.check(name, *judge(check, history))
     _tell_traces(traces, history, report)
+    if traces is not None:
+        _tell_elections(traces, history, [*traces.watch.turns_s, *_done_s(folder / TRACES / NOTES)], report)
     _tell_figures(history, report)
     return report
 
@@ -68,8 +74,13 @@ def _judge_traces(folder: Path, history: History) -> Judged | None:
     files = sorted(folder.glob("*.trace"))
     if all(file.name == NOTES for file in files):
         return None
-    began_s = history.facts.get("began_s")
-    return None if began_s is None else judge_files(files, since_us=int(began_s * 1e6))  # else it never began
+    if history.began_s == inf:  # it never began
+        return None
+    return judge_files(files, since_s=history.began_s, until_s=history.ended_s)
+
+
+def _done_s(notes: Path) -> list[float]:
+    return told_s(notes) if notes.exists() else []
 
 
 def _tell_traces(found: Judged | None, history: History, report: Report) -> None:
@@ -78,14 +89,22 @@ def _tell_traces(found: Judged | None, history: History, report: Report) -> None
         report.check(rules, ["there is no trace, though the nodes were told to write them"])
         return
     if found is None:
-        report.lines.append("        the nodes write no traces: nothing to judge there")
+        why = "the run never began" if history.began_s == inf else "the nodes write no traces"
+        report.lines.append(f"        {why}: nothing to judge there")
         return
     broken = [found.violation] if found.violation is not None else [] if found.events else ["the traces tell nothing"]
     report.check(rules, broken, f"{found.events} events")
+
+
+def _tell_elections(found: Judged, history: History, done_s: list[float], report: Report) -> None:
     needed = sum(fault.elections for fault in history.faults)
-    told = f"{found.elections} elections, {needed} faults that took the leader"
-    broken = [told] if found.elections > needed + _ELECTIONS_TO_SPARE else []
+    told = f"{len(found.won)} elections, {needed} faults that took the leader"
+    broken = [told] if len(found.won) > needed + _ELECTIONS_TO_SPARE else []
     report.check(f"a new leader only where a fault took the old one, but for {_ELECTIONS_TO_SPARE} times at most", broken, told)
+    without, excused = needless(history, found.watch.won, done_s)
+    told = f"within {BEGINS_S_MAX:g} s, but for {len(excused)} of {len(found.won)}"
+    report.check("each election began after a fault that can need one, or when something stood still", without, told)
+    report.lines += [f"        {line}" for line in excused]
 
 
 def _tell_figures(history: History, report: Report) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mq.chaos.merging import judge_files, merge, read_events, write_trace
+from mq.chaos.merging import judge_files, merge, read_events, told_s, write_trace
 from mq.sim.group.judge import main
 from mq.sim.trace import Event
 
@@ -73,11 +73,21 @@ def life(tmp_path: Path, lines: list[str]) -> Path:
 
 def test_a_life_that_keeps_the_rules_is_judged_whole(tmp_path: Path) -> None:
     found = judge_files([life(tmp_path, LIFE)])
-    assert (found.violation, found.terms, found.events) == (None, [1], len(LIFE))
-    assert judge_files([life(tmp_path, LIFE)], since_us=17_000).elections == 0
+    assert (found.violation, found.events) == (None, len(LIFE))
+    assert [(one.term, one.leader, one.began_s, one.won_s) for one in found.won] == [(1, "n1", 0.012, 0.016)]
+    assert judge_files([life(tmp_path, LIFE)], since_s=0.017).won == []
+    assert judge_files([life(tmp_path, LIFE)], until_s=0.015).won == []
     write_trace([tmp_path / "n1.trace"], tmp_path / "all.txt")
     assert main([str(tmp_path / "all.txt")]) == 0
     assert (tmp_path / "all.txt").read_text().splitlines()[1].startswith("0000000000ms  n1    start")
+
+
+def test_what_took_its_time_tells_both_its_moments(tmp_path: Path) -> None:
+    notes = tmp_path / "zz-notes.trace"
+    notes.write_text(
+        "".join(one.to_line() + "\n" for one in (event(10_000, "n1", "kill", by=30_500), event(40_000, "n1", "wipe")))
+    )
+    assert told_s(notes) == [0.01, 0.0305, 0.04]
 
 
 def test_a_broken_rule_is_told(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from tests.unit.chaos.test_checks import good
 from tests.unit.chaos.test_merging import LIFE, life
 
 AFTER_ELECTIONS_S = 10.0
-"""So much later than in `good` all happens here: beside an election nothing is judged that needs calm."""
+"""So much later than in `good` all but the fault happens here: beside an election nothing is judged that needs calm."""
+NEEDLESS = "each election began after a fault that can need one, or when something stood still"
+TOO_MANY = "a new leader only where a fault took the old one, but for 2 times at most"
 
 
 def later(one: Any) -> Any:
@@ -33,7 +35,7 @@ def a_run(folder: Path, *, elections: int = 0, surprises: list[str] | None = Non
         *run.copies,
     ):
         journal.note(later(one))
-    journal.note(replace(later(run.faults[0]), elections=elections))
+    journal.note(replace(run.faults[0], began_s=0.0, ended_s=0.03, elections=elections))
     if surprises is not None:
         journal.facts(surprises=surprises, drained=run.drained)
     journal.close()
@@ -53,14 +55,15 @@ def elect(folder: Path, times: int) -> None:
 
 
 def test_a_run_in_which_all_held_passes_with_its_figures(tmp_path: Path) -> None:
-    a_run(tmp_path, surprises=[])
+    a_run(tmp_path, surprises=[], elections=1)
     elect(tmp_path, 2)
     report = judge_run(tmp_path)
     assert report.is_good, report.to_text()
     assert "3 acknowledged" in report.to_text()
     assert "          0 sent without an answer: stored or not, both are right" in report.to_text().splitlines()
     assert "kill 1" in report.to_text()
-    assert "2 elections, 0 faults that took the leader" in report.to_text()
+    assert "2 elections, 1 faults that took the leader" in report.to_text()
+    assert "or when something stood still (within 5 s, but for 0 of 2)" in report.to_text()
 
 
 def test_what_was_done_to_nodes_that_write_no_traces_is_nothing_to_judge(tmp_path: Path) -> None:
@@ -80,7 +83,7 @@ def test_nodes_that_were_to_write_traces_and_did_not_fail(tmp_path: Path) -> Non
 
 
 def test_what_was_refused_beside_an_election_of_the_traces_is_no_surprise(tmp_path: Path) -> None:
-    a_run(tmp_path, surprises=[])
+    a_run(tmp_path, surprises=[], elections=1)
     text = (tmp_path / HISTORY).read_text()
     for began_s, failed in ((11.1, ["while all is well, nothing is refused"]), (0.2, [])):
         (tmp_path / HISTORY).write_text(text.replace('"failed":[]', f'"failed":[[{began_s},{began_s + 0.1}]]', 1))
@@ -114,11 +117,44 @@ def test_it_is_said_what_nodes_ran_in_and_which_faults_they_could_not_play(tmp_p
 
 
 def test_more_elections_than_there_is_a_reason_for_fail(tmp_path: Path) -> None:
-    a_run(tmp_path, surprises=[])
-    elect(tmp_path, 3)
+    a_run(tmp_path, surprises=[], elections=1)
+    elect(tmp_path, 4)
     report = judge_run(tmp_path)
-    assert report.failed == ["a new leader only where a fault took the old one, but for 2 times at most"]
-    assert "but for 2 times at most (3 elections, 0 faults that took the leader)" in report.to_text()
+    assert report.failed == [TOO_MANY]
+    assert "but for 2 times at most (4 elections, 1 faults that took the leader)" in report.to_text()
+
+
+def test_an_election_far_from_any_fault_fails_however_few_there_are(tmp_path: Path) -> None:
+    a_run(tmp_path, surprises=[], elections=3)
+    text = (tmp_path / HISTORY).read_text()
+    (tmp_path / HISTORY).write_text(text.replace('"began_s":0.0,"ended_s":0.03', '"began_s":20.0,"ended_s":20.5'))
+    elect(tmp_path, 1)
+    report = judge_run(tmp_path)
+    assert report.failed == [NEEDLESS]
+    assert "n1 was elected for term 1 at 0.016 s of the run, before any fault that can need one" in report.to_text()
+
+
+def test_an_election_before_the_run_or_after_it_is_nobodys_concern(tmp_path: Path) -> None:
+    a_run(tmp_path, surprises=[])
+    elect(tmp_path, 1)
+    text = (tmp_path / HISTORY).read_text()
+    for began_s, ended_s, failed in ((0.0, 99.0, [NEEDLESS]), (0.017, 99.0, []), (0.0, 0.015, [])):
+        told = text.replace('"seed":1,"began_s":0.0', f'"seed":1,"ended_s":{ended_s},"began_s":{began_s}')
+        assert told != text
+        (tmp_path / HISTORY).write_text(told)
+        assert judge_run(tmp_path).failed == failed
+
+
+def test_what_a_run_that_never_began_left_is_no_success(tmp_path: Path) -> None:
+    Journal(tmp_path / HISTORY).close()
+    assert not (tmp_path / HISTORY).exists()
+    (tmp_path / HISTORY).touch()
+    (tmp_path / TRACES).mkdir()
+    life(tmp_path / TRACES, LIFE)
+    report = judge_run(tmp_path)
+    assert "the run came to its end, without surprises" in report.failed
+    assert "it was broken off" in report.to_text()
+    assert "it never began" in report.to_text()
 
 
 def test_a_fault_that_needs_an_election_allows_one(tmp_path: Path) -> None:
