@@ -32,6 +32,7 @@ from mq.server.keeping import Keeper
 from mq.server.lane import StorageLane
 from mq.server.opening import OpenedStore
 from mq.server.organs import OrganError
+from mq.server.reading import LogReader
 from mq.server.rejections import RejectionWatch
 
 __all__ = ["StoreHost", "Upstairs"]
@@ -97,6 +98,7 @@ class StoreHost(HostLoop):
         super().__init__()
         self._disk, self._lane, self._up = disk, lane, upstairs
         self.log, self.machine = opened.log, opened.machine
+        self._reader = LogReader(self.log, disk)
         self.fresh_log = self.make_log(opened.log)
         self.core: NodeCore = make_core(self.fresh_log)
         self.begin(self.machine.applied_index)
@@ -344,7 +346,7 @@ class StoreHost(HostLoop):
     # --- for followers that are behind
 
     def fetch(self, wanted: EntriesWanted | ChunkWanted) -> None:
-        """See `HostLoop`. Read in a thread: it may be cold."""
+        """See `HostLoop`. What is cold is read in a thread; the log itself, which learns where its entries lie, is asked here."""
         task = self._loop.create_task(self._fetch(wanted))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -355,8 +357,8 @@ class StoreHost(HostLoop):
                 last = LogIndex(min(wanted.last, self.log.durable_index))
                 entries: Sequence[Entry] = ()
                 if wanted.first <= last:
-                    steps = self.log.entries(wanted.first, last, wanted.bytes_max)
-                    entries = [stored.entry for stored in await asyncio.to_thread(drive, steps, self._disk)]
+                    steps = partial(self.log.entries, wanted.first, last, wanted.bytes_max)
+                    entries = [stored.entry for stored in await self._reader.run(steps)]
                 self.run(lambda: self.carry_out(self.core.fetched(wanted, entries)))
                 return
             if self._outgoing is None or self._outgoing[0] != wanted.snapshot:

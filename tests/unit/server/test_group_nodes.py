@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mq.broker.store.commit_log import CommitLog
 from mq.core.errors import DiskFullError, MqError, OutcomeUnknownError
 from mq.core.ids import LogIndex, QueueOffset
-from mq.core.ports import Create, Operation, Replace, drive
+from mq.core.ports import Create, Operation, Replace, Steps, drive
 from mq.raft.errors import NotLeaderError
 from mq.raft.messages import AppendRequest, SnapshotRequest
 from mq.server.disk import FileDisk
@@ -134,12 +136,22 @@ async def test_a_whole_group_starts_again_with_all_it_had(trio: Trio) -> None:
     assert json.loads(after)["topics"] == json.loads(before)["topics"] != []
 
 
-async def test_a_node_that_was_away_for_long_gets_old_entries_from_the_disk(trio: Trio) -> None:
+async def test_a_node_that_was_away_for_long_gets_old_entries_from_the_disk(
+    trio: Trio, monkeypatch: pytest.MonkeyPatch
+) -> None:
     leader, away = await led_with_one_away(trio)
     await send(leader, 0, 200)  # much more than is kept in memory
+    entries, asked_in = CommitLog.entries, set()
+
+    def entries_asked_for(log: CommitLog, *what: Any) -> Steps[Any]:
+        asked_in.add(threading.current_thread())
+        return (yield from entries(log, *what))
+
+    monkeypatch.setattr(CommitLog, "entries", entries_asked_for)
     trio.start(away)
     await trio.agree()
     assert SnapshotRequest not in trio.sent
+    assert asked_in == {threading.main_thread()}, "the log learns from what it reads, and the event loop asks it at any time"
 
 
 async def test_a_node_that_was_away_for_longer_than_the_log_is_kept_gets_a_snapshot_and_what_follows(
