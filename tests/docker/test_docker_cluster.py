@@ -224,6 +224,23 @@ def test_what_an_earlier_cluster_stored_is_not_taken_for_a_new_ones(image: str, 
     assert engine().volumes.list(filters=of_cluster(folder)) == []
 
 
+def test_an_up_that_fails_takes_back_what_it_made(image: str, tmp_path: Path) -> None:
+    folder, bad = tmp_path / "cluster", tmp_path / "bad.py"
+    bad.write_text("raise RuntimeError('no flour left')\n")
+    up = ("cluster", "up", "--dir", str(folder), "--backend", "docker", "--image", image, "--nodes", "1", "--port", "0")
+    ran = run_mq(*up, "--parts", str(bad), limit_s=120)
+    label, client = of_cluster(folder), engine()
+    left = [*client.containers.list(all=True, filters=label), *client.volumes.list(filters=label)]
+    try:
+        assert (ran.code, "no flour left" in ran.err) == (1, True), ran
+        assert left == client.networks.list(filters=label) == []
+        assert {file.name for file in folder.iterdir()} == {"lock", "logs"}
+        assert "no flour left" in (folder / "logs" / "broker-a-1.log").read_text()
+    finally:
+        if (folder / "cluster.json").exists():
+            run_mq("cluster", "down", "--volumes", "--dir", str(folder))
+
+
 def test_a_missing_image_is_named_with_what_makes_it(image: str, tmp_path: Path) -> None:
     ran = run_mq("cluster", "up", "--dir", str(tmp_path / "c"), "--backend", "docker", "--image", "raftmq-nowhere:1")
     assert ran.code != 0
