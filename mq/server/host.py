@@ -104,7 +104,8 @@ class StoreHost(HostLoop):
         self.begin(self.machine.applied_index)
         self.keeper = Keeper(
             disk, lane, self.log, self.machine, snapshots=dict(opened.snapshots), every_bytes=snapshot_every_bytes,
-            stands_for=self._stands_for, is_quiet=lambda: self._writes.is_empty, is_of_group=not isinstance(self.core, LoneCore),
+            stands_for=self._stands_for, offered=lambda: self.core.view().snapshot.index, is_quiet=lambda: self._writes.is_empty,
+            is_of_group=not isinstance(self.core, LoneCore),
         )  # fmt: skip
         self._writes = WriteQueue()
         self._under_way: Plan = ()

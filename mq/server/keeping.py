@@ -34,7 +34,8 @@ _log = logging.getLogger(__name__)
 class Keeper:
     """Writes the state of the machine down in time, all of it through the lane.
 
-    stands_for: what a snapshot of the state as it is now stands for. snapshots: those on the disk, by index.
+    stands_for: what a snapshot of the state as it is now stands for. offered: the index of the one that followers are given
+    which have nothing; it stays. snapshots: those on the disk, by index.
     last_index: of the newest. hashes: of the states that were written down here lately, by index; the newest comes last.
     replacements: how often the state became another's. on_hash: called when there is one more hash. is_closing: nothing is
     removed any more.
@@ -50,11 +51,12 @@ class Keeper:
         snapshots: dict[int, Snapshot],
         every_bytes: int,
         stands_for: Callable[[], Snapshot | None],
+        offered: Callable[[], int],
         is_quiet: Callable[[], bool],
         is_of_group: bool,
     ) -> None:
         self._disk, self._lane, self._log, self._machine = disk, lane, log, machine
-        self._every_bytes, self._stands_for, self._is_quiet = every_bytes, stands_for, is_quiet
+        self._every_bytes, self._stands_for, self._offered, self._is_quiet = every_bytes, stands_for, offered, is_quiet
         self.snapshots = snapshots
         self.hashes: dict[int, int] = {}
         self.replacements = 0
@@ -191,7 +193,8 @@ class Keeper:
         self.snapshots[index] = stands_for
         files = snapshots_in({snapshot_file(kept): 0 for kept in self.snapshots})
         boundaries = [segment.first_index for segment in self._log.segments()]
-        superfluous = superfluous_snapshots(files, self._log.first_index, boundaries)
+        offered = snapshot_file(self._offered())
+        superfluous = [file for file in superfluous_snapshots(files, self._log.first_index, boundaries) if file != offered]
         self.snapshots = {kept: self.snapshots[kept] for kept, file in files if file not in superfluous}
         if superfluous and not self.is_closing:
             self._lane.submit(tuple(Remove(file) for file in superfluous))
