@@ -9,9 +9,11 @@ import logging
 import zlib
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from mq.broker.machine import BrokerMachine
 from mq.broker.store.commit_log import CommitLog
+from mq.broker.store.consume_queue import ConsumeQueue
 from mq.broker.store.snapshot import Snapshot as SnapshotFile
 from mq.broker.store.snapshot import encode_snapshot, snapshot_file, snapshots_in, superfluous_snapshots
 from mq.core.errors import MqError
@@ -29,6 +31,17 @@ _NOTE_AFTER_S = 0.05
 _HASHES = 16
 """Of so many states is remembered what their hashes were, for nodes that ask when they have come so far."""
 _log = logging.getLogger(__name__)
+
+
+class _Removals(NamedTuple):
+    """plan: the whole. cleanups: of it, what retention let go. dropped: the queues that the rest is of."""
+
+    plan: Plan
+    cleanups: Plan
+    dropped: tuple[ConsumeQueue, ...]
+
+
+_NONE = _Removals((), (), ())
 
 
 class Keeper:
@@ -65,7 +78,7 @@ class Keeper:
         self._is_of_group = is_of_group
         self._begin_stretch()
         self._running: set[int] = set()
-        self._removals: Plan = ()
+        self._left = _NONE
         self._boundaries = {segment.first_index for segment in log.segments()}
         self._note_timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -132,18 +145,24 @@ class Keeper:
         if plan:
             self._lane.submit(tuple(plan), done)
 
-    def _removals_of_machine(self) -> list[Operation]:
+    def _take_removals(self) -> _Removals:
         """What removes the files that the machine needs no more; an older state may still need them."""
-        plan: list[Operation] = list(self._machine.cleanups)
-        self._machine.cleanups.clear()
-        if self._machine.dropped_queues:
-            files = self._disk.files()
-            kept = {(q.topic, q.queue_id) for t in self._machine.topics.values() for q in t.queues}
-            for queue in self._machine.dropped_queues:
-                if (queue.topic, queue.queue_id) not in kept:
-                    plan.extend(queue.delete(files))
-            self._machine.dropped_queues.clear()
-        return plan
+        machine = self._machine
+        cleanups: list[Operation] = [*self._left.cleanups, *machine.cleanups]
+        dropped = (*self._left.dropped, *machine.dropped_queues)
+        files = self._disk.files() if dropped else {}
+        self._left = _NONE
+        machine.cleanups.clear()
+        machine.dropped_queues.clear()
+        kept = {(q.topic, q.queue_id) for t in machine.topics.values() for q in t.queues}
+        plan: list[Operation] = []
+        for queue in dropped:
+            # A topic of the same name may be there by now, with files of the same names.
+            its_own = queue.delete({operation.file: 0 for operation in cleanups})
+            cleanups = [operation for operation in cleanups if operation not in its_own]
+            if (queue.topic, queue.queue_id) not in kept:
+                plan.extend(queue.delete(files))
+        return _Removals((*cleanups, *plan), tuple(cleanups), dropped)
 
     # --- snapshots
 
@@ -161,11 +180,10 @@ class Keeper:
             return
         self._running.add(index)
         self._flush_queues(sync=True)
-        removals = (*self._removals, *self._removals_of_machine())
-        self._removals = ()
+        removals = self._take_removals()
         state = self._machine.to_bytes()
         self._keep_hash(index, zlib.crc32(state))
-        self._lane.submit((self.file_of(stands_for, state), *removals), partial(self._on_snapshot, stands_for, removals))
+        self._lane.submit((self.file_of(stands_for, state), *removals.plan), partial(self._on_snapshot, stands_for, removals))
 
     def _keep_hash(self, index: int, found: int) -> None:
         self.hashes[index] = found
@@ -179,10 +197,11 @@ class Keeper:
         data = encode_snapshot(SnapshotFile(index, term, self._log.checkpoint().to_bytes(), state, members))
         return Replace(snapshot_file(index), data)
 
-    def _on_snapshot(self, stands_for: Snapshot, removals: Plan, error: MqError | None) -> None:
+    def _on_snapshot(self, stands_for: Snapshot, removals: _Removals, error: MqError | None) -> None:
         self._running.discard(stands_for.last.index)
         if error is not None:
-            self._removals = (*removals, *self._removals)
+            # Not the plan: when it is tried again, what it removes may be another topic's.
+            self._left = _Removals((), removals.cleanups + self._left.cleanups, removals.dropped + self._left.dropped)
             _log.warning("a snapshot could not be written: %s", error)
             return
         self.came(stands_for)
@@ -216,4 +235,5 @@ class Keeper:
         self.snapshots = {at: found for at, found in self.snapshots.items() if at >= last.index}
         self._machine.dropped_queues.clear()
         self._machine.cleanups.clear()
+        self._left = _NONE
         self._lane.submit(tuple(plan))
