@@ -27,6 +27,8 @@ __all__ = ["Keeper"]
 
 _FLUSH_ENTRIES = 2048
 """Consume-queue entries that gather in memory before they are written out, unsynced."""
+_LOOK_EVERY = 256
+"""Entries of the log, until all queues are looked through for such: with thousands of them that takes milliseconds."""
 _NOTE_AFTER_S = 0.05
 _HASHES = 16
 """Of so many states is remembered what their hashes were, for nodes that ask when they have come so far."""
@@ -79,6 +81,7 @@ class Keeper:
         self._begin_stretch()
         self._running: set[int] = set()
         self._left = _NONE
+        self._looked_at = machine.applied_index
         self._boundaries = {segment.first_index for segment in log.segments()}
         self._note_timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -112,7 +115,8 @@ class Keeper:
         has_removals = bool(self._machine.dropped_queues or self._machine.cleanups)
         if has_removals or self._machine.applied_bytes >= self._next_at_bytes:
             self.take_snapshot()
-        else:
+        elif self._machine.applied_index - self._looked_at >= _LOOK_EVERY:
+            self._looked_at = self._machine.applied_index
             self._flush_queues(sync=False)
         if self._note_timer is None:
             self._note_timer = self._loop.call_later(_NOTE_AFTER_S, self._note_durable)

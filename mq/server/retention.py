@@ -14,6 +14,7 @@ from mq.broker.store.consume_queue import ConsumeQueue
 from mq.core.entry import EntryKind
 from mq.core.errors import RefusedError
 from mq.core.ids import LogIndex, QueueOffset
+from mq.core.message import MessageKind
 from mq.core.ports import Steps
 from mq.server.node import BrokerNode
 
@@ -22,6 +23,8 @@ __all__ = ["Retention"]
 _EVERY_S = 5.0
 _DEAD_KEPT_MS = 72 * 3600_000
 """RocketMQ: fileReservedTime, 72 hours."""
+_LATE = frozenset({MessageKind.DELAY, MessageKind.TRANSACTION})
+"""Messages of these become visible some time after they were stored."""
 _ENTRIES_PER_LOOK = 64
 _log = logging.getLogger(__name__)
 
@@ -30,7 +33,8 @@ class Retention:
     """Keeps the log below `bytes_max` bytes and `age_ms_max` of age (0: no limit), by whole sealed segments.
 
     A segment that a delayed or half message still needs is kept, one that holds a dead letter too (for `age_ms_max` after
-    its death, or 72 hours), and one that no snapshot covers yet.
+    its death, or 72 hours), and one that no snapshot covers yet. The age of a message counts from when it became visible; for
+    `bytes_max` it goes as soon as it is.
     """
 
     def __init__(self, node: BrokerNode, *, bytes_max: int, age_ms_max: int) -> None:
@@ -60,7 +64,7 @@ class Retention:
         """Number of the first segment to keep."""
         hidden = self._node.machine.oldest_hidden()
         total = sum(s.size_bytes for s in segments)
-        now_ms, keep, dead = self._node.wall_ms(), 0, None
+        now_ms, keep, young = self._node.wall_ms(), 0, dict[bool, int]()
         for number, (segment, following) in enumerate(pairwise(segments), 1):
             if following.first_index > self._node.machine.applied_index:
                 break  # what it begins with may not be written yet
@@ -69,20 +73,23 @@ class Retention:
             needed = hidden is not None and hidden < following.first_index
             if not (too_big or too_old) or needed:
                 break
-            if dead is None:
-                dead = await self._oldest_dead(now_ms)
-            if dead < following.first_index:
+            if too_big not in young:
+                young[too_big] = await self._oldest_young(now_ms, is_with_late=not too_big)
+            if young[too_big] < following.first_index:
                 break
             total -= segment.size_bytes
             if self._node.has_snapshot_before(following.first_index):
                 keep = number
         return keep
 
-    async def _oldest_dead(self, now_ms: int) -> int:
-        """The lowest log index of a young dead letter; beyond the log when there is none."""
+    async def _oldest_young(self, now_ms: int, *, is_with_late: bool) -> int:
+        """The lowest log index of a young dead letter; beyond the log when there is none.
+
+        is_with_late: also of what was stored long ago and became visible a short time ago.
+        """
         lowest, since_ms = self._node.log.last_index + 1, now_ms - (self._age_ms_max or _DEAD_KEPT_MS)
         for topic, queue in self._queues():
-            if topic.name.startswith(DEAD_LETTER_PREFIX):
+            if topic.name.startswith(DEAD_LETTER_PREFIX) or (is_with_late and topic.kind in _LATE):
                 lowest = min(lowest, await self._node.reader.run(partial(_lowest_index, queue, since_ms)))
         return lowest
 

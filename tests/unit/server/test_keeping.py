@@ -35,7 +35,8 @@ async def test_the_snapshot_that_followers_are_given_stays_although_no_segment_b
     log = SimpleNamespace(first_index=100, segments=lambda: segments)
     offered = 150
     keeper = Keeper(
-        cast(Any, None), cast(Any, SimpleNamespace(submit=submit)), cast(Any, log), cast(Any, SimpleNamespace(applied_bytes=0)),
+        cast(Any, None), cast(Any, SimpleNamespace(submit=submit)), cast(Any, log),
+        cast(Any, SimpleNamespace(applied_bytes=0, applied_index=0)),
         snapshots={index: stands_for(index) for index in (99, 120, 150, 204, 210)}, every_bytes=1000, stands_for=lambda: None,
         offered=lambda: offered, is_quiet=lambda: True, is_of_group=True,
     )  # fmt: skip
