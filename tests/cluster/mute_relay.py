@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import grpc
 
@@ -40,7 +40,7 @@ class MuteRelay(grpc.GenericRpcHandler):
         self._port = self._server.add_insecure_port("127.0.0.1:0")
         self.endpoint = f"127.0.0.1:{self._port}"
 
-    def __enter__(self) -> "MuteRelay":
+    def __enter__(self) -> Self:
         self._server.start()
         return self
 

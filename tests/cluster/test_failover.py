@@ -1,12 +1,14 @@
 """The leader dies: what official clients see of it. Cases of the protocol's list by number, RocketMQ's issues by theirs."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mq.core.limits import RENEW_INVISIBLE_MS
+from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS
 from mq.core.message import MessageKind
 from tests.cluster.broker_process import wait_until
 from tests.cluster.group import Group, gap_s, in_order
@@ -20,6 +22,10 @@ pytestmark = pytest.mark.timeout(300)
 
 GAP_S_MAX = 2.0
 """Of one kill, on a busy machine. How short it is in fact is printed here, and measured by `bench`."""
+GOES_ON_S_MAX = 8.0
+"""A client that lost its connection asks another node within a second or two; the machine may be busy."""
+
+ACKS, ACKS_AFTERWARDS = 300, 20
 
 
 def test_case_55_issue_3747_leaders_killed_under_load_lose_nothing_and_keep_the_order(
@@ -84,27 +90,39 @@ def test_case_5_the_route_does_not_change_when_another_node_leads(group: Group, 
 def test_case_34_consumption_goes_on_when_the_node_with_the_clients_streams_dies(
     group: Group, place: Place, official: Official
 ) -> None:
-    """Once while that node leads, once while it follows."""
+    """Once while that node leads, once while it follows: within seconds, but for what was on its way through that node."""
     official.push("eve", topic=place.topic, group=place.group)
-    seen: set[str] = set()
+    sent: set[str] = set()
     for is_leader in (True, False):
         used = group.node_of(official.pid)
         group.make_leader(used if is_leader else group.others(used)[0])
         assert (group.leader() == used) == is_leader
         assert group.node_of(official.pid) == used
         group.cluster.kill(used)
+        now = {f"{used} {is_leader} {number}" for number in range(40)}
         with RawClient(group.clients[group.others(used)[0]], place.topic, "") as raw:
-            for number in range(20):
-                raw.send(f"{used} {number}".encode())
-                seen.add(f"{used} {number}")
+            for body in now:
+                raw.send(body.encode())
+        sent.update(now)
         began_s = time.monotonic()
+        wait_until(lambda: now & bodies_seen(official, "eve"), "consumption goes on", limit_s=GOES_ON_S_MAX)  # noqa: B023 - called at once
+        goes_on_s = time.monotonic() - began_s
         # What the leader gave to a poll of the dead node, before it knew, comes again when its invisible time is over.
         limit_s = RENEW_INVISIBLE_MS / 1000 + 10
-        wait_until(lambda: seen <= {body for _, body, _ in official.seen("eve")}, "all is consumed", limit_s=limit_s)
+        wait_until(lambda: sent <= bodies_seen(official, "eve"), "all is consumed", limit_s=limit_s)
         took_s, role = time.monotonic() - began_s, "led" if is_leader else "followed"
-        print(f"the node with the streams {role}; all was consumed {took_s:.2f} s after it had died")
+        print(f"the node with the streams {role}; messages came {goes_on_s:.2f} s, and all {took_s:.2f} s after they were sent")
         group.mend()
-    assert [attempt for _, _, attempt in official.seen("eve")] == [1] * len(seen), "each once"
+    seen = official.seen("eve")
+    late = [body for _, body, attempt in seen if attempt > 1]
+    assert len(seen) == len(sent), "each once"
+    assert {attempt for _, _, attempt in seen} <= {1, 2}
+    assert len(late) <= 2 * RECEIVE_BATCH_MAX, "at most what one poll of each dead node was given"
+
+
+def bodies_seen(official: Official, client: str) -> set[str]:
+    """What a push consumer was given so far."""
+    return {body for _, body, _ in official.seen(client)}
 
 
 def test_case_62_issues_9804_9864_9984_9206_and_rocketmq_helm_33_what_was_made_right_before_the_kill_is_there_after_it(
@@ -126,6 +144,51 @@ def test_case_62_issues_9804_9864_9984_9206_and_rocketmq_helm_33_what_was_made_r
         group.mend()
 
 
+def test_case_63_acks_under_way_while_leadership_is_handed_over_count(group: Group, place: Place) -> None:
+    """They come in by a node that followed before and follows then, one after the other, without a pause."""
+    old = group.leader()
+    new, door = group.others(old)
+    with RawClient(group.clients[door], place.topic, place.group) as raw, ThreadPoolExecutor(1) as pool:
+        raw.send_all([raw.message(b"%d" % number) for number in range(ACKS)])
+        held = raw.take(ACKS, invisible_s=60)
+        is_over = threading.Event()
+
+        def acks() -> list[tuple[float, int]]:
+            answers = []
+            for number, message in enumerate(held):
+                answers.append((time.monotonic(), raw.ack(message)))
+                # The last ones are for afterwards; before, there must be enough of them.
+                is_over.wait(60 if number == ACKS - ACKS_AFTERWARDS else 0.005)
+            return answers
+
+        acking = pool.submit(acks)
+        began_s = time.monotonic()
+        group.hand_over(new)
+        ended_s = time.monotonic()
+        is_over.set()
+        answers = acking.result(60)
+    meanwhile = sum(began_s <= at_s <= ended_s for at_s, _ in answers)
+    print(f"{meanwhile} acks while leadership was handed over, within {ended_s - began_s:.2f} s")
+    assert meanwhile >= 2
+    assert [code for _, code in answers] == [OK] * ACKS
+    rows = place.admin.describe_group(place.group).queues
+    assert [(row.lag, row.in_flight) for row in rows] == [(0, 0)] * len(rows) != []
+
+
+def received_once(
+    official: Official, client: str, count: int, *, invisible_s: int
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """So many messages, and when each was asked for, by its body: that is before it was hidden."""
+    held: list[dict[str, Any]] = []
+    asked_s: dict[str, float] = {}
+    while len(held) < count:
+        now_s = time.monotonic()
+        found = official.receive(client, invisible_s=invisible_s)["messages"]
+        asked_s.update((message["body"], now_s) for message in found)
+        held += found
+    return held, asked_s
+
+
 def received_again(official: Official, client: str, *, invisible_s: int) -> list[dict[str, Any]]:
     """None when the client's own connection was with the node that died: it asks no other one by itself."""
     try:
@@ -144,29 +207,25 @@ def test_cases_63_and_64_issues_3210_7790_acknowledged_is_over_and_hidden_stays_
     official.producer("anna", topic=topic)
     official.send_all_at_once("anna", topic=topic, bodies=[f"loaf {number}" for number in range(40)])
     official.simple("eve", topic=topic, group=place.group)
-    held: list[dict[str, Any]] = []
     back: list[dict[str, Any]] = []
-    began_s = time.monotonic()
-    while len(held) < 40:
-        held += official.receive("eve", invisible_s=invisible_s)["messages"]
+    held, asked_s = received_once(official, "eve", 40, invisible_s=invisible_s)
     received_s = time.monotonic()
     assert {message["attempt"] for message in held} == {1}
     acked, hidden = held[:25], held[25:]
     for message in acked:
         official.ack("eve", handle=message["handle"])
     killed = group.kill_leader()
-    first_s = 0.0
+    hidden_s: list[float] = []  # of each message that came back, at most: from before it was asked for
     while len(back) < len(hidden):
         assert time.monotonic() < received_s + invisible_s + 10, f"{len(back)} of {len(hidden)} came back"
-        back += received_again(official, "eve", invisible_s=30)
-        if back and not first_s:
-            first_s = time.monotonic()
-    took_s = first_s - began_s
-    print(f"hidden for {invisible_s} s from a moment in the {received_s - began_s:.2f} s of receiving; back after {took_s:.2f} s")
+        found = received_again(official, "eve", invisible_s=30)
+        hidden_s += [time.monotonic() - asked_s[message["body"]] for message in found]
+        back += found
+    print(f"hidden for {invisible_s} s; back after {min(hidden_s):.2f} to {max(hidden_s):.2f} s")
     assert group.leader() != killed
     assert sorted(message["body"] for message in back) == sorted(message["body"] for message in hidden), "none of the others"
     assert {message["attempt"] for message in back} == {2}
-    assert invisible_s <= took_s, "not earlier"
+    assert invisible_s <= min(hidden_s), "not earlier, each of them"
     assert time.monotonic() - received_s < invisible_s + 3.0
     for message in back:
         official.ack("eve", handle=message["handle"])

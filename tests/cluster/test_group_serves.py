@@ -123,6 +123,10 @@ def test_case_7_every_call_works_without_telemetry_through_a_follower(group: Gro
             assert raw.forward(message.system_properties.receipt_handle) == OK
             assert raw.receive(wait_s=0).status.code == NOTHING_NEW
             assert raw.say_goodbye() == OK
+        with RawClient(group.clients[name], place.new_topic(MessageKind.TRANSACTION), place.new_group()) as bank:
+            half = bank.send(b"half", kind=pb.TRANSACTION)
+            assert bank.end_transaction(half, pb.COMMIT) == OK
+            assert [message.body for message in bank.take(1, acks=True)] == [b"half"]
 
 
 def test_an_unknown_group_is_made_on_first_use_through_a_follower(group: Group, place: Place) -> None:

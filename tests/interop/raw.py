@@ -116,6 +116,8 @@ class RawClient:
             endpoint, [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         )
         self._streams: list[Stream] = []
+        self.called: set[str] = set()
+        """The RPCs that were called, by name."""
 
     def __enter__(self) -> "RawClient":
         return self
@@ -136,6 +138,7 @@ class RawClient:
 
     def call(self, name: str, request: Any) -> Any:
         """One unary RPC; the response, whatever its status says."""
+        self.called.add(name)
         return unary(self._channel, name)(request, timeout=_CALL_S, metadata=self.metadata)
 
     # --- routes and settings
@@ -223,6 +226,14 @@ class RawClient:
         assert response.status.code == OK, response.status
         return response.entries[0]
 
+    def end_transaction(self, sent: Any, resolution: "pb.TransactionResolution.ValueType") -> int:
+        """sent: the entry of a half message's answer."""
+        request = pb.EndTransactionRequest(
+            topic=pb.Resource(name=self.topic), message_id=sent.message_id, transaction_id=sent.transaction_id,
+            resolution=resolution, source=pb.SOURCE_CLIENT,
+        )  # fmt: skip
+        return int(self.call("EndTransaction", request).status.code)
+
     # --- receiving
 
     def receive_request(
@@ -243,6 +254,7 @@ class RawClient:
 
     def start_receive(self, *, deadline_s: float = 30.0, **wish: Any) -> Any:
         """A call in progress: iterate over it, or cancel it."""
+        self.called.add("ReceiveMessage")
         call = server_stream(self._channel, "ReceiveMessage")
         return call(self.receive_request(**wish), timeout=deadline_s, metadata=self.metadata)
 

@@ -3,12 +3,14 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mq.proto import rocketmq_v2_pb2 as pb
 from tests.cluster.broker_process import BrokerProcess, wait_until
+from tests.interop.cutting_relay import CuttingRelay
 from tests.interop.driving import Official
 from tests.interop.place import Place
 from tests.interop.raw import BAD_HANDLE, NOTHING_NEW, OK, RawClient, in_background
@@ -44,6 +46,30 @@ def test_case_29_a_push_consumer_gets_all_of_100_messages(official: Official, ra
     wait_until(lambda: len(official.seen("eager")) >= 100, "100 messages")
     assert bodies_of(official.seen("eager")) == expected
     official.shut_down("eager")
+
+
+def test_case_34_consumption_goes_on_when_only_the_settings_stream_is_cut(
+    broker: BrokerProcess, raw: RawClient, tmp_path: Path
+) -> None:
+    """The client's other calls go on over the connection that they had; it opens no other stream for minutes."""
+    with CuttingRelay(broker.endpoint) as relay:
+        official = Official(relay.endpoint, tmp_path)
+        try:
+            official.push("deaf", topic=raw.topic, group=raw.group)
+            expected = send_numbers(raw, 10)
+            wait_until(lambda: len(official.seen("deaf")) >= 10, "the first messages")
+            assert relay.streams == 1
+            relay.cut()
+            wait_until(lambda: relay.streams == 0, "the stream is cut")
+            expected += send_numbers(raw, 40, 10)
+            wait_until(lambda: len(official.seen("deaf")) >= 50, "consumption goes on", limit_s=5)
+            assert relay.streams == 0
+            assert bodies_of(official.seen("deaf")) == expected
+            assert {attempt for _, _, attempt in official.seen("deaf")} == {1}
+            official.shut_down("deaf")
+        finally:
+            official.kill()
+    raw.expect_nothing(0.5)
 
 
 def test_closing_a_push_consumer_does_not_wait_for_its_poll(official: Official, raw: RawClient) -> None:

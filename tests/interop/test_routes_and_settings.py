@@ -4,12 +4,15 @@ import pytest
 
 from mq.core.message import MessageKind
 from mq.proto import rocketmq_v2_pb2 as pb
+from mq.rpc.methods import MESSAGING
 from tests.cluster.broker_process import BrokerProcess
 from tests.interop.driving import Official, RefusedByClientError
 from tests.interop.place import Place
 from tests.interop.raw import NOTHING_NEW, OK, RawClient
 
 KINDS = (MessageKind.NORMAL, MessageKind.FIFO, MessageKind.DELAY, MessageKind.TRANSACTION)
+NOT_SERVED = {"RecallMessage", "SyncLiteSubscription"}
+BY_OFFSET = {"PullMessage", "UpdateOffset", "GetOffset", "QueryOffset"}
 
 
 def test_case_1_route_of_a_known_topic_lists_the_right_types(place: Place, broker: BrokerProcess) -> None:
@@ -129,6 +132,7 @@ def test_node_is_told_an_exponential_back_off(place: Place) -> None:
 
 
 def test_case_7_every_rpc_works_without_telemetry(place: Place, raw: RawClient) -> None:
+    """Each of an official client's but Telemetry itself; those that no official client calls are `test_offsets.py`'s."""
     assert raw.route().status.code == OK
     assert raw.heartbeat(pb.PRODUCER) == OK
     assert raw.heartbeat(pb.PUSH_CONSUMER, raw.group) == OK
@@ -142,9 +146,18 @@ def test_case_7_every_rpc_works_without_telemetry(place: Place, raw: RawClient) 
     raw.send(b"second")
     (message,) = raw.take(1)
     assert raw.forward(message.system_properties.receipt_handle) == OK
+    bank = place.raw(place.new_topic(MessageKind.TRANSACTION))
+    half = bank.send(b"half", kind=pb.TRANSACTION)
+    assert bank.receive(wait_s=0).bodies == []
+    assert bank.end_transaction(half, pb.COMMIT) == OK
+    assert [message.body for message in bank.take(1, acks=True)] == [b"half"]
+    # Not served yet, and said so as an answer.
+    for name in NOT_SERVED:
+        assert raw.call(name, MESSAGING[name].request()).status.code == pb.NOT_IMPLEMENTED
     assert raw.say_goodbye() == OK
     stranger = place.raw()
     assert stranger.say_goodbye() == OK
+    assert raw.called | bank.called == MESSAGING.keys() - {"Telemetry"} - BY_OFFSET
 
 
 def test_case_68_refused_clients(place: Place, raw: RawClient) -> None:
