@@ -24,6 +24,8 @@ from mq.core.ports import Steps
 __all__ = ["Choice", "Look", "Picker", "dead_place"]
 
 _ENTRIES_PER_LOOK = 64
+_BYTES_MAX = 8 << 20
+"""Of messages in one answer: all are read before the first byte of it leaves, and over a slow line the rest comes too late."""
 _SCAN_MAX = 2048
 """Messages of one queue that a filter may leave out in one look; the next look goes on from there."""
 
@@ -52,13 +54,24 @@ class Choice:
     """What a look at the queues came to.
 
     picks: for the command; entries: the consume-queue entry that covers each picked (queue id, offset).
-    count: messages picked. has_more: another look may find more at once.
+    count: messages picked. size_bytes: about so much they come to. has_more: another look may find more at once.
     """
 
     picks: tuple[QueuePick, ...] = ()
     entries: dict[tuple[int, int], QueueEntry] = field(default_factory=dict)
     count: int = 0
+    size_bytes: int = 0
     has_more: bool = False
+
+    def is_full(self, count_max: int) -> bool:
+        """Whether nothing more fits into one answer."""
+        return self.count >= count_max or self.size_bytes >= _BYTES_MAX
+
+    def take(self, queue_id: int, offset: int, entry: QueueEntry) -> None:
+        """One message more. entry: the one that covers it."""
+        self.entries[queue_id, offset] = entry
+        self.count += 1
+        self.size_bytes += entry.size_bytes // entry.count
 
 
 @dataclass(slots=True)
@@ -97,7 +110,7 @@ class Picker:
         order = look.queue_ids if look.queue_ids is not None else [(turn + i) % len(queues) for i in range(len(queues))]
         choose_one = self._choose_in_order if group.is_fifo else self._choose_any
         for queue_id in order:
-            if choice.count >= look.count_max:
+            if choice.is_full(look.count_max):
                 break
             pick = yield from choose_one(look, queues[queue_id], group.look(topic), choice)
             if pick is not None:
@@ -172,7 +185,7 @@ class Picker:
         again: list[int] = []
         dead: list[DeadPlace] = []
         for offset in offsets:
-            if choice.count >= look.count_max:
+            if choice.is_full(look.count_max):
                 choice.has_more = True
                 break
             found = yield from queue.entries(QueueOffset(offset), 1)
@@ -186,15 +199,14 @@ class Picker:
                 dead.append(dead_place(offset, entry))
                 continue
             again.append(offset)
-            choice.entries[queue.queue_id, offset] = entry
-            choice.count += 1
+            choice.take(queue.queue_id, offset, entry)
         return again, dead
 
     def _take_new(self, look: Look, queue: ConsumeQueue, start: int, choice: Choice) -> Steps[tuple[int, list[int]]]:
         """From `start` on: (the next offset afterwards, offsets that the filter left out)."""
         count_max, tags = look.count_max, look.tags
         offset, skipped = start, list[int]()
-        while choice.count < count_max and offset < queue.max_offset:
+        while not choice.is_full(count_max) and offset < queue.max_offset:
             if len(skipped) >= _SCAN_MAX:
                 choice.has_more = True
                 break
@@ -205,10 +217,9 @@ class Picker:
                 else:
                     matches = None if tags is None else (yield from self._matches(entry, tags))
                 end = entry.base_offset + entry.count
-                while offset < end and choice.count < count_max:
+                while offset < end and not choice.is_full(count_max):
                     if matches is None or matches[offset - entry.base_offset]:
-                        choice.entries[queue.queue_id, offset] = entry
-                        choice.count += 1
+                        choice.take(queue.queue_id, offset, entry)
                     else:
                         skipped.append(offset)
                     offset += 1

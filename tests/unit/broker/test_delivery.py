@@ -3,6 +3,7 @@
 import pytest
 
 from mq.broker import commands as c
+from mq.broker.batch import AppendMessages
 from mq.broker.delivery.flight import Delivered, Received
 from mq.broker.delivery.receipt import ReceiptHandle
 from mq.broker.outcomes import Changed, Done, Outcome
@@ -23,6 +24,20 @@ def test_each_message_is_handed_out_once_while_it_is_hidden(core: Core) -> None:
     assert offsets(core.receive(2)) == [0, 1]
     assert offsets(core.receive(2)) == [2]
     assert core.receive() == ()
+
+
+def test_an_answer_holds_as_many_bytes_as_reach_a_consumer_in_time(core: Core) -> None:
+    """All of it is read before it leaves, and what comes too late over a slow line counts as delivered."""
+    for number in range(5):
+        core.do(AppendMessages(core.now_ms, core.now_ms, "t", 0, 1, 0, (f"big {number}",), "", (bytes(3 << 20),)))
+    assert offsets(core.receive(5)) == [0, 1, 2]
+    assert offsets(core.receive(5)) == [3, 4]
+    core.wait(10_000)
+    assert offsets(core.receive(5)) == [0, 1, 2]
+    core.do(AppendMessages(core.now_ms, core.now_ms, "t", 0, 1, 0, ("bigger",), "", (bytes(9 << 20),)))
+    assert offsets(core.receive(5)) == [3, 4, 5], "one alone is never too big"
+    core.wait(10_000)
+    assert core.receive(1) != ()
 
 
 def test_an_unacknowledged_message_comes_back_after_its_invisible_time_and_not_earlier(core: Core) -> None:
