@@ -493,13 +493,16 @@ async def test_a_handle_that_is_younger_than_the_state_here_is_for_another_leade
         raise NotLeaderError(2)
 
     monkeypatch.setattr(kitchen.node, "read_index", another_leads)
-    with pytest.raises(NotLeaderError):
+
+    async def told() -> object:
         if what == "ack":
-            await kitchen.deliverer.ack("g", "t", [("1", handle)])
-        elif what == "change":
-            await kitchen.deliverer.change_invisible("g", "t", handle, 20_000)
-        else:
-            await kitchen.deliverer.forward_to_dead_letters("g", "t", handle)
+            return await kitchen.deliverer.ack("g", "t", [("1", handle)])
+        if what == "change":
+            return await kitchen.deliverer.change_invisible("g", "t", handle, 20_000)
+        return await kitchen.deliverer.forward_to_dead_letters("g", "t", handle)
+
+    with pytest.raises(NotLeaderError):
+        await told()
 
 
 async def test_silent_clients_are_forgotten(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
