@@ -494,12 +494,13 @@ async def test_a_handle_that_is_younger_than_the_state_here_is_for_another_leade
 
     monkeypatch.setattr(kitchen.node, "read_index", another_leads)
 
-    async def told() -> object:
+    async def told() -> None:
         if what == "ack":
-            return await kitchen.deliverer.ack("g", "t", [("1", handle)])
-        if what == "change":
-            return await kitchen.deliverer.change_invisible("g", "t", handle, 20_000)
-        return await kitchen.deliverer.forward_to_dead_letters("g", "t", handle)
+            await kitchen.deliverer.ack("g", "t", [("1", handle)])
+        elif what == "change":
+            await kitchen.deliverer.change_invisible("g", "t", handle, 20_000)
+        else:
+            await kitchen.deliverer.forward_to_dead_letters("g", "t", handle)
 
     with pytest.raises(NotLeaderError):
         await told()
