@@ -136,9 +136,7 @@ async def test_a_whole_group_starts_again_with_all_it_had(trio: Trio) -> None:
     assert json.loads(after)["topics"] == json.loads(before)["topics"] != []
 
 
-async def test_a_node_that_was_away_for_long_gets_old_entries_from_the_disk(
-    trio: Trio, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_node_that_was_away_for_long_gets_old_entries_from_the_disk(trio: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
     leader, away = await led_with_one_away(trio)
     await send(leader, 0, 200)  # much more than is kept in memory
     entries, asked_in = CommitLog.entries, set()
