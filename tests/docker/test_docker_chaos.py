@@ -44,7 +44,7 @@ def test_a_short_run_against_containers_loses_nothing_and_their_traces_keep_the_
         told = f"{done.out}\n{done.err}"
         assert done.code == 0, told
         assert "FAILED" not in done.out
-        assert number(r"faults +(\d+):", done.out) >= 3, told
+        assert number(r"faults +(\d+):", done.out) >= 2, told
         assert number(r"messages +(\d+) acknowledged", done.out) >= 100, told
         assert number(r"Raft's rules \((\d+) events", done.out) >= 1000, told
         assert re.search(rf"nodes +3, containers of Docker [\d.]+\S*, image {image} \w+", done.out), told
