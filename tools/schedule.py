@@ -21,6 +21,7 @@ from mq.raft.node import RaftNode
 from mq.raft.output import Output
 from mq.raft.role import Role
 from mq.raft.view import NodeView
+from mq.sim.arguments import read_name
 from mq.sim.hand.commands import COMMANDS, check
 from mq.sim.hand.group import HandGroup
 from mq.sim.hand.member import Member
@@ -232,16 +233,28 @@ def play(file: Path, raft_class: type[RaftNode] = RaftNode) -> str | None:
     return None
 
 
+def _check_text(file: Path) -> None:
+    """Raises: IllegalArgumentError, naming the file, when it cannot be read."""
+    try:
+        file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise IllegalArgumentError(f"cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise IllegalArgumentError(f"{file} is no text, and so no schedule") from error
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 when every promise is kept, 1 when one is broken, 2 when the schedule says nothing about this Raft."""
     parser = argparse.ArgumentParser(prog="python3 -m tools.schedule", description="Play schedules, and watch every promise.")
     parser.add_argument("files", nargs="+", type=Path, metavar="SCHEDULE", help="as in labs/stage3_raft/schedules")
-    parser.add_argument("--raft", default="", metavar="FILE:Class", help="another Raft in the place of ours")
+    parser.add_argument("--raft", type=read_name, metavar="FILE:Class", help="another Raft in the place of ours")
     options = parser.parse_args(arguments)
     try:
         raft_class = load_raft(options.raft) if options.raft else RaftNode
+        for file in options.files:
+            _check_text(file)
         ends = {file: play(file, raft_class) for file in options.files}
-    except (IllegalArgumentError, OSError, UnicodeDecodeError) as error:
+    except IllegalArgumentError as error:
         parser.error(str(error))
     for file, end in ends.items():
         print(f"{file.stem}: {end or 'every promise is kept'}")

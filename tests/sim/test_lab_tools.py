@@ -36,11 +36,19 @@ def test_a_schedule_is_played_on_ours_and_on_another(capsys: pytest.CaptureFixtu
 
 
 def test_a_schedule_or_a_raft_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in ([str(tmp_path / "none.txt")], [FIGURE_8, "--raft", "none.py:Raft"]):
+    (tmp_path / "bytes.txt").write_bytes(b"\x89PNG\xff\x00")
+    for arguments, complaint in (
+        ([str(tmp_path / "none.txt")], f"cannot read {tmp_path / 'none.txt'}: No such file or directory\n"),
+        ([FIGURE_8, str(tmp_path / "bytes.txt")], f"{tmp_path / 'bytes.txt'} is no text, and so no schedule\n"),
+        ([FIGURE_8, "--raft", "none.py:Raft"], "none.py"),
+        ([FIGURE_8, "--raft", ""], "argument --raft: nothing is named: '' is empty\n"),
+    ):
         with pytest.raises(SystemExit) as ended:
             schedule.main(arguments)
         assert ended.value.code == 2
-        assert "none." in capsys.readouterr().err
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert complaint in err
 
 
 @pytest.mark.parametrize(

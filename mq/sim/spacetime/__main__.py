@@ -9,16 +9,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mq.sim.arguments import read_count
+from mq.sim.group.events import GROUP_EVENTS
 from mq.sim.spacetime import NothingToDrawError, PictureTooLongError, Window, draw
-from mq.sim.trace import Event
+from mq.sim.trace import EVENTS, Event
 
 __all__ = ["main", "read_trace"]
 
 _SUFFIXES = (".png", ".svg", ".html")
+_OF_A_BROKER = EVENTS.keys() - GROUP_EVENTS.keys()
+"""What only the trace of a single broker tells (`run.py sim --profile broker`)."""
 
 
-def read_trace(text: str) -> list[Event]:
-    """The events of a trace; headings, remarks (#) and empty lines are passed over. Raises: ValueError, naming the line."""
+def read_trace(text: str, name: str = "") -> list[Event]:
+    """The events of a trace; headings, remarks (#) and empty lines are passed over. name: of its file, for errors.
+
+    Raises: ValueError, naming the line, for what is none, and for what is the trace of a single broker.
+    """
+    of_file = f"{name}, " if name else ""
     events = []
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
@@ -27,7 +34,12 @@ def read_trace(text: str) -> list[Event]:
         try:
             events.append(Event.from_line(line))
         except ValueError as error:
-            raise ValueError(f"line {number} is no event: {line[:60]!r}") from error
+            raise ValueError(f"{of_file}line {number} is no event: {line[:60]!r}") from error
+        if events[-1].name in _OF_A_BROKER:
+            raise ValueError(
+                f"{of_file}line {number}: this is the trace of a single broker, to which {events[-1].name!r} happens, and not of a "
+                "Raft group. Its power loss is drawn by run.py sim --profile broker --seed N --draw FILE"
+            )
     return events
 
 
@@ -69,21 +81,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         last=options.last, around_ms=options.around_ms, nodes=tuple(options.nodes.split(",")) if options.nodes else None,
         has_heartbeats=options.heartbeats, pixels_per_ms=options.scale,
     )  # fmt: skip
+    name = "standard input" if str(options.trace) == "-" else str(options.trace)
     try:
-        text = sys.stdin.read() if str(options.trace) == "-" else options.trace.read_text(encoding="utf-8")
-    except OSError as error:
-        return _refuse(f"cannot read {options.trace}: {error.strerror}", 2)
-    try:
-        draw(options.out, read_trace(text), options.title, window)
+        draw(options.out, read_trace(_text(options.trace, name), name), options.title, window)
     except (PictureTooLongError, NothingToDrawError) as error:
         return _refuse(str(error), 1)
     except KeyError as error:
-        return _refuse(f"an event of the trace lacks the detail {error}", 2)
+        return _refuse(f"{name}: an event of the trace lacks the detail {error}", 2)
     except ValueError as error:
         return _refuse(str(error), 2)
     except OSError as error:
         return _refuse(f"cannot write {options.out}: {error.strerror}", 2)
     return 0
+
+
+def _text(trace: Path, name: str) -> str:
+    """Raises: ValueError, in a sentence, when it cannot be read."""
+    try:
+        return sys.stdin.read() if str(trace) == "-" else trace.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"cannot read {trace}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name} is no text, and so no trace") from error
 
 
 def _refuse(sentence: str, status: int) -> int:

@@ -81,6 +81,7 @@ class Selection(NamedTuple):
 def select(story: Story, window: Window, marked: frozenset[int] = frozenset()) -> Selection:
     """What of a story is drawn. marked: moments that are drawn in any case. Raises: PictureTooLongError, NothingToDrawError."""
     nodes = _nodes(story, window)
+    _check_around(story, window)
     inside = [step for step in story.steps if not window.is_before(step) and not window.is_behind(step)]
     inside = [step for step in inside if not isinstance(step, Moment) or step.node in nodes]
     numbers = {step.number for step in inside if isinstance(step, Moment)}
@@ -99,6 +100,14 @@ def select(story: Story, window: Window, marked: frozenset[int] = frozenset()) -
         return select(story, narrower, marked)
     _check_length(steps)
     return Selection(nodes, tuple(steps), tuple(drawn), _openings(story, window, nodes), len(met) - len(drawn), marked & numbers)
+
+
+def _check_around(story: Story, window: Window) -> None:
+    if window.around_ms is None or not story.steps:
+        return
+    first, last = story.steps[0].at_ms, story.steps[-1].at_ms
+    if not first <= window.around_ms <= last:
+        raise NothingToDrawError(f"there is nothing around {window.around_ms} ms: this goes from {first} ms to {last} ms")
 
 
 def _narrowed(window: Window, steps: list[Moment | Banner]) -> Window | None:

@@ -45,6 +45,7 @@ def test_a_trace_is_read_back_as_it_was_written() -> None:
     ("more", "status", "words"),
     [
         (["--from", "99999"], 1, "nothing happens"),
+        (["--around", "99999"], 1, "there is nothing around 99999 ms: this goes from "),
         (["--nodes", "n7"], 1, "knows no node n7"),
         (["--trace", "missing.trace"], 2, "cannot read missing.trace"),
     ],
@@ -60,7 +61,11 @@ def test_what_cannot_be_drawn_is_said(
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("nonsense", "line 1 is no event: 'nonsense'"),
+        ("nonsense", "bad.trace, line 1 is no event: 'nonsense'"),
+        (
+            "0000000001ms  n1  opened  first=1 last=0",
+            "bad.trace, line 1: this is the trace of a single broker, to which 'opened' ",
+        ),
         ("0000000001ms  n1  role  role=leader", "lacks the detail 'term'"),
     ],
 )
@@ -69,6 +74,13 @@ def test_a_line_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     file.write_text(line + "\n")
     assert main(["--trace", str(file), "--out", str(tmp_path / "a.svg")]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bytes.trace"
+    file.write_bytes(b"\x89PNG\xff\x00")
+    assert main(["--trace", str(file), "--out", str(tmp_path / "a.svg")]) == 2
+    assert capsys.readouterr().err == f"{file} is no text, and so no trace\n"
 
 
 @pytest.mark.parametrize(
