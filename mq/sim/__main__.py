@@ -7,11 +7,16 @@
     run.py sim --seed 8142 --draw group.png        the same, and its end as a picture
     run.py sim --seed 8142 --draw group.png --around 5320       what happened around 5320 ms as a picture
     run.py sim --profile broker --seed 8142 --draw loss.png        a single broker, its disk and its clients
-    run.py sim --promises              what is checked at every step of a group
+    run.py sim --promises              all that is checked of a group
     run.py sim explore --goal figure8  a search, see `mq.sim.explore`
 
-Exit status: 0 all promises were kept, 1 one was broken or a run proved nothing, 2 wrong usage.
+Exit status: 0 all promises were kept, 1 one was broken or a run proved nothing, 2 wrong usage, 130 stopped with Ctrl-C.
 """
+
+import signal
+
+if __name__ == "__main__":  # a Ctrl-C while all the rest is loaded ends it without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
 import sys
@@ -20,7 +25,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mq.sim.arguments import read_count, read_seed
+from mq.sim.arguments import read_count, read_jobs, read_name, read_seed, with_negatives
 from mq.sim.checkers import BrokenPromiseError, VacuousRunError
 from mq.sim.draw import draw_loss
 from mq.sim.group.options import GROUP_STEPS
@@ -39,7 +44,7 @@ def _seeds(text: str) -> range:
     """`A..B`, both included."""
     first, dots, last = text.partition("..")
     if not dots or not first.isdecimal() or not last.isdecimal():
-        raise argparse.ArgumentTypeError(f"two numbers are wanted, such as 1..500, not {text!r}")
+        raise argparse.ArgumentTypeError(f"two numbers from 0 on are wanted, such as 1..500, not {text!r}")
     if int(first) > int(last):
         raise argparse.ArgumentTypeError(f"the first must not be above the second, as it is in {text}")
     return range(int(first), int(last) + 1)
@@ -54,7 +59,7 @@ def _picture(text: str) -> Path:
 
 def _file(text: str) -> Path:
     """Where something can be written: found out before a run, not after it."""
-    path = Path(text)
+    path = Path(read_name(text))
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is a folder")
     if not path.parent.is_dir():
@@ -71,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seeds", type=_seeds, metavar="A..B", help="many runs")
     which.add_argument("--seed", type=read_seed, metavar="N", help="one run; its trace goes to stdout")
-    which.add_argument("--promises", action="store_true", help="run nothing; list what is checked at every step of a Raft group")
+    which.add_argument("--promises", action="store_true", help="run nothing; list all that is checked of a Raft group")
     parser.add_argument(
         "--profile", choices=("group", "broker"), default="group", help="a Raft group, or a single broker (%(default)s)"
     )
@@ -86,10 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--steps", type=read_count, help=f"of a run before its end ({GROUP_STEPS}; of a broker {WorldOptions().steps})"
     )
-    parser.add_argument("--jobs", type=read_count, default=1, metavar="N", help="with --seeds: on so many cores (%(default)s)")
+    parser.add_argument(
+        "--jobs", type=read_jobs, default=1, metavar="N", help="with --seeds: so many at a time, 64 at most (%(default)s)"
+    )
     parser.add_argument("--resume", type=_file, metavar="FILE", help="with --seeds: note there what is done, and go on from it")
     parser.add_argument("--report", type=_file, metavar="FILE", help="with --seeds: write the sums there, as a page to keep")
-    parser.add_argument("--raft", default="", metavar="FILE:CLASS", help="another Raft in the place of ours")
+    parser.add_argument("--raft", type=read_name, metavar="FILE:CLASS", help="another Raft in the place of ours")
     parser.add_argument(
         "--log", choices=("light", "store"), default="light",
         help="of a group: a log in memory, or the broker's commit log, byte by byte on simulated disks (%(default)s)",
@@ -103,7 +110,7 @@ def _say(text: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = with_negatives(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == ["explore"]:
         from mq.sim.explore.main import main as explore  # noqa: PLC0415 - the search is not needed for a run
 
@@ -135,11 +142,11 @@ def _run_group(options: argparse.Namespace) -> int:
 
     if options.promises:
         return list_promises()
-    steps = options.steps or GROUP_STEPS
+    steps, raft = options.steps or GROUP_STEPS, options.raft or ""
     if options.seeds is None:
-        return run_one(options.seed, steps, options.raft, options.draw, log=options.log, around_ms=options.around)
+        return run_one(options.seed, steps, raft, options.draw, log=options.log, around_ms=options.around)
     resume, jobs = options.resume, options.jobs
-    return run_many(options.seeds, steps, raft=options.raft, jobs=jobs, resume=resume, log=options.log, page=options.report)
+    return run_many(options.seeds, steps, raft=raft, jobs=jobs, resume=resume, log=options.log, page=options.report)
 
 
 def _run_one(seed: int, options: WorldOptions, picture: Path | None) -> int:
@@ -195,6 +202,7 @@ def _run_many(seeds: range, options: WorldOptions) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sys.exit(main())
     except (KeyboardInterrupt, BrokenPipeError):

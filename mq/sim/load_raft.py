@@ -1,5 +1,6 @@
 """Puts another Raft in the place of ours: a student's, or a wrong one."""
 
+import inspect
 import os
 from pathlib import Path
 
@@ -30,6 +31,10 @@ def load_raft(where: str) -> type[RaftNode]:
     path = Path(file)
     if not path.is_file():
         raise IllegalArgumentError(f"{where!r}: there is no file {file!r}; it should read FILE:Class, as in {_EXAMPLE}")
+    if path.resolve() == Path(inspect.getfile(RaftNode)).resolve() and name == RaftNode.__name__:
+        raise IllegalArgumentError(
+            f"{where} is the reference itself, which runs where no other Raft is named; yours is derived from it"
+        )
     module = module_of(path, f"raft_of_{path.stem}", told=lambda error: f"{path.name} cannot be imported: {raised(error)}")
     found = getattr(module, name, None)
     if not (isinstance(found, type) and issubclass(found, RaftNode)):

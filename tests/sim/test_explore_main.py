@@ -96,6 +96,8 @@ def test_a_budget_that_is_spent_is_no_success_of_a_complete_search(capsys: pytes
         ["--goal", "figure8", "--core", "nobody"],
         ["--goal", "figure8", "--draw", "x.txt"],
         ["--goal", "figure8", "--seed", "-1"],
+        ["--goal", "figure8", "--core", ""],
+        ["--replay", ""],
     ],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,8 +129,8 @@ def test_a_flag_that_would_do_nothing_is_refused(
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"# a page\n\n1. time-out n1\n", "there are no steps in "),
-        (b"", "there are no steps in "),
+        (b"# a page\n\n1. time-out n1\n", " is no story of a search"),
+        (b"", " is no story of a search"),
         (b"\x89PNG\xff", "is no text"),
     ],
 )
@@ -141,6 +143,21 @@ def test_a_file_without_steps_is_no_story_that_ends_well(
     said = capsys.readouterr()
     assert said.out == ""
     assert complaint in said.err
+    assert main(["explore", "--replay", str(file)]) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_what_is_wrong_with_a_story_is_not_blamed_on_a_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = tmp_path / "story.txt"
+    for remarks, flags, complaint in (
+        ("# goal: figure8\n# core: nobody\n", [], f"error: {story}, in its line '# core:': 'nobody': there is no file"),
+        ("# goal: figure8\n# core: nobody\n", ["--core", "none"], "error: --core: 'none': there is no file"),
+        ("# goal: figure8\n# core: figure8\n", ["--tiny"], f"error: --tiny: {story} is a story of another scope"),
+    ):
+        story.write_text(remarks + "#   1. time-out n1\n")
+        with pytest.raises(SystemExit):
+            main(["explore", "--replay", str(story), *flags])
+        assert complaint in capsys.readouterr().err
 
 
 def test_the_steps_are_told_once_on_a_terminal_and_beside_a_trace_that_goes_elsewhere(

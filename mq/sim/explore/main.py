@@ -15,12 +15,13 @@ a search of all states did not come to its end; 2 wrong usage.
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 
 from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
-from mq.sim.arguments import read_seed
+from mq.sim.arguments import read_name, read_seed, with_negatives
 from mq.sim.explore.goals import DEEP_SCOPE, SMALL_SCOPE, TINY_SCOPE, search_deep, search_small
 from mq.sim.explore.group_model import GroupModel, GroupState, GroupStep
 from mq.sim.explore.model import Outcome, Result
@@ -28,7 +29,7 @@ from mq.sim.explore.origin import Origin, rule_of, scope_words
 from mq.sim.explore.progress import Progress
 from mq.sim.explore.promises import PROMISES
 from mq.sim.explore.scope import Scope
-from mq.sim.explore.story import STEP_MS, Story, replay_words
+from mq.sim.explore.story import STEP_MS, Story, has_steps, replay_words
 from mq.sim.explore.words import HOW_STEPS_READ
 from mq.sim.explore.wrong_cores import SMALL_SCOPE_CORES, CountsAnyTerm
 from mq.sim.group.watch import Violation
@@ -59,6 +60,10 @@ def _picture(text: str) -> Path:
     if path.suffix.lower() == ".png" and find_spec("matplotlib") is None:
         raise argparse.ArgumentTypeError("a PNG needs the package matplotlib (`python3 run.py setup`); .svg and .html need none")
     return path
+
+
+def _story(text: str) -> Path:
+    return Path(read_name(text))
 
 
 def _seconds(text: str) -> float:
@@ -92,12 +97,12 @@ def _parser() -> argparse.ArgumentParser:
         "small-scope: no limit)",
     )  # fmt: skip
     parser.add_argument(
-        "--core", metavar="CORE",
+        "--core", type=read_name, metavar="CORE",
         help=f"{', '.join(_CORES)}, or FILE:Class (figure8: figure8; small-scope: right, and then the wrong ones)",
     )  # fmt: skip
     parser.add_argument("--draw", type=_picture, metavar="FILE", help="draw what was found (.png, .svg or .html)")
     parser.add_argument(
-        "--replay", type=Path, metavar="FILE",
+        "--replay", type=_story, metavar="FILE",
         help="do the steps that stand as remarks in this trace, and search nothing; goal and core are those that it names",
     )  # fmt: skip
     parser.add_argument("--tiny", action="store_true", help="small-scope: a smaller one, of seconds")
@@ -119,8 +124,15 @@ def _useless(options: argparse.Namespace) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    out = sys.stdout
+    with redirect_stdout(sys.stderr):  # what somebody's Raft prints is no line of the trace
+        parser = _parser()
+        options = parser.parse_args(with_negatives(sys.argv[1:] if arguments is None else arguments))
+        options.out = out
+        return _run(parser, options)
+
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     useless = _useless(options)
     if useless:
         parser.error(useless)
@@ -128,9 +140,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if text is None:
         return 2
     told = Origin.of_text(text)
+    if options.replay is not None and not has_steps(text):
+        _say(f"{options.replay} is no story of a search: that begins with remarks, and its steps are told in such as {_REMARK!r}")
+        return 2
+    if options.replay is not None and told.goal in _GOALS and options.tiny and not told.is_tiny:
+        parser.error(f"--tiny: {options.replay} is a story of another scope than the tiny one")
     options.goal = options.goal or (told.goal if told.goal in _GOALS else "") or ("small-scope" if options.tiny else "")
     if not options.goal:
         parser.error("say which search: --goal figure8 or --goal small-scope")
+    is_told = not options.core and told.goal == options.goal and bool(told.core)
     if told.goal == options.goal:
         options.core, options.tiny = options.core or told.core, options.tiny or told.is_tiny
     options.seed = _FIRST_SEED if options.seed is None else options.seed
@@ -138,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         make = _core(options.core) if options.core else None
     except argparse.ArgumentTypeError as error:
-        parser.error(f"--core: {error}")
+        parser.error(f"{options.replay}, in its line '# core:': {error}" if is_told else f"--core: {error}")
     if options.replay is not None:
         return _replay(text, told, scope, make or CountsAnyTerm, options)
     if options.goal == "figure8":
@@ -254,14 +272,11 @@ def _replay(text: str, told: Origin, scope: Scope, make: type[RaftNode], options
         if told.core and told.core != _origin(options).core:
             _say(f"the story is one of core {told.core}: another Raft says other things at other times")
         return 2
-    if not path:
-        _say(f"there are no steps in {options.replay}: a trace of a search begins with remarks such as {_REMARK!r}")
-        return 2
     story = Story(model, path)
     _tell_rule(make)
     if story.state.wrong:
         return _report(story, make, options)
-    sys.stdout.write(story.to_text(_origin(options).to_remarks()))
+    options.out.write(story.to_text(_origin(options).to_remarks()))
     _say("no promise is broken by these steps")
     return _nothing(options)
 
@@ -279,8 +294,8 @@ def _report(story: Story, make: type[RaftNode], options: argparse.Namespace) -> 
     violation, origin, rule = _violation(story), _origin(options), rule_of(make)
     told, scope = [line.strip() for line in violation.to_text().split("\n")], f"in this search: {scope_words(story.model.scope)}"
     remarks = [*origin.to_remarks(), *told, *([rule] if rule else []), scope]
-    sys.stdout.write(story.to_text(remarks))
-    if not sys.stdout.isatty():  # where the trace went elsewhere, the steps in front of it are wanted here, too
+    options.out.write(story.to_text(remarks))
+    if not options.out.isatty():  # where the trace went elsewhere, the steps in front of it are wanted here, too
         _say("\n".join(f"{number:3}. {words}" for number, words in enumerate(story.words, 1)))
         _say("\n".join((*HOW_STEPS_READ, scope)))
     _say(violation.to_text())

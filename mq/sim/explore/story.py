@@ -18,7 +18,7 @@ from mq.sim.explore.scope import FIRST_ID
 from mq.sim.explore.words import HOW_STEPS_READ
 from mq.sim.group.trace import GroupTrace
 
-__all__ = ["STEP_MS", "Story", "replay_words"]
+__all__ = ["STEP_MS", "Story", "has_steps", "replay_words"]
 
 STEP_MS = 10
 
@@ -177,6 +177,11 @@ def _difference(old: tuple[Entry, ...], new: tuple[Entry, ...]) -> tuple[int, tu
 
 
 _REMARK = re.compile(r"# +\d+\. (.+)")
+
+
+def has_steps(text: str) -> bool:
+    """Whether remarks of this trace tell steps, whatever they are."""
+    return any(_REMARK.fullmatch(line.rstrip()) for line in text.splitlines())
 
 
 def replay_words(model: GroupModel, text: str) -> tuple[tuple[GroupStep, ...], str | None]:

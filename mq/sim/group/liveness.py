@@ -14,11 +14,20 @@ from mq.sim.group.workload import Client
 if TYPE_CHECKING:
     from mq.sim.group.world import GroupWorld
 
-__all__ = ["come_to_rest"]
+__all__ = ["LIVENESS", "come_to_rest"]
 
 _SECTION = "Paper: Raft, section 5.6"
 _TIMEOUTS_MAX = 40
 """So many of the longest election time-outs it may take."""
+
+LIVENESS = (
+    (
+        f"when everything is healed, within {_TIMEOUTS_MAX} of the longest election time-outs each: a leader appears; its log is "
+        "committed; a command is; a read is answered; every client has its answer; all members have applied the same log"
+    ),
+    _SECTION,
+)
+"""The promises of a run's end in a sentence, and where they stand."""
 
 
 def come_to_rest(world: "GroupWorld") -> tuple[Host, ...]:

@@ -9,9 +9,10 @@ The notes are text, one line a seed, so that a run of hours may be interrupted a
 
 import gc
 import hashlib
+import signal
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,6 +22,7 @@ from mq.core.errors import IllegalArgumentError
 from mq.raft.node import RaftNode
 from mq.sim.checkers import VacuousRunError
 from mq.sim.group.options import GROUP_STEPS, draw_options
+from mq.sim.group.standstill import run_watched
 from mq.sim.group.storage import LightStorage
 from mq.sim.group.store_storage import StoreStorages
 from mq.sim.group.watch import ViolationError
@@ -69,7 +71,7 @@ def run_seed(seed: int, steps: int, raft: str = "", *, log: str = "light") -> Se
     """One run, see `make_world`."""
     world = make_world(seed, steps, raft, log=log)
     try:
-        world.run()
+        run_watched(world)
     except ViolationError as error:
         return SeedResult(seed, world.met(), error.violation.promise, str(error))
     except VacuousRunError as error:
@@ -82,6 +84,13 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
+def _begin_worker() -> None:
+    """Ctrl-C is for the parent, which ends its workers; and what somebody's Raft prints is no part of the summary."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.stdout = sys.stderr
+    calm_collector()
+
+
 def run_seeds(seeds: Iterable[int], steps: int, *, raft: str = "", jobs: int = 1, log: str = "light") -> Iterator[SeedResult]:
     """All of them; on several cores in the order in which they are done."""
     run = partial(run_seed, steps=steps, raft=raft, log=log)
@@ -90,7 +99,7 @@ def run_seeds(seeds: Iterable[int], steps: int, *, raft: str = "", jobs: int = 1
         yield from map(run, seeds)
         return
     # A fresh interpreter each: a fork of a process that has threads may never wake up.
-    with closing(get_context("spawn").Pool(jobs, calm_collector)) as pool:
+    with get_context("spawn").Pool(jobs, _begin_worker) as pool:
         yield from pool.imap_unordered(run, seeds, chunksize=8)
 
 
@@ -146,7 +155,7 @@ class Notes:
 
 
 class Tally:
-    """Sums over seeds. fewest_events: of one seed."""
+    """Sums over seeds. fewest_events: steps of the world in one seed."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -169,7 +178,7 @@ class Tally:
         met = ", ".join(f"{count:,} {name}" for name, count in self.counts.items() if name != "events")
         lines = [
             f"{self.seeds:,} seeds: {self.broken} broken",
-            f"{self.counts['events']:,} events, {self.fewest_events:,} at least in each seed",
+            f"{self.counts['events']:,} steps of the world, {self.fewest_events:,} at least in each seed",
             met,
         ]
         return "\n".join([*lines, *(f"broken in {count} seeds: {promise}" for promise, count in self.promises.most_common())])

@@ -30,7 +30,7 @@ from mq.sim.group.checkers import (
 from mq.sim.group.faults import Nemesis
 from mq.sim.group.host import Host
 from mq.sim.group.light_log import Group
-from mq.sim.group.liveness import come_to_rest
+from mq.sim.group.liveness import LIVENESS, come_to_rest
 from mq.sim.group.machine import Place
 from mq.sim.group.network import Network
 from mq.sim.group.options import GroupOptions, draw_options
@@ -49,12 +49,19 @@ from mq.sim.group.watch import Checker, Violation, ViolationError, Watch
 from mq.sim.group.workload import Client, Common
 from mq.sim.raised import raised
 
-__all__ = ["GroupWorld", "all_checkers"]
+__all__ = ["OF_THE_WHOLE_RUN", "GroupWorld", "all_checkers"]
 
-_RULES = "a node and its log keep their own rules"
+_RULES = "a node and its log keep their own rules", "the invariants of mq.raft and of its log"
 _CHAOS_MS_MAX = 120_000
-_EVENTS_PER_STEP_MAX = 40
-_DROWNED = "a group does not drown in its own messages: what is asked again is asked once"
+_EVENTS_PER_STEP_MAX, _FEW_STEPS = 40, 1000
+"""Faults last a span of virtual time, however few steps are asked for: in the busiest a group that is well has 25,000 events."""
+_DROWNED = (
+    "a group does not drown in its own messages: what is asked again is asked once",
+    "Paper: Raft, section 5.3 (one probe after each refusal)",
+)
+
+OF_THE_WHOLE_RUN = (_RULES, _DROWNED, LIVENESS)
+"""Promises, and where they stand, that no checker looks after: what a node raises, and what never comes to its end."""
 
 
 def all_checkers(hosts: dict[int, Host]) -> list[Checker]:
@@ -115,7 +122,8 @@ class GroupWorld:
         self.nemesis = Nemesis(self.agenda, self.network, self.trace, self.hosts, rng, options)
         self.counter = _Counter()
         self.checkers = checkers(self.hosts)
-        watch = self.watch = Watch([*self.checkers, self.counter, *([self.nemesis] if options.faults else [])])
+        # It counts before they judge, so that what broke a promise is counted, too.
+        watch = self.watch = Watch([self.counter, *self.checkers, *([self.nemesis] if options.faults else [])])
         place = Place(
             agenda=self.agenda,
             network=self.network,
@@ -151,7 +159,7 @@ class GroupWorld:
             raise self._placed(error.violation) from error
         except Exception as error:
             facts = (raised(error), f"it was raised in step {self.agenda.steps} of the run")
-            raise self._placed(Violation(_RULES, facts, "the invariants of mq.raft and of its log")) from error
+            raise self._placed(Violation(_RULES[0], facts, _RULES[1])) from error
 
     def _placed(self, violation: Violation) -> ViolationError:
         placed = violation._replace(step=self.agenda.steps, at_ms=self.agenda.now_ms)
@@ -179,15 +187,16 @@ class GroupWorld:
 
     def pass_time(self, until_ms: int) -> None:
         """Whatever happens till then. Raises: ViolationError when that has no end."""
-        events_max = _EVENTS_PER_STEP_MAX * self.options.steps
+        steps = max(self.options.steps, _FEW_STEPS)
+        events_max = _EVENTS_PER_STEP_MAX * steps
         self.agenda.run(until_ms, events_max)
         if self.agenda.steps >= events_max:
             sent = self.network.counts["sent"]
             facts = (
-                f"a run such as this has about {self.options.steps} events",
+                f"a run such as this has about {steps} events",
                 f"at {self.agenda.now_ms} ms there were {events_max}, {sent} messages among them",
             )
-            raise ViolationError(Violation(_DROWNED, facts, "Paper: Raft, section 5.3 (one probe after each refusal)"))
+            raise ViolationError(Violation(_DROWNED[0], facts, _DROWNED[1]))
 
     # --- what it met
 

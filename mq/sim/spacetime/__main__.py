@@ -37,8 +37,8 @@ def read_trace(text: str, name: str = "") -> list[Event]:
             raise ValueError(f"{of_file}line {number} is no event: {line[:60]!r}") from error
         if events[-1].name in _OF_A_BROKER:
             raise ValueError(
-                f"{of_file}line {number}: this is the trace of a single broker, to which {events[-1].name!r} happens, and not of a "
-                "Raft group. Its power loss is drawn by run.py sim --profile broker --seed N --draw FILE"
+                f"{of_file}line {number}: this is the trace of a single broker, to which {events[-1].name!r} happens, and not of "
+                "a Raft group. Its power loss is drawn by run.py sim --profile broker --seed N --draw FILE"
             )
     return events
 

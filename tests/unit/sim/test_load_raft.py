@@ -46,6 +46,10 @@ def test_it_is_loaded_by_file_and_class(tmp_path: Path) -> None:
         ("none.py:Mine", r"there is no file 'none\.py'; it should read FILE:Class"),
         ("mine", r"there is no file 'mine'; it should read FILE:Class"),
         ("", r"there is no file ''; it should read FILE:Class"),
+        (
+            f"{ROOT}/mq/raft/node.py:RaftNode",
+            r"node\.py:RaftNode is the reference itself, which runs where no other Raft is named",
+        ),
     ],
 )
 def test_a_name_that_names_nothing_is_told_with_what_it_lacks(where: str, complaint: str, tmp_path: Path) -> None:

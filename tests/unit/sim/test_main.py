@@ -100,7 +100,10 @@ def test_a_picture_that_cannot_be_written_is_refused_before_the_run(
     ("arguments", "complaint"),
     [
         (["--seeds", "5..1"], "argument --seeds: the first must not be above the second, as it is in 5..1"),
-        (["--seeds", "5-9"], "argument --seeds: two numbers are wanted, such as 1..500, not '5-9'"),
+        (["--seeds", "5-9"], "argument --seeds: two numbers from 0 on are wanted, such as 1..500, not '5-9'"),
+        (["--seeds", "-3..2"], "argument --seeds: two numbers from 0 on are wanted, such as 1..500, not '-3..2'"),
+        (["--seed", "1", "--raft", ""], "argument --raft: nothing is named: '' is empty"),
+        (["--seeds", "1..2", "--resume", ""], "argument --resume: nothing is named: '' is empty"),
         (["--seed", "-1"], "argument --seed: '-1' is not a number from 0 on"),
         (["--seeds", "1..2", "--report", "no/such/r.md"], "argument --report: there is no folder no/such"),
         (["--seeds", "1..2", "--report", "."], "argument --report: . is a folder"),
