@@ -1,6 +1,8 @@
 """Answers that would fill the grader's memory, or command a terminal: data of the right types, and out of all proportion."""
 
 import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from labs.grader.plans import disk_bytes
 from labs.grader.report import failure_lines, outcome_line
 from labs.grader.result import Failure, Grade, Outcome
 from labs.grader.running import Runner
+from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import solution_of
 from labs.grader.submission import Submission, SubmissionError, read_submission
@@ -25,9 +28,16 @@ from labs.stage1_single_node.lab1b_consume_queue.model import Fact, Model, facts
 from labs.stage1_single_node.lab1b_consume_queue.shelf import Shelf
 from labs.stage1_single_node.lab1c_delivery.rules import shown
 from mq.broker.commands import QueuePick
+from mq.broker.delivery.flight import InFlight
+from mq.broker.delivery.table import DeliveryTable
+from mq.broker.store.commit_log import CommitLog
 from mq.broker.store.consume_queue import ConsumeQueue
+from mq.broker.store.log_view import SegmentView
 from mq.broker.store.queue_entry import QueueEntry, queue_folder
-from mq.core.ports import Create, Operation, Replace, Sync, Write
+from mq.core.entry import Appended, Entry, HardState
+from mq.core.ids import CommitLogPosition, LogIndex
+from mq.core.ports import Create, Operation, Plan, Replace, Sync, Write
+from tests.labs.helpers import failures
 
 FILE = f"{queue_folder('orders', 0)}/0.cq"
 LAB1B = find_lab("lab1b")
@@ -112,6 +122,59 @@ def test_a_zip_of_too_many_files_is_refused_before_all_of_them_are_read(tmp_path
             packed.writestr(f"more{number}.py", bytes(1 << 20 if number == 50 else 10))
     with pytest.raises(SubmissionError, match="more than 24 Python files"):
         read_submission(tmp_path / "many.zip", "consume_queue.py")
+
+
+# ---------------------------------------------------------------- in sentences
+
+
+class FlushesNothing(ConsumeQueue):
+    def flush(self, *, sync: bool = False) -> Plan:
+        return ()
+
+
+class LeavesPicksOut(DeliveryTable):
+    def still_due(self, picks: tuple[QueuePick, ...], now_ms: int, *, is_fifo: bool) -> tuple[QueuePick, ...]:
+        return ()
+
+
+class ShowsNoFlights(DeliveryTable):
+    def flights(self, queue_id: int) -> Mapping[int, InFlight]:
+        return {}
+
+
+class ShowsNoSegments(CommitLog):
+    def segments(self) -> tuple[SegmentView, ...]:
+        return ()
+
+
+class LiesElsewhere(CommitLog):
+    def append(self, after_index: LogIndex, entries: Sequence[Entry], hard_state: HardState | None = None) -> Appended:
+        done = super().append(after_index, entries, hard_state)
+        places = tuple(replace(place, position=CommitLogPosition(1 << 40)) for place in done.places)
+        return replace(done, places=places)
+
+
+class WritesNothing(CommitLog):
+    def append(self, after_index: LogIndex, entries: Sequence[Entry], hard_state: HardState | None = None) -> Appended:
+        return replace(super().append(after_index, entries, hard_state), plan=())
+
+
+@pytest.mark.parametrize(
+    ("lab", "make"),
+    [
+        ("lab1a", ShowsNoSegments),
+        ("lab1a", LiesElsewhere),
+        ("lab1a", WritesNothing),
+        ("lab1b", FlushesNothing),
+        ("lab1c", LeavesPicksOut),
+        ("lab1c", ShowsNoFlights),
+    ],
+)
+def test_what_cannot_be_fails_a_sentence_with_a_promise_and_not_the_test_itself(lab: str, make: Make) -> None:
+    checks = (check for check in find_lab(lab).suite.checks if check.ring == 1)
+    found = [failure for _, _, failure in failures(make, checks, Seeds())]
+    assert found
+    assert [failure.found for failure in found if failure.promise == "The test could not go on with what came back"] == []
 
 
 # ---------------------------------------------------------------- terminals

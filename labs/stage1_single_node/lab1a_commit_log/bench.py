@@ -12,7 +12,7 @@ from labs.grader.plans import disk_bytes
 from labs.grader.seams import Make, drive_on
 from labs.grader.suite import PromiseBrokenError, Run, rule
 from mq.broker.store.checkpoint import Checkpoint
-from mq.broker.store.log_view import Recovery, StoredEntry
+from mq.broker.store.log_view import Recovery, SegmentView, StoredEntry
 from mq.broker.store.write_queue import WriteQueue
 from mq.core.entry import Appended, Entry, EntryKind, HardState
 from mq.core.errors import DamageError, FormatError, StateError
@@ -224,6 +224,13 @@ class Bench:
         term = self.now.entries[index - 1][0] if index else 0
         if index >= self.first_index - 1 and (shown := self.log.term_at(LogIndex(index))) != term:
             raise broken(of_rule, expected=f"entry {index} is of term {term}", found=f"`term_at` says {shown}")
+
+    def segments(self, count: int = 1) -> Sequence[SegmentView]:
+        """What the log shows of its files: so many of them at least, after what was appended."""
+        views = self.log.segments()
+        if len(views) < count:
+            raise broken(3, expected=f"`segments` shows {count} or more", found=f"it shows {len(views)}")
+        return views
 
     # --- verbs
 

@@ -63,7 +63,9 @@ def a_place_says_which_bytes_of_which_file_are_to_be_read(bench: Bench) -> None:
     bench.run.tell("append entries 1 to 6 over several segments; ask what to read for the place of each")
     for number in range(1, 7):
         place = bench.append(body(number, 300)).places[0]
-        views = [one for one in bench.log.segments() if one.base_position <= place.position]
+        views = [one for one in bench.segments() if one.base_position <= place.position]
+        if not views:
+            raise broken(2, expected=f"a segment holds {place}", found=f"`segments` shows none that does: {bench.segments()}")
         wanted = Read(views[-1].file, place.position - views[-1].base_position, place.size_bytes)
         read = bench.log.read(place)
         if read != wanted:
@@ -100,6 +102,8 @@ def a_record_that_is_damaged_or_cut_short_is_reported_with_file_and_byte(bench: 
     place = bench.append(body(2, 100)).places[0]
     read = bench.log.read(place)
     whole = bench.disk.read(read)
+    if len(whole) < 8 or len(whole) != place.size_bytes:
+        raise broken(2, expected=f"at {place} lies a record of so many bytes", found=f"{len(whole)} bytes can be read there")
     changed = whole[:-7] + bytes([whole[-7] ^ 4]) + whole[-6:]
     for data, what in ((changed, "one bit of it has changed"), (whole[:-1], "its last byte is missing")):
         try:
@@ -156,6 +160,8 @@ def _entries_are_verified(bench: Bench) -> None:
     file, at = read.file, read.at + read.size_bytes - 7
     bench.run.tell(f"append entry 21; bit 2 of byte {at} of {file} changes on a copy of the disk; read entry 21 there")
     disk = bench.copy_of_disk()
+    if at >= disk.files().get(file, 0):
+        raise broken(2, expected=f"the record of entry 21 ends at byte {at + 7} of {file}", found="nothing is there")
     disk.flip_bit(file, at, 2)
     try:
         found = drive(bench.log.entries(LogIndex(21), LogIndex(21), 1 << 20), disk)

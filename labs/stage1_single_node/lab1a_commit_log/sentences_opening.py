@@ -56,9 +56,11 @@ def whole_groups_before_a_damage_are_in_the_log_and_one_that_does_not_continue_i
     bench.run.tell("append entries 1 to 7 over several segments, of terms 1 to 7, with votes")
     for number in range(1, 8):
         bench.append(body(number, 300), term=number, hard_state=HardState(Term(number), number % 3))
-    *_, before, newest = bench.log.segments()
+    *_, before, newest = bench.segments(3)
     last = before.last_index
     disk, entries = bench.disk.copy(), bench.now.entries[:last]
+    if newest.file not in disk.files():
+        raise broken(3, expected=f"the newest segment is {newest.file}, as `segments` says", found="there is no such file")
     bench.run.tell(f"a bit in the header of the newest segment, {newest.file}, changes; open the log")
     disk.flip_bit(newest.file, 20, 3)
     found = open_log(bench.make, disk, bench.segment_bytes)
@@ -79,7 +81,7 @@ def _a_segment_of_another_log(bench: Bench) -> None:
     other = Bench(bench.make, Run(), bench.segment_bytes)
     for number in range(1, 20):
         other.append(body(number, 100))
-    file = bench.log.segments()[1].file
+    file = bench.segments(2)[1].file
     disk = SimDisk.of_contents({**bench.disk.contents(), file: other.disk.contents()[file]})
     missing = f"entries are missing before those of {file}: damage"
     try:
@@ -151,7 +153,7 @@ def damage_in_an_earlier_segment_is_reported(bench: Bench) -> None:
     bench.run.tell("append entries 1 to 6 over several segments; the last group of the first segment is damaged")
     for number in range(1, 7):
         bench.append(body(number, 300))
-    first = bench.log.segments()[0]
+    first = bench.segments(2)[0]
     disk, file, _ = _flipped(bench.disk, body(first.last_index, 300))
     found = open_log(bench.make, disk, bench.segment_bytes)
     if not found.recovery.damage or found.recovery.damage[0].file != file:
@@ -267,7 +269,10 @@ def a_mark_makes_damage_of_the_last_group_known(bench: Bench) -> None:
     if not found.recovery.damage:
         raise broken(11, expected="the mark proves that entry 2 was synced: damage", found=f"the log was opened with {found}")
     bench.run.tell("append entry 3: its group is written behind the mark, as behind any group")
-    write = next(operation for operation in bench.plan(body(3)).plan if isinstance(operation, Write))
+    plan = bench.plan(body(3)).plan
+    write = next((operation for operation in plan if isinstance(operation, Write)), None)
+    if write is None:
+        raise broken(1, expected="an append is written", found=f"the plan is {_verbs(plan) or 'empty'}")
     if write.file == mark[0].file and write.at < (end := max(one.at + len(one.data) for one in mark if isinstance(one, Write))):
         raise broken(1, expected=f"what is written begins behind byte {end}", found=f"it begins at byte {write.at}")
     bench.carry_out()
@@ -329,7 +334,7 @@ def retention_removes_whole_segments_and_never_the_last(bench: Bench) -> None:
     bench.run.tell("append entries 1 to 9 over several segments")
     for number in range(1, 10):
         bench.append(body(number, 300))
-    views = bench.log.segments()
+    views = bench.segments(3)
     for index in (1, views[1].first_index - 1, views[1].first_index, 9, 99):
         gone = [view for view, following in itertools.pairwise(views) if following.first_index <= min(index, 99)]
         bench.run.tell(f"drop what is before entry {index}")

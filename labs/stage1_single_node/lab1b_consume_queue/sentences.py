@@ -1,6 +1,6 @@
 """Ring 1: one small test per rule. Here: putting, finding by offset and by time, all of it in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labs.grader.seams import Call, Make, at_once, drive_on, made_by
@@ -73,6 +73,12 @@ class Hand:
     def perform(self, plan: Plan) -> None:
         for operation in in_folder(plan):
             self.disk.perform(operation)
+
+    def files(self) -> Mapping[str, int]:
+        """What was flushed lies in some, with their sizes."""
+        if not (files := self.disk.files()):
+            raise broken(6, expected="what was put and flushed is in files", found="there is no file")
+        return files
 
     def drop_before(self, offset: int) -> Plan:
         self.tell(f"retention: what is before message {offset} goes")

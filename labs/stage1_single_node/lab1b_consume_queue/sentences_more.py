@@ -189,7 +189,7 @@ def refused(hand: Hand, disk: SimDisk, what: str) -> int:
 def a_bit_that_changed_in_a_file_is_refused(hand: Hand) -> None:
     hand.put(2, 1, 3)
     hand.reopened()
-    (file, size), *_ = hand.disk.files().items()
+    (file, size), *_ = hand.files().items()
     counts = []
     for at in range(0, size, 5):
         damaged = hand.disk.copy()

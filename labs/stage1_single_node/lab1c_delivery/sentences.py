@@ -82,6 +82,8 @@ class Hand:
     def due(self, *picks: QueuePick, is_fifo: bool = False) -> tuple[QueuePick, ...]:
         self.tell(f"a receive comes out of the log{' of an ordered group' if is_fifo else ''}: {'; '.join(map(shown, picks))}")
         got: tuple[QueuePick, ...] = self.table.still_due(picks, self.now_ms, is_fifo=is_fifo)
+        if len(got) != len(picks):
+            raise broken(2, expected="`still_due` returns a pick for each one given", found=shown(got))
         return got
 
     def never_again(self, offset: int, next_offset: int) -> None:

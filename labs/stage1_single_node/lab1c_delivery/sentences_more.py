@@ -51,7 +51,8 @@ def a_change_with_a_spent_handle_is_refused(hand: Hand) -> None:
     hand.same(4, "the change with the old handle", None, hand.change(0, 1, 1_000))
     hand.at(9000)
     hand.same(4, "the change at the deadline", None, hand.change(0, 2, 1_000))
-    hand.same(4, "what is in flight", 9000, hand.table.flights(0)[0].deadline_ms)
+    flight = hand.table.flights(0).get(0)
+    hand.same(4, "until when message 0 is in flight", 9000, None if flight is None else flight.deadline_ms)
 
 
 @sentence("1.20", 6, points=1)
