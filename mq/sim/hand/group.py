@@ -31,6 +31,8 @@ from mq.sim.hand.words import kind_of, message_text
 __all__ = ["Flight", "HandGroup"]
 
 _STEPS_MAX = 2000
+_TOLD_MAX = 12
+"""So many messages are told where one that is not there is asked for."""
 
 
 @dataclass(eq=False, slots=True)
@@ -225,8 +227,17 @@ class HandGroup:
         if place is None:
             place = slice(int(which) - 1, int(which))
         if not found[place] and which != "all":
-            raise IllegalArgumentError(f"no such message is on its way: {way} {kind or ''} {which}")
+            wanted = " ".join(filter(None, (way, kind, which)))
+            raise IllegalArgumentError(f"no such message is on its way: {wanted}; {self._under_way()}")
         return found[place]
+
+    def _under_way(self) -> str:
+        """What is, for people."""
+        if not self.flights:
+            return "none is"
+        ways = [f"{flight.message.sender}>{flight.message.to} {kind_of(flight.message)}" for flight in self.flights]
+        more = f" and {len(ways) - _TOLD_MAX} more" if len(ways) > _TOLD_MAX else ""
+        return f"there are {', '.join(ways[:_TOLD_MAX])}{more}"
 
     def deliver(self, way: str, kind: str | None = None, which: str = "first") -> None:
         """They arrive, in the order in which they were sent."""
@@ -269,7 +280,9 @@ class HandGroup:
         """What they send each other is lost from now on, and what is on its way."""
         ways = {(one, other)} if is_one_way else {(one, other), (other, one)}
         self._cuts |= ways
-        self.flights = [flight for flight in self.flights if (flight.message.sender, flight.message.to) not in ways]
+        for flight in [flight for flight in self.flights if (flight.message.sender, flight.message.to) in ways]:
+            self.flights.remove(flight)
+            self.say(flight.message.sender, f"to {flight.message.to}, lost", message_text(flight.message))
 
     def isolate(self, node_id: int) -> None:
         """Cut a node from all others."""

@@ -11,6 +11,7 @@ A transcript is a text file of blocks: commands, a line `----`, and what came of
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from mq.core.errors import IllegalArgumentError, MqError, StateError
 from mq.raft.node import RaftNode
@@ -24,6 +25,8 @@ from mq.sim.raised import raised
 __all__ = ["RULE", "Script", "run"]
 
 RULE = "----"
+_TICKS_MAX = 10_000
+"""Of one command: a thousand of the longest election time-outs, done in a second or two."""
 
 
 class Script:
@@ -83,6 +86,7 @@ class Script:
                 options[SWITCHES[word]], words = words[0] == "on", words[1:]
             else:
                 options[word.replace("-", "_")], words = int(words[0]), words[1:]
+        _check_new(voters, learners)
         settings = RaftOptions(**options)  # type: ignore[arg-type]  # a wrong name is refused by the class itself
         self._group = HandGroup(voters, learners, options=settings, raft_class=self._raft_class)
         for member in self._group.members.values():
@@ -91,10 +95,15 @@ class Script:
     def _give_log(self, words: list[str]) -> None:
         terms, words = _ids(words[1:], first=words[0])
         facts = {word: int(value) for word, value in zip(words[::2], words[1::2], strict=True)}
+        _check_terms(terms[1:], facts.get("term"))
+        self.group.member(terms[0])
         self.group.give_log(terms[0], terms[1:], term=facts.get("term"), vote=facts.get("vote"))
 
     def _tick(self, words: list[str]) -> None:
-        self.group.tick(int(words[0]), int(words[1]) if len(words) > 1 else 1)
+        count = int(words[1]) if len(words) > 1 else 1
+        if not 1 <= count <= _TICKS_MAX:
+            raise IllegalArgumentError(f"a command is from 1 to {_TICKS_MAX} ticks, not {count}")
+        self.group.tick(int(words[0]), count)
 
     def _propose(self, words: list[str]) -> None:
         self.group.propose(int(words[0]), *(word.encode() for word in words[1:]))
@@ -106,11 +115,11 @@ class Script:
         getattr(self.group, verb)(way, kind, *which)
 
     def _cut(self, words: list[str]) -> None:
-        if ">" in words[0]:
-            sender, to = words[0].split(">")
-            self.group.cut(int(sender), int(to), is_one_way=True)
-        else:
-            self.group.cut(int(words[0]), int(words[1]))
+        is_one_way = ">" in words[0]
+        one, other = (self.group.member(int(word)).node_id for word in (words[0].split(">") if is_one_way else words))
+        if one == other:
+            raise IllegalArgumentError(f"node {one} sends nothing to itself")
+        self.group.cut(one, other, is_one_way=is_one_way)
 
     def _disk(self, words: list[str]) -> None:
         self.group.member(int(words[0])).is_manual = words[1] == "manual"
@@ -128,13 +137,14 @@ class Script:
     def _change(self, words: list[str]) -> None:
         voters, rest = _ids(words[2:])
         learners = _ids(rest[1:])[0] if rest else []
+        _check_new(voters, learners)
         self.group.change(int(words[0]), voters, learners)
 
     def _transfer(self, words: list[str]) -> None:
         self.group.transfer(int(words[0]), int(words[1]))
 
     def _stabilize(self, words: list[str]) -> None:
-        self.group.stabilize([int(word) for word in words])
+        self.group.stabilize([self.group.member(int(word)).node_id for word in words])
 
     def _expect(self, words: list[str]) -> None:
         expect(self.group, int(words[0]), words[1], " ".join(words[2:]))
@@ -151,11 +161,32 @@ def _ids(words: list[str], first: str = "") -> tuple[list[int], list[str]]:
     return ([int(first.rstrip(":")), *numbers] if first else numbers), words[count:]
 
 
+def _check_new(voters: list[int], learners: list[int]) -> None:
+    """Raises: IllegalArgumentError unless these numbers can be those of a group."""
+    ids = [*voters, *learners]
+    if 0 in ids:
+        raise IllegalArgumentError("nodes are numbered from 1")
+    twice = sorted({node_id for node_id in ids if ids.count(node_id) > 1})
+    if twice:
+        raise IllegalArgumentError(f"node {twice[0]} is named twice: each is a voter or a learner, once")
+
+
+def _check_terms(terms: list[int], current: int | None) -> None:
+    """Raises: IllegalArgumentError unless a log can hold these. Paper: Raft, section 5.1: terms only rise."""
+    if 0 in terms:
+        raise IllegalArgumentError("the terms of entries begin at 1")
+    for place, (one, other) in enumerate(pairwise(terms), 2):
+        if other < one:
+            raise IllegalArgumentError(f"terms of a log never fall: entry {place} is of term {other}, the one before it of {one}")
+    if current is not None and terms and current < terms[-1]:
+        raise IllegalArgumentError(f"a node that holds an entry of term {terms[-1]} is not in term {current}")
+
+
 def run(text: str, raft_class: type[RaftNode] = RaftNode) -> str:
     """A transcript with what comes of its commands, whatever stood there.
 
     Raises: StateError naming the line: with what had come of its block, when a command fails or an expectation is not met; and
-    when commands have no line `----` behind them, so that nothing would be compared.
+    when commands have no line `----` behind them, or there are none, so that nothing would be compared.
     """
     script, lines, is_output, outcome = Script(raft_class), list[str](), False, list[str]()
     open_since = 0
@@ -174,6 +205,8 @@ def run(text: str, raft_class: type[RaftNode] = RaftNode) -> str:
         raise StateError(
             f"line {open_since}: no line {RULE!r} stands behind the commands from here on, so that nothing would be compared"
         )
+    if RULE not in lines:
+        raise StateError(f"line 1: there is no command here, and no line {RULE!r}: nothing would be compared")
     return "\n".join(lines) + "\n"
 
 
