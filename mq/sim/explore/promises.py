@@ -32,11 +32,12 @@ PROMISES: dict[str, tuple[str, str]] = {
 
 
 class Broken(NamedTuple):
-    """A promise that was broken, and the two facts that conflict."""
+    """A promise that was broken, and the two facts that conflict. index: of an entry that was applied before; 0: of none."""
 
     promise: str
     before: str
     now: str
+    index: int = 0
 
     @property
     def why(self) -> str:
@@ -81,8 +82,9 @@ def after_applying(past: Past, look: Look) -> Past | Broken:
         if entry != first:
             return Broken(
                 "state-machine-safety",
-                f"at index {index} {_entry_name(first)} was applied before, by a node in term {term}",
+                f"at index {index} {_entry_name(first)} was applied before, in term {term}",
                 f"{node}, in term {look.term}, applies {_entry_name(entry)} there",
+                index,
             )
     if len(look.applied) <= len(past.applied):
         return past
@@ -102,6 +104,7 @@ def after_election(past: Past, look: Look) -> Past | Broken:
                 "leader-completeness",
                 f"{_entry_name(entry)} was committed in term {term}",
                 f"{node} leads term {look.term} without it",
+                index,
             )
     won = (look.term, look.node_id)
     return past if won in past.leaders else past._replace(leaders=tuple(sorted({*past.leaders, won})))
