@@ -133,7 +133,7 @@ class HostLoop:
         """Of the node."""
 
     def save(self, saves: Sequence[Appended]) -> None:
-        """Have the plans carried out in this order, and call `saved` when one is durable. May be done at once."""
+        """Have the plans carried out in this order, and call `saved` when one is durable: later, and not within this call."""
 
     def taking_back(self, sequence: int) -> None:
         """This save is about to be taken back."""

@@ -28,7 +28,8 @@ class Progress:
     """match_index < next_index always; in REPLICATE everything from match_index + 1 to next_index - 1 is on its way.
 
     in_flight: the last index of each request that was not answered. is_waiting: in PROBE, nothing is sent before an answer.
-    fetching: nor before these old entries were read from the disk. is_silent: no answer to a chunk since the last heartbeat.
+    fetching: nor before these old entries were read from the disk. again_in_ticks: until a chunk that nobody answered, or old
+    entries that could not be read, are asked for again; 0 when there are none.
     is_active: heard of since the last look at the quorum; was_active: between that and the one before it.
     acked_round: the newest round of heartbeats that the follower answered.
     snapshot, sent_bytes: what is being sent in SNAPSHOT, and how much of it the follower has.
@@ -36,10 +37,10 @@ class Progress:
 
     __slots__ = (
         "acked_round",
+        "again_in_ticks",
         "fetching",
         "in_flight",
         "is_active",
-        "is_silent",
         "is_waiting",
         "match_index",
         "next_index",
@@ -54,9 +55,9 @@ class Progress:
         self.node_id, self.match_index, self.next_index = node_id, 0, next_index
         self.state = PeerState.PROBE
         self.in_flight: deque[int] = deque()
-        self.is_waiting = self.is_silent = self.is_active = self.was_active = False
+        self.is_waiting = self.is_active = self.was_active = False
         self.fetching: EntriesWanted | None = None
-        self.acked_round = 0
+        self.acked_round = self.again_in_ticks = 0
         self.snapshot: Snapshot | None = None
         self.sent_bytes = 0
 
@@ -85,7 +86,7 @@ class Progress:
             return is_news  # an answer from before the probe; taken for its answer, all would be sent again with each of them
         self.is_waiting = False
         if self.state is PeerState.PROBE or (self.snapshot is not None and self.match_index >= self.snapshot.last.index):
-            self.state, self.snapshot = PeerState.REPLICATE, None
+            self.state, self.snapshot, self.again_in_ticks = PeerState.REPLICATE, None, 0
             self.next_index = self.match_index + 1
         return is_news
 
@@ -100,7 +101,7 @@ class Progress:
         """Only a snapshot helps."""
         self.state, self.snapshot, self.sent_bytes = PeerState.SNAPSHOT, snapshot, 0
         self.in_flight.clear()
-        self.is_waiting, self.is_silent, self.fetching = False, False, None
+        self.is_waiting, self.fetching = False, None
 
     def view(self) -> PeerView:
         """For others to see."""

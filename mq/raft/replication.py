@@ -89,7 +89,8 @@ class Replication(Election):
                 break
             entries = self.log.recent(peer.next_index, self.options.entries_max, self.options.append_bytes_max)
             if entries is None:
-                self._want_entries(peer)
+                if peer.again_in_ticks == 0:
+                    self._want_entries(peer)
                 break
             self._send_entries(peer, previous, entries)
             is_sent = True
@@ -121,8 +122,9 @@ class Replication(Election):
         previous, is_current = self._entry_before(peer.next_index), peer.next_index == wanted.first
         if entries and previous is not None and is_current:
             self._send_entries(peer, previous, tuple(entries))
-        if entries or previous is None or not is_current:
-            self._feed(peer)  # else the same would be asked for again, at once; the next heartbeat does
+        if not entries and previous is not None and is_current:
+            peer.again_in_ticks = self.options.heartbeat_ticks  # at once would be for ever
+        self._feed(peer)
         return self._finish()
 
     # --- heartbeats
@@ -148,12 +150,21 @@ class Replication(Election):
         return AppendRequest(self.node_id, peer.node_id, self.term, previous, (), self.commit_index, self.round)
 
     def _tick_leader(self) -> None:
+        for peer in self.peers.values():
+            if peer.again_in_ticks > 0:
+                peer.again_in_ticks -= 1
+                if peer.again_in_ticks == 0:
+                    self._ask_again(peer)
         self.heartbeat_elapsed_ticks += 1
         if self.heartbeat_elapsed_ticks >= self.options.heartbeat_ticks:
             self._beat()
         if self.elapsed_ticks >= self.options.election_ticks:
             self.elapsed_ticks = 0
             self._check_quorum()
+
+    def _ask_again(self, peer: Progress) -> None:
+        """Time has passed, and not only rounds of heartbeats: reads may ask for thousands of those a second."""
+        self._feed(peer)
 
     def _check_quorum(self) -> None:
         """A leader that hears of no quorum gives up, so that those who wait for it can go elsewhere. Thesis: section 6.2."""

@@ -84,16 +84,17 @@ class Snapshotting(Reading):
         self._want_chunk(peer)
 
     def _want_chunk(self, peer: Progress) -> None:
-        """The next one; one at a time is on its way."""
+        """The next one; one at a time is on its way. If nobody answers it, it is sent again some time later."""
         if peer.snapshot is not None:
             self._has_work = True
+            peer.again_in_ticks = 2 * self.options.heartbeat_ticks
             wanted = ChunkWanted(peer.node_id, self.term, peer.snapshot, peer.sent_bytes, self.options.chunk_bytes_max)
             self._fetch.append(wanted)
 
     def chunk_fetched(self, wanted: ChunkWanted, data: bytes | None, *, is_last: bool) -> Output:
         """A chunk was read. data: None when that snapshot is not there any more: the newest is sent from its start.
 
-        If it is the newest, it is asked for with the next heartbeat: at once would be for ever.
+        If it is the newest, it is asked for again some time later: at once would be for ever.
         """
         peer = self.peers.get(wanted.peer)
         if peer is not None and wanted.term == self.term and peer.snapshot == wanted.snapshot:
@@ -104,20 +105,19 @@ class Snapshotting(Reading):
                 self._tell(SnapshotRequest(self.node_id, peer.node_id, self.term, snapshot, wanted.at, data, is_last))
         return self._finish()
 
-    def _beat(self) -> None:
-        super()._beat()
-        for peer in self.peers.values():
-            if peer.state is PeerState.SNAPSHOT:
-                if peer.is_silent:  # from one heartbeat to the next: the chunk or its answer was lost
-                    self._want_chunk(peer)
-                peer.is_silent = True
+    def _ask_again(self, peer: Progress) -> None:
+        """The chunk or its answer was lost, or the follower's disk is at work."""
+        if peer.state is PeerState.SNAPSHOT:
+            self._want_chunk(peer)
+        else:
+            super()._ask_again(peer)
 
     def on_snapshot_reply(self, message: SnapshotReply) -> None:
         """Send the next chunk, or entries again when the follower has it all."""
         peer = self.peers.get(message.sender)
         if peer is None:
             return
-        peer.is_active, peer.is_silent = True, False
+        peer.is_active = True
         if message.is_installed:
             self._note_match(peer, message.last.index)
         elif peer.snapshot is not None and peer.snapshot.last == message.last and message.received_bytes != peer.sent_bytes:

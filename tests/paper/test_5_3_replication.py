@@ -283,6 +283,9 @@ def test_5_3_old_entries_that_could_not_be_read_are_tried_again_with_the_next_he
     assert isinstance(wanted, EntriesWanted)
     output = node.node.fetched(wanted, ())
     assert (output.fetch, of_kind(output.send, AppendRequest)) == ((), [])
+    for context in range(5):  # each is a round of heartbeats, and no time passes
+        assert [want for want in node.node.read(context).fetch if isinstance(want, EntriesWanted)] == []
+        node.hear(node.matched_by(3, node.node.log.last.index, round=node.node.round))
     again = [want for _ in range(2) for want in node.node.tick().fetch if isinstance(want, EntriesWanted)]
     assert [(want.peer, want.first) for want in again] == [(2, wanted.first)]
     [request] = of_kind(node.node.fetched(again[0], node.member.log.entries(wanted.first, wanted.last)).send, AppendRequest)

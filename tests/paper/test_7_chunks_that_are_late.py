@@ -197,7 +197,38 @@ def test_7_a_snapshot_that_could_not_be_read_is_tried_again_with_a_heartbeat(lon
     assert (request.to, request.snapshot) == (2, wanted.snapshot)
 
 
+@pytest.mark.parametrize("reads", [False, True], ids=["heartbeats", "heartbeats and reads"])
+def test_7_a_chunk_is_sent_again_as_time_goes_by_and_not_with_every_read(group: Callable[..., HandGroup], reads: bool) -> None:
+    """A client's reads make rounds of heartbeats as fast as the others answer; a chunk may be large, and a disk be slow."""
+    nodes = compacted(group, chunk_bytes_max=3)
+    while not nodes.chosen("1>3", "snapshot-request", "all"):
+        nodes.tick(1)
+        nodes.deliver("1>3", "append-request", "all")
+        nodes.deliver("3>1", which="all")
+    nodes.drop("1>3", "snapshot-request")
+    sent = []
+    for tick in range(5):
+        nodes.tick(1)
+        for context in range(10 * tick, 10 * tick + 10) if reads else ():
+            nodes.members[1].call(lambda node, context=context: node.read(context))  # type: ignore[misc]
+            nodes.stabilize((1, 2))
+        sent.append(len(nodes.chosen("1>3", "snapshot-request", "all")))
+        nodes.drop("1>3", which="all")
+    assert sum(sent) == 1, sent
+
+
 # ---------------------------------------------------------------- a disk that cannot be trusted
+
+
+def test_7_a_disk_without_room_for_the_log_behind_a_snapshot_makes_its_node_mute(follower: Follower) -> None:
+    """The state is the snapshot's, and the log behind it is not there. A start finds the snapshot, and begins the log anew."""
+    follower.hear(NEWER)
+    output = follower.node.snapshot_received(NEWER.snapshot)
+    assert output.install == NEWER.snapshot
+    [save] = output.saves
+    output = follower.node.save_failed(save.sequence)
+    assert (follower.node.role, output.saves, output.send, output.send_after) == (Role.MUTE, (), (), ())
+    assert follower.hear(NEWER) == []
 
 
 def test_7_a_mute_node_installs_no_snapshot(follower: Follower) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from mq.core.entry import EntryKind, HardState
 from mq.core.ids import EntryId, LogIndex
 from mq.raft.configuration import Configuration
-from mq.raft.messages import AppendReply, AppendRequest, Message, VoteReply
+from mq.raft.messages import AppendReply, AppendRequest, Message, SnapshotReply, VoteReply
 from mq.raft.node import RaftNode
 from mq.raft.output import Output, ReadReady
 from mq.raft.role import Role
@@ -93,6 +93,16 @@ class AcknowledgesAtOnce(RaftNode):
 
     def _promise(self, message: Message) -> None:
         if isinstance(message, AppendReply) and message.is_matching:
+            self._tell(message)
+        else:
+            super()._promise(message)
+
+
+class SaysInstalledAtOnce(RaftNode):
+    """Before the log that begins behind the snapshot is on the disk."""
+
+    def _promise(self, message: Message) -> None:
+        if isinstance(message, SnapshotReply) and message.is_installed:
             self._tell(message)
         else:
             super()._promise(message)

@@ -47,6 +47,7 @@ CAUGHT: dict[type[RaftNode], str] = {
     wrong.TakesRefusalsForMatches: "a leader commits what a quorum acknowledged",
     wrong.ForgetsItsVote: "no vote leaves before it is on the disk",
     wrong.AcknowledgesAtOnce: "nothing is acknowledged that is not on the disk",
+    wrong.SaysInstalledAtOnce: "a snapshot is said to be installed only when a crash leaves it there",
     wrong.VotesAtOnce: "a node speaks of no term that is not on its disk",
     wrong.ReadsWithoutAsking: "a read is never stale",
 }

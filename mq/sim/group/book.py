@@ -69,7 +69,9 @@ class Book:
 
     def has_durable(self, index: int, term: int) -> bool:
         """Whether this entry is on the disk, itself or in a snapshot."""
-        return index < self.base[0] or self.disk_term_at(index) == term
+        if index < self.base[0]:
+            return self.saved_last >= self.base[0]
+        return self.disk_term_at(index) == term
 
     def append(self, after: int, terms: tuple[str, ...], bodies: tuple[str, ...], sequence: int) -> None:
         """Entries stand behind `after` now; without entries only term and vote are saved."""
@@ -102,9 +104,9 @@ class Book:
             self.last = undo.last
 
     def reset(self, index: int, term: int | None) -> None:
-        """A snapshot takes the place of the log."""
+        """A snapshot takes the place of the log. That it does on the disk, too, the next save says."""
         self.slots.clear()
-        self.base, self.last, self.saved_last = (index, term), index, index
+        self.base, self.last, self.saved_last = (index, term), index, 0
         self._undo = [undo for undo in self._undo if undo.is_kept]
 
     def forget(self, first: int) -> None:

@@ -117,6 +117,12 @@ class MessageRules(ReplicationRules):
                 f"{book.node} holds entries up to {book.commit} to be committed",
                 f"it says that it has the snapshot of entry {sent.number('index')}",
             )  # fmt: skip
+        elif sent.number("installed") and not book.has_durable(sent.number("index"), sent.number("snapshot_term")):
+            self.fail(
+                "a snapshot is said to be installed only when a crash leaves it there", "Paper: Raft, figure 13",
+                f"the log that begins behind entry {sent.number('index')} is not on the disk of {book.node}",
+                "it says that it has the snapshot of that entry",
+            )  # fmt: skip
 
     # --- what must be on the disk first
 

@@ -10,6 +10,7 @@ import pytest
 from mq.core.entry import Entry, EntryKind, HardState
 from mq.core.ids import EntryId, LogIndex, Term
 from mq.raft.configuration import Configuration
+from mq.raft.messages import Snapshot
 from mq.raft.role import Role
 from mq.sim.group.host import Host
 from mq.sim.group.light_log import Group, LightLog, LightMedium
@@ -61,7 +62,8 @@ def host(
             LogIndex(first - 1), [command(index, of) for index, of in enumerate(unsaved, first)], HardState(Term(term), vote)
         )
     commit_index = others.pop("commit_index", 0)
-    node = SimpleNamespace(role=role, term=term, vote=vote, commit_index=commit_index)
+    none = Snapshot(entry_id(0, 0), Configuration.of(1, 2, 3))
+    node = SimpleNamespace(role=role, term=term, vote=vote, commit_index=commit_index, snapshot=none)
     fields = {
         "node_id": node_id,
         "node": None if others.pop("is_down", False) else node,

@@ -190,6 +190,13 @@ def test_a_leader_counts_only_entries_of_its_own_term() -> None:
         checker.committed(host(role=Role.LEADER, term=3, saved=[1, 3]), 0, 1)
 
 
+def test_a_leader_may_learn_late_what_a_snapshot_that_it_was_sent_stands_for() -> None:
+    """It was being saved when the node was elected. The rule is about counting, and here nothing was counted."""
+    leader = host(role=Role.LEADER, term=3, saved=[1, 3])
+    leader.node.snapshot = snapshot(1, 1, 2, 3)  # type: ignore[union-attr]
+    OwnTermCounts().committed(leader, 0, 1)
+
+
 @pytest.mark.parametrize("wrong", [1, 2, 3])
 def test_all_agree_on_each_entry_that_is_committed(wrong: int) -> None:
     """Not only on the last one."""
