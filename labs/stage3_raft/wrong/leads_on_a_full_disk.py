@@ -17,5 +17,3 @@ class Raft(RaftNode):
     def _turn(self, event: Event, *, leader: int | None = None) -> None:
         if event is not Event.DISK_FULL or self.role is not Role.LEADER:
             super()._turn(event, leader=leader)
-        for peer in self.peers.values():
-            peer.next_index = min(peer.next_index, self.log.last.index + 1)

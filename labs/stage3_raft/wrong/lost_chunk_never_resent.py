@@ -4,6 +4,7 @@ Breaks: some time all is replicated. Paper: Raft, section 7.
 """
 
 from mq.raft.node import RaftNode
+from mq.raft.progress import PeerState, Progress
 
 __all__ = ["Raft"]
 
@@ -13,7 +14,6 @@ class Raft(RaftNode):
 
     __slots__ = ()
 
-    def _beat(self) -> None:
-        for peer in self.peers.values():
-            peer.is_silent = False
-        super()._beat()
+    def _ask_again(self, peer: Progress) -> None:
+        if peer.state is not PeerState.SNAPSHOT:
+            super()._ask_again(peer)

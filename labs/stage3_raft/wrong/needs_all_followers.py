@@ -18,4 +18,4 @@ class Raft(RaftNode):
         if self.options.has_check_quorum and not all(peer.is_active for peer in self.peers.values()):
             self._turn(Event.LOSES_QUORUM)
         for peer in self.peers.values():
-            peer.is_active = False
+            peer.was_active, peer.is_active = peer.is_active, False
