@@ -13,6 +13,8 @@ from mq.sim.disk_layout import Box, Condition, SegmentLayout, layout_of
 __all__ = ["legend", "picture_of", "strips_of"]
 
 _SEGMENTS_MAX = 3
+_GROUPS_MAX, _BOXES_MAX = 60, 1000
+"""Of a strip, and of a picture: far more than a test's disk has, and few enough to be drawn in a second."""
 
 
 def strips_of(disk: SimDisk) -> list[str]:
@@ -31,7 +33,9 @@ def legend() -> str:
 
 def _strip(layout: SegmentLayout) -> str:
     name = layout.file.removeprefix("log/").lstrip("0")
-    return f"{name if name != '.log' else '0.log':>10}  |{'|'.join(_groups(layout.boxes))}|  {layout.size_bytes} bytes"
+    groups = _groups(layout.boxes)
+    shown = "|".join(groups[:_GROUPS_MAX]) + ("|…" if len(groups) > _GROUPS_MAX else "")
+    return f"{name if name != '.log' else '0.log':>10}  |{shown}|  {layout.size_bytes} bytes"
 
 
 def _groups(boxes: tuple[Box, ...]) -> list[str]:
@@ -58,7 +62,8 @@ def _group(group: list[Box]) -> str:
 
 def picture_of(failure: Failure) -> bytes:
     """The failure's disks as a PNG; nothing without disks, or without matplotlib (the extra `lessons` or `demo`)."""
-    if not failure.disks:
+    boxes = sum(len(layout.boxes) for _, disk in failure.disks for layout in layout_of(disk))
+    if not failure.disks or boxes > _BOXES_MAX:
         return b""
     try:
         import matplotlib as _  # noqa: PLC0415, F401 - an optional library, which `draw_disks` needs

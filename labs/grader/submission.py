@@ -17,7 +17,7 @@ from labs.grader.zipped import BadZipError, files_in_zip
 
 __all__ = ["Submission", "SubmissionError", "place_of", "read_submission"]
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}\.py")
+_NAME = re.compile(r"_?[a-z][a-z0-9_]{0,60}\.py")
 _LEFT_ALONE = re.compile(r"(?:test_|conftest|sitecustomize|usercustomize).*")
 _FILES_MAX = 24
 _FILE_BYTES_MAX = 256 << 10
@@ -36,8 +36,8 @@ class Submission:
 
     @property
     def texts(self) -> dict[str, str]:
-        """Those that are no Python: they are read here, and never run."""
-        return {name: data.decode("utf-8", "replace") for name, data in self.files.items() if not name.endswith(".py")}
+        """Those that are no Python: they are read here, and never run. Some editors begin them with a sign of their encoding."""
+        return {name: data.decode("utf-8-sig", "replace") for name, data in self.files.items() if not name.endswith(".py")}
 
     @property
     def mark(self) -> str:

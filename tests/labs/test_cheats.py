@@ -246,6 +246,8 @@ def test_a_folder_without_the_organ_and_a_linked_folder_are_refused(tmp_path: Pa
 def test_names_that_are_no_modules_are_left_alone(tmp_path: Path) -> None:
     for name in (
         "commit_log.py",
+        "_mine.py",
+        "_.py",
         "conftest.py",
         "test_mine.py",
         "sitecustomize.py",
@@ -255,7 +257,13 @@ def test_names_that_are_no_modules_are_left_alone(tmp_path: Path) -> None:
         "__init__.py",
     ):
         (tmp_path / name).write_text("")
-    assert set(read_submission(tmp_path, "commit_log.py").files) == {"commit_log.py"}
+    assert set(read_submission(tmp_path, "commit_log.py").files) == {"commit_log.py", "_mine.py"}
+
+
+def test_a_text_may_begin_with_the_sign_of_its_encoding(tmp_path: Path) -> None:
+    (tmp_path / "commit_log.py").write_text("")
+    (tmp_path / "kills.txt").write_text("schedule one\n", encoding="utf-8-sig")
+    assert read_submission(tmp_path, "commit_log.py", ["kills.txt"]).texts == {"kills.txt": "schedule one\n"}
 
 
 # ---------------------------------------------------------------- seeds

@@ -20,6 +20,7 @@ from labs.grader.running import Runner
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import solution_of
+from labs.grader.strips import picture_of, strips_of
 from labs.grader.submission import Submission, SubmissionError, read_submission
 from labs.grader.suite import PromiseBrokenError, Run
 from labs.stage1_single_node.lab1b_consume_queue import judge
@@ -34,9 +35,12 @@ from mq.broker.store.commit_log import CommitLog
 from mq.broker.store.consume_queue import ConsumeQueue
 from mq.broker.store.log_view import SegmentView
 from mq.broker.store.queue_entry import QueueEntry, queue_folder
-from mq.core.entry import Appended, Entry, HardState
-from mq.core.ids import CommitLogPosition, LogIndex
+from mq.broker.store.record import SegmentHeader, encode_group, encode_segment_header
+from mq.broker.store.segment import segment_file
+from mq.core.entry import Appended, Entry, EntryKind, HardState
+from mq.core.ids import CommitLogPosition, LogIndex, Term
 from mq.core.ports import Create, Operation, Plan, Replace, Sync, Write
+from mq.sim.disk import SimDisk
 from tests.labs.helpers import failures
 
 FILE = f"{queue_folder('orders', 0)}/0.cq"
@@ -122,6 +126,21 @@ def test_a_zip_of_too_many_files_is_refused_before_all_of_them_are_read(tmp_path
             packed.writestr(f"more{number}.py", bytes(1 << 20 if number == 50 else 10))
     with pytest.raises(SubmissionError, match="more than 24 Python files"):
         read_submission(tmp_path / "many.zip", "consume_queue.py")
+
+
+def test_a_disk_of_thousands_of_groups_is_neither_drawn_nor_told_in_full() -> None:
+    """Drawing them all takes minutes."""
+    header = encode_segment_header(SegmentHeader(0, 1 << 16, 1, 0, 0, HardState(Term(0), None), is_reset=False))
+    groups, at = b"", len(header)
+    for number in range(1, 800):
+        groups += encode_group(at + len(groups), 0, [Entry(LogIndex(number), Term(0), EntryKind.COMMAND, b"x")])[0]
+    disk = SimDisk()
+    disk.perform(Write(segment_file(0), 0, header + groups))
+    failure = Failure("a promise", disks=(("a crash", disk),))
+    (strip,) = strips_of(disk)
+    assert "(60·0)" in strip or "(59·0)" in strip
+    assert len(strip) < 1000
+    assert picture_of(failure) == b""
 
 
 # ---------------------------------------------------------------- in sentences

@@ -31,6 +31,7 @@ WRONG_LINES = {
     "schedule a\n append b of 5000 bytes\n kill\n expect b": "line 2: an entry has 1 to 4000 bytes",
     "schedule a\n import os": "line 2: 'import os' is none of the steps",
     "schedule a\n append __class__\n kill\n expect the same": "line 2: 'append __class__' is none of the steps",
+    "schedule a\n append Bread\n kill\n expect the same": "`, of 20 at most, and begins with a letter",
     "schedule a\n" + " kill\n" * 41 + " expect the same": "line 42: there are more than 12 schedules, or one has more than 40",
     "schedule a\n kill\n expect the same\n" * 13: "line 37: there are more than 12 schedules",
 }

@@ -23,6 +23,7 @@ __all__ = ["LineError", "Schedule", "Step", "parsed"]
 _SCHEDULES_MAX, _STEPS_MAX, _BYTES_MAX, _NUMBER_MAX = 12, 40, 4000, 999
 _AFTER = r"(?: after (?P<operations>\d{1,3}) operations?)?"
 _LABEL = r"(?P<label>[a-z][a-z0-9_]{0,19})"
+_A_LABEL = "a LABEL is one word of small letters, digits and `_`, of 20 at most, and begins with a letter"
 _LINES = {
     "append": re.compile(rf"append {_LABEL}(?: of (?P<size>\d{{1,4}}) bytes)?"),
     "carry out": re.compile(r"carry out(?: (?P<count>\d{1,3}))?"),
@@ -95,7 +96,8 @@ def _step(number: int, said: str) -> Step:
                 number, said, verb, named.get("label") or "", size,
                 None if count is None else int(count), named.get("keep") or "nothing",
             )  # fmt: skip
-    raise LineError(number, f"{said[:60]!r} is none of the steps that a schedule is made of")
+    hint = f"; {_A_LABEL}" if said.split()[0] in ("append", "expect") else ""
+    raise LineError(number, f"{said[:60]!r} is none of the steps that a schedule is made of{hint}")
 
 
 def _check(number: int, name: str, steps: list[Step]) -> None:
