@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from labs.grader.harmless import harmless
 from labs.grader.process import ProcessGoneError
-from labs.grader.remote import OrganRaisedError, WrongTypeError
+from labs.grader.remote import NotImportedError, OrganRaisedError, WrongTypeError
 from labs.grader.result import Failure
 from labs.grader.suite import PromiseBrokenError, Run
 from mq.core.errors import MqError
@@ -36,8 +36,10 @@ def _explained(error: Exception, run: Run) -> Failure:  # noqa: PLR0911 - one li
         case OrganRaisedError(kind="NotImplementedError", text=text, place=place):
             return _not_written(text, place, story)
         case OrganRaisedError():
-            where = f" ({error.place})" if error.place else ""
-            return Failure("Your code raised what it must not raise here", found=f"{error}{where}", story=story)
+            where = f" ({error.place})" if error.place and error.place not in str(error) else ""
+            is_import = isinstance(error, NotImportedError)
+            promise = "Your files can be imported" if is_import else "Your code raised what it must not raise here"
+            return Failure(promise, found=f"{error}{where}", story=story)
         case WrongTypeError():
             return Failure("What crosses the seam has the types that the signatures say", found=str(error), story=story)
         case ProcessGoneError():

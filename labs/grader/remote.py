@@ -19,7 +19,7 @@ from labs.grader.process import CALL_SECONDS_MAX, ProcessGoneError, WorkerProces
 from labs.grader.seams import Call, Method, Seam
 from mq.core import errors
 
-__all__ = ["OrganRaisedError", "RemoteMaker", "RemoteOrgan", "WrongTypeError", "opening_of"]
+__all__ = ["NotImportedError", "OrganRaisedError", "RemoteMaker", "RemoteOrgan", "WrongTypeError", "opening_of"]
 
 _ERRORS: dict[str, type[errors.MqError]] = {
     kind.__name__: kind for kind in (errors.StateError, errors.FormatError, errors.DamageError, errors.DiskFullError)
@@ -34,6 +34,10 @@ class OrganRaisedError(Exception):
     def __init__(self, kind: str, text: str, place: str) -> None:
         super().__init__(f"{kind}: {text}" if text else kind)
         self.kind, self.text, self.place = kind, text, place
+
+
+class NotImportedError(OrganRaisedError):
+    """A student's files cannot be imported, or hold no such class: none of the tests can ask for anything."""
 
 
 class WrongTypeError(Exception):
@@ -89,7 +93,10 @@ class RemoteMaker:
         self.numbers, self.lives = count(1), count(1)
         for worker in workers:
             if "raised" in worker.opened:
-                raise _error_of(worker.opened["raised"], "the import")
+                error = _error_of(worker.opened["raised"], "the import")
+                if isinstance(error, OrganRaisedError):
+                    raise NotImportedError(error.kind, error.text, error.place)
+                raise error
 
     def begin(self) -> None:
         """A new run."""

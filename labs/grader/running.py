@@ -17,7 +17,7 @@ from labs.grader.box import Box, imports_of_files, needed_by
 from labs.grader.explaining import explain
 from labs.grader.lab import Lab
 from labs.grader.process import NotStartedError, WorkerProcess
-from labs.grader.remote import RemoteMaker, opening_of
+from labs.grader.remote import NotImportedError, RemoteMaker, opening_of
 from labs.grader.result import Failure, Outcome
 from labs.grader.seeds import Seeds
 from labs.grader.shrinking import shrunk
@@ -279,6 +279,7 @@ class Runner:
     # --- processes
 
     _second: RemoteMaker | None = None
+    _not_imported: NotImportedError | None = None
 
     def _a_maker(self) -> RemoteMaker:
         if self._maker is None:
@@ -297,11 +298,14 @@ class Runner:
         return self._sweeper
 
     def _begun(self, box: Box, count: int) -> RemoteMaker:
+        if self._not_imported is not None:
+            raise self._not_imported  # it says the same each time, and a test costs nothing more
         workers: list[WorkerProcess] = []
         try:
             workers.extend(self._start(box, opening_of(self._seam, self.lab.id)) for _ in range(count))
             return RemoteMaker(self._seam, *workers)
-        except Exception:
+        except Exception as error:
+            self._not_imported = error if isinstance(error, NotImportedError) else None
             for worker in workers:
                 worker.end()
                 self.printed = worker.printed or self.printed

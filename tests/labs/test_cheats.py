@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from labs.grader import process
+from labs.grader.box import Box
 from labs.grader.grading import grade_of
 from labs.grader.process import ProcessGoneError, WorkerProcess
 from labs.grader.remote import opening_of
@@ -144,6 +145,20 @@ def test_what_crosses_the_border_is_data_of_exact_types_or_nothing(cheat: str) -
     assert not outcome.is_passed
     assert complaint in outcome.message
     assert len(outcome.message) < 2000
+
+
+def test_files_that_cannot_be_imported_are_asked_for_once_and_told_so_by_each_test() -> None:
+    started: list[WorkerProcess] = []
+
+    def start(box: Box, opening: dict[str, object]) -> WorkerProcess:
+        started.append(WorkerProcess(box.folder, opening))
+        return started[-1]
+
+    outcomes = outcomes_of(solution(scan="def ("), WRITES, "1.3", OPENS, "2.1", "3.1", start=start)
+    assert {outcome.message.partition(" (")[0] for outcome in outcomes.values()} == {
+        "Your files can be imported: SyntaxError: invalid syntax"
+    }
+    assert len(started) <= 2, "they are started in pairs"
 
 
 def test_a_loop_without_end_that_ignores_signals_is_ended_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:

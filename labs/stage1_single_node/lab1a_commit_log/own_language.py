@@ -96,7 +96,7 @@ def _step(number: int, said: str) -> Step:
                 number, said, verb, named.get("label") or "", size,
                 None if count is None else int(count), named.get("keep") or "nothing",
             )  # fmt: skip
-    hint = f"; {_A_LABEL}" if said.split()[0] in ("append", "expect") else ""
+    hint = f"; {_A_LABEL}" if said.startswith(("append", "expect")) else ""
     raise LineError(number, f"{said[:60]!r} is none of the steps that a schedule is made of{hint}")
 
 
