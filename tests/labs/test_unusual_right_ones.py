@@ -15,6 +15,7 @@ from labs.stage1_single_node.lab1b_consume_queue.sentences_more import reads_of
 from mq.broker.store.commit_log import CommitLog
 from mq.broker.store.consume_queue import ENTRY_BYTES, ConsumeQueue
 from mq.broker.store.log_view import StoredEntry
+from mq.broker.store.queue_entry import QueueEntry
 from mq.broker.store.segment import Segment
 from mq.core.entry import Appended, Entry, HardState
 from mq.core.ids import EntryId, LogIndex
@@ -155,3 +156,32 @@ def test_of_what_a_reader_has_room_for_only_what_there_is_counts_as_read() -> No
         yield Read("nowhere", 0, 1 << 20)
 
     assert [read.size_bytes for read in reads_of(reader(), disk)] == [5, 0]
+
+
+class PretendsToRead(ConsumeQueue):
+    """A wrong one: all stays in memory, and what it asks of the disk it does not look at."""
+
+    def __init__(self, topic: str, queue_id: int, *, entries_per_file: int = 65536, tail_min: int = 1024) -> None:
+        super().__init__(topic, queue_id, entries_per_file=entries_per_file, tail_min=tail_min)
+        self.all: dict[int, QueueEntry] = {}
+
+    def append(self, entry: QueueEntry) -> None:
+        super().append(entry)
+        self.all[self.entry_count - 1] = entry
+
+    def _run(self, first: int, upto: int) -> Steps[tuple[QueueEntry, ...]]:
+        if first in self.all and first < self._tail_first:
+            yield Read(self._place(first)[0], 0, 1)
+            return (self.all[first],)
+        return (yield from super()._run(first, upto))
+
+    def _look(self, number: int) -> Steps[QueueEntry | None]:
+        if number in self.all and number < self._tail_first:
+            yield Read(self._place(number)[0], 0, 1)
+            return self.all[number]
+        return (yield from super()._look(number))
+
+
+def test_one_that_asks_the_disk_and_does_not_look_at_the_answer_keeps_all_in_memory() -> None:
+    (found,) = [said for said in complaints("lab1b", PretendsToRead) if said.startswith("1.20,")]
+    assert "message 0 has left the memory" in found

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+from labs.grader.seams import drive_on
 from labs.grader.suite import PromiseBrokenError
-from labs.stage1_single_node.lab1b_consume_queue.rules import broken
+from labs.stage1_single_node.lab1b_consume_queue.rules import broken, shown
 from labs.stage1_single_node.lab1b_consume_queue.sentences import SENTENCES, Hand, sentence
 from mq.core.errors import DamageError
 from mq.core.ports import Plan, Read, Replace, Steps, Write
@@ -146,6 +147,15 @@ def what_is_in_files_leaves_the_memory_but_for_the_newest(hand: Hand) -> None:
     hand.holds(7, "message 0, of 60 that are in files, is read from its file", "nothing is read", is_so=bool(reads))
     reads = reads_of(hand.queue.entries(58, 2), hand.disk)
     hand.same(7, "what is read from files for the newest", [], reads)
+    hand.tell("on a copy of the disk all files hold zeros; message 0 is asked for there")
+    empty = hand.disk.copy()
+    for file, size in hand.files().items():
+        empty.perform(Write(file, 0, bytes(size)))
+    try:
+        found = drive_on(hand.queue, "entries", empty, 0, 1)
+    except DamageError:
+        return
+    raise broken(7, expected="message 0 has left the memory: a DamageError", found=f"it is found all the same: {shown(found)}")
 
 
 @sentence("1.21", 7)
