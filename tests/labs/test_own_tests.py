@@ -177,6 +177,9 @@ def test_they_are_judged_without_running_anything_of_the_students() -> None:
     leaves = Submission({"commit_log.py": b"import os; os._exit(0)", FILE: solution_of(LAB1A)[FILE].encode()})
     outcomes = outcomes_of(leaves, "4.1", "4.2", "4.3")
     assert [outcome.is_passed for outcome in outcomes.values()] == [True] * 3
+    hung = outcomes_of(leaves, "1.2", "1.3", "1.4", "1.5", "4.1")
+    assert [outcome.is_passed for outcome in hung.values()] == [False] * 4 + [True]
+    assert "3 times" in hung["1.5"].message, "what needs the student's code is not run any more, and this does not"
     failed = outcomes_of(skeleton(), "4.2")["4.2"]
     assert not failed.is_passed
     assert "it lives" in failed.message
