@@ -30,6 +30,14 @@ _COLOURS = {
     Condition.TORN: "#d1495b",
     Condition.DAMAGED: "#5b2a86",
 }
+_HEADERS = {
+    Condition.DURABLE: "#14495c",
+    Condition.UNSYNCED: "#a8650f",
+    Condition.TORN: "#8f2434",
+    Condition.DAMAGED: "#38185a",
+}
+"""Darker, so that where a group begins is seen in what is durable, and in what is not."""
+_HEADER_KINDS = ("segment", "group", "end")
 _HATCHES = {Condition.TORN: "////", Condition.DAMAGED: "xxxx"}
 _FREE, _LINE, _TEXT, _FAINT = "#eef1f4", "#ffffff", "#1d2a35", "#7a8894"
 _STRIP, _PITCH = 0.62, 1.0
@@ -69,7 +77,8 @@ def _draw_part(axes: "Axes", heading: str, segments: Sequence[SegmentLayout], co
     rows = max(1, len(segments))
     axes.set_xlim(-width * 0.004, width * 1.004)
     axes.set_ylim(-0.28, rows * _PITCH - 0.02)
-    older = "" if count == len(segments) else f"   ({count - len(segments)} older segment(s) not drawn)"
+    hidden = count - len(segments)
+    older = f"   ({hidden} older {'segment is' if hidden == 1 else 'segments are'} not drawn)" if hidden else ""
     axes.set_title(heading + older, loc="left", fontsize=10.5, color=_TEXT, pad=4)
     axes.set_yticks([])
     axes.set_xticks(range(0, width + 1, SECTOR_BYTES))
@@ -108,7 +117,7 @@ def _draw_segment(axes: "Axes", segment: SegmentLayout, bottom: float, width: in
 
 
 def _draw_box(axes: "Axes", box: Box, bottom: float, width: int) -> None:
-    colour = _COLOURS[box.condition]
+    colour = (_HEADERS if box.kind in _HEADER_KINDS else _COLOURS)[box.condition]
     is_rest = box.kind == "rest"
     style = {"facecolor": colour, "alpha": 0.72 if box.kind in ("record", "state") else 1.0, "hatch": _HATCHES.get(box.condition)}
     # A mark says nothing but how far everything is durable: it is drawn small.
@@ -143,7 +152,7 @@ def _legend() -> list[Any]:
         for condition, colour in _COLOURS.items()
     ]
     handles += [
-        Patch(facecolor=durable, label="header of a group (of a segment: H)"),
+        Patch(facecolor=_HEADERS[Condition.DURABLE], label="darker: header of a group (of a segment: H)"),
         Patch(facecolor=durable, alpha=0.72, label="record: log index·term"),
         Patch(facecolor=_FREE, label="reserved, still zero"),
         Line2D([], [], color=durable, marker="s", markersize=6, linewidth=0, label="small: a mark of the durable end"),

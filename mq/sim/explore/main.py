@@ -287,7 +287,9 @@ def _violation(story: Story) -> Violation:
         raise ValueError("these steps break no promise")
     sentence, section = PROMISES[broken.promise]
     # A search does not keep who was the first: it would tell states apart that go on alike.
-    applied = (event.node for event in story.trace.events() if event.name == "apply" and event.number("index") == broken.index)
+    applied = (
+        event.node for event in story.trace.events() if event.name == "apply" and event.number("index") == broken.applied_index
+    )
     first = next(applied, "")
     before = broken.before + (f"; {first} was the first to apply it" if first else "")
     return Violation(sentence, (before, broken.now), section, len(story.path), len(story.path) * STEP_MS)

@@ -32,12 +32,12 @@ PROMISES: dict[str, tuple[str, str]] = {
 
 
 class Broken(NamedTuple):
-    """A promise that was broken, and the two facts that conflict. index: of an entry that was applied before; 0: of none."""
+    """A promise that was broken, and the two facts that conflict. applied_index: of an entry applied before; 0: of none."""
 
     promise: str
     before: str
     now: str
-    index: int = 0
+    applied_index: int = 0
 
     @property
     def why(self) -> str:

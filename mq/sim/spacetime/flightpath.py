@@ -21,8 +21,14 @@ _MARGIN_X, _MARGIN_Y, _HEAD, _CROSS = 6.0, 2.0, 5.5, 6.5
 _ASIDES = (0.0, *(side * 13.0 * step for step in range(1, 5) for side in (-1, 1)))
 OPEN_REACH = 17.0
 """Length of the dots in which a message ends that is still under way."""
-_STUB_ASIDES = (-13.0, -16.0)
-"""How far above a stub its words may stand, since in narrow lanes they are longer than it."""
+_STUB_ASIDES = (-13.0, -16.0, 16.0)
+"""How far above or below a stub its words may stand, since in narrow lanes they are longer than it."""
+_BEYOND_STUB = 150
+"""Hundredths of the stub's length at which the middle of such words may stand."""
+_STUB_ON_A_RAIL = 9
+"""What it costs to lie on a rail: more than to stand above the stub."""
+_RAIL_HALF = 6.0
+"""Of the widest one, a leader's."""
 _DROP = 12.0
 """A message that arrives turns down for the last bit, so that its head stands upright on the card, beside those of others."""
 
@@ -132,7 +138,8 @@ class _Gap:
         crossing = self.crossings[number]
         best: tuple[float, tuple[float, float], _Frame] | None = None
         for aside in (*asides, *(_STUB_ASIDES if crossing.is_stub else ())):
-            for step in range(10, 92, 2):
+            # There they may begin beside the rail and reach beyond the stub's end.
+            for step in range(10, _BEYOND_STUB if crossing.is_stub and aside else 92, 2):
                 x, y = crossing.at(step / 100, self.height)
                 frame = _frame((x, y + aside), crossing.label)
                 if self._is_free(frame):
@@ -155,7 +162,8 @@ class _Gap:
     def _cost(self, frame: _Frame, number: int) -> float:
         """Of lying on other lines, and on rails."""
         hidden = sum(_cuts(frame, *line) for other, line in enumerate(self.lines) if other != number)
-        return 10 * hidden + 3 * sum(frame[0] - 4 < rail < frame[2] + 4 for rail in self.rails)
+        on_a_rail, near = (_STUB_ON_A_RAIL, _RAIL_HALF + 2) if self.crossings[number].is_stub else (3, 4)
+        return 10 * hidden + on_a_rail * sum(frame[0] - near < rail < frame[2] + near for rail in self.rails)
 
 
 def place_labels(

@@ -1,6 +1,9 @@
 """The drawing of a disk: the facts behind it are right, and a picture comes out."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 from mq.broker.store.commit_log import CommitLog
 from mq.core.entry import Entry, EntryKind, HardState
@@ -10,6 +13,7 @@ from mq.sim import draw
 from mq.sim.crash import Survival, after_power_loss
 from mq.sim.disk import SimDisk
 from mq.sim.disk_layout import Condition, SegmentLayout, layout_of
+from mq.sim.world import World
 
 
 def written(disk: SimDisk, *groups: int, is_synced: bool = True) -> CommitLog:
@@ -88,3 +92,25 @@ def test_a_picture_comes_out(tmp_path: Path) -> None:
 def test_a_run_without_a_power_loss_is_not_drawn(tmp_path: Path) -> None:
     assert not draw.draw_loss(tmp_path / "none.png", 1, None)
     assert not list(tmp_path.iterdir())
+
+
+def test_headers_are_told_from_what_is_durable_and_segments_are_counted_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, _: drawn.append(figure))
+    world = World(3)
+    world.run()
+    assert world.loss is not None
+    assert draw.draw_loss(tmp_path / "loss.png", 3, world.loss)
+    titles = [axes.get_title(loc="left") for axes in drawn[0].axes]
+    assert all(re.search(r"\(\d+ older segments are not drawn\)$", title) for title in titles)
+    legend = drawn[0].legends[0]
+    colours = {
+        text.get_text(): handle.get_facecolor()
+        for text, handle in zip(legend.texts, legend.legend_handles, strict=True)
+        if hasattr(handle, "get_facecolor")
+    }
+    assert colours["durable: survives a power loss"] != colours["darker: header of a group (of a segment: H)"]
+    shown = {patch.get_facecolor() for axes in drawn[0].axes for patch in axes.patches}
+    assert colours["darker: header of a group (of a segment: H)"] in shown

@@ -9,6 +9,7 @@ import pytest
 
 from mq.sim.spacetime import Broken, Window, draw_svg, scene_of
 from mq.sim.spacetime.cells import cell_width
+from mq.sim.spacetime.flightpath import LABEL_SIZE, Crossing, place_labels
 from mq.sim.spacetime.glossary import entries_of, is_plain
 from mq.sim.spacetime.palette import FAULT
 from mq.sim.spacetime.scene import Box, Group, Label, Line, Scene, label_box, overlap, text_width
@@ -287,3 +288,14 @@ def test_a_window_around_a_time_has_it_in_its_middle() -> None:
     assert min(times) <= crash <= max(times)
     whole = scene_of(events, window=Window(around_ms=crash, last=500))
     assert whole.labels()[1:] == scene_of(events).labels()[1:], "no more moments than there are"
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_words_of_a_lost_message_do_not_lie_on_its_senders_rail(side: int) -> None:
+    """However long they are for the space beside the lane: they stand above or below the line then."""
+    rail, half = 300.0, 6.0
+    for until in (0.325, 0.5, 0.7):
+        stub = Crossing("m", rail + side * 1, rail + side * 121, until, "entries 23.1-24.1 → n2", "cross")
+        placed = place_labels([stub], [rail, rail + side * 276], (0.0, 1000.0))
+        reach = text_width(stub.label, LABEL_SIZE) / 2
+        assert side * (placed.middles[0][0] - rail) - reach >= half
