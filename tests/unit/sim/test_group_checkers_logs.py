@@ -192,9 +192,11 @@ def test_a_leader_counts_only_entries_of_its_own_term() -> None:
 
 def test_a_leader_may_learn_late_what_a_snapshot_that_it_was_sent_stands_for() -> None:
     """It was being saved when the node was elected. The rule is about counting, and here nothing was counted."""
-    leader = host(role=Role.LEADER, term=3, saved=[1, 3])
+    checker, leader = OwnTermCounts(), host(role=Role.LEADER, term=3, saved=[1, 3])
+    with fails(checker, "node 1 leads term 3", "where an entry of term 1 stands"):
+        checker.committed(leader, 0, 1)
     leader.node.snapshot = snapshot(1, 1, 2, 3)  # type: ignore[union-attr]
-    OwnTermCounts().committed(leader, 0, 1)
+    checker.committed(leader, 0, 1)
 
 
 @pytest.mark.parametrize("wrong", [1, 2, 3])
