@@ -33,7 +33,7 @@ from mq.sim.group.light_log import Group
 from mq.sim.group.liveness import LIVENESS, come_to_rest
 from mq.sim.group.machine import Place
 from mq.sim.group.network import Network
-from mq.sim.group.options import GroupOptions, draw_options
+from mq.sim.group.options import GROUP_STEPS, GroupOptions, draw_options
 from mq.sim.group.promises import (
     AcknowledgedIsKept,
     DamagedIsSilent,
@@ -53,8 +53,8 @@ __all__ = ["OF_THE_WHOLE_RUN", "GroupWorld", "all_checkers"]
 
 _RULES = "a node and its log keep their own rules", "the invariants of mq.raft and of its log"
 _CHAOS_MS_MAX = 120_000
-_EVENTS_PER_STEP_MAX, _FEW_STEPS = 40, 1000
-"""Faults last a span of virtual time, however few steps are asked for: in the busiest a group that is well has 25,000 events."""
+_EVENTS_PER_STEP_MAX = 40
+"""Of a run of the usual length. A shorter one is granted as many: its faults last as long, and busy groups have 40,000 events then."""
 _DROWNED = (
     "a group does not drown in its own messages: what is asked again is asked once",
     "Paper: Raft, section 5.3 (one probe after each refusal)",
@@ -187,7 +187,7 @@ class GroupWorld:
 
     def pass_time(self, until_ms: int) -> None:
         """Whatever happens till then. Raises: ViolationError when that has no end."""
-        steps = max(self.options.steps, _FEW_STEPS)
+        steps = max(self.options.steps, GROUP_STEPS)
         events_max = _EVENTS_PER_STEP_MAX * steps
         self.agenda.run(until_ms, events_max)
         if self.agenda.steps >= events_max:

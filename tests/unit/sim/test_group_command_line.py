@@ -36,7 +36,7 @@ def a_raft(folder: Path, text: str) -> str:
     return f"{file}:Raft"
 
 
-@pytest.mark.parametrize("seed", [54, 101])
+@pytest.mark.parametrize("seed", [54, 496])
 def test_a_short_run_of_ours_does_not_drown(seed: int) -> None:
     """However few steps are asked for: faults last their time, and busy groups have many events in it."""
     result = run_seed(seed, 1)
