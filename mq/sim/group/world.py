@@ -54,7 +54,7 @@ __all__ = ["OF_THE_WHOLE_RUN", "GroupWorld", "all_checkers"]
 _RULES = "a node and its log keep their own rules", "the invariants of mq.raft and of its log"
 _CHAOS_MS_MAX = 120_000
 _EVENTS_PER_STEP_MAX = 40
-"""Of a run of the usual length. A shorter one is granted as many: its faults last as long, and busy groups have 40,000 events then."""
+"""Of a run of the usual length. A shorter one is granted as many: its faults last as long, and busy groups have 40,000 events."""
 _DROWNED = (
     "a group does not drown in its own messages: what is asked again is asked once",
     "Paper: Raft, section 5.3 (one probe after each refusal)",
