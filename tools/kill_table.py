@@ -1,236 +1,204 @@
 """The kill table: by what each wrong Raft dies, and that the right ones live. Writes `labs/stage3_raft/KILLS.md`.
 
-    .venv/bin/python -m tools.kill_table                 everything; some minutes for each 100 seeds
-    .venv/bin/python -m tools.kill_table --seeds 0       what is done in seconds; seeds are taken from the last time
-    .venv/bin/python -m tools.kill_table --only figure8 --rights 0
+    .venv/bin/python -m tools.kill_table                 all of it: scripts, 100 seeds on each wrong one, 20,000 on each right
+    .venv/bin/python -m tools.kill_table --rights 0      all but the seeds of the right ones
+    .venv/bin/python -m tools.kill_table --only figure8 --seeds 20
+    .venv/bin/python -m tools.kill_table --stale         says what in the table is of other code than what is here; tries nothing
     .venv/bin/python -m tools.kill_table --print         writes the table anew, and tries nothing
     .venv/bin/python -m tools.kill_table --try mine.py:Raft --seeds 20          one Raft of your own; nothing is written
 
-What was found is noted at once in `kills.json`, so that it may be interrupted; `--more` keeps what has a killer among the seeds.
+What was found is noted at once in `kills.json`, with a mark of the code that it was found with. So it may be interrupted and
+called again: what is known of this code is not tried again, and what is of other code is tried anew.
 """
 
 import argparse
-import json
-import os
-import platform
-import subprocess
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from mq.core.errors import IllegalArgumentError, StateError
 from mq.raft.node import RaftNode
-from mq.sim.group.seeds import SeedResult, run_seeds
+from mq.sim.group.seeds import SeedResult, calm_collector, run_seeds
 from mq.sim.load_raft import load_raft
+from tools.kill_notes import KINDS, Notes
+from tools.kill_text import cell_of, killers_of, spared_killers, to_text
 from tools.killers import (
     LAB,
     ROOT,
+    SEARCHED,
     STEPS,
-    by_paper,
-    by_schedules,
+    Tried,
     by_search,
     by_seeds,
-    by_transcripts,
     class_of,
+    each_by_paper,
     names_of,
     place_of,
+    try_schedules,
+    try_transcripts,
 )
 from tools.pypy import make_copy, same_traces
 from tools.pypy import run_seeds as run_seeds_by_pypy
 
 __all__ = ["main"]
 
-NOTES, TABLE = LAB / "kills.json", LAB / "KILLS.md"
-_SEARCHED = {"figure8": "figure8"}
-_SEARCH_SECONDS = 60
-_NOTED_MAX = 4
+TABLE = LAB / "KILLS.md"
+_SEEDS, _RIGHTS, _JOBS = 100, 20_000, 2
+_SEARCH_SECONDS, _SEARCH_SEED = 60, 1
 _NOTED_SEEDS = 500
 _COMPARED = 25
-_KINDS = ("sentence", "schedule", "transcript", "seed", "search")
 
-Fate = dict[str, Any]
-
-
-def read_notes(file: Path = NOTES) -> dict[str, Any]:
-    """What was found so far."""
-    empty: dict[str, Any] = {"wrong": {}, "right": {}}
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else empty
+_Options = argparse.Namespace
 
 
-def _write_notes(notes: dict[str, Any]) -> None:
-    NOTES.write_text(json.dumps(notes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+# ---------------------------------------------------------------- wrong ones and right ones: scripts
 
 
-def _machine() -> str:
-    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores, {memory_gib:.0f} GiB, Python {platform.python_version()}"
+def _by_scripts(raft_class: type[RaftNode], sentences: Tried | None) -> dict[str, Any]:
+    """What sentences, schedules and transcripts say of it. sentences: None when they were not tried."""
+    tried = {} if sentences is None else {"sentences": sentences.to_plain()}
+    return {**tried, "schedules": try_schedules(raft_class).to_plain(), "transcripts": try_transcripts(raft_class).to_plain()}
 
 
-def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "no commit"
+def _try_scripts(notes: Notes, options: _Options) -> None:
+    """Of all that are to be tried, the right ones first: what those break kills nobody."""
+    todo = {
+        place_of(kind, name): (kind, name) for kind, name in _chosen(options) if _is_due(notes, kind, name, "scripts", options)
+    }
+    for place, tried in each_by_paper(list(todo), options.jobs):
+        kind, name = todo[place]
+        notes.note(kind, name, "scripts", _by_scripts(class_of(kind, name), tried))
+        found = killers_of(notes.plain[kind][name])
+        print(f"{name}: {', '.join(found) or 'no script'}", flush=True)
 
 
-# ---------------------------------------------------------------- trying
+def _chosen(options: _Options) -> list[tuple[str, str]]:
+    return [(kind, name) for kind in KINDS for name in names_of(kind) if not options.only or name in options.only]
 
 
-def _try_wrong(name: str, before: Fate, broken: list[str] | None, options: argparse.Namespace) -> Fate:
-    """broken: sentences of the paper, if they were tried."""
-    place, seeds = place_of("wrong", name), range(1, options.seeds + 1)
-    fate = {**before, **_by_scripts(class_of("wrong", name), broken)}
-    known = before.get("seeds", {"runs": 0, "seed": None})
-    if seeds and not (options.more and (known["seed"] is not None or known["runs"] >= len(seeds))):
-        fate["seeds"] = by_seeds(place, seeds)
-    if options.search and name in _SEARCHED:
-        fate["search"] = by_search(place, _SEARCHED[name], 1, _SEARCH_SECONDS)
-    return fate
+def _is_due(notes: Notes, kind: str, name: str, part: str, options: _Options) -> bool:
+    return options.anew or notes.part(kind, name, part) is None
 
 
-def _by_scripts(raft_class: type[RaftNode], broken: list[str] | None) -> Fate:
-    """What sentences, transcripts and schedules say of it."""
-    fate: Fate = {} if broken is None else {"paper": broken[:_NOTED_MAX], "sentences": len(broken)}
-    ends = by_schedules(raft_class)
-    fate["transcripts"] = by_transcripts(raft_class)[:_NOTED_MAX]
-    fate["schedules"] = {name: ends[name] for name in sorted(ends)[:_NOTED_MAX]}
-    return fate
+# ---------------------------------------------------------------- wrong ones: seeds, searches
 
 
-def _try_one(place: str, options: argparse.Namespace) -> int:
+def _try_seeds(notes: Notes, options: _Options) -> None:
+    def is_due(name: str) -> bool:
+        known = notes.part("wrong", name, "seeds")
+        return options.anew or known is None or known["of"] != options.seeds
+
+    names = [name for kind, name in _chosen(options) if kind == "wrong" and is_due(name)]
+    if not options.seeds or not names:
+        return
+    # A fresh interpreter each: a fork of a process that has threads may never wake up.
+    with get_context("spawn").Pool(options.jobs, _begin_worker) as pool:
+        for name, result in pool.imap_unordered(partial(_seeds_of, count=options.seeds), names):
+            notes.note("wrong", name, "seeds", {**result, "of": options.seeds})
+            print(f"{name}: seed {cell_of('seed', notes.plain['wrong'][name])}", flush=True)
+
+
+def _begin_worker() -> None:
+    """What somebody's Raft prints is no part of the summary."""
+    sys.stdout = sys.stderr
+    calm_collector()
+
+
+def _seeds_of(name: str, count: int) -> tuple[str, dict[str, Any]]:
+    return name, by_seeds(place_of("wrong", name), range(1, count + 1))
+
+
+def _search(notes: Notes, options: _Options) -> None:
+    for kind, name in _chosen(options):
+        if kind == "wrong" and name in SEARCHED and _is_due(notes, kind, name, "search", options):
+            result = by_search(place_of(kind, name), SEARCHED[name], _SEARCH_SEED, _SEARCH_SECONDS)
+            notes.note(kind, name, "search", result)
+            print(f"{name}: search {cell_of('search', notes.plain[kind][name])}", flush=True)
+
+
+# ---------------------------------------------------------------- right ones: seeds
+
+
+def _try_rights(notes: Notes, options: _Options) -> None:
+    names = [name for kind, name in _chosen(options) if kind == "right"]
+    todo = [name for name in names if options.anew or _known_of_right(notes, name)["runs"] < options.rights]
+    if not todo:
+        return
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) if options.pypy else None
+        if copy is not None:
+            make_copy(copy)
+            for name in todo:
+                notes.check("right", name)  # so the copy is of the code that the marks are of, whatever changes from now on
+        for name in todo:
+            _try_right(name, notes, options, copy)
+
+
+def _known_of_right(notes: Notes, name: str) -> dict[str, Any]:
+    return notes.part("right", name, "seeds") or {"runs": 0, "broken": [], "seconds": 0.0, "pypy": 0}
+
+
+def _try_right(name: str, notes: Notes, options: _Options, copy: Path | None) -> None:
+    """Seeds go on where those of this code ended, and are noted as they are done. copy: for PyPy."""
+    if options.anew:
+        notes.forget("right", name, "seeds")
+    known = _known_of_right(notes, name)
+    begun = time.perf_counter()
+    for results in _batches(range(known["runs"] + 1, options.rights + 1), name, options.jobs, copy):
+        now = time.perf_counter()
+        known = {
+            "runs": known["runs"] + len(results),
+            "broken": known["broken"] + [[result.seed, result.promise] for result in results if result.promise],
+            "seconds": round(known["seconds"] + now - begun, 1),
+            "pypy": known["pypy"] + (len(results) if copy is not None else 0),
+        }
+        begun = now
+        notes.note("right", name, "seeds", known, is_of_copy=copy is not None)
+        print(f"{name}: {known['runs']:,} seeds, {len(known['broken'])} broken", flush=True)
+
+
+def _batches(seeds: range, name: str, jobs: int, copy: Path | None) -> Iterator[list[SeedResult]]:
+    """Seeds one behind the other, by this Python, or by PyPy, once it has shown that it does the same."""
+    place = place_of("right", name)
+    if copy is None:
+        for first in range(0, len(seeds), _NOTED_SEEDS):
+            yield list(run_seeds(seeds[first : first + _NOTED_SEEDS], STEPS, raft=f"{ROOT}/{place}", jobs=jobs))
+        return
+    if not same_traces(copy, seeds[:_COMPARED], STEPS, place):
+        raise StateError(f"{place}: in the first {_COMPARED} seeds PyPy does not do what this Python does")
+    results = run_seeds_by_pypy(copy, seeds, STEPS, place, jobs=jobs)
+    while batch := list(islice(results, _NOTED_SEEDS)):
+        yield batch
+
+
+# ---------------------------------------------------------------- one of your own
+
+
+def _try_one(options: _Options) -> int:
     """Prints what kills somebody's own Raft. Returns 1 when anything does, 2 when there is no such Raft."""
-    file, _, name = place.rpartition(":")
-    place = f"{Path(file).resolve()}:{name}" if file else place
+    file, _, name = options.one.rpartition(":")
+    place = f"{Path(file).resolve()}:{name}" if file else options.one
     try:
         raft_class = load_raft(place)
     except IllegalArgumentError as error:
         print(error, file=sys.stderr)
         return 2
-    broken = None if options.no_paper else by_paper(place)[place]
-    fate = _by_scripts(raft_class, broken)
+    sentences = None if options.no_paper else dict(each_by_paper([place]))[place]
+    row = {"scripts": _by_scripts(raft_class, sentences)}
     if options.seeds:
-        fate["seeds"] = by_seeds(place, range(1, options.seeds + 1))
-    found = killers_of(fate)
+        row["seeds"] = {**by_seeds(place, range(1, options.seeds + 1)), "of": options.seeds}
     for kind in ("sentence", "schedule", "transcript", "seed"):
-        print(f"{kind + ':':<12}{_cell(kind, fate, found) or 'none'}")
-    for schedule, end in fate["schedules"].items():
+        print(f"{kind + ':':<12}{cell_of(kind, row) or 'not tried'}")
+    for schedule, end in row["scripts"]["schedules"]["killers"].items():
         print(f"{'':<12}{schedule}: {end}")
-    return 1 if found else 0
-
-
-def _try_right(name: str, notes: dict[str, Any], options: argparse.Namespace) -> None:
-    """Seeds go on where they ended the last time, and are noted as they are done."""
-    place = place_of("right", name)
-    fate = notes["right"][name] = {"seeds": 0, "broken": [], "seconds": 0.0, **notes["right"].get(name, {})}
-    fate["paper"] = by_paper(place)[place]
-    fate["schedules"] = by_schedules(class_of("right", name))
-    first = fate["seeds"] + 1
-    at_once = options.rights if options.pypy else _NOTED_SEEDS
-    for start in range(first, first + options.rights, at_once):
-        seeds = range(start, min(start + at_once, first + options.rights))
-        begun = time.perf_counter()
-        for result in _run(seeds, place, options):
-            if result.promise:
-                fate["broken"] = [*fate["broken"], [result.seed, result.promise]]
-        fate["seeds"] += len(seeds)
-        fate["pypy"] = fate.get("pypy", 0) + (len(seeds) if options.pypy else 0)
-        fate["seconds"] = round(fate["seconds"] + time.perf_counter() - begun, 1)
-        _write_notes(notes)
-        print(f"{name}: {fate['seeds']:,} seeds, {len(fate['broken'])} broken", flush=True)
-
-
-def _run(seeds: range, place: str, options: argparse.Namespace) -> Iterator[SeedResult]:
-    """By this Python, or by PyPy, once it has shown that it does the same."""
-    if not options.pypy:
-        yield from run_seeds(seeds, STEPS, raft=f"{ROOT}/{place}", jobs=options.jobs)
-        return
-    with TemporaryDirectory() as folder:
-        copy = Path(folder)
-        make_copy(copy)
-        if not same_traces(copy, seeds[:_COMPARED], STEPS, place):
-            raise StateError(f"{place}: in the first {_COMPARED} seeds PyPy does not do what this Python does")
-        yield from run_seeds_by_pypy(copy, seeds, STEPS, place, jobs=options.jobs)
-
-
-# ---------------------------------------------------------------- the table
-
-
-def killers_of(fate: Fate) -> dict[str, str]:
-    """Of each kind the first that kills, in the order of what they cost."""
-    found = {}
-    if fate.get("paper"):
-        more = fate.get("sentences", len(fate["paper"])) - 1
-        found["sentence"] = fate["paper"][0].partition("::")[2] + (f" and {more} more" if more else "")
-    if fate.get("schedules"):
-        found["schedule"] = _listed(sorted(fate["schedules"]))
-    if fate.get("transcripts"):
-        found["transcript"] = _listed(fate["transcripts"])
-    seeds = fate.get("seeds", {})
-    if seeds.get("seed") is not None:
-        found["seed"] = f"{seeds['seed']} ({seeds['runs']} runs, {seeds['seconds']} s): {seeds['promise']}"
-    if fate.get("search", {}).get("found"):
-        found["search"] = f"{fate['search']['goal']} in {fate['search']['seconds']} s"
-    return found
-
-
-def _listed(names: Sequence[str]) -> str:
-    """The first two, and how many more are noted; of more than that nothing is noted, which a `+` says."""
-    more, is_full = len(names[2:]), len(names) >= _NOTED_MAX
-    return ", ".join(names[:2]) + (f" and {more}{'+' if is_full else ''} more" if more else "")
-
-
-def _cell(kind: str, fate: Fate, found: dict[str, str]) -> str:
-    if kind in found:
-        return found[kind]
-    if kind == "seed" and fate.get("seeds"):
-        return f"none in {fate['seeds']['runs']} ({fate['seeds']['seconds']} s)"
-    return ""
-
-
-def to_text(notes: dict[str, Any]) -> str:
-    """The table, for people."""
-    wrong, right = notes["wrong"], notes["right"]
-    fates = {name: killers_of(fate) for name, fate in wrong.items()}
-    unseeded = [name for name, found in fates.items() if "seed" not in found]
-    of_kind = {kind: sum(kind in found for found in fates.values()) for kind in _KINDS}
-    lines = [
-        "# Who kills whom",
-        "",
-        f"Made by `python -m tools.kill_table` from commit {notes.get('commit', '?')} on {notes.get('machine', '?')};",
-        f"{STEPS} steps a seed, seeds from 1 on. Read `README.md` first.",
-        "",
-        f"{len(wrong)} wrong Rafts: {sum(map(bool, fates.values()))} die,",
-        f"{sum(len(found) > 1 for found in fates.values())} of them by killers of more than one kind;",
-        f"{of_kind['sentence']} by a sentence of the paper, {of_kind['schedule']} by a schedule, {of_kind['seed']} by a seed,",
-        f"{of_kind['transcript']} in a transcript, which shows every word, so that a right variant may differ there, too.",
-        "",
-        f"Those {len(unseeded)} were not found by the seeds that were tried, only by a script (a sentence, a schedule):",
-        f"{', '.join(unseeded) or 'none'}.",
-        "",
-        f"Of schedules and transcripts the first {_NOTED_MAX} are noted, so `2+ more` are two at least.",
-        "",
-        "| wrong | sentence (`tests/paper`) | schedule | transcript | seed: the first that kills, runs and seconds | search |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {name} | " + " | ".join(_cell(kind, wrong[name], fates[name]) for kind in _KINDS) + " |" for name in sorted(wrong)
-    ]
-    lines += [
-        "",
-        "## The right ones",
-        "",
-        "| right | seeds | broken | seconds | sentences that do not hold | schedules that do not pass |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, fate in sorted(right.items()):
-        sentences = ", ".join(test.partition("::")[2] for test in fate["paper"]) or "none"
-        schedules = ", ".join(fate["schedules"]) or "none"
-        lines.append(f"| {name} | {fate['seeds']:,} | {len(fate['broken'])} | {fate['seconds']} | {sentences} | {schedules} |")
-    if any(fate.get("pypy") for fate in right.values()):
-        by_pypy = ", ".join(f"{fate['pypy']:,} of {name}" for name, fate in sorted(right.items()) if fate.get("pypy"))
-        lines += ["", f"Of these seeds PyPy ran {by_pypy} (`--pypy`, see `tools/pypy.py`)."]
-    return "\n".join(lines) + "\n"
+    return 1 if killers_of(row) else 0
 
 
 # ---------------------------------------------------------------- the command
@@ -238,53 +206,71 @@ def to_text(notes: dict[str, Any]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.kill_table", description="By what each wrong Raft dies.")
-    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="some of them")
-    parser.add_argument(
-        "--seeds", type=int, default=200, metavar="N", help="try the seeds 1 to N on each wrong one (%(default)s)"
-    )
-    parser.add_argument("--more", action="store_true", help="no seeds where a killer is known, or as many were tried")
-    parser.add_argument(
-        "--rights", type=int, default=200, metavar="N", help="so many more seeds for each right one (%(default)s)"
-    )
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="for the seeds of the right ones (%(default)s)")
-    parser.add_argument(
-        "--pypy",
-        action="store_true",
-        help=f"let pypy3 run those, after the first {_COMPARED} were compared; nothing is noted midway",
-    )
-    parser.add_argument("--no-paper", action="store_true", help="take the paper's sentences from the last time")
-    parser.add_argument("--search", action="store_true", help="search, too: a minute for each that is searched")
-    parser.add_argument("--try", dest="one", metavar="FILE:Class", help="try this one alone, print what kills it, write nothing")
-    parser.add_argument("--print", action="store_true", help="only write the table from what is noted")
+    add = parser.add_argument
+    add("--only", nargs="*", default=[], metavar="NAME", help="some of them")
+    add("--seeds", type=int, default=_SEEDS, metavar="N", help="try the seeds 1 to N on each wrong one (%(default)s)")
+    so_far = "on each right one, behind those that were tried with this code"
+    add("--rights", type=int, default=_RIGHTS, metavar="N", help=f"the seeds 1 to N {so_far} (%(default)s)")
+    add("--no-search", action="store_true", help=f"leave out the searches, of {_SEARCH_SECONDS} s each")
+    add("--anew", action="store_true", help="also what is known of this code")
+    add("--jobs", type=int, default=_JOBS, metavar="N", help="processes at a time (%(default)s)")
+    is_found = shutil.which("pypy3") is not None
+    by_pypy = f"let pypy3 run those, after {_COMPARED} seeds were compared; where it is found, unless told otherwise"
+    add("--pypy", action=argparse.BooleanOptionalAction, default=is_found, help=by_pypy)
+    add("--try", dest="one", metavar="FILE:Class", help="try this one alone, print what kills it, write nothing")
+    add("--no-paper", action="store_true", help="with --try: leave out the paper's sentences")
+    add("--print", action="store_true", help="only write the table from what is noted")
+    add("--stale", action="store_true", help="only say what in the table is of other code, and write nothing")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0 when all wrong ones die and all right ones live; with --try, when nothing kills that one."""
+    """Returns 0 when all wrong ones die, each by something that spares the right ones, and all right ones live.
+
+    With --try: when nothing kills that one; with --stale: when nothing is of other code.
+    """
     options = _parser().parse_args(arguments)
     if options.one:
-        return _try_one(options.one, options)
-    notes = read_notes()
-    for kind in ("wrong", "right"):
-        notes[kind] = {name: fate for name, fate in notes[kind].items() if name in names_of(kind)}
-    tried = [] if options.print else [name for name in names_of("wrong") if not options.only or name in options.only]
-    broken = {} if options.no_paper else by_paper(*(place_of("wrong", name) for name in tried))
-    for name in tried:
-        fate = _try_wrong(name, notes["wrong"].get(name, {}), broken.get(place_of("wrong", name)), options)
-        notes["wrong"][name] = fate
-        print(f"{name}: {killers_of(fate) or 'LIVES'}", flush=True)
-        _write_notes(notes)
-    for name in [] if options.print else names_of("right"):
-        if options.rights and (not options.only or name in options.only):
-            _try_right(name, notes, options)
+        return _try_one(options)
+    notes = Notes()
+    if options.stale:
+        return _say_stale(notes)
     if not options.print:
-        notes["commit"], notes["machine"] = _commit(), _machine()
-        _write_notes(notes)
-    TABLE.write_text(to_text(notes), encoding="utf-8")
-    alive = [name for name, fate in notes["wrong"].items() if not killers_of(fate)]
-    dead = [name for name, fate in notes["right"].items() if fate["broken"]]
-    print(f"{len(notes['wrong'])} wrong, {len(alive)} of them alive {alive}; {len(notes['right'])} right, broken: {dead}")
-    return 1 if alive or dead else 0
+        _try_scripts(notes, options)
+        _try_seeds(notes, options)
+        if not options.no_search:
+            _search(notes, options)
+        if options.rights:
+            _try_rights(notes, options)
+    notes.write()
+    TABLE.write_text(to_text(notes.plain), encoding="utf-8")
+    return _say_end(notes)
+
+
+def _say_stale(notes: Notes) -> int:
+    for kind, name, part in notes.plain["stale"]:
+        print(f"{kind} {name}: {part} of older code")
+    print(f"{len(notes.plain['stale'])} parts of rows are of other code than what is here")
+    return 1 if notes.plain["stale"] else 0
+
+
+def _say_end(notes: Notes) -> int:
+    """What is left to do."""
+    right = {name: _fresh_row(notes, "right", name) for name in names_of("right")}
+    wrong = {name: _fresh_row(notes, "wrong", name) for name in names_of("wrong")}
+    untried = [name for name, row in {**right, **wrong}.items() if "scripts" not in row]
+    alive = [name for name, row in wrong.items() if name not in untried and not killers_of(row)]
+    unsharp = [name for name, row in wrong.items() if killers_of(row) and not any(spared_killers(row, right))]
+    dead = [name for name, row in right.items() if row.get("seeds", {"broken": []})["broken"]]
+    print(f"{len(wrong)} wrong, alive: {alive or 'none'}; dead by nothing but what right ones break, too: {unsharp or 'none'}")
+    print(f"{len(right)} right, broken: {dead or 'none'}")
+    print(f"not tried: {len(untried)} Rafts; of other code: {len(notes.plain['stale'])} parts of rows")
+    return 1 if untried or alive or unsharp or dead else 0
+
+
+def _fresh_row(notes: Notes, kind: str, name: str) -> dict[str, Any]:
+    parts = ((part, notes.part(kind, name, part)) for part in notes.plain[kind][name])
+    return {part: found for part, found in parts if found is not None}
 
 
 if __name__ == "__main__":

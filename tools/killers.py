@@ -1,14 +1,17 @@
 """What can kill a wrong Raft: the paper's sentences, transcripts, schedules by hand, seeds of the world, a search.
 
-Each gives back what it found, as plain data that goes into `labs/stage3_raft/kills.json`.
+Each gives back what it found, how much was tried until the first that killed, and in how many seconds.
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mq.raft.node import RaftNode
 from mq.sim.group.seeds import run_seed
@@ -17,13 +20,15 @@ from mq.sim.load_raft import load_raft
 from tools.schedule import NOT_DONE, play
 
 __all__ = [
-    "LAB", "ROOT", "STEPS", "by_paper", "by_schedules", "by_search", "by_seeds", "by_transcripts", "class_of", "names_of",
-    "place_of", "sentence_of",
+    "LAB", "ROOT", "SEARCHED", "STEPS", "Tried", "by_paper", "by_schedules", "by_search", "by_seeds", "by_transcripts",
+    "class_of", "each_by_paper", "in_turns", "names_of", "place_of", "sentence_of", "try_schedules", "try_transcripts",
 ]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "labs" / "stage3_raft"
 STEPS = 3000
+SEARCHED = {"figure8": "figure8"}
+"""Of those that are searched for the goal of the search."""
 _NO_PROOF = "the run proves something"
 
 
@@ -48,20 +53,113 @@ def sentence_of(kind: str, name: str) -> str:
     return text.split('"""')[1].split("\n")[0]
 
 
+class Tried(NamedTuple):
+    """What came of all scripts of one kind, in the order in which they are played: by name, as pytest has it for sentences.
+
+    killers: those that the Raft breaks, with what broke, if that is told. first: of these, after `runs` of the `of` scripts, and
+    `seconds`; without any, all of them. unsaid: those that say nothing, because they speak of a message that it never sends.
+    """
+
+    killers: dict[str, str]
+    first: str | None
+    runs: int
+    of: int
+    seconds: float
+    unsaid: tuple[str, ...] = ()
+
+    def to_plain(self) -> dict[str, Any]:
+        """For the notes."""
+        return {**self._asdict(), "unsaid": list(self.unsaid)}
+
+
+# ---------------------------------------------------------------- sentences
+
+
+def each_by_paper(places: Sequence[str], jobs: int = 1) -> Iterator[tuple[str, Tried]]:
+    """Of each place what comes of the paper's sentences, as soon as it is known.
+
+    Raises: RuntimeError when they cannot be tried.
+    """
+    parts = [part for number in range(jobs) if (part := places[number::jobs])]
+    with ExitStack() as stack:
+        running = []
+        for part in parts:
+            command = [sys.executable, "-m", "tools.paper_check", *part]
+            one = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+            running.append(stack.enter_context(one))
+            stack.callback(one.kill)
+        for line in in_turns(running):
+            if line.startswith("{"):
+                told = json.loads(line)
+                broken = told["broken"]
+                first = broken[0] if broken else None
+                yield told["place"], Tried(dict.fromkeys(broken, ""), first, told["runs"], told["of"], told["seconds"])
+        if any(one.wait() for one in running):
+            raise RuntimeError("the sentences could not be tried: see above")
+
+
+def in_turns(running: "Sequence[subprocess.Popen[str]]") -> Iterator[str]:
+    """A line of each process, then the next of each, until all are at their end."""
+    going = list(running)
+    while going:
+        for one in list(going):
+            assert one.stdout is not None
+            line = one.stdout.readline()
+            if line:
+                yield line.rstrip("\n")
+            else:
+                going.remove(one)
+
+
 def by_paper(*places: str) -> dict[str, list[str]]:
     """By place, the paper's sentences that do not hold, as names for pytest."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.paper_check", *places], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"the sentences could not be tried:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return {each["place"]: each["broken"] for each in found}
+    return {place: list(tried.killers) for place, tried in each_by_paper(places)}
+
+
+# ---------------------------------------------------------------- schedules and transcripts
+
+
+def try_schedules(raft_class: type[RaftNode]) -> Tried:
+    """The schedules that break it, each with the command at which, and what broke.
+
+    One that cannot be carried out with it, because a message that it speaks of was never sent, says nothing.
+    """
+    files = sorted((LAB / "schedules").glob("*.txt"))
+    killers, unsaid, met, begun = {}, [], None, time.perf_counter()
+    for number, file in enumerate(files, 1):
+        end = play(file, raft_class)
+        if end is not None and NOT_DONE in end:
+            unsaid.append(file.stem)
+        elif end is not None:
+            killers[file.stem] = end
+            met = met or (file.stem, number, _since(begun))
+    first, runs, seconds = met or (None, len(files), _since(begun))
+    return Tried(killers, first, runs, len(files), seconds, tuple(unsaid))
+
+
+def by_schedules(raft_class: type[RaftNode], *choice: str) -> dict[str, str]:
+    """The schedules that break it, see `try_schedules`. choice: only some of them."""
+    if not choice:
+        return try_schedules(raft_class).killers
+    ends = {name: play(LAB / "schedules" / f"{name}.txt", raft_class) for name in choice}
+    return {name: end for name, end in ends.items() if end is not None and NOT_DONE not in end}
+
+
+def try_transcripts(raft_class: type[RaftNode]) -> Tried:
+    """The transcripts in which it does something else. Right variants may do so, too."""
+    files = sorted((ROOT / "tests/transcripts").glob("*.txt"))
+    killers, met, begun = {}, None, time.perf_counter()
+    for number, file in enumerate(files, 1):
+        if _differs(file, raft_class):
+            killers[file.stem] = ""
+            met = met or (file.stem, number, _since(begun))
+    first, runs, seconds = met or (None, len(files), _since(begun))
+    return Tried(killers, first, runs, len(files), seconds)
 
 
 def by_transcripts(raft_class: type[RaftNode]) -> list[str]:
-    """The transcripts in which it does something else. Right variants may do so, too."""
-    return [file.stem for file in sorted((ROOT / "tests/transcripts").glob("*.txt")) if _differs(file, raft_class)]
+    """Their names alone."""
+    return list(try_transcripts(raft_class).killers)
 
 
 def _differs(file: Path, raft_class: type[RaftNode]) -> bool:
@@ -72,14 +170,7 @@ def _differs(file: Path, raft_class: type[RaftNode]) -> bool:
         return True
 
 
-def by_schedules(raft_class: type[RaftNode], *choice: str) -> dict[str, str]:
-    """The schedules that break it, each with the command at which, and what broke. choice: only some of them.
-
-    One that cannot be carried out with it, because a message that it speaks of was never sent, says nothing.
-    """
-    files = [LAB / "schedules" / f"{name}.txt" for name in choice] or sorted((LAB / "schedules").glob("*.txt"))
-    ends = {file.stem: play(file, raft_class) for file in files}
-    return {name: end for name, end in ends.items() if end is not None and NOT_DONE not in end}
+# ---------------------------------------------------------------- seeds and searches
 
 
 def by_seeds(place: str, seeds: range) -> dict[str, Any]:
@@ -96,14 +187,16 @@ def by_seeds(place: str, seeds: range) -> dict[str, Any]:
 
 
 def by_search(place: str, goal: str, seed: int, seconds: int) -> dict[str, Any]:
-    """Whether a search finds a violation, by itself, within that time."""
+    """Whether a search finds a violation, by itself, within that time, and how much it looked at."""
     begun = time.perf_counter()
     command = [sys.executable, "run.py", "sim", "explore", "--goal", goal, "--core", place, "--seed", str(seed)]
     done = subprocess.run(
         [*command, "--budget", str(seconds)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds * 3 + 60
     )
     found = done.returncode == 1 and "is broken" in done.stderr  # a Raft that cannot even be run ends with 1 as well
-    return {"goal": goal, "seed": seed, "found": found, "seconds": _since(begun)}
+    looked = re.search(r"[\d,]+ distinct states, [\d,]+ steps tried", done.stderr)
+    told = looked.group() if looked else "nothing told"
+    return {"goal": goal, "seed": seed, "found": found, "looked": told, "seconds": _since(begun)}
 
 
 def _since(begun: float) -> float:

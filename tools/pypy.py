@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from mq.sim.group.seeds import SeedResult
+from tools.killers import in_turns
 
 __all__ = ["Rewriter", "make_copy", "run_seeds", "same_traces"]
 
@@ -144,7 +145,7 @@ def _call(folder: Path, python: str, what: str, seeds: range, steps: int, raft: 
 
 
 def run_seeds(folder: Path, seeds: range, steps: int, raft: str, *, jobs: int = 1, python: str = "pypy3") -> Iterator[SeedResult]:
-    """As `mq.sim.group.seeds.run_seeds`, on a copy. raft: `FILE:Class`, the file from the copy's root.
+    """As `mq.sim.group.seeds.run_seeds`, on a copy, and in the seeds' order. raft: `FILE:Class`, the file from the copy's root.
 
     Raises: subprocess.CalledProcessError when one of the processes did not come to its end.
     """
@@ -154,9 +155,8 @@ def run_seeds(folder: Path, seeds: range, steps: int, raft: str, *, jobs: int = 
         for one in running:
             stack.enter_context(one)
             stack.callback(one.kill)
+        yield from map(SeedResult.from_line, in_turns(running))
         for one in running:
-            assert one.stdout is not None
-            yield from (SeedResult.from_line(line.rstrip("\n")) for line in one.stdout)
             if one.wait() != 0:
                 raise subprocess.CalledProcessError(one.returncode, one.args)
 

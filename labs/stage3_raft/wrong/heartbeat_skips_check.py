@@ -3,9 +3,10 @@
 Seen in: student guides. Breaks: what is acknowledged is there. Paper: Raft, section 5.3.
 """
 
-from mq.core.ids import EntryId, LogIndex, Term
+from mq.core.ids import LogIndex
 from mq.raft.messages import AppendReply, AppendRequest
 from mq.raft.node import RaftNode
+from mq.raft.replication import _NO_ENTRY
 
 __all__ = ["Raft"]
 
@@ -17,12 +18,11 @@ class Raft(RaftNode):
 
     def on_append_request(self, message: AppendRequest) -> None:
         self._follow(message.sender)
-        nothing = EntryId(Term(0), LogIndex(0))
         if not message.entries or self._agrees_at(message.previous):
             self._take(message.entries)
             match = self._match_after(message)
             self._commit_to(self._committed_of(message))
-            reply = AppendReply(self.node_id, message.sender, self.term, True, match, LogIndex(0), nothing, message.round)  # noqa: FBT003
+            reply = AppendReply(self.node_id, message.sender, self.term, True, match, LogIndex(0), _NO_ENTRY, message.round)  # noqa: FBT003
         else:
             hint = self.log.last_at_most(message.previous.index, message.previous.term)
             rejected = message.previous.index
