@@ -279,7 +279,7 @@ class Runner:
     # --- processes
 
     _second: RemoteMaker | None = None
-    _not_imported: NotImportedError | None = None
+    _not_imported: tuple[Box, NotImportedError] | None = None
 
     def _a_maker(self) -> RemoteMaker:
         if self._maker is None:
@@ -298,14 +298,15 @@ class Runner:
         return self._sweeper
 
     def _begun(self, box: Box, count: int) -> RemoteMaker:
-        if self._not_imported is not None:
-            raise self._not_imported  # it says the same each time, and a test costs nothing more
+        if self._not_imported is not None and self._not_imported[0] is box:
+            raise self._not_imported[1]  # it says the same each time, and a test costs nothing more
         workers: list[WorkerProcess] = []
         try:
             workers.extend(self._start(box, opening_of(self._seam, self.lab.id)) for _ in range(count))
             return RemoteMaker(self._seam, *workers)
         except Exception as error:
-            self._not_imported = error if isinstance(error, NotImportedError) else None
+            if isinstance(error, NotImportedError):
+                self._not_imported = box, error
             for worker in workers:
                 worker.end()
                 self.printed = worker.printed or self.printed

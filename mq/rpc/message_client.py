@@ -63,14 +63,19 @@ class MessageClient:
         entry = response.entries[0]
         return SentMessage(entry.message_id, entry.offset)
 
-    def receive(self, topic: str, group: str, *, count: int, wait_ms: int, tags: str = "*") -> list[ReceivedMessage]:
+    def receive(
+        self, topic: str, group: str, *, count: int, wait_ms: int, invisible_ms: int | None = None, tags: str = "*"
+    ) -> list[ReceivedMessage]:
         """Up to `count` messages; none when there is none within `wait_ms`. tags: `*`, or such as `a || b`.
 
-        They are hidden from the other consumers of the group until they are acknowledged, or this client says goodbye, or
-        has not called for about 30 s.
+        They are hidden from the other consumers of the group until they are acknowledged, or for `invisible_ms`; without that,
+        until this client says goodbye, or has not called for about 30 s.
         """
-        # Only what renews itself is given back by a goodbye, also what was on its way when Ctrl-C came.
-        request = pb.ReceiveMessageRequest(batch_size=count, auto_renew=True)
+        request = pb.ReceiveMessageRequest(batch_size=count)
+        if invisible_ms is None:
+            request.auto_renew = True  # only that is given back by a goodbye, also what was on its way when Ctrl-C came
+        else:
+            request.invisible_duration.CopyFrom(_duration(invisible_ms))
         request.group.name, request.message_queue.topic.name, request.message_queue.id = group, topic, -1
         request.long_polling_timeout.CopyFrom(_duration(wait_ms))
         request.filter_expression.type, request.filter_expression.expression = pb.TAG, tags
