@@ -92,6 +92,7 @@ def test_a_short_run_loses_nothing_and_its_traces_keep_the_rules(tmp_path: Path)
 def test_a_run_that_is_ended_early_ends_its_nodes(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "mq.cli.main", "chaos", "--dir", str(folder), "--seed", "3", "--only", "pause"]
+    before = signal.signal(number, signal.SIG_DFL)  # under `nohup` it is ignored, and a process that is started inherits that
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert process.stdout is not None
@@ -99,6 +100,7 @@ def test_a_run_that_is_ended_early_ends_its_nodes(tmp_path: Path, number: signal
         process.send_signal(number)
         told, _ = process.communicate(timeout=120)
     finally:
+        signal.signal(number, before)
         process.kill()
         left = still_running(folder)
     assert (process.returncode, left) == (143, []), told
