@@ -186,7 +186,7 @@ async def test_a_node_without_room_for_the_log_behind_a_snapshot_ends_and_says_s
     await send(leader, 0, 300)
     await leader.carry_out_plan(())
     await Retention(leader, bytes_max=4 * SEGMENT_BYTES, age_ms_max=0).work()
-    perform, has_snapshot = FileDisk.perform, []
+    perform, has_snapshot = FileDisk.perform, list[str]()
 
     def has_no_room_for_a_segment(disk: FileDisk, operation: Operation) -> None:
         if disk is node.disk and isinstance(operation, Replace) and operation.file.startswith("snapshots/"):
