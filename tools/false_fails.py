@@ -11,19 +11,18 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from labs.grader.box import ROOT
 from labs.grader.grading import grade_of
 from labs.grader.lab import Lab, find_lab
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import solution_of
 from labs.grader.submission import Submission
+from tools.said_by_git import commit
 
 __all__ = ["Graded", "graded", "main", "subjects", "table_of"]
 
@@ -82,8 +81,7 @@ def _all(lab: Lab, times: int, keep: Path | None) -> Iterator[tuple[str, Graded]
 def table_of(lab: Lab, all_graded: dict[str, list[Graded]]) -> str:
     """FALSE_FAILS.md."""
     times = max((len(grades) for grades in all_graded.values()), default=0)
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    machine = f"at {done.stdout.strip()}, Python {platform.python_version()}, {os.cpu_count()} processors"
+    machine = f"at {commit()}, Python {platform.python_version()}, {os.cpu_count()} processors"
     lines = [
         f"# {lab.spoken.capitalize()}: right solutions that fail",
         "",

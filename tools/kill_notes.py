@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import platform
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from mq.core.errors import StateError
 from mq.sim.group.seeds import code_mark
 from tools.killers import LAB, ROOT, STEPS, names_of, place_of
+from tools.said_by_git import commit, said_by_git
 
 __all__ = ["KINDS", "NOTES", "PARTS", "Notes", "marks_of", "read_notes"]
 
@@ -62,16 +62,10 @@ def _marks_of(place: str, beside: dict[str, str]) -> dict[str, str]:
     return {"seeds": mark, **{part: hashlib.sha256(f"{mark} {more}".encode()).hexdigest()[:8] for part, more in beside.items()}}
 
 
-def _said_by_git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-
-
 def _origin() -> dict[str, str]:
     """The commit, and whether what results depend on was changed since; the day."""
-    commit = _said_by_git("rev-parse", "--short", "HEAD") or "no commit"
-    if _said_by_git("status", "--porcelain", "--", *_ALL, *_LAB):
-        commit += " and changes"
-    return {"commit": commit, "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    is_changed = bool(said_by_git("status", "--porcelain", "--", *_ALL, *_LAB))
+    return {"commit": (commit() or "no commit") + (" and changes" if is_changed else ""), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
 
 
 def _machine() -> str:

@@ -12,14 +12,12 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from labs.grader.box import ROOT
 from labs.grader.explaining import explain
 from labs.grader.grading import in_a_process
 from labs.grader.lab import Lab, find_lab
@@ -29,6 +27,7 @@ from labs.grader.seeds import Seeds
 from labs.grader.skeleton import skeleton_of
 from labs.grader.submission import Submission, read_submission
 from labs.grader.suite import Run
+from tools.said_by_git import commit
 
 __all__ = ["Hole", "Kill", "hole_of", "kills_of", "main"]
 
@@ -105,8 +104,7 @@ def _cell(kill: Kill) -> str:
 
 def table_of(lab: Lab, kills: Sequence[Kill], holes: Sequence[Hole]) -> str:
     """KILLS.md."""
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    machine = f"at {done.stdout.strip()}, Python {platform.python_version()}, {os.cpu_count()} processors"
+    machine = f"at {commit()}, Python {platform.python_version()}, {os.cpu_count()} processors"
     lines = [
         f"# {lab.spoken.capitalize()}: who dies by what",
         "",

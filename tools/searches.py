@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mq.sim.group.seeds import code_mark
+from tools.said_by_git import commit
 
 __all__ = ["main"]
 
@@ -58,11 +59,6 @@ def _whole(*flags: str) -> tuple[list[str], bool]:
     return [f"    python3 run.py {search.command}", "", "```", *search.told, "```"], search.code == 0
 
 
-def _state_of_the_tree() -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "no commit"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 when all ten seeds find the story in time, the right core is clean, and the small scope is as it should be."""
     parser = argparse.ArgumentParser(prog="python -m tools.searches", description="The searches that take minutes.")
@@ -75,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "# Searches of the Raft core", "",
         "Made by `python -m tools.searches`. Seconds are of the processor. What is searched, and what is left out, stands in the",
         "first lines of each story.", "",
-        f"* commit: {_state_of_the_tree()}",
+        f"* commit: {commit() or 'no commit'}",
         f"* code of the core and the world: {code_mark()} (`mq.sim.group.seeds.code_mark()`)", "",
         "## Figure 8, on a core without its rule alone", "", *table, "",
         "## The same search on the right core, for ten times as long", "", *right, "",

@@ -9,17 +9,16 @@ It is a reason to look at the lines, and no proof of anything.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
+from labs.grader.similarity import common_to
+
 __all__ = ["Line", "TextPair", "TextPrint", "text_pairs", "text_print", "vocabulary_of"]
 
 _WORD = re.compile(r"[^\W\d]\w*|\d+")
-_COMMON_MIN = 4
-"""So many must have something before it counts as common in a small class."""
 _LINES_MIN, _LINES_SHARE = 4, 0.5
 _BLOCK_MIN, _BLOCKS_MIN, _BLOCKS_SHARE = 4, 8, 0.75
 """Lines of a block that says something; lines in blocks that two share. Short schedules with one aim are alike by themselves."""
@@ -105,11 +104,8 @@ def _without_names(block: Iterable[Line]) -> str:
 
 def text_pairs(prints: Sequence[TextPrint], given: Iterable[TextPrint], always: Iterable[str] = ()) -> list[TextPair]:
     """Those that share too much, the most alike first. given: what everybody has. always: names that make nothing common."""
-    counted = [each for each in prints if each.name not in set(always)]
-    common_from = max(_COMMON_MIN, -(-len(prints) // 3))
     known = {said for each in given for said in (*each.lines, *each.blocks)}
-    counts = Counter(said for each in counted for said in (*each.lines, *each.blocks))
-    known |= {said for said, count in counts.items() if count >= common_from}
+    known |= common_to({each.name: (*each.lines, *each.blocks) for each in prints}, always)
     found = (_pair(one, other, known) for one, other in combinations(prints, 2))
     return sorted(filter(None, found), key=lambda pair: (-pair.share, -len(pair.lines), pair.one, pair.other))
 

@@ -16,9 +16,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-__all__ = ["Pair", "Print", "Spot", "pairs_of", "print_of", "words_of"]
+__all__ = ["Pair", "Print", "Spot", "common_to", "pairs_of", "print_of", "words_of"]
+
+_T = TypeVar("_T")
 
 _RUN, _WINDOW = 14, 8
 _COMMON_MIN = 4
@@ -105,9 +107,7 @@ def print_of(name: str, files: Mapping[str, bytes]) -> Print:
 def pairs_of(prints: Sequence[Print], given: Iterable[Print], always: Iterable[str] = ()) -> list[Pair]:
     """Those that share too much, the most alike first. given: what everybody has. always: names that make nothing common."""
     known = {value for each in given for value in each.spots}
-    counts = Counter(value for each in prints if each.name not in set(always) for value in each.spots)
-    common_from = max(_COMMON_MIN, -(-len(prints) // 3))
-    known |= {value for value, count in counts.items() if count >= common_from}
+    known |= common_to({each.name: each.spots for each in prints}, always)
     own = {each.name: each.spots.keys() - known for each in prints}
     spots = {each.name: each.spots for each in prints}
     found = []
@@ -117,6 +117,13 @@ def pairs_of(prints: Sequence[Print], given: Iterable[Print], always: Iterable[s
         if len(shared) >= _SHARED_MIN and share >= _SHARE_MIN:
             found.append(Pair(one, other, len(shared), share, _lines(shared, spots[one], spots[other])))
     return sorted(found, key=lambda pair: (-pair.shared, -pair.share, pair.one, pair.other))
+
+
+def common_to(said: Mapping[str, Iterable[_T]], always: Iterable[str]) -> set[_T]:
+    """What a third of the class has. said: by name. always: names that make nothing common."""
+    counts = Counter(value for name, values in said.items() if name not in set(always) for value in values)
+    common_from = max(_COMMON_MIN, -(-len(said) // 3))
+    return {value for value, count in counts.items() if count >= common_from}
 
 
 def _lines(shared: Iterable[int], here: Mapping[int, Spot], there: Mapping[int, Spot]) -> tuple[tuple[Spot, Spot], ...]:

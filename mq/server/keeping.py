@@ -158,7 +158,7 @@ class Keeper:
         self._left = _NONE
         machine.cleanups.clear()
         machine.dropped_queues.clear()
-        kept = {(q.topic, q.queue_id) for t in machine.topics.values() for q in t.queues}
+        kept = {(q.topic, q.queue_id) for t in machine.topics.values() for q in t.queues} if dropped else set()
         plan: list[Operation] = []
         for queue in dropped:
             # A topic of the same name may be there by now, with files of the same names.
