@@ -71,7 +71,8 @@ class Election(Persistence):
         self._promise(VoteReply(self.node_id, self.node_id, self.term, is_granted=True))
 
     def _ask_for_votes(self, term: Term, *, is_pre_vote: bool = False, is_transfer: bool = False) -> None:
-        # A pre-vote promises nothing; a real request says that the term and the log it names are on disk.
+        # A pre-vote promises nothing; a real request says that the term is on the disk, and the log that it names. (Meanwhile a
+        # snapshot may take the place of that log: who has the entry that it stands for votes for no log without it.)
         send = self._tell if is_pre_vote else self._promise
         for voter in self.configuration.members:
             if voter != self.node_id and self.configuration.is_voter(voter):

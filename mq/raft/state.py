@@ -112,7 +112,7 @@ class NodeState:
 
     @property
     def apply_to(self) -> LogIndex:
-        """What is committed and durable here, too: so no snapshot is ever ahead of the log."""
+        """What is committed and durable here, too: so no snapshot that is taken here is ever ahead of the log."""
         return max(self.snapshot.last.index, min(self.commit_index, self.log.storage.durable_index))
 
     # --- role

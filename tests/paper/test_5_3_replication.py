@@ -275,7 +275,7 @@ def test_5_3_a_late_refusal_does_not_throw_back_what_is_known(lone: Callable[...
     assert peer.next_index == 6
 
 
-def test_5_3_old_entries_that_could_not_be_read_are_tried_again_with_the_next_heartbeat(lone: Callable[..., Lone]) -> None:
+def test_5_3_old_entries_that_could_not_be_read_are_tried_again_some_ticks_later(lone: Callable[..., Lone]) -> None:
     """The leader retries for ever, and not as often as its host can: a disk that gives nothing gives nothing at once, either."""
     node = lone(terms=[1, 1, 1, 1], recent_bytes_max=1)
     node.lead()

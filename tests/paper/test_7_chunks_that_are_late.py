@@ -175,7 +175,7 @@ def test_7_to_a_disk_that_had_no_room_the_leader_sends_all_of_it_again(group: Ca
     assert nodes.members[3].commands == [b"aa", b"bb", b"cc"]
 
 
-def test_7_a_snapshot_that_could_not_be_read_is_tried_again_with_a_heartbeat(lone: Callable[..., Lone]) -> None:
+def test_7_a_snapshot_that_could_not_be_read_is_tried_again_some_ticks_later(lone: Callable[..., Lone]) -> None:
     """And not at once: it would be tried as often as the host can, for nothing."""
     node = lone(recent_bytes_max=1)
     node.lead()

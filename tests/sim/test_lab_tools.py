@@ -117,3 +117,11 @@ def test_files_that_the_page_speaks_of_are_there() -> None:
     files = re.findall(r"(?:labs|tests|tools)/[\w/]+\.(?:py|txt|md)", PAGE)
     assert len(files) >= 8
     assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
+@pytest.mark.parametrize("arguments", [["--seeds", "-3"], ["--rights", "many"], ["--jobs", "0"], ["--only", "figure_8"]])
+def test_the_kill_table_refuses_what_makes_no_sense(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        kill_table.main(arguments)
+    assert ended.value.code == 2
+    assert f"argument {arguments[0]}" in capsys.readouterr().err

@@ -106,6 +106,22 @@ def test_a_process_that_fails_is_no_result(copy: Path) -> None:
         list(run_seeds(copy, range(1, 3), STEPS, "nowhere.py:Raft", python=sys.executable))
 
 
+def test_behind_a_process_that_died_nothing_is_told(copy: Path, tmp_path: Path) -> None:
+    """Else what comes later would be counted in its place, and seeds that were never run would be noted."""
+    dies = tmp_path / "dies.py"
+    dies.write_text(
+        f"#!{sys.executable}\nimport sys\nfirst, behind, step = map(int, sys.argv[3:6])\n"
+        "for seed in range(first, min(behind, 6) if first == 2 else behind, step):\n"
+        "    print(seed, 'ok', 'events=1', flush=True)\n"
+        "sys.exit(first == 2)\n"
+    )
+    dies.chmod(0o755)
+    results = run_seeds(copy, range(1, 15), STEPS, PLAIN, jobs=2, python=str(dies))
+    assert [next(results).seed for _ in range(5)] == [1, 2, 3, 4, 5]
+    with pytest.raises(subprocess.CalledProcessError):
+        next(results)
+
+
 @pytest.mark.skipif(shutil.which("pypy3") is None, reason="when pypy3 is there; this Python tried the copy above")
 def test_pypy_itself(copy: Path) -> None:
     assert same_traces(copy, range(1, 3), STEPS, PLAIN)

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from mq.sim.explore.goals import TINY_SCOPE, search_small
+from mq.sim.explore.model import Outcome
 from tools import searches
+from tools.killers import class_of
 
 FOUND = (
     "seed 5: state-machine-safety is broken (6,350 distinct states)",
@@ -26,6 +29,7 @@ class Pretended:
 
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
     monkeypatch.setattr(searches, "_Search", Pretended)
+    monkeypatch.setattr(searches, "_with_losses", lambda: (["no losses here"], True))
     file = tmp_path / "SEARCHES.md"
     return searches.main(["--report", str(file)]), file.read_text(encoding="utf-8")
 
@@ -49,3 +53,11 @@ def test_a_seed_that_finds_nothing_ends_it(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Pretended, "is_found", False)
     with pytest.raises(ValueError, match="--goal figure8 --seed 1: nothing was found: clean"):
         report(tmp_path, monkeypatch)
+
+
+def test_a_mistake_that_shows_only_when_messages_are_lost_is_found_with_losses_alone() -> None:
+    """Old votes: a message that stays under way for ever counts among the four, and then there is no room for what follows."""
+    old_votes = class_of("wrong", "old_votes_count")
+    assert search_small(old_votes, TINY_SCOPE).result.outcome is Outcome.EXHAUSTED
+    found = search_small(old_votes, searches.LOSSY_SCOPE)
+    assert (found.result.which, len(found.path)) == ("election-safety", 11)

@@ -222,3 +222,9 @@ def test_a_right_raft_lives_through_seeds(name: str) -> None:
 def test_a_run_in_which_nothing_is_due_for_long_ends() -> None:
     """At the end of this one the next tick is further away than one look at the group; once, time stood still there for ever."""
     assert run_seed(10, STEPS, f"{ROOT}/{place_of('wrong', 'asked_once')}").met["events"] > STEPS
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_of_a_right_raft_twenty_thousand_seeds_are_noted_and_none_is_broken(name: str) -> None:
+    seeds = NOTES["right"][name]["seeds"]
+    assert (seeds["runs"], seeds["broken"]) == (20_000, [])

@@ -13,7 +13,7 @@ from mq.broker.batch import AppendMessages
 from mq.broker.delivery.flight import Received
 from mq.broker.machine import BrokerMachine
 from mq.broker.outcomes import Acked, Outcome, Sent
-from mq.broker.state import SentIds
+from mq.broker.sent_ids import SentIds
 from mq.broker.store.commit_log import Appended, Checkpoint, CommitLog, Recovery
 from mq.broker.store.consume_queue import QueueEntry
 from mq.broker.store.record import RECORD_HEADER_BYTES

@@ -3,6 +3,7 @@
 Built from the lines alone, so that real nodes can be judged by it. Paper: Raft, figure 2, "State".
 """
 
+from copy import copy
 from typing import NamedTuple
 
 __all__ = ["Book", "Slot", "split"]
@@ -34,7 +35,8 @@ class Book:
     """last: index of the newest entry. base: (index, term or None) of what a snapshot stands for.
 
     votes: of this life, by term; what was not saved is forgotten by a crash. saved_term, saved_vote, saved_last: as the disk has
-    them. spoken: the highest term of a message. is_known: a start was seen.
+    them. spoken: the highest term of a message. is_known: a start was seen. installed: the index of the newest snapshot that took
+    the place of the log, in this life.
     """
 
     def __init__(self, node: str) -> None:
@@ -46,7 +48,9 @@ class Book:
         self.spoken = self.commit = self.applied = 0
         self.slots: dict[int, Slot] = {}
         self.base: tuple[int, int | None] = (0, 0)
-        self.last = 0
+        self.last = self.installed = 0
+        self._before: Book | None = None  # as the disk has the log, until it has the one behind a snapshot
+        self._reset_sequence = 0  # of the save that brings that
         self._undo: list[_Undo] = []
         self.members: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
@@ -59,6 +63,8 @@ class Book:
 
     def disk_term_at(self, index: int) -> int | None:
         """As the disk has it, without what is not durable yet; None when it is not there, or not known."""
+        if self._before is not None:
+            return self._before.disk_term_at(index)
         if index > self.saved_last:
             return None
         for undo in self._undo:
@@ -68,7 +74,9 @@ class Book:
         return self.term_at(index)
 
     def has_durable(self, index: int, term: int) -> bool:
-        """Whether this entry is on the disk, itself or in a snapshot."""
+        """Whether this entry is on the disk, itself or in a snapshot that the log there begins behind."""
+        if self._before is not None:
+            return self._before.has_durable(index, term)
         if index < self.base[0]:
             return self.saved_last >= self.base[0]
         return self.disk_term_at(index) == term
@@ -86,6 +94,11 @@ class Book:
 
     def save(self, sequence: int, term: int, vote: str, durable: int) -> None:
         """Appends up to this one are durable."""
+        if self._before is not None:
+            if sequence < self._reset_sequence:
+                self._before.save(sequence, term, vote, durable)
+            else:
+                self._before = None
         self._undo = [undo for undo in self._undo if undo.sequence > sequence]
         self.saved_sequence, self.saved_term, self.saved_vote, self.saved_last = sequence, term, vote, durable
 
@@ -104,10 +117,11 @@ class Book:
             self.last = undo.last
 
     def reset(self, index: int, term: int | None) -> None:
-        """A snapshot takes the place of the log. That it does on the disk, too, the next save says."""
-        self.slots.clear()
-        self.base, self.last, self.saved_last = (index, term), index, 0
-        self._undo = [undo for undo in self._undo if undo.is_kept]
+        """A snapshot takes the place of the log. On the disk it does so with the append that was told of just before."""
+        if self._undo:
+            self._before, self._reset_sequence = copy(self), self._undo[-1].sequence
+        self.slots, self._undo = {}, [undo for undo in self._undo if undo.is_kept]
+        self.base, self.last, self.saved_last, self.installed = (index, term), index, 0, index
 
     def forget(self, first: int) -> None:
         """The log begins here from now on."""
@@ -122,7 +136,7 @@ class Book:
         # A snapshot that came just before the crash may have taken the place of the log.
         is_behind = snapshot == last == first - 1 and (self.last < last or self.term_at(last) != last_term)
         is_found = not self.is_known or is_behind or self._find(last, last_term)
-        self._undo.clear()
+        self._undo, self._before, self.installed = [], None, 0
         if not self.is_known or is_behind or not is_found:
             self.slots.clear()
             self.base, self.last = (last, last_term), last

@@ -170,7 +170,9 @@ class MessageRules(ReplicationRules):
     def _check_campaign_log(self, book: Book, sent: Sent) -> None:
         index, term = sent.number("last_index"), sent.number("last_term")
         is_candidate = book.role == "candidate" and sent.term == book.saved_term  # else its log may have changed since
-        if is_candidate and not book.has_durable(index, term):
+        # A snapshot that took the place of its log stands for an entry which that lacked: who has it votes for no such log.
+        is_replaced = 0 < book.installed == book.last
+        if is_candidate and not is_replaced and not book.has_durable(index, term):
             self.fail(
                 "a candidate asks for votes only for a log that is on its disk", "Paper: Raft, section 5.4.1 and figure 2",
                 f"{book.node} asks for a log that ends with entry {index} of term {term}",

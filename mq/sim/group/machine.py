@@ -81,7 +81,8 @@ class Machine(HostLoop):
     """See the module; `Host` is what runs it.
 
     node: None while the process is dead. life: rises with each start and end, so that what was under way for an earlier one is
-    known. pending: by index, (term, request, who asked). applied, checksum: of the state.
+    known. pending: by index, (term, request, who asked). applied, checksum: of the state. installed_index: of the newest
+    snapshot that a leader sent, in this life.
     """
 
     def __init__(self, node_id: int, place: Place, storage: Storage, weather: Weather) -> None:
@@ -101,7 +102,7 @@ class Machine(HostLoop):
         self._is_applying = self._is_saving_snapshot = False
         applied, self.checksum = decode_state(opened.state) if opened.snapshot else (0, 0)
         self.begin(applied)
-        self.snapshot_index = applied
+        self.snapshot_index, self.installed_index = applied, 0
         self.core = self.node = self.place.make(
             self.node_id,
             opened.log,
@@ -194,7 +195,7 @@ class Machine(HostLoop):
         if state is None:
             raise StateError(f"node {self.node_id} is to install a snapshot of entry {snapshot.last.index} that is not there")
         self.applied, self.checksum = decode_state(state)
-        self.snapshot_index = self.apply_to = self.applied
+        self.snapshot_index = self.installed_index = self.apply_to = self.applied
         self._note((self.agenda.now_ms, self.node_id, "install", snapshot.last.index, snapshot.last.term))
         for told in self._watch.has_snapshot:
             told(self, snapshot, self.applied)

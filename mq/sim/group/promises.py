@@ -119,6 +119,8 @@ class PromisesAfterSaves(Checker):
             candidate = message.sender
             # Else its log may have changed since: it followed that term's leader, who gave it a better one.
             is_candidate = host.node is not None and host.node.role is Role.CANDIDATE and host.node.term == message.term
+            # Or a snapshot took its place, which stands for an entry that it lacked: who has that entry votes for no such log.
+            is_candidate = is_candidate and not 0 < host.installed_index == host.log.last_index
             if is_of_now and is_candidate and not durable.holds(message.last.index, message.last.term):
                 self.fail(
                     f"node {host.node_id} asks for votes for a log that ends with {message.last}",
@@ -135,7 +137,10 @@ class PromisesAfterSaves(Checker):
             )
 
     def _check_acknowledged(self, host: Host, message: AppendReply) -> None:
-        """Within a term a follower's log only grows, once it agrees. What it said of an earlier term was true once."""
+        """Within a term a follower's log only grows, once it agrees. What it said of an earlier term was true once.
+
+        Or a snapshot took its place: what an answer says that waited for the disk meanwhile stands in that, on the disk.
+        """
         durable, index = host.storage.durable, message.match_index
         if index > durable.end:
             self.fail(
@@ -143,8 +148,8 @@ class PromisesAfterSaves(Checker):
                 f"since its start no more than {durable.end} entries were on its disk",
             )
         term = host.log.term_at(LogIndex(index))
-        is_kept = index < durable.base.index or (durable.term_at(index) is not None and durable.term_at(index) == term)
-        node = host.node
+        is_in_log = index < durable.base.index or (durable.term_at(index) is not None and durable.term_at(index) == term)
+        is_kept, node = is_in_log or index <= host.snapshot_index, host.node
         if not is_kept and node is not None and node.term == message.term:
             self.fail(
                 f"node {host.node_id} acknowledges entries up to {index} to node {message.to} in term {message.term}",

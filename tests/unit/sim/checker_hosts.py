@@ -76,6 +76,8 @@ def host(
         "storage": SimpleNamespace(durable=medium, is_damaged=is_damaged),
         "deciding": Configuration.of(1, 2, 3),
         "applied": 0,
+        "snapshot_index": 0,
+        "installed_index": 0,
     }
     return cast(Host, SimpleNamespace(**{**fields, **others}))
 

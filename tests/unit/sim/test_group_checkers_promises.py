@@ -240,6 +240,26 @@ def test_of_a_campaign_of_a_term_that_the_disk_has_left_the_log_may_have_changed
     checker.leaves(node, request(2, (7, 2)))
 
 
+def candidate_behind_a_snapshot(installed_index: int) -> Host:
+    """It asked for votes for a log that ends with entry 3 of term 2; then its log began anew behind entry 2 of term 3."""
+    node = compacted(host(role=Role.CANDIDATE, term=4, vote=1, saved=[1, 2, 2], installed_index=installed_index), 2, 3)
+    on_disk(node)
+    return node
+
+
+def test_a_candidate_may_have_asked_for_a_log_that_a_snapshot_has_taken_the_place_of() -> None:
+    """It lacked the entry that the snapshot stands for: whoever has that gives it no vote, and that is a majority."""
+    checker = PromisesAfterSaves()
+    checker.leaves(candidate_behind_a_snapshot(2), request(4, (3, 2)))
+    for node, count in (
+        (candidate_behind_a_snapshot(0), 2),
+        (candidate_behind_a_snapshot(1), 2),
+        (host(role=Role.CANDIDATE, term=4, vote=1), 0),
+    ):
+        with fails(checker, "asks for votes for a log", f"its disk does not hold that entry, but {count} entries"):
+            checker.leaves(node, request(4, (3, 2)))
+
+
 # ---------------------------------------------------------------- what was acknowledged is kept
 
 
