@@ -1,6 +1,7 @@
 """What a replaced Raft hands out to be applied, looked at from outside: not too little, and never too much.
 
-Too little: what a quorum has on disk is applied before long, for nothing is left to wait for.
+Too little: what a quorum has on disk is applied before long, for nothing is left to wait for; and so is what a leader told of, up
+to where the log is like that leader's.
 
 Too much: what is applied before it is committed may be acknowledged, and lost. What a node can know to be committed, it was told:
 by snapshots, by its host (`applied`), as a follower by a leader, of the entries in which its log is like that leader's, and as a
@@ -10,7 +11,6 @@ Paper: Raft, sections 5.3 and 5.4.2, and 6 on two majorities.
 """
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from mq.core.ids import EntryId
 from mq.raft.configuration import Configuration
@@ -18,12 +18,14 @@ from mq.raft.messages import AppendReply, AppendRequest, Message, SnapshotReply
 from mq.raft.output import NOTHING, Output
 from mq.raft.role import Role
 from mq.raft.view import NodeView
+from mq.server.by_log import ByLog
 from mq.server.organ_looks import OrganError
 
 __all__ = ["UNAPPLIED_TICKS_MAX", "check_applying"]
 
 UNAPPLIED_TICKS_MAX = 60
-"""For so many ticks in a row a leader may leave unapplied what a quorum has on disk: it waits for no message, and for no disk."""
+"""For so many ticks in a row a node may leave unapplied what a quorum has on disk, or what it was told: it waits for no message,
+and for no disk."""
 
 
 class _Known:
@@ -34,14 +36,17 @@ class _Known:
     term: the highest of a request or an answer. acknowledged: in that term, by node. agreed: up to here this log is that of
     the leader of that term.
     ends: index and term where requests of that term ended with which the log did not agree when they came.
-    told: the highest commit index that a leader spoke of, whether the log here reaches so far or not.
+    told: the highest commit index that a leader spoke of, whether the log here reaches so far or not. due: up to where a single
+    message of that term said it, so that a follower has to take it for committed.
     """
 
-    __slots__ = ("acknowledged", "agreed", "committed", "configuration", "ends", "node_id", "term", "ticks", "to_apply", "told")
+    __slots__ = (
+        "acknowledged", "agreed", "committed", "configuration", "due", "ends", "node_id", "term", "ticks", "to_apply", "told",
+    )  # fmt: skip
 
     def __init__(self, node_id: int, configuration: Configuration) -> None:
         self.node_id = node_id
-        self.to_apply = self.ticks = self.committed = self.term = self.agreed = self.told = 0
+        self.to_apply = self.ticks = self.committed = self.term = self.agreed = self.told = self.due = 0
         self.acknowledged: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         self.configuration = configuration
@@ -51,13 +56,16 @@ class _Known:
         if not isinstance(message, AppendRequest | AppendReply | SnapshotReply):
             return False  # votes: of a term that a node need not enter
         if message.term > self.term:
-            self.term, self.agreed, self.acknowledged, self.ends = message.term, 0, {}, {}
+            self.term, self.agreed, self.acknowledged, self.ends, self.due = message.term, 0, {}, {}, 0
         if message.term < self.term:
             return False
         match message:
             case AppendRequest(previous=previous, entries=entries, commit_index=told):
                 self.told = max(self.told, told)
-                self._note_end(EntryId(entries[-1].term, entries[-1].index) if entries else previous, storage)
+                end = EntryId(entries[-1].term, entries[-1].index) if entries else previous
+                self._note_end(end, storage)
+                if end.index <= self.agreed:
+                    self.due = max(self.due, min(told, end.index))
             case AppendReply(sender=sender, is_matching=True, match_index=index):
                 self.acknowledged[sender] = max(index, self.acknowledged.get(sender, 0))
                 return True
@@ -98,23 +106,22 @@ class _Known:
         return self.committed >= index
 
 
-_known: "WeakKeyDictionary[Any, _Known]" = WeakKeyDictionary()
-"""By a node's log: a node that starts again has another one."""
+_known = ByLog(lambda node: _Known(node.view().node_id, node.configuration))
 
 
-def check_applying(name: str, what: str, node: Any, arguments: tuple[Any, ...], found: Output) -> None:
-    """Of what a call returned. Raises: OrganError."""
+def check_applying(name: str, what: str, node: Any, arguments: tuple[Any, ...], found: Output, view: NodeView | None) -> None:
+    """Of what a call returned. view: of the node, with a tick. Raises: OrganError."""
     storage = node.log.storage
-    known = _known.get(storage)
-    if known is None:
-        known = _known[storage] = _Known(node.view().node_id, node.configuration)
+    known = _known.of(node)
     known.committed = max(known.committed, node.snapshot.last.index, arguments[0] if name == "applied" else 0)
     if (name == "step" and known.hear(arguments[0], storage)) or (name == "saved" and known.acknowledged):
         known.count(node, storage)
+    if name == "save_failed":
+        known.due = 0  # what that save superseded is back: where the log is the leader's, is to be found out anew
     if found is not NOTHING:
         _check_too_much(what, node, known, found)
         known.configuration = node.configuration
-    _check_too_little(name, what, node, known, found)
+    _check_too_little(what, node, known, found, view)
 
 
 def _check_too_much(what: str, node: Any, known: _Known, found: Output) -> None:
@@ -133,27 +140,31 @@ def _by_whom(node: Any, known: _Known) -> str:
     return f"and {who} only those up to {known.committed}: it may be lost yet"
 
 
-def _check_too_little(name: str, what: str, node: Any, known: _Known, found: Output) -> None:
+def _check_too_little(what: str, node: Any, known: _Known, found: Output, view: NodeView | None) -> None:
     storage = node.log.storage
     to_apply = max(known.to_apply, found.apply_to, node.snapshot.last.index)
     if to_apply > known.to_apply:
         known.to_apply, known.ticks = to_apply, 0
-    elif name == "tick":
-        could = _may_be_applied(node, storage) if storage.durable_index > to_apply else 0
+    elif view is not None:
+        could, why = _may_be_applied(known, storage, view) if storage.durable_index > to_apply else (0, "")
         known.ticks = known.ticks + 1 if could > to_apply else 0
         if known.ticks > UNAPPLIED_TICKS_MAX:
             raise OrganError(
-                f"{what} leaves entries unapplied: those up to {could} are durable with a quorum since {known.ticks} ticks, and "
+                f"{what} leaves entries unapplied: those up to {could} are {why} since {known.ticks} ticks, and "
                 f"only those up to {to_apply} were to be applied"
             )
 
 
-def _may_be_applied(node: Any, storage: Any) -> int:
-    """Of a leader: up to where a quorum has its entries, and it has them itself. Paper: Raft, sections 5.3 and 5.4.2."""
-    view: NodeView = node.view()
-    if view.role is not Role.LEADER:
-        return 0
-    known = {peer.node_id: int(peer.match_index) for peer in view.peers}
-    known[view.node_id] = durable = int(storage.durable_index)
-    index = min(durable, view.configuration.quorum_value(lambda one: known.get(one, 0)))
-    return index if storage.term_at(index) == view.term else 0
+def _may_be_applied(known: _Known, storage: Any, view: NodeView) -> tuple[int, str]:
+    """Up to where, and why.
+
+    Of a leader what a quorum has, if it has it itself; of a follower what it was told of, if it has that.
+    Paper: Raft, sections 5.3 and 5.4.2.
+    """
+    durable, is_same_term = int(storage.durable_index), view.term == known.term
+    if view.role is Role.LEADER:
+        has = {**(known.acknowledged if is_same_term else {}), view.node_id: durable}
+        index = min(durable, view.configuration.quorum_value(lambda one: has.get(one, 0)))
+        return (index if storage.term_at(index) == view.term else 0), "durable with a quorum"
+    due = min(durable, known.due) if is_same_term and view.role is not Role.MUTE else 0
+    return due, "durable here and committed, as a leader said,"

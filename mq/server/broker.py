@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from mq.core.errors import DamageError, MqError
-from mq.parts import REFERENCE, load_parts
+from mq.parts import REFERENCE
 from mq.raft.errors import NotLeaderError
 from mq.rpc.serving import GrpcServer
 from mq.server.admin import Administrator
 from mq.server.clients import Clients
 from mq.server.config import BrokerConfig
+from mq.server.core import GroupSettings
 from mq.server.cut_connections import CUT, CutConnections
 from mq.server.delivering import Deliverer
 from mq.server.disk import FileDisk
-from mq.server.faults import FaultyDisk, fault_file_of
+from mq.server.faults import FaultFile, FaultyDisk, fault_file_of
 from mq.server.host import StoreHost, as_bug
 from mq.server.hung_disk import HungDiskWatch
 from mq.server.listener import Listener
+from mq.server.loading import load_watched
 from mq.server.member import Member
 from mq.server.node import BrokerNode
 from mq.server.organs import Organs, organs_of
@@ -54,28 +56,12 @@ class Broker:
         self.clients = Clients(lambda: time.monotonic_ns() // 1_000_000)
         settings = settings_of(config)
         self.member = Member(config, settings) if settings is not None else None
-        faults, file = fault_file_of(config.name, config.node, os.environ), config.trace_file
-        organs = Organs(load_parts(config.parts) if config.parts else REFERENCE, has_own_process=True)
-        disk = FileDisk(Path(config.data)) if faults is None else FaultyDisk(Path(config.data), faults)
-        try:
-            self.node = BrokerNode(
-                disk, segment_bytes=config.segment_bytes, snapshot_every_bytes=config.snapshot_every_bytes,
-                group=settings, organs=organs,
-                send=self.member.send if self.member is not None else lambda _message: None,
-                make_host=StoreHost if file is None else traced_host(file, config.node),
-            )  # fmt: skip
-        except MqError:
-            organs.stop()
-            disk.close()  # who can mend it needs the folder
-            raise
+        faults = fault_file_of(config.name, config.node, os.environ)
+        self.node = self._opened(settings, faults)
         if faults is not None:
             self.node.clock.machine_ms = faults.wall_ms
         self.node.on_failed = self._on_failed
         self.node.reader.on_damage = self.node.host.on_damage = self._on_damage
-        if replaced := organs_of(self.node.organs.parts):
-            _log.info("replaced organs: %s", replaced)
-        if told := self.node.organs.stamp(Path(config.data)):
-            _log.warning("%s", told)
         # Enough that what is taken now fits, and after it the commands of consumers for a good while.
         self.space = SpaceGuard(
             Path(config.data), reserve_bytes=_SEGMENTS_IN_RESERVE * config.segment_bytes,
@@ -89,6 +75,32 @@ class Broker:
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: Listener | None = None
 
+    def _opened(self, settings: GroupSettings | None, faults: FaultFile | None) -> BrokerNode:
+        """The node, of the organs that are wanted, with its data."""
+        config, folder = self.config, Path(self.config.data)
+        organs = Organs(load_watched(config.parts) if config.parts else REFERENCE, has_own_process=True)
+        disk = FileDisk(folder) if faults is None else FaultyDisk(folder, faults)
+        if changed := organs.changed(folder):
+            _log.warning("%s", changed)
+        try:
+            node = BrokerNode(
+                disk, segment_bytes=config.segment_bytes, snapshot_every_bytes=config.snapshot_every_bytes,
+                group=settings, organs=organs,
+                send=self.member.send if self.member is not None else lambda _message: None,
+                make_host=StoreHost if config.trace_file is None else traced_host(config.trace_file, config.node),
+            )  # fmt: skip
+        except Exception as error:
+            organs.stop()
+            disk.close()  # who can mend it needs the folder
+            if (blamed := organs.blamed(error)) is not error:
+                raise blamed from error
+            raise
+        if replaced := organs_of(organs.parts):
+            _log.info("replaced organs: %s", replaced)
+        if (told := organs.stamp(folder)) != changed:
+            _log.warning("%s", told)
+        return node
+
     @property
     def why_not_ready(self) -> str:
         """Why clients are not served here; empty when they are."""
@@ -99,6 +111,7 @@ class Broker:
         return ""
 
     def _on_failed(self, error: MqError) -> None:
+        error = self.node.organs.judged(error)
         if calls_for_repair(error, self.config):
             try:
                 note_damage(self.config.data, error)
@@ -111,7 +124,7 @@ class Broker:
         """Whoever read it found it. A member of a group says and hears nothing any more, from this moment on."""
 
         def leave() -> None:
-            raise damage
+            raise self.node.organs.judged(damage)
 
         if calls_for_repair(damage, self.config):
             self.node.host.run(leave)

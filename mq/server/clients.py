@@ -11,6 +11,7 @@ from mq.core.limits import CLIENT_LIFETIME_MS
 __all__ = ["Client", "Clients"]
 
 _CLIENTS_MAX = 50_000
+_FORGET_EVERY_MS = 10_000
 _ALIVE_MS = 30_000
 """Clients send a heartbeat every 10 s."""
 
@@ -30,7 +31,7 @@ class Client:
 
 
 class Clients:
-    """The clients heard of lately; silent ones are forgotten after `CLIENT_LIFETIME_MS`.
+    """The clients heard of lately; silent ones are forgotten after `CLIENT_LIFETIME_MS`, as soon as a new one is heard of.
 
     on_cut: called with a client id when a Telemetry call of that client ended without a goodbye: its connection broke.
     """
@@ -39,6 +40,7 @@ class Clients:
         self._monotonic_ms = monotonic_ms
         self.on_cut: list[Callable[[str], None]] = []
         self._clients: dict[str, Client] = {}
+        self._forgot_ms = monotonic_ms()
 
     def heard(
         self, client_id: str, *, group: str = "", client_type: int = 0, language: str = "", version: str = "", address: str = ""
@@ -46,10 +48,10 @@ class Clients:
         """A sign of life."""
         client = self._clients.get(client_id)
         if client is None:
-            if len(self._clients) >= _CLIENTS_MAX:
+            if self._monotonic_ms() - self._forgot_ms >= _FORGET_EVERY_MS:
                 self.forget_silent()
-                if len(self._clients) >= _CLIENTS_MAX:
-                    return
+            if len(self._clients) >= _CLIENTS_MAX:
+                return
             client = self._clients[client_id] = Client(client_id)
         client.last_heard_ms = self._monotonic_ms()
         client.client_type = client_type or client.client_type
@@ -66,6 +68,10 @@ class Clients:
             return False
         client.last_heard_ms = self._monotonic_ms()
         return True
+
+    def is_known(self, client_id: str) -> bool:
+        """Whether the client was heard of, and not forgotten since."""
+        return client_id in self._clients
 
     def silent_ms(self, client_id: str) -> int | None:
         """How long ago the client was heard of; None when never."""
@@ -99,13 +105,13 @@ class Clients:
         """The client said goodbye."""
         self._clients.pop(client_id, None)
 
-    def forget_silent(self) -> list[Client]:
-        """Drop clients not heard of for too long; returns them."""
-        limit_ms = self._monotonic_ms() - CLIENT_LIFETIME_MS
+    def forget_silent(self) -> None:
+        """Drop clients not heard of for too long."""
+        self._forgot_ms = self._monotonic_ms()
+        limit_ms = self._forgot_ms - CLIENT_LIFETIME_MS
         silent = [c for c in self._clients.values() if c.last_heard_ms < limit_ms]
         for client in silent:
             del self._clients[client.client_id]
-        return silent
 
     def groups_of(self, client_id: str) -> frozenset[str]:
         """The groups that the client was heard of with."""

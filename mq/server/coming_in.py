@@ -27,9 +27,8 @@ HISTORY, REJOIN = "PeerHistory", "PeerRejoin"
 
 _ASK_EVERY_S = 0.05
 _CALL_S = 1.0
-_FOUND_WITHOUT_ALL_S = 10.0
-"""So long a majority of new nodes waits for the rest before it begins: one that comes later comes as a learner, and until it is a
-voter the group bears one failure less."""
+_SAY_EVERY_S = 10.0
+"""So often a new node says for whom it waits."""
 _REJOIN_EVERY_S = 0.2
 _DIALED_S = 2.0
 """Within so long the others of a group have tried again to reach a node that came up."""
@@ -103,12 +102,17 @@ class WayIn:
     # --- is the group new?
 
     async def _ask_all(self) -> bool:
-        """True when this node begins with a new group, False when the group has a history. Ends when that is known."""
+        """True when this node begins with a new group, False when the group has a history. Ends when that is known.
+
+        A majority of new nodes is not enough: the rest may be down and hold a history. Two histories begin with the same index
+        and term, so that Raft would take the entries of one for those of the other, and what the new group acknowledged would
+        be gone with the next leader.
+        """
         others = [node for node in self._voters if node != self._node_id]
         if not others:
             await self._check_is_unknown()
         new: set[int] = set()
-        majority_since_s: float | None = None
+        say_at_s = self._loop.time() + _SAY_EVERY_S
         while True:
             answers = await asyncio.gather(*(self._ask(other, HISTORY, {"life": self._life}) for other in others))
             for other, answer in zip(others, answers, strict=True):
@@ -119,10 +123,13 @@ class WayIn:
                     self._lives[other] = str(answer["life"])
             if len(new) == len(others):
                 return True
-            if 2 * (len(new) + 1) > len(self._voters):
-                majority_since_s = self._loop.time() if majority_since_s is None else majority_since_s
-                if self._loop.time() - majority_since_s >= _FOUND_WITHOUT_ALL_S:
-                    return True
+            if self._loop.time() >= say_at_s:
+                _log.warning(
+                    "nothing is stored here, and not all nodes answer: node %s may hold a history. A new group begins when all "
+                    "of --peers are there, and each has nothing stored",
+                    ", ".join(map(str, sorted(set(others) - new))),
+                )
+                say_at_s += _SAY_EVERY_S
             await asyncio.sleep(_ASK_EVERY_S)
 
     async def _check_is_unknown(self) -> None:

@@ -1,6 +1,6 @@
 """The configuration of a broker process.
 
-Sources in rising order: the defaults, a YAML file, the environment (`MQ_BROKER_<FIELD>`), the flags of
+Sources in rising order: the defaults, a YAML file, the environment (`MQ_BROKER_<FIELD>`, and `MQ_PARTS`), the flags of
 `mq broker`. Everything is checked before anything starts; each error names the field, the limit, and where the
 value came from.
 """
@@ -11,20 +11,19 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 from mq.core.address import Address, check_advertised, parse_address
 from mq.core.errors import IllegalArgumentError
 from mq.core.limits import TOPIC_NAME
 from mq.core.quantity import parse_duration_ms, parse_size_bytes, show_bytes
 from mq.raft.options import RaftOptions
+from mq.server.config_sources import ENVIRONMENT_PREFIX, from_environment, from_file
 from mq.server.core import GroupSettings
 from mq.server.group_settings import all_addresses_of, check_secret, is_loopback, parse_peers, read_secret, replication_of
 from mq.server.logs import LOG_LEVELS
 
-__all__ = ["DEFAULT_METRICS_LISTEN", "ENVIRONMENT_PREFIX", "BrokerConfig", "load_config"]
+__all__ = ["DEFAULT_METRICS_LISTEN", "BrokerConfig", "load_config"]
 
-ENVIRONMENT_PREFIX = "MQ_BROKER_"
 DEFAULT_METRICS_LISTEN = "127.0.0.1:5557"
 """Where `mq broker` serves metrics unless it is told otherwise."""
 
@@ -36,8 +35,6 @@ _RETENTION_MAX = 1 << 62
 _TICK_MS_MIN, _TICK_MS_MAX = 10, 1000
 _TICKS_MAX = 1000
 
-# A Kubernetes service called mq-broker puts these into every container beside it.
-_SERVICE_LINK = re.compile(r"SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_.*)?")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -106,7 +103,8 @@ class BrokerConfig:
 
     parts: str = ""
     """A folder, file or module with organs of your own in the place of ours: classes `Raft` and `CommitLog`. Each of their calls
-    is looked at and timed; one that does what it must not ends this node, and the others of its group go on."""
+    is looked at and timed; one that does what it must not ends this node, and the others of its group go on. In the environment
+    also MQ_PARTS."""
 
     segment_bytes: int = 64 << 20
     """Size of one file of the commit log, 64 KiB to 1 GiB. Smaller: retention frees space in finer steps, but more
@@ -244,6 +242,11 @@ class BrokerConfig:
         """What routes tell clients that came in by the second listener."""
         return _told(self.advertise_outside, ((self.listen_outside_address or self.listen_address)[0], port))
 
+    def outside_by_node(self, port: int) -> dict[int, Address]:
+        """Which of `advertised_outside` is whose; empty when there is not one for each node."""
+        told, numbers = self.advertised_outside(port), sorted(self.peer_addresses) or [self.node]
+        return dict(zip(numbers, told, strict=True)) if len(numbers) == len(told) else {}
+
     def own_of(self, told: list[Address], listens: Address) -> Address | None:
         """Which of these addresses is this node's own; None where that cannot be known. listens: really listened on."""
         if listens in told or len(told) == 1:
@@ -329,8 +332,8 @@ def load_config(
     """The configuration from all its sources.
 
     file: YAML, one value for each field. environment: all of it; names that do not begin with MQ_BROKER_ are passed
-    over. flags: by field name; None means that the flag was not given. Sizes may be texts such as `64MiB`, durations
-    such as `5s`. Raises: IllegalArgumentError.
+    over, but for MQ_PARTS, which is `parts`, too. flags: by field name; None means that the flag was not given. Sizes may be
+    texts such as `64MiB`, durations such as `5s`. Raises: IllegalArgumentError.
     """
     values: dict[str, object] = {"metrics_listen": DEFAULT_METRICS_LISTEN}
     sources: dict[str, str] = {}
@@ -344,8 +347,8 @@ def load_config(
                 raise IllegalArgumentError(f"{error} ({sources[name]})") from None
 
     if file is not None:
-        take(_from_file(file), lambda name: f"`{name}` in {file}")
-    take(_from_environment(environment or {}), lambda name: f"environment {ENVIRONMENT_PREFIX}{name.upper()}")
+        take(from_file(file), lambda name: f"`{name}` in {file}")
+    take(from_environment(environment or {}), lambda name: f"environment {ENVIRONMENT_PREFIX}{name.upper()}")
     take({name: value for name, value in (flags or {}).items() if value is not None}, _flag)
     if "data" not in values:
         raise IllegalArgumentError(f"data: a folder is needed: --data DIR, {ENVIRONMENT_PREFIX}DATA, or `data` in the file")
@@ -371,28 +374,3 @@ def _value(name: str, value: object) -> object:
     if isinstance(value, str) and name in _FROM_TEXT:
         return _FROM_TEXT[name](value, name)
     return value
-
-
-def _from_file(file: Path) -> dict[str, Any]:
-    import yaml  # noqa: PLC0415 - most starts need none
-
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise IllegalArgumentError(f"config: {file} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise IllegalArgumentError(f"config: {file} is not YAML: {' '.join(str(error).split())}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise IllegalArgumentError(f"config: {file} must hold fields with values, such as `listen: 127.0.0.1:8081`")
-    return {str(name): "" if value is None else value for name, value in content.items()}
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    found = {}
-    for name, value in environment.items():
-        field = name.removeprefix(ENVIRONMENT_PREFIX)
-        if field != name and not _SERVICE_LINK.fullmatch(field):
-            found[field.lower()] = value
-    return found

@@ -5,6 +5,7 @@ RocketMQ: ReceiveMessage, AckMessage, ChangeInvisibleDuration, NotifyClientTermi
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -25,7 +26,7 @@ from mq.server.clients import Clients
 from mq.server.looking_again import look_again_in_s
 from mq.server.node import BrokerNode, Reign
 from mq.server.renewing import Renewer
-from mq.server.waiting import Poll, WaitingRoom
+from mq.server.waiting import Poll, Tried, WaitingRoom
 
 __all__ = ["Deliverer"]
 
@@ -71,12 +72,17 @@ class Deliverer:
     async def _poll(self, wish: ReceiveWish, poll: Poll) -> list[DeliveredMessage]:
         topic, count_max = wish.topic, min(wish.count_max, RECEIVE_BATCH_MAX)
         end_s = self._loop.time() + wish.wait_ms / 1000
+        tried: Tried | None = None
         while count_max > 0 and not poll.is_over and self._node.reign.is_here:
             # Asked for anew each time: it may have been deleted and made again while the poll waited.
             group = self._machine.group(wish.group)
             look = Look(group, topic, count_max, wish.tags, self._node.log_ms(), wish.attempt_id)
             choice = await self._node.reader.run(partial(self.picker.choose, look))
             if self._is_worth_a_command(choice):
+                if choice.is_full(count_max) or choice.has_more:
+                    # Each that takes all it may wakes the next, so that none sleeps while there is something for it, however much
+                    # came at once. Those that were woken in the beginning need not be as many as there are messages.
+                    self.room.wake(topic, group.name, 1)
                 messages = await self._hand_out(wish, choice, poll)
                 if messages and poll.is_over:
                     self.give_back_messages(wish.group, topic, messages)
@@ -85,10 +91,16 @@ class Deliverer:
                     return messages
                 # What stood in the way is noted now: a dead letter, or messages that the filter leaves out.
                 continue
+            if tried is not None:
+                self.room.pass_on(topic, group.name, tried | {wish.tags})
+                tried = None
             left_s = end_s - self._loop.time()
             if left_s <= 0 or self._is_stopping:
                 break
-            await self.room.wait(topic, group.name, look_again_in_s(look, self._node.log_ms(), left_s), poll)
+            again_s = look_again_in_s(look, self._node.log_ms(), left_s)
+            tried = await self.room.wait(topic, group.name, again_s, poll, wish.tags)
+        if tried is not None:  # it was woken, and did not come to look
+            self.room.wake(topic, wish.group, 1)
         return []
 
     @staticmethod
@@ -348,9 +360,10 @@ class Deliverer:
             case c.DeadLetter():
                 self.room.messages_came(dead_letter_topic(command.group), 1)
                 self.room.wake(command.topic, command.group, 1)
-            case c.ReleaseClient(group=name) | c.DeleteGroup(name=name):
-                for topic in list(self._machine.topics):
-                    self.room.wake(topic, name, RECEIVE_BATCH_MAX)
+            case c.ReleaseClient():
+                self.room.group_may_go_on(command.group, RECEIVE_BATCH_MAX)
+            case c.DeleteGroup():  # each is to find out that it is gone
+                self.room.group_may_go_on(command.name, math.inf)
             case c.MoveOffset():
                 self.room.wake(command.topic, command.group, RECEIVE_BATCH_MAX)
             case c.AckMessages():

@@ -127,8 +127,7 @@ class FileDisk:
                     self._write(file, at, data)
                 case Sync(file):
                     self.sync_count += 1
-                    _SYNC_DATA(self._descriptor(file))
-                    self._sync_names(file)
+                    self._sync(file)
                 case Create(file, size_bytes):
                     self._create(file, size_bytes)
                 case Replace(file, data):
@@ -140,6 +139,26 @@ class FileDisk:
             is_full = error.errno in _NOTHING_BEGUN and not isinstance(operation, Sync)
             kind = DiskFullError if is_full else DiskError
             raise kind(f"{type(operation).__name__.lower()} of {operation.file} in {self.folder}: {error.strerror}") from error
+
+    # --- what asks the system itself, and nothing else: where a disk's faults are played, these tell what is really durable
+
+    def _sync_data(self, _file: str, descriptor: int) -> None:
+        """Its bytes, and its size if that is another one."""
+        _SYNC_DATA(descriptor)
+
+    def _sync_new(self, _file: str, descriptor: int) -> None:
+        """All of a file that was just made."""
+        os.fsync(descriptor)
+
+    def _replace_synced(self, file: str, data: bytes) -> None:
+        """The file as a whole, but for its name."""
+        replace_whole(self.folder / file, data)
+
+    # --- what operations are made of
+
+    def _sync(self, file: str) -> None:
+        self._sync_data(file, self._descriptor(file))
+        self._sync_names(file)
 
     def _write(self, file: str, at: int, data: bytes) -> None:
         descriptor, view = self._descriptor(file), memoryview(data)
@@ -161,14 +180,13 @@ class FileDisk:
             self._forget(file)
             path.unlink(missing_ok=True)
             raise
-        os.fsync(descriptor)
+        self._sync_new(file, descriptor)
         self._sync_names(file)
 
     def _replace(self, file: str, data: bytes) -> None:
         self._forget(file)
-        path = self.folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_whole(path, data)
+        (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
+        self._replace_synced(file, data)
         self._sync_names(file)
 
     def _remove(self, file: str) -> None:

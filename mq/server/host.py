@@ -34,13 +34,12 @@ from mq.server.opening import OpenedStore
 from mq.server.organs import OrganError
 from mq.server.reading import LogReader
 from mq.server.rejections import RejectionWatch
+from mq.server.transit import StatesInTransit
 
 __all__ = ["StoreHost", "Upstairs"]
 
 _SLICE_BYTES = 256 << 10
 """Of entries that are read from the disk and applied in one go: between two slices the event loop goes on."""
-_TURNS_TO_SEND = 2
-"""Of the event loop, until what was sent has left: it is gathered in one, and written to the network at the end of it."""
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -73,16 +72,13 @@ class Upstairs(Protocol):
         """To another node."""
 
     def is_lone(self) -> bool:
-        """Whether a short write may be done at once, in the event loop's own thread."""
-
-    def has_followers(self) -> bool:
-        """Whether what is being written was sent to others, who write it meanwhile."""
+        """Whether a short write may be done at once, in the event loop's own thread, which does nothing else then."""
 
 
 class StoreHost(HostLoop):
     """See the module. keeper: of the files beside the log. turns: how often the loop was entered.
 
-    on_damage: called when what a follower needs is found damaged.
+    states: on their way between nodes. on_damage: called when what a follower needs is found damaged.
     """
 
     def __init__(
@@ -105,14 +101,14 @@ class StoreHost(HostLoop):
         self.keeper = Keeper(
             disk, lane, self.log, self.machine, snapshots=dict(opened.snapshots), every_bytes=snapshot_every_bytes,
             stands_for=self._stands_for, offered=lambda: self.core.view().snapshot.index, is_quiet=lambda: self._writes.is_empty,
-            is_of_group=not isinstance(self.core, LoneCore),
+            is_of_group=not isinstance(self.core, LoneCore), run=self.run,
         )  # fmt: skip
         self._writes = WriteQueue()
         self._under_way: Plan = ()
-        self._depth = self.turns = self._turns_left = 0
+        self._newest_save = -1
+        self._depth = self.turns = 0
         self._is_catching_up = False
-        self._incoming: list[bytes] = []
-        self._outgoing: tuple[Snapshot, bytes] | None = None
+        self.states = StatesInTransit()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_over = False
@@ -130,6 +126,12 @@ class StoreHost(HostLoop):
         """Another node says something."""
         self.carry_out(self.core.step(message))
         self._rejections.heard(message)
+
+    def tick(self) -> None:
+        """A moment passed."""
+        self.carry_out(self.core.tick())
+        if not self.states.is_empty:
+            self.states.let_go(self.core.view())
 
     def run(self, do: Callable[[], _T]) -> _T | None:
         """Whatever goes wrong in the loop is our own fault, and its state is not to be trusted any more."""
@@ -174,29 +176,18 @@ class StoreHost(HostLoop):
     def save(self, saves: Sequence[Appended]) -> None:
         """See `HostLoop`. Writing begins when the output is carried out, so that messages leave before it."""
         for appended in saves:
+            before, self._newest_save = self._newest_save, appended.sequence
+            if appended.sequence != before + 1 and appended.sequence != self.fresh_log.sequence_after(before):
+                # The disk being done with this one would say that what is left out is durable, too.
+                raise StateError(f"save {appended.sequence} of the log is to be written, and another one is next behind {before}")
             self._writes.put(appended)
             if len(appended.plan) > 2:
                 self.keeper.segment_began()
         self._note.lower_to(self.log.durable_index)
 
     def _write_more(self) -> None:
-        if self._writes.is_busy or self._turns_left:
+        if self._writes.is_busy:
             return
-        if not self._writes.is_empty and self._up.is_lone() and self._up.has_followers():
-            # A sync in the loop's own thread would hold up what was just sent: it leaves at the end of a turn.
-            self._turns_left = _TURNS_TO_SEND
-            self._loop.call_soon(self._turn_passed)
-        else:
-            self._write_now()
-
-    def _turn_passed(self) -> None:
-        self._turns_left -= 1
-        if self._turns_left:
-            self._loop.call_soon(self._turn_passed)
-        elif not self.is_over:
-            self._write_now()
-
-    def _write_now(self) -> None:
         plan = self._under_way = self._writes.take()
         if plan and not (self._up.is_lone() and self._lane.try_here(plan, self._on_written)):
             self._lane.submit(plan, self._on_written)
@@ -223,6 +214,7 @@ class StoreHost(HostLoop):
 
     def taking_back(self, sequence: int) -> None:
         """See `HostLoop`."""
+        self._newest_save = sequence - 1
         self._up.was_taken_back(sequence)
 
     def forget(self, plan: Plan) -> None:
@@ -303,12 +295,9 @@ class StoreHost(HostLoop):
 
     def save_chunk(self, chunk: Chunk) -> None:
         """See `HostLoop`. The chunks gather in memory, the whole goes to the disk in one step."""
-        if chunk.at == 0:
-            self._incoming = []
-        self._incoming.append(chunk.data)
-        if chunk.is_last:
-            plan = (self.keeper.file_of(chunk.snapshot, b"".join(self._incoming)),)
-            self._incoming = []
+        state = self.states.add(chunk)
+        if state is not None:
+            plan = (self.keeper.file_of(chunk.snapshot, state),)
             self._lane.submit(plan, lambda error: self.run(partial(self._snapshot_came, chunk.snapshot, error)) and None)
 
     def _snapshot_came(self, snapshot: Snapshot, error: MqError | None) -> None:
@@ -358,17 +347,17 @@ class StoreHost(HostLoop):
                 last = LogIndex(min(wanted.last, self.log.durable_index))
                 entries: Sequence[Entry] = ()
                 if wanted.first <= last:
-                    steps = partial(self.log.entries, wanted.first, last, wanted.bytes_max)
-                    entries = [stored.entry for stored in await self._reader.run(steps)]
+                    found = await self._reader.entries(wanted.first, last, wanted.bytes_max)
+                    entries = [stored.entry for stored in found]
                 self.run(lambda: self.carry_out(self.core.fetched(wanted, entries)))
                 return
-            if self._outgoing is None or self._outgoing[0] != wanted.snapshot:
+            if (sent := self.states.sent) is None or sent[0] != wanted.snapshot:
                 state = await asyncio.to_thread(self._state_of, wanted.snapshot)
-                self._outgoing = None if state is None else (wanted.snapshot, state)
-            if self._outgoing is None:
+                sent = self.states.sent = None if state is None else (wanted.snapshot, state)
+            if sent is None:
                 self.run(lambda: self.carry_out(self.core.chunk_fetched(wanted, None, is_last=False)))
                 return
-            state = self._outgoing[1]
+            state = sent[1]
             data, is_last = state[wanted.at : wanted.at + wanted.bytes_max], wanted.at + wanted.bytes_max >= len(state)
             self.run(lambda: self.carry_out(self.core.chunk_fetched(wanted, data, is_last=is_last)))
         except Exception as error:  # noqa: BLE001 - whatever it is, the follower must not wait for it for ever

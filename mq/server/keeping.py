@@ -22,6 +22,7 @@ from mq.core.ports import Operation, Plan, Remove, Replace
 from mq.raft.messages import Snapshot
 from mq.server.disk import FileDisk
 from mq.server.lane import StorageLane
+from mq.server.piecemeal import ForgottenError, Piecemeal
 
 __all__ = ["Keeper"]
 
@@ -47,13 +48,13 @@ _NONE = _Removals((), (), ())
 
 
 class Keeper:
-    """Writes the state of the machine down in time, all of it through the lane.
+    """Writes the state of the machine down in time, all of it through the lane, and piecemeal what is long.
 
     stands_for: what a snapshot of the state as it is now stands for. offered: the index of the one that followers are given
     which have nothing; it stays. snapshots: those on the disk, by index.
     last_index: of the newest. hashes: of the states that were written down here lately, by index; the newest comes last.
     replacements: how often the state became another's. on_hash: called when there is one more hash. is_closing: nothing is
-    removed any more.
+    removed any more. run: whatever comes from the event loop goes through it: an error there is nobody else's to tell.
     """
 
     def __init__(  # noqa: PLR0913 - all of it is needed, once
@@ -69,8 +70,10 @@ class Keeper:
         offered: Callable[[], int],
         is_quiet: Callable[[], bool],
         is_of_group: bool,
+        run: Callable[[Callable[[], None]], None],
     ) -> None:
         self._disk, self._lane, self._log, self._machine = disk, lane, log, machine
+        self._run = run
         self._every_bytes, self._stands_for, self._offered, self._is_quiet = every_bytes, stands_for, offered, is_quiet
         self.snapshots = snapshots
         self.hashes: dict[int, int] = {}
@@ -79,6 +82,8 @@ class Keeper:
         self.is_closing = False
         self._is_of_group = is_of_group
         self._begin_stretch()
+        self._works = Piecemeal(lane)
+        self._are_queues_written = False
         self._running: set[int] = set()
         self._left = _NONE
         self._looked_at = machine.applied_index
@@ -117,9 +122,9 @@ class Keeper:
             self.take_snapshot()
         elif self._machine.applied_index - self._looked_at >= _LOOK_EVERY:
             self._looked_at = self._machine.applied_index
-            self._flush_queues(sync=False)
+            self._write_queues()
         if self._note_timer is None:
-            self._note_timer = self._loop.call_later(_NOTE_AFTER_S, self._note_durable)
+            self._note_timer = self._loop.call_later(_NOTE_AFTER_S, self._run, self._note_durable)
 
     def _note_durable(self) -> None:
         """Nothing came for a moment: leave a mark that the last group is durable (under load, the next group says it)."""
@@ -131,8 +136,8 @@ class Keeper:
 
     # --- consume queues
 
-    def _flush_queues(self, *, sync: bool) -> None:
-        """Bring the consume queues' newest entries into their files."""
+    def _flush(self, *, sync: bool) -> tuple[Plan, Callable[[], None]]:
+        """What brings the consume queues' newest entries into their files, and what is to be called when that is done."""
         plan: list[Operation] = []
         counts = []
         for topic in self._machine.topics.values():
@@ -141,20 +146,37 @@ class Keeper:
                     plan.extend(queue.flush(sync=sync))
                     counts.append((queue, queue.entry_count))
 
-        def done(error: MqError | None) -> None:
+        def done() -> None:
+            for queue, entry_count in counts:
+                queue.flushed(entry_count, is_synced=sync)
+
+        return tuple(plan), done
+
+    def _write_queues(self) -> None:
+        """Unsynced, and behind what is to be removed: some of that may have the same names."""
+        if self._are_queues_written:  # it may have to wait for a long snapshot, and would take the same entries again
+            return
+        plan, flushed = self._flush(sync=False)
+
+        def ended(error: MqError | None) -> None:
+            self._are_queues_written = False
             if error is None:
-                for queue, entry_count in counts:
-                    queue.flushed(entry_count, is_synced=sync)
+                flushed()
 
         if plan:
-            self._lane.submit(tuple(plan), done)
+            self._are_queues_written = True
+            self._works.add(plan, lambda error: self._run(partial(ended, error)))
+
+    def _files(self) -> dict[str, int]:
+        """All that are there, or will be when what was begun is done."""
+        return {**dict.fromkeys(self._works.files, 0), **self._disk.files()}
 
     def _take_removals(self) -> _Removals:
         """What removes the files that the machine needs no more; an older state may still need them."""
         machine = self._machine
         cleanups: list[Operation] = [*self._left.cleanups, *machine.cleanups]
         dropped = (*self._left.dropped, *machine.dropped_queues)
-        files = self._disk.files() if dropped else {}
+        files = self._files() if dropped else {}
         self._left = _NONE
         machine.cleanups.clear()
         machine.dropped_queues.clear()
@@ -173,7 +195,8 @@ class Keeper:
     def take_snapshot(self) -> None:
         """Write the state down, behind what the consume queues' files need for it.
 
-        Only then those files go that it does not need: after a crash the snapshot before it would miss them.
+        Only then those files go that it does not need: after a crash the snapshot before it would miss them. What cannot be
+        written ends it there: a snapshot whose queues are not in their files is none.
         """
         self._begin_stretch()
         index = self._machine.applied_index
@@ -183,11 +206,17 @@ class Keeper:
         if stands_for is None:
             return
         self._running.add(index)
-        self._flush_queues(sync=True)
+        flush, flushed = self._flush(sync=True)
         removals = self._take_removals()
         state = self._machine.to_bytes()
         self._keep_hash(index, zlib.crc32(state))
-        self._lane.submit((self.file_of(stands_for, state), *removals.plan), partial(self._on_snapshot, stands_for, removals))
+        plan = (*flush, self.file_of(stands_for, state), *removals.plan)
+        on_snapshot = partial(self._on_snapshot, stands_for, flushed, removals)
+        self._works.add(plan, lambda error: self._run(partial(on_snapshot, error)))
+
+    async def wait(self) -> None:
+        """Come back when what was begun so far is written, or cannot be."""
+        await self._works.wait()
 
     def _keep_hash(self, index: int, found: int) -> None:
         self.hashes[index] = found
@@ -201,13 +230,16 @@ class Keeper:
         data = encode_snapshot(SnapshotFile(index, term, self._log.checkpoint().to_bytes(), state, members))
         return Replace(snapshot_file(index), data)
 
-    def _on_snapshot(self, stands_for: Snapshot, removals: _Removals, error: MqError | None) -> None:
+    def _on_snapshot(self, stands_for: Snapshot, flushed: Callable[[], None], removals: _Removals, error: MqError | None) -> None:
         self._running.discard(stands_for.last.index)
+        if isinstance(error, ForgottenError):
+            return
         if error is not None:
             # Not the plan: when it is tried again, what it removes may be another topic's.
             self._left = _Removals((), removals.cleanups + self._left.cleanups, removals.dropped + self._left.dropped)
             _log.warning("a snapshot could not be written: %s", error)
             return
+        flushed()
         self.came(stands_for)
 
     def came(self, stands_for: Snapshot) -> None:
@@ -230,7 +262,8 @@ class Keeper:
         """The machine's state is that of a snapshot from a leader: the old queues' files are another's, and no older state is."""
         self._begin_stretch()
         self.replacements += 1
-        files = self._disk.files()
+        files = self._files()
+        self._works.forget()
         plan: list[Operation] = [Remove(file) for file in files if file.startswith("queues/")]
         plan += [Remove(file) for at, file in snapshots_in(files) if at < last.index]
         for topic in self._machine.topics.values():

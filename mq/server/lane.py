@@ -8,6 +8,7 @@ from queue import SimpleQueue
 
 from mq.core.errors import MqError, StateError
 from mq.core.ports import Disk, Plan
+from mq.server.disk_watch import DiskWatch
 
 __all__ = ["StorageLane"]
 
@@ -33,6 +34,7 @@ class StorageLane:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="storage", daemon=True)
         self._thread.start()
+        self._watch = DiskWatch(lambda: self.busy_s)
 
     @property
     def busy_s(self) -> float:
@@ -48,8 +50,9 @@ class StorageLane:
     def try_here(self, plan: Plan, done: Callable[[MqError | None], None]) -> bool:
         """Carry out a short plan in the caller's own thread, if nothing waits and the disk is fast; False: it was not done.
 
-        Two changes of threads cost more than a sync of a fast disk. One that was slow sends what follows to the lane
-        for a while, so that the event loop is not held up twice.
+        Two changes of threads cost about as much as a sync of a fast disk. One that was slow sends what follows to the lane
+        for a while, so that the event loop is not held up twice. One that hangs holds it up until it comes back: only who has
+        nothing else to do may wait for it so.
         """
         begin_s = time.monotonic()  # not the loop's own time, which stands still within a turn
         if self._submitted != self._finished or len(plan) > _HERE_OPERATIONS_MAX or begin_s < self._not_here_until_s:
@@ -80,6 +83,7 @@ class StorageLane:
         """Wait until everything submitted is carried out, and end the thread."""
         self._jobs.put(None)
         self._thread.join()
+        self._watch.close()
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -8,6 +8,7 @@ says: nobody knows how long it stood still.
 
 import asyncio
 import json
+from contextlib import suppress
 
 from mq.server.node import BrokerNode, Reign
 from mq.server.peer_asking import ask_peer
@@ -19,9 +20,11 @@ __all__ = ["TIME", "LeadersTime"]
 TIME = "PeerTime"
 """A call between nodes alone: the wall time that the asked one shows to the log, if it leads."""
 
-_ASK_EVERY_S, _AGAIN_S = 5.0, 0.2
+_ASK_EVERY_S, _AGAIN_S = 5.0, 0.05
 """The second where nothing was told: a leader is known before its first entry is committed, and before a connection stands."""
 _CALL_S = 0.5
+_READY_S = 0.4
+"""So long the asked one waits until it is ready: were the other told to ask again, it could lead before it does."""
 
 
 class LeadersTime:
@@ -30,11 +33,13 @@ class LeadersTime:
     def __init__(self, node: BrokerNode, network: PeerNetwork) -> None:
         assert node.group is not None
         self._node, self._network, self._own = node, network, node.group.node_id
-        self._changed = asyncio.Event()
+        self._changed, self._next_reign = asyncio.Event(), asyncio.Event()
         node.on_reign.append(self._reign_is)
 
     def _reign_is(self, _reign: Reign) -> None:
         self._changed.set()
+        self._next_reign.set()
+        self._next_reign = asyncio.Event()
 
     async def hear_forever(self) -> None:
         """From a new leader soon, then now and then. An answer takes no longer than a moment, or it does not count."""
@@ -58,6 +63,10 @@ class LeadersTime:
         return True
 
     async def answer(self, call: IncomingCall) -> None:
-        """Another node asks; one that does not lead knows no time."""
+        """Another node asks; one that does not lead knows no time, and one that begins to lead will in a moment."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_READY_S):
+                while self._node.reign.leader == self._own and not self._node.reign.is_here:
+                    await self._next_reign.wait()
         told = {"wall_ms": self._node.stamps()[1]} if self._node.reign.is_here else {}
         await call.answer(json.dumps(told).encode(), is_last=True)

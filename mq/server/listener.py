@@ -38,7 +38,9 @@ class Listener:
 
     def __init__(self, address: Address, services: Services, outside: Address | None = None) -> None:
         self._services = services
-        self._doors = [(address, services.messaging), *([(outside, services.outside)] if outside else [])]
+        self._doors = [(address, services.messaging, services.extension)]
+        if outside is not None:
+            self._doors.append((outside, services.outside, services.extension_outside))
         self._servers: list[GrpcServer] = []
         self._reached_s = 0.0  # when whoever leads was last in reach
 
@@ -51,11 +53,11 @@ class Listener:
         """Listen. Raises: PortError."""
         services = self._services
         try:
-            for (host, port), messaging in self._doors:
+            for (host, port), messaging, extension in self._doors:
                 server = GrpcServer()
                 self._servers.append(server)
                 server.bind(host, port)
-                await server.start(messaging, services.refuse_messaging, services.extension, services.refuse_extension)
+                await server.start(messaging, services.refuse_messaging, extension, services.refuse_extension)
         except MqError:
             await self.close(0)
             raise

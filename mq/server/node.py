@@ -6,7 +6,6 @@ gathers. What happens then, and in which order, is the host's (`mq.server.host`)
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -25,6 +24,7 @@ from mq.raft.role import Role
 from mq.raft.view import NodeView
 from mq.server.core import GroupSettings, LoneCore, NodeCore, raft_core
 from mq.server.disk import FileDisk
+from mq.server.gathering import Gathering
 from mq.server.host import StoreHost, as_bug
 from mq.server.lane import StorageLane
 from mq.server.moments import Moments
@@ -32,13 +32,11 @@ from mq.server.node_clock import NodeClock
 from mq.server.opening import open_store
 from mq.server.organs import Organs
 from mq.server.pacing import Pacing
-from mq.server.pending import PendingCommands, Waiting, fail, tell_unknown
+from mq.server.pending import PendingCommands, Waiting, refuse, tell_unknown
 from mq.server.reading import LogReader
 
 __all__ = ["BrokerNode", "Reign"]
 
-_GROUP_BYTES_MAX = 8 << 20
-_GROUP_COMMANDS_MAX = 4096
 _UNDECIDED_MAX, _UNDECIDED_BYTES_MAX = 64 << 10, 64 << 20
 """Commands of a leader that no quorum has yet: more wait outside of the log."""
 _log = logging.getLogger(__name__)
@@ -88,7 +86,7 @@ class BrokerNode:
         self._send = send
         self._loop = asyncio.get_running_loop()
         self._lane = StorageLane(disk, self._loop)
-        self._gathering: deque[Waiting] = deque()
+        self._gathering = Gathering()
         self._pending = PendingCommands(partial(self.organs.broken, ("raft", "commit_log")))
         self._reads: dict[int, asyncio.Future[bool]] = {}
         self._moments = Moments()
@@ -137,7 +135,7 @@ class BrokerNode:
     def _tick(self) -> None:
         assert self.group is not None
         self._tick_timer = self._loop.call_later(self.group.tick_ms / 1000, self._tick)
-        self.host.run(lambda: self.host.carry_out(self.core.tick()))
+        self.host.run(self.host.tick)
 
     # --- the group
 
@@ -176,12 +174,24 @@ class BrokerNode:
         context = self._context
         future = self._reads[context] = self._loop.create_future()
         try:
-            output = self.core.read(context)
+            try:
+                output = self.core.read(context)
+            except NotLeaderError:
+                if (broken := self._contradiction("read")) is not None:
+                    self.host.ends_soon(broken)
+                raise
             self.host.run(lambda: self.host.carry_out(output))
             if not await future:
                 raise NotLeaderError(self.reign.leader)
         finally:
             self._reads.pop(context, None)
+
+    def _contradiction(self, method: str) -> MqError | None:
+        """Of a core that refused because it does not lead, and says by its `view` that it does: it would do so for ever."""
+        view = self.core.view()
+        if view.role is not Role.LEADER or view.is_transferring:
+            return None
+        return self.organs.broken(("raft",), f"`{method}` says that this node does not lead, and `view` says that it does")
 
     # --- the write path
 
@@ -189,11 +199,12 @@ class BrokerNode:
         """Put a command into the log; the future ends when it is durable and applied.
 
         The outcome may be a RefusedError (returned). Raises, in the future: OutcomeUnknownError, DiskFullError, NotLeaderError.
-        Raises: NotServingError, NotLeaderError when nothing was and will be done.
+        Raises: NotServingError (also: too many messages wait already), NotLeaderError when nothing was and will be done.
         """
         self._check_takes()
+        self._gathering.check_room(command)
         future: asyncio.Future[Outcome] = self._loop.create_future()
-        self._gathering.append((command, encode_command(command), future))
+        self._gathering.add((command, encode_command(command), future))
         self._pacing.arrived(len(self._gathering) + len(self._pending), self._loop.time())
         if self._is_idle.is_set():
             self._is_idle.clear()
@@ -232,25 +243,22 @@ class BrokerNode:
         if len(self._pending) >= _UNDECIDED_MAX or self._pending.size_bytes >= _UNDECIDED_BYTES_MAX:
             self._loop.call_later(0.001, self._write_next)
             return
-        group: list[Waiting] = []
-        size = 0
-        while (
-            self._gathering
-            and len(group) < _GROUP_COMMANDS_MAX
-            and (not group or size + len(self._gathering[0][1]) <= _GROUP_BYTES_MAX)
-        ):
-            waiting = self._gathering.popleft()
-            size += len(waiting[1])
-            group.append(waiting)
+        group = self._gathering.take()
+        if not group:  # whoever waited has gone
+            self._is_idle.set()
+            return
         self.groups_written += 1
-        self.bytes_written += size
+        self.bytes_written += sum(len(payload) for _, payload, _ in group)
         self.host.run(partial(self._propose, group))
 
     def _propose(self, group: list[Waiting]) -> None:
         try:
             output = self.core.propose(tuple(payload for _, payload, _ in group))
         except NotLeaderError as error:
-            _refuse(group, error)
+            if (broken := self._contradiction("propose")) is not None:
+                tell_unknown((future for _, _, future in group), broken)
+                raise broken from error
+            refuse(group, error)
             self._is_idle.set()
             return
         except Exception as bug:
@@ -266,12 +274,11 @@ class BrokerNode:
     # --- what the host says
 
     def is_lone(self) -> bool:
-        """Whether one caller alone waits for this write, which may then be done without a change of threads."""
-        return self._pacing.is_lone
+        """Whether one caller alone waits for this write, and no other node for anything.
 
-    def has_followers(self) -> bool:
-        """Whether this node leads others."""
-        return self.group is not None and self.reign.leader == self.group.node_id and len(self.core.configuration.members) > 1
+        A group's members are heard, sent to and passed calls on also while a disk takes its time, or hangs.
+        """
+        return self.group is None and self._pacing.is_lone
 
     def deliver(self, message: Message) -> None:
         """To another node."""
@@ -333,8 +340,7 @@ class BrokerNode:
         if change.role is Role.LEADER:
             self._reign_begins_at = self.log.last_index  # its own first entry: all before it is applied with it
         elif self._gathering:
-            _refuse(list(self._gathering), NotLeaderError(change.leader))
-            self._gathering.clear()
+            refuse(self._gathering.take_all(), NotLeaderError(change.leader))
         self._look_at_reign(change)
 
     def _look_at_reign(self, change: RoleChanged | None = None) -> None:
@@ -354,8 +360,7 @@ class BrokerNode:
         what = "the disk failed" if isinstance(error, DiskError) else "the broker failed"
         _log.error("%s, the broker stops: %s", what, error)
         self._pending.end(error)
-        while self._gathering:
-            fail(self._gathering.popleft()[2], NotServingError(f"{what}: {error}"))
+        refuse(self._gathering.take_all(), NotServingError(f"{what}: {error}"))
         for context in list(self._reads):
             self.read_done(context, is_fresh=False)
         self.on_failed(error)
@@ -363,7 +368,8 @@ class BrokerNode:
     # --- files
 
     async def carry_out_plan(self, plan: Plan) -> None:
-        """Operations on files beside the log, in the order of everything else. Raises: DiskError."""
+        """Operations on files beside the log, behind all that was begun before. Raises: DiskError."""
+        await self.host.keeper.wait()
         await self._lane.carry_out(plan)
 
     def take_snapshot(self) -> None:
@@ -386,14 +392,9 @@ class BrokerNode:
             self._lane.submit(self.log.note_durable())
         stopping = NotServingError("the broker is stopping")
         self._pending.end(stopping)
-        _refuse(list(self._gathering), stopping)
-        self._gathering.clear()
+        refuse(self._gathering.take_all(), stopping)
         self.host.is_over = True
         await self.host.close()
+        await self.host.keeper.wait()
         await asyncio.to_thread(self._lane.close)
         self.disk.close()
-
-
-def _refuse(group: list[Waiting], error: MqError) -> None:
-    for _, _, future in group:
-        fail(future, error)

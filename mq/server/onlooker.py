@@ -5,6 +5,9 @@ thread runs, `mq.server.watchdog`'s neither. So that one counts in shared memory
 reads along: when nothing passes during a call, and the watched process is not just standing still but spends more time of the
 processor than the call may take, then it is told and killed.
 
+It also tells when the watched process is gone in the middle of a call: a call that ends the process at once (`os._exit`, a crash
+in C, all of the memory taken) leaves nobody inside who could say so.
+
 This file is run by itself, without the rest of `mq`. Its standard input is a pipe that ends when the watched process does.
 
 It needs the clocks of another process, by `/proc` or else `ps`, so there is none on Windows: there such a node hangs. Nowhere is
@@ -22,9 +25,10 @@ from subprocess import DEVNULL, run
 from time import monotonic
 from typing import NamedTuple
 
-__all__ = ["BOARD_BYTES", "CALL", "DUMP_SIGNAL", "LOOKS", "Sample", "cpu_s_of", "is_held", "watch"]
+__all__ = ["BOARD_BYTES", "CALL", "DUMP_SIGNAL", "LOOKS", "NAME_BYTES_MAX", "Sample", "cpu_s_of", "is_held", "left_open", "watch"]
 
-CALL = Struct("=QdH240s")
+NAME_BYTES_MAX = 240
+CALL = Struct(f"=QdH{NAME_BYTES_MAX}s")
 """The call under way, as it stands on the board: how many began or came back, its limit in s (0: none), and its name's length."""
 LOOKS = Struct("=Q")
 """How often the watchdog looked, on the board behind the call."""
@@ -81,8 +85,23 @@ def _seconds(told: str) -> float:
     return total_s
 
 
-def watch(board: mmap, pid: int, has_ended: Callable[[float], bool], end: Callable[[str], object]) -> None:
-    """Until the process has ended, or is to be. has_ended: waits for it, up to so many seconds. end: is told what to say."""
+def left_open(board: mmap) -> str:
+    """What to say of a process that has ended without a word of its own; empty when it was in no call of an organ."""
+    _, limit_s, length, name = CALL.unpack_from(board)
+    if not limit_s:
+        return ""
+    what = name[:length].decode("utf-8", "replace")
+    return (
+        f"this process ended in the middle of {what}: it was ended there at once (such as by os._exit, a crash of something "
+        "written in C, or for want of memory), or somebody killed it\n"
+    )
+
+
+def watch(board: mmap, pid: int, has_ended: Callable[[float], bool], end: Callable[[str], object]) -> bool:
+    """Until the process is to be ended, or has ended; whether it was the latter.
+
+    has_ended: waits for it, up to so many seconds. end: is told what to say.
+    """
     since: Sample | None = None
     while not has_ended(_EVERY_S):
         calls, limit_s, length, name = CALL.unpack_from(board)
@@ -101,7 +120,8 @@ def watch(board: mmap, pid: int, has_ended: Callable[[float], bool], end: Callab
                 f"{what} did not come back within {limit_s:g} s and holds the interpreter: this node is ended. "
                 "It was here, the newest line first:\n"
             )
-            return
+            return False
+    return True
 
 
 def _main() -> None:
@@ -120,7 +140,8 @@ def _main() -> None:
                 return
         os.kill(pid, signal.SIGKILL)
 
-    watch(board, pid, has_ended, end)
+    if watch(board, pid, has_ended, end):
+        os.write(2, left_open(board).encode())
 
 
 if __name__ == "__main__":

@@ -24,8 +24,10 @@ from mq.server.disk import FileDisk
 from mq.server.durable_note import DURABLE_FILE, proves_loss
 from mq.server.organs import OrganError, Organs
 
-__all__ = ["OpenedStore", "open_store", "replay"]
+__all__ = ["ASIDE", "OpenedStore", "open_store", "replay"]
 
+ASIDE = "damaged-"
+"""How the names of folders begin that hold what was put aside (`mq.server.setting_aside`); nothing of it is opened."""
 _REPLAY_BYTES = 8 << 20
 _log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ def open_store(disk: FileDisk, *, segment_bytes: int, is_of_group: bool = False,
     Raises: DamageError when something synced is damaged or gone (nothing is changed then); FormatError; OrganError.
     """
     began = time.monotonic()
-    files = disk.files()
+    files = {file: size_bytes for file, size_bytes in disk.files().items() if not file.startswith(ASIDE)}
     found = _snapshots(disk, files)
     organs = organs or Organs()
     log = organs.commit_log(segment_bytes=segment_bytes)
@@ -94,12 +96,8 @@ def _recover(log: CommitLog, files: Mapping[str, int], disk: FileDisk, newest: S
     recovery = drive(log.recover(files, checkpoint), disk)
     if recovery.damage:
         first = recovery.damage[0]
-        raise DamageError(
-            first.file,
-            first.at,
-            f"{first.reason} ({len(recovery.damage)} damaged place(s) below the durable end)",
-            first.position,
-        )
+        reason = f"{first.reason} ({len(recovery.damage)} damaged place(s) below the durable end)"
+        raise organs.judged(DamageError(first.file, first.at, reason, first.position), "recover")
     _check_end(log, files, disk, organs)
     if recovery.torn is not None:
         _log.warning("cut a torn write off the log's end: %s", recovery.torn)

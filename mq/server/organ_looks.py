@@ -9,6 +9,8 @@ messages along.
 Each plan is judged alone. That a later one writes over what an earlier one made durable is not seen: a log may write a page once
 more, move entries, or use again the place of superseded ones, and to tell that from a loss all payloads would have to be kept.
 What is lost in that way is found when the log is read again, and counts as damage of the disk.
+
+How far the log says that it is durable is counted here as well (`mq.server.durable_looks`).
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -16,9 +18,10 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from mq.broker.store.commit_log import Recovery
-from mq.core.entry import Appended, Entry
+from mq.core.entry import Appended, Entry, HardState
 from mq.core.errors import MqError
 from mq.core.ports import Create, Read, Remove, Replace, Sync, Write
+from mq.server.durable_looks import count_from, count_of
 
 __all__ = ["LOG_LOOKS", "Looks", "OrganError", "check_plan", "check_written", "look_at_read", "reads_max"]
 
@@ -26,6 +29,9 @@ _Piece: TypeAlias = tuple[int, bytes]
 """Of a file: from which byte on, and what."""
 _OPERATIONS = (Create, Write, Sync, Remove, Replace)
 _BYTES = (bytes, bytearray, memoryview)
+_NUMBERS = ("first_index", "last_index", "durable_index")
+_CHANGE = {"append", "reset", "synced", "abandon", "drop_before", "note_durable"}
+"""A log's methods behind which it may be another one; the others are asked often, and say what it is."""
 _HEAD_BYTES, _HEADS_MAX = 32, 4
 _READS_MAX = 1_000_000
 _READ_BYTES_MIN = 8
@@ -57,24 +63,65 @@ def _look_at_log(name: str, what: str, log: Any, arguments: tuple[Any, ...], fou
     if name in {"entries", "recover"}:
         _expect(what, found, Generator, "a generator of Read")
         return
+    if name == "term_at" and found is not None:
+        _expect(what, found, int, "int or None")
+    if name not in _CHANGE:
+        return
     if name in {"append", "reset"}:
         _expect(what, found, Appended)
         check_plan(what, found.plan)
+        _check_hard_state(what, log)
     elif name in {"drop_before", "note_durable"}:
         check_plan(what, found)
+    durable = _check_borders(what, log)
     if name == "append":
-        entries, hard_state = (*arguments, *(0, (), None)[len(arguments) :])[1:3]
+        _after, entries, hard_state = (*arguments, *(0, (), None)[len(arguments) :])[:3]
         _check_append(what, log, entries, hard_state, found)
     elif name == "reset":
         check_written(what, found.plan, ())
-    _check_borders(what, log)
+    _check_durable(name, what, log, arguments, found, durable)
 
 
-def _check_borders(what: str, log: Any) -> None:
-    if log.first_index - 1 > log.last_index or log.durable_index > log.last_index:
-        raise OrganError(
-            f"{what} leaves a log that holds {log.first_index} to {log.last_index}, of which {log.durable_index} is durable"
-        )
+def _check_borders(what: str, log: Any) -> int:
+    """Returns the last durable entry, as the log says."""
+    first, last, durable = numbers = [getattr(log, name) for name in _NUMBERS]
+    for name, number in zip(_NUMBERS, numbers, strict=True):
+        _check_property(what, name, number, int)
+    if first - 1 > last or durable > last:
+        raise OrganError(f"{what} leaves a log that holds {first} to {last}, of which {durable} is durable")
+    assert isinstance(durable, int)
+    return durable
+
+
+def _check_hard_state(what: str, log: Any) -> None:
+    found = log.hard_state
+    _check_property(what, "hard_state", found, HardState)
+    _check_property(what, "hard_state.term", found.term, int)
+    if found.vote is not None:
+        _check_property(what, "hard_state.vote", found.vote, int)
+
+
+def _check_property(what: str, name: str, found: Any, kind: type) -> None:
+    if type(found) is not kind:
+        raise OrganError(f"{what} leaves a log whose `{name}` is {repr(found)[:40]}, expected {kind.__name__}")
+
+
+def _check_durable(name: str, what: str, log: Any, arguments: tuple[Any, ...], found: Any, durable: int) -> None:
+    count, wrong = count_of(log), None
+    if count is None:
+        return
+    match name:
+        case "append":
+            wrong = count.appended(found.sequence, arguments[0], arguments[1])
+        case "reset":
+            wrong = count.was_reset(found.sequence, arguments[0].index)
+        case "synced":
+            count.synced(arguments[0])
+        case "abandon":
+            count.abandoned(arguments[0])
+    wrong = wrong or count.what_is_wrong(durable, was_told=name == "synced")
+    if wrong is not None:
+        raise OrganError(f"{what} {wrong}")
 
 
 def _check_append(what: str, log: Any, entries: Sequence[Entry], hard_state: Any, found: Appended) -> None:
@@ -208,7 +255,10 @@ def _look_at_log_result(name: str, what: str, log: Any, arguments: tuple[Any, ..
     if name == "recover":
         _expect(what, found, Recovery)
         check_plan(what, found.repairs)
+        _check_property(what, "is_damaged", log.is_damaged, bool)
+        _check_hard_state(what, log)
         _check_borders(what, log)
+        count_from(log, log.last_index)
     elif name == "entries":
         _check_entries(what, log, arguments[0], arguments[1], found)
 

@@ -9,7 +9,7 @@ from mq.broker.outcomes import Outcome
 from mq.core.errors import DiskError, MqError, OutcomeUnknownError, StateError
 from mq.raft.errors import NotLeaderError
 
-__all__ = ["PendingCommands", "Waiting", "fail", "tell_unknown"]
+__all__ = ["PendingCommands", "Waiting", "fail", "refuse", "tell_unknown"]
 
 Waiting = tuple[Command, bytes, "asyncio.Future[Outcome]"]
 """A command, the same as bytes, and who waits for it."""
@@ -107,6 +107,12 @@ def fail(future: "asyncio.Future[Outcome]", error: MqError) -> None:
     """Tell whoever still waits."""
     if not future.done():
         future.set_exception(error)
+
+
+def refuse(group: "Iterable[Waiting]", error: MqError) -> None:
+    """Nothing was done for any of these."""
+    for _, _, future in group:
+        fail(future, error)
 
 
 def tell_unknown(futures: "Iterable[asyncio.Future[Outcome]]", error: MqError) -> None:

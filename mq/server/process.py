@@ -8,6 +8,7 @@ import gc
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -19,11 +20,13 @@ from mq.server.broker import Broker
 from mq.server.config import BrokerConfig
 from mq.server.logs import set_up_logs
 from mq.server.metrics import MetricsServer
-from mq.server.opening import OpenedStore
+from mq.server.opening import ASIDE, OpenedStore
 from mq.server.setting_aside import StateDiffersError, calls_for_repair, can_come_back, noted_damage, set_aside
 
-__all__ = ["run_broker"]
+__all__ = ["Repairs", "run_broker"]
 
+_AGAIN_S = 600.0
+"""A log that is damaged so soon after a damaged one was put aside would be again: each time, that only fills the disk."""
 _MEND = "; nothing was changed: `mq doctor --data {data}` shows every damaged place, and a copy of the folder mends it"
 _log = logging.getLogger("mq.broker")
 
@@ -83,16 +86,49 @@ def _opened(config: BrokerConfig, opened: OpenedStore) -> str:
     )
 
 
-def _open(config: BrokerConfig) -> Broker:
+class Repairs:
+    """What was put aside in this process. clock: seconds that only grow."""
+
+    def __init__(self, config: BrokerConfig, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config, self._clock = config, clock
+        self._damaged_s = -_AGAIN_S
+        self._differed = False
+
+    def why_no_more(self, damage: DamageError) -> str:
+        """Why nothing is put aside this time; empty when it is."""
+        if isinstance(damage, StateDiffersError):
+            again = "this node was given its state anew, and came to another one than the others again: is its program theirs?"
+            return again if self._differed else ""
+        since_s = self._clock() - self._damaged_s
+        if since_s >= _AGAIN_S:
+            return ""
+        return (
+            f"the log is damaged again ({damage}), {since_s:.0f} s after a damaged one was put aside: is the disk here broken, "
+            f"or the memory? Nothing more is put aside; what was, is in {self._config.data / ASIDE}1 and so on"
+        )
+
+    def set_aside(self, damage: DamageError) -> None:
+        """See `mq.server.setting_aside`."""
+        if isinstance(damage, StateDiffersError):
+            self._differed = True
+        else:
+            self._damaged_s = self._clock()
+        set_aside(self._config.data, damage)
+
+
+def _open(config: BrokerConfig, repairs: Repairs) -> Broker:
     """The broker, with its data; in a group, damaged data is put aside, and the others give it anew."""
     if can_come_back(config) and (noted := noted_damage(config.data)) is not None:
-        set_aside(config.data, noted)
+        repairs.set_aside(noted)
     try:
         return Broker(config)
     except DamageError as damage:
         if not can_come_back(config):
             raise
-        set_aside(config.data, damage)
+        if told := repairs.why_no_more(damage):
+            _log.error("%s", told)
+            raise
+        repairs.set_aside(damage)
         return Broker(config)
 
 
@@ -104,24 +140,21 @@ async def _serve(config: BrokerConfig) -> int:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    differed = False
-    while (why := await _live(config, stop)) is not None:
+    repairs = Repairs(config)
+    while (why := await _live(config, stop, repairs)) is not None:
         if stop.is_set() or not calls_for_repair(why, config):
             return 1
-        if differed and isinstance(why, StateDiffersError):
-            _log.error(
-                "this node was given its state anew, and came to another one than the others again: is its program theirs?"
-            )
+        if told := repairs.why_no_more(why):
+            _log.error("%s", told)
             return 1
-        differed |= isinstance(why, StateDiffersError)
-        set_aside(config.data, why)
+        repairs.set_aside(why)
         gc.unfreeze()
     return 0
 
 
-async def _live(config: BrokerConfig, stop: asyncio.Event) -> MqError | None:
+async def _live(config: BrokerConfig, stop: asyncio.Event, repairs: Repairs) -> MqError | None:
     """One life of the broker, until `stop` is set or it fails; returns why it failed. Raises: MqError when it cannot start."""
-    broker = _open(config)
+    broker = _open(config, repairs)
     opened = broker.node.opened
     _log.info("%s", _opened(config, opened))
     metrics = MetricsServer(config.metrics_listen, broker) if config.metrics_listen else None
@@ -129,8 +162,12 @@ async def _live(config: BrokerConfig, stop: asyncio.Event) -> MqError | None:
         port = await broker.start()
         if metrics is not None:
             metrics.start()
-    except MqError:
-        await broker.stop()
+    except Exception as error:
+        # An organ may break what is to end it as well; what it broke first is what counts.
+        with suppress(Exception):
+            await broker.stop()
+        if (blamed := broker.node.organs.blamed(error)) is not error:
+            raise blamed from error
         raise
     # What was made while starting lives for ever: the collector need not look at it again.
     gc.collect()

@@ -2,7 +2,9 @@
 
 Types first, so that what no host can carry out names its method. Then what cannot be, whatever a Raft is like inside: what it
 was given to propose stands in its log, in order, where `Output.proposed` says; what it acknowledges is in its log, and what it
-sends to others as its log is; and what it hands out to be applied is committed (`mq.server.applied_looks`).
+sends to others as its log is; what it puts into its log is handed out to be saved (`mq.server.saving_looks`); what it hands out
+to be applied is committed (`mq.server.applied_looks`); it votes once a term, and leads when it was voted for
+(`mq.server.voting_looks`); and while it leads, it leads (`mq.server.leading_looks`).
 
 What became of an entry later is looked at where it is applied (`mq.server.pending`).
 """
@@ -18,7 +20,10 @@ from mq.raft.messages import AppendReply, AppendRequest, Message, Snapshot
 from mq.raft.output import Chunk, ChunkWanted, EntriesWanted, Output, ReadReady, RoleChanged
 from mq.raft.view import NodeView
 from mq.server.applied_looks import UNAPPLIED_TICKS_MAX, check_applying
+from mq.server.leading_looks import check_leading
 from mq.server.organ_looks import Looks, OrganError, check_plan
+from mq.server.saving_looks import check_saving
+from mq.server.voting_looks import check_voting
 
 __all__ = ["RAFT_LOOKS", "UNAPPLIED_TICKS_MAX"]
 
@@ -39,8 +44,10 @@ _OR_NOTHING = {"install": Snapshot, "proposed": EntryId}
 
 
 def _look_at_raft(name: str, what: str, node: Any, arguments: tuple[Any, ...], found: Any) -> None:
-    if name == "view" and not isinstance(found, NodeView):
-        raise OrganError(f"{what} returned {type(found).__name__}, expected NodeView")
+    if name == "view":
+        if not isinstance(found, NodeView):
+            raise OrganError(f"{what} returned {type(found).__name__}, expected NodeView")
+        _check_fields(what, found)
     if name not in _OUTPUTS:
         return
     if not isinstance(found, Output):
@@ -54,7 +61,11 @@ def _look_at_raft(name: str, what: str, node: Any, arguments: tuple[Any, ...], f
         _check_proposed(what, storage, arguments[0], found)
     if found.send or found.send_after:
         _check_said(name, what, node, arguments, found)
-    check_applying(name, what, node, arguments, found)
+    check_voting(name, what, node, arguments, found)
+    view = node.view() if name == "tick" else None
+    check_saving(name, what, node, arguments, found, view)
+    check_applying(name, what, node, arguments, found, view)
+    check_leading(name, what, node, arguments, found, view)
 
 
 # --- types

@@ -52,7 +52,9 @@ class Renewer:
             self._since_of[holder] = max(since, self._since_of.get(holder, 0))
 
     def connection_lost(self, client: str) -> None:
-        """A client's own connection broke: what was on its way may be gone."""
+        """A client's own connection broke: what was on its way may be gone. Who leads next takes that for lost anyway."""
+        if not self._node.reign.is_here:
+            return
         for group in self._clients.groups_of(client):
             self._since_of[client, group] = self._node.log.last_index + 1
 
@@ -87,9 +89,9 @@ class Renewer:
         while True:
             await asyncio.sleep(_RENEW_EVERY_MS / 1000)
             await self.renew_due()
-            silent = {client.client_id for client in self._clients.forget_silent()}
+            self._clients.forget_silent()
             for known in (self._since_of, *self._through.values()):
-                for holder in [holder for holder in known if holder[0] in silent]:
+                for holder in [holder for holder in known if not self._clients.is_known(holder[0])]:
                     del known[holder]
 
     async def renew_due(self) -> None:

@@ -12,11 +12,12 @@ from mq.broker.state import DEAD_LETTER_PREFIX, Topic
 from mq.broker.store.commit_log import SegmentView
 from mq.broker.store.consume_queue import ConsumeQueue
 from mq.core.entry import EntryKind
-from mq.core.errors import RefusedError
+from mq.core.errors import DamageError, RefusedError
 from mq.core.ids import LogIndex, QueueOffset
 from mq.core.message import MessageKind
-from mq.core.ports import Steps
 from mq.server.node import BrokerNode
+from mq.server.turns import Turns
+from mq.server.young import YoungEntries
 
 __all__ = ["Retention"]
 
@@ -25,7 +26,9 @@ _DEAD_KEPT_MS = 72 * 3600_000
 """RocketMQ: fileReservedTime, 72 hours."""
 _LATE = frozenset({MessageKind.DELAY, MessageKind.TRANSACTION})
 """Messages of these become visible some time after they were stored."""
-_ENTRIES_PER_LOOK = 64
+_PAGE_ENTRIES = 64
+_SHARE = 0.2
+"""Of the event loop's time, while queues are read."""
 _log = logging.getLogger(__name__)
 
 
@@ -39,6 +42,7 @@ class Retention:
 
     def __init__(self, node: BrokerNode, *, bytes_max: int, age_ms_max: int) -> None:
         self._node, self._bytes_max, self._age_ms_max = node, bytes_max, age_ms_max
+        self._young = YoungEntries(node.reader)
 
     async def work_forever(self) -> None:
         """Look every few seconds."""
@@ -49,6 +53,7 @@ class Retention:
     async def work(self) -> int:
         """Drop what may go; returns the first index kept, or 0 when nothing was dropped."""
         segments = self._node.log.segments()
+        self._young.forget_all_but(queue for _topic, queue in self._queues())
         keep = await self._first_kept(segments)
         if keep == 0:
             return 0
@@ -62,36 +67,45 @@ class Retention:
 
     async def _first_kept(self, segments: tuple[SegmentView, ...]) -> int:
         """Number of the first segment to keep."""
-        hidden = self._node.machine.oldest_hidden()
         total = sum(s.size_bytes for s in segments)
-        now_ms, keep, young = self._node.wall_ms(), 0, dict[bool, int]()
+        now_ms, keep, hidden = self._node.wall_ms(), 0, 0
         for number, (segment, following) in enumerate(pairwise(segments), 1):
             if following.first_index > self._node.machine.applied_index:
                 break  # what it begins with may not be written yet
             too_big = self._bytes_max > 0 and total > self._bytes_max
             too_old = self._age_ms_max > 0 and await self._store_ms(following) < now_ms - self._age_ms_max
-            needed = hidden is not None and hidden < following.first_index
-            if not (too_big or too_old) or needed:
+            if not (too_big or too_old):
                 break
-            if too_big not in young:
-                young[too_big] = await self._oldest_young(now_ms, is_with_late=not too_big)
-            if young[too_big] < following.first_index:
+            # What is hidden later lies behind all this; who asks for the oldest goes through them all.
+            hidden = hidden or self._node.machine.oldest_hidden() or sys.maxsize
+            if hidden < following.first_index:
+                break
+            if await self._is_young_before(following.first_index, now_ms, is_with_late=not too_big):
                 break
             total -= segment.size_bytes
             if self._node.has_snapshot_before(following.first_index):
                 keep = number
         return keep
 
-    async def _oldest_young(self, now_ms: int, *, is_with_late: bool) -> int:
-        """The lowest log index of a young dead letter; beyond the log when there is none.
+    async def _is_young_before(self, index: int, now_ms: int, *, is_with_late: bool) -> bool:
+        """Whether a message that died a short time ago lies before a log index.
 
-        is_with_late: also of what was stored long ago and became visible a short time ago.
+        is_with_late: or one that was stored long ago and became visible a short time ago.
         """
-        lowest, since_ms = self._node.log.last_index + 1, now_ms - (self._age_ms_max or _DEAD_KEPT_MS)
-        for topic, queue in self._queues():
-            if topic.name.startswith(DEAD_LETTER_PREFIX) or (is_with_late and topic.kind in _LATE):
-                lowest = min(lowest, await self._node.reader.run(partial(_lowest_index, queue, since_ms)))
-        return lowest
+        since_ms = now_ms - (self._age_ms_max or _DEAD_KEPT_MS)
+        for _ in range(2):  # what dies during a long look is found by another one, which is short
+            turns = Turns(_SHARE)
+            for topic, queue in self._queues():
+                if topic.name.startswith(DEAD_LETTER_PREFIX) or (is_with_late and topic.kind in _LATE):
+                    try:
+                        if await self._young.is_one_before(index, queue, since_ms, turns):
+                            return True
+                    except DamageError:
+                        if self._is_there(topic):
+                            raise
+            if not turns.pauses:
+                break
+        return False
 
     def _queues(self) -> Iterator[tuple[Topic, ConsumeQueue]]:
         """Of all topics. They come and go while files are read: what is gone by its turn is left out."""
@@ -107,7 +121,7 @@ class Retention:
         """Wall time of the first command from a segment's beginning on: all before it are as old or older."""
         for number in range(segment.first_index, self._node.machine.applied_index + 1):
             index = LogIndex(number)
-            ((entry, _),) = await self._node.reader.run(partial(self._node.log.entries, index, index, 1))
+            ((entry, _),) = await self._node.reader.entries(index, index, 1)
             if entry.kind == EntryKind.COMMAND:
                 return c.decode_command(entry.payload).wall_ms
         return self._node.machine.wall_ms
@@ -117,29 +131,29 @@ class Retention:
 
         Nothing in it depends on where this node's segments begin, so it is right on every replica.
         """
-        floors = []
+        floors, turns = [], Turns(_SHARE)
         for topic, queue in self._queues():
-            floor = await self._node.reader.run(partial(_floor_of, queue, store_ms, index))
+            try:
+                floor = await self._floor_of(queue, store_ms, index, turns)
+            except DamageError:
+                if self._is_there(topic):
+                    raise
+                continue
             if floor > queue.min_offset:
                 floors.append((topic, queue.queue_id, int(floor)))
         return [(topic.name, queue_id, floor) for topic, queue_id, floor in floors if self._is_there(topic)]
 
+    async def _floor_of(self, queue: ConsumeQueue, store_ms: int, index: int, turns: Turns) -> QueueOffset:
+        """The time leads near the entry; of what was stored in the same millisecond, a part may lie in front of it.
 
-def _lowest_index(queue: ConsumeQueue, since_ms: int) -> Steps[int]:
-    """Of the entries stored since a wall time; dead letters do not lie in the order in which they died."""
-    lowest, at = sys.maxsize, (yield from queue.offset_at(since_ms))
-    while entries := (yield from queue.entries(at, _ENTRIES_PER_LOOK)):
-        lowest = min(lowest, *(entry.log_index for entry in entries))
-        at = QueueOffset(entries[-1].base_offset + entries[-1].count)
-    return lowest
-
-
-def _floor_of(queue: ConsumeQueue, store_ms: int, index: int) -> Steps[QueueOffset]:
-    """The time leads near the entry; of what was stored in the same millisecond, a part may lie in front of it."""
-    floor = yield from queue.offset_at(store_ms)
-    while entries := (yield from queue.entries(floor, _ENTRIES_PER_LOOK)):
-        for entry in entries:
-            if entry.log_index >= index:
-                return floor
-            floor = QueueOffset(entry.base_offset + entry.count)
-    return floor
+        In front of dead letters lie all those that died later than that and are to go, too.
+        """
+        floor = await self._node.reader.run(partial(queue.offset_at, store_ms))
+        while entries := await self._node.reader.run(partial(queue.entries, floor, _PAGE_ENTRIES)):
+            for entry in entries:
+                if entry.log_index >= index:
+                    return floor
+                floor = QueueOffset(entry.base_offset + entry.count)
+            if turns.is_over:
+                await turns.pause()
+        return floor

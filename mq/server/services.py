@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from mq.core.address import show_address
+from mq.core.errors import NotServingError
 from mq.raft.errors import NotLeaderError
 from mq.rpc.batches import BatchHandlers
 from mq.rpc.extension import ExtensionHandlers
@@ -30,20 +32,23 @@ _ENSURE_GROUP, _STORE_BATCH = "EnsureGroup", "StoreBatch"
 class Services:
     """Handlers of both services. passed: for what other nodes pass on. port: the one that clients come in by.
 
-    outside: of the messaging service, for those that come in by the second listener: they are told other addresses. port_outside:
-    of that listener; None when there is none.
+    outside, extension_outside: for those that come in by the second listener: they are told other addresses. port_outside: of
+    that listener; None when there is none.
     """
 
     def __init__(self, broker: Broker, port: int, port_outside: int | None = None) -> None:
         self._broker, self._port = broker, port
         messaging = self._messaging(self._routes())
-        self.outside: dict[str, Handler] = {}
-        if port_outside is not None:
-            self.outside.update(self._messaging(self._routes_outside(port_outside)).by_name)
         batches = BatchHandlers(broker.sender, broker.admin)
         group = GroupAdministrator(broker.node, broker.member, broker.config)
         extension = ExtensionHandlers(broker.admin, batches, RaftHandlers(group))
         self.messaging, self.extension = dict(messaging.by_name), dict(extension.by_name)
+        self.outside: dict[str, Handler] = {}
+        self.extension_outside: dict[str, Handler] = {}
+        if port_outside is not None:
+            self.outside.update(self._messaging(self._routes_outside(port_outside)).by_name)
+            told = {node: show_address(one) for node, one in broker.config.outside_by_node(port_outside).items()}
+            self.extension_outside.update(ExtensionHandlers(broker.admin, batches, RaftHandlers(group, told)).by_name)
         self.refuse_messaging, self.refuse_extension = messaging.refuse, extension.refuse
         inner: dict[str, Handler] = {_ENSURE_GROUP: self._ensure_group, _STORE_BATCH: batches.store_batch}
         for methods, handlers, refuse in (
@@ -58,6 +63,7 @@ class Services:
             self.messaging = passer.wrap(MESSAGING, self.messaging)
             self.outside = passer.wrap(MESSAGING, self.outside)
             self.extension = passer.wrap(BROKER, self.extension)
+            self.extension_outside = passer.wrap(BROKER, self.extension_outside)
             batches.pass_on = passer.unary(_STORE_BATCH, batches.store_batch)
             self._pass_group = passer.unary(_ENSURE_GROUP, self._ensure_group)
             broker.deliverer.make_group = self._make_group
@@ -87,7 +93,12 @@ class Services:
         return b""
 
     async def _make_group(self, name: str) -> None:
-        """On whatever node: the leader makes it, and then it comes here, too."""
+        """On whatever node: the leader makes it, and then it comes here, too. Raises: NotServingError, when it does not."""
         context = PassedContext((), asyncio.get_running_loop().time() + _INNER_S)
         await self._pass_group(name.encode(), cast(Context, context))
-        await self._broker.node.until(lambda: name in self._broker.node.machine.groups)
+        try:
+            async with asyncio.timeout(_INNER_S):
+                await self._broker.node.until(lambda: name in self._broker.node.machine.groups)
+        except TimeoutError:
+            told = f"group {name} was made, and this node did not hear of it for {_INNER_S:g} s; try again"
+            raise NotServingError(told) from None

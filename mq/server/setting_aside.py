@@ -18,6 +18,7 @@ from mq.core.errors import DamageError, DiskError, FormatError, MqError
 from mq.raft.configuration import Configuration
 from mq.server.config import BrokerConfig
 from mq.server.disk import FileDisk
+from mq.server.opening import ASIDE
 from mq.server.synced import sync_folder, write_synced
 from mq.server.taking_part import NOTE_FILE, Note, read_note
 from mq.server.voters_note import is_majority_without, noted_voters
@@ -35,8 +36,6 @@ __all__ = [
 
 _STORED = ("log", "queues", "index", "snapshots", "durable", "organs.json")
 """What is put aside: all that a broker has stored. The note of who votes stays, and so does whatever is not ours."""
-ASIDE = "damaged-"
-"""How the names of folders begin that hold what was put aside."""
 DAMAGE_FILE = "damage"
 """In the data folder, from the moment on that damage was found until all of it is put aside."""
 _LOG = "log/"

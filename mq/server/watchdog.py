@@ -48,6 +48,7 @@ class Onlooker:
 
     def __init__(self) -> None:
         self._calls = self._looks = 0
+        self._is_left = False
         memory = _shared_memory()
         try:
             os.ftruncate(memory, onlooker.BOARD_BYTES)
@@ -68,8 +69,10 @@ class Onlooker:
 
     def shows(self, what: str, limit_s: float) -> None:
         """The call that is under way now. limit_s: 0 when there is none."""
+        if self._is_left:
+            return
         self._calls += 1
-        name = what.encode()
+        name = what.encode()[: onlooker.NAME_BYTES_MAX]
         onlooker.CALL.pack_into(self._board, 0, self._calls, limit_s, len(name), name)
 
     def looked(self) -> None:
@@ -77,8 +80,14 @@ class Onlooker:
         self._looks += 1
         onlooker.LOOKS.pack_into(self._board, onlooker.CALL.size, self._looks)
 
+    def leave(self) -> None:
+        """From now on this process may end as it likes: that is no more the organ's doing."""
+        self.shows("", 0.0)
+        self._is_left = True
+
     def stop(self) -> None:
         """Nobody looks on any more."""
+        self.leave()
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -168,6 +177,8 @@ class Watchdog:
                         f"It was here:\n{''.join(self._place(thread))}"
                     )
                     sys.stderr.flush()
+                    if self._onlooker is not None:
+                        self._onlooker.leave()
                     self._end(_STATUS_HUNG)
                     return
 

@@ -95,6 +95,12 @@ class Village:
             await self.ways.pop(node_id).stop()
             await self.nodes.pop(node_id).close()
 
+    def hurry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """From now on a way's second is a millisecond."""
+        loop = asyncio.get_running_loop()
+        for way in self.ways.values():
+            monkeypatch.setattr(way, "_loop", SimpleNamespace(time=lambda: loop.time() * 1000))
+
     async def until_part(self, part: Part, *node_ids: int) -> None:
         """All of these nodes take that part."""
         while not all(self.ways[node_id].part is part for node_id in node_ids):
@@ -147,31 +153,40 @@ async def test_new_nodes_that_know_each_other_begin_a_group(village: Village) ->
     assert not any(map(village.has_note, VOTERS))
 
 
-async def test_one_of_three_never_begins_and_two_do_after_a_while(village: Village, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coming_in, "_FOUND_WITHOUT_ALL_S", 0.2)
-    village.start(1)
+async def test_new_nodes_begin_only_when_all_are_there_and_say_for_whom_they_wait(
+    village: Village, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    village.start(1, 2)
+    village.hurry(monkeypatch)
     asked = asyncio.create_task(village.until_part(Part.FULL, 1))
     done, _ = await asyncio.wait([asked], timeout=0.5)
-    assert not done, "two of three may hold a history that is not here"
-    village.start(2)
-    await village.until_part(Part.FULL, 1, 2)
+    assert not done, "the third may hold a history that is not here"
+    assert "node 3 may hold a history" in caplog.text
+    village.start(3)
+    await village.until_part(Part.FULL, *VOTERS)
     await asked
-    await village.leader()
+    assert (await village.leader()).view().configuration.voters == VOTERS
 
 
-async def test_a_third_that_nobody_met_comes_late_as_a_learner_and_becomes_a_voter(
+async def test_a_majority_of_wiped_nodes_begins_no_second_history_beside_that_of_the_third(
     village: Village, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coming_in, "_FOUND_WITHOUT_ALL_S", 0.0)
-    village.start(1, 2)
-    await village.until_part(Part.FULL, 1, 2)
+    """Both would begin with index 1 and term 1: the third would lead, and what the two acknowledged meanwhile would be gone."""
+    village.start(*VOTERS)
     await village.store(3)
+    await village.stop()
+    for node_id in (1, 2):
+        shutil.rmtree(village.folder / str(node_id))
+    village.start(1, 2)
+    village.hurry(monkeypatch)
+    asked = asyncio.create_task(village.until_part(Part.FULL, 1))
+    done, _ = await asyncio.wait([asked], timeout=0.5)
+    assert not done
     village.start(3)
-    await village.until_part(Part.LEARNING, 3)
-    assert village.has_note(3)
-    await village.until_part(Part.FULL, 3)
-    assert not village.has_note(3)
-    assert village.nodes[3].view().configuration.voters == VOTERS
+    await village.until_part(Part.REJOINING, 1, 2)
+    assert village.nodes[3].log.last_index > 0
+    assert not any(village.nodes[node_id].log.last_index for node_id in (1, 2))
+    asked.cancel()
 
 
 async def test_a_new_node_that_was_met_begins_with_the_others_however_late_it_hears(village: Village) -> None:

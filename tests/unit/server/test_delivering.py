@@ -519,6 +519,36 @@ async def test_silent_clients_are_forgotten(kitchen: Kitchen, monkeypatch: pytes
     assert rounds.cancelled()
 
 
+async def test_nothing_is_remembered_of_a_client_that_is_forgotten(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever made room for a new one by forgetting it."""
+    monkeypatch.setattr(renewing, "_RENEW_EVERY_MS", 0)
+    await kitchen.send("1")
+    assert len(await kitchen.receive(through=3)) == 1
+    kitchen.clients.stream_closed("anna")
+    renewer = kitchen.deliverer.renewer
+    assert set(renewer._since_of) == set(renewer._through[3]) == {("anna", "g")}
+    kitchen.now_ms += CLIENT_LIFETIME_MS + 1
+    kitchen.clients.heard("bert", group="g")
+    assert not kitchen.clients.is_known("anna")
+    rounds = asyncio.create_task(renewer.renew_forever())
+    await until(lambda: not renewer._since_of and not renewer._through[3])
+    rounds.cancel()
+    await asyncio.gather(rounds, return_exceptions=True)
+    assert kitchen.clients.is_known("bert")
+
+
+async def test_a_node_that_does_not_lead_keeps_nothing_of_connections_that_break(kitchen: Kitchen) -> None:
+    """Nobody would ever take it away there; who leads next takes what was under way for lost anyway."""
+    leads = kitchen.node.reign
+    kitchen.clients.heard("anna", group="g")
+    kitchen.node.reign = Reign(2, 2, is_here=False)
+    kitchen.clients.stream_closed("anna")
+    assert kitchen.deliverer.renewer._since_of == {}
+    kitchen.node.reign = leads
+    kitchen.clients.stream_closed("anna")
+    assert set(kitchen.deliverer.renewer._since_of) == {("anna", "g")}
+
+
 async def test_one_damaged_message_does_not_keep_the_others_from_their_consumers(kitchen: Kitchen, tmp_path: Path) -> None:
     for one in ("bread", "salt!", "olive"):
         await kitchen.send(one)

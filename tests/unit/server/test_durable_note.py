@@ -191,7 +191,7 @@ async def test_before_entries_are_superseded_the_note_is_lower_and_rises_only_wh
     disk.room = 0
     node.receive(request(2, EntryId(Term(1), LogIndex(2)), 1))
     await until(lambda: disk.before and node.host.is_quiet)
-    assert disk.before == [2]
+    assert set(disk.before) == {2}
     # It was taken back. On the disk it may stand all the same, until something else is written there.
     assert node.log.durable_index == 5
     assert noted_index(disk) == 2

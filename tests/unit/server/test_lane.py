@@ -4,8 +4,10 @@ import asyncio
 import threading
 from collections.abc import Mapping
 
+import pytest
+
 from mq.core.errors import DiskError, DiskFullError, MqError, StateError
-from mq.core.ports import Operation, Read, Sync, Write
+from mq.core.ports import Operation, Plan, Read, Sync, Write
 from mq.server.lane import StorageLane
 
 
@@ -61,6 +63,30 @@ async def test_a_plan_behind_others_goes_the_way_of_the_others() -> None:
     # What is carried out but not told yet counts as waiting, too: answers keep their order.
     assert order == ["a", "c"]
     assert lane.try_here(written("b"), lambda _: order.append("b"))
+    lane.close()
+
+
+@pytest.mark.parametrize("callers", [1, 2, 3, 50])
+async def test_a_plan_is_done_when_the_disk_has_done_all_of_it_and_not_before(callers: int) -> None:
+    """Also a long one, that of many callers: whoever hears of it acknowledges, and its sync is what that rests on."""
+    disk = NotingDisk()
+    lane = StorageLane(disk, asyncio.get_running_loop())
+    plans: list[Plan] = [
+        (*(Write("log", at * callers + number, b"x") for number in range(callers)), Sync("log"), Write("queue", at, b"y"))
+        for at in range(5)
+    ]
+    done_until: list[int] = []
+    for plan in plans[:-1]:
+        lane.submit(plan, lambda error: done_until.append(len(disk.done) if error is None else -1))
+    await lane.carry_out(plans[-1])
+    assert [operation for operation, _ in disk.done] == [operation for plan in plans for operation in plan]
+    for number, seen in enumerate(done_until, 1):
+        assert seen >= sum(map(len, plans[:number]))
+    disk.done.clear()
+    short = (Write("log", 0, b"x"), Sync("log"))
+    assert lane.try_here(short, lambda error: done_until.append(len(disk.done) if error is None else -1))
+    assert done_until[-1] == 2
+    assert [operation for operation, _ in disk.done] == list(short)
     lane.close()
 
 

@@ -41,18 +41,32 @@ class Follower:
         self.numbers.append(node)
         async with self.asked:
             self.asked.notify_all()
-        if isinstance(self.told[node], Exception):
-            raise self.told[node]
-        return json.dumps(self.told[node]).encode()
+        told = self.told[node]
+        if isinstance(told, asyncio.Future):
+            told = await told
+        if isinstance(told, Exception):
+            raise told
+        return json.dumps(told).encode()
 
-    def leads(self, leader: int | None) -> None:
-        self.node.reign = Reign(4, leader, is_here=leader == 1)
+    def leads(self, leader: int | None, *, is_ready: bool = True) -> None:
+        self.node.reign = Reign(4, leader, is_here=leader == 1 and is_ready)
         for told in self.on_reign:
             told(self.node.reign)
 
     async def was_asked(self, often: int) -> None:
         async with asyncio.timeout(LIMIT_S), self.asked:
             await self.asked.wait_for(lambda: len(self.numbers) >= often)
+
+
+def incoming() -> tuple[IncomingCall, list[Any]]:
+    """A call of another node, and what is answered to it."""
+    answers: list[Any] = []
+
+    async def take(data: bytes, *, is_last: bool) -> None:
+        assert is_last
+        answers.append(json.loads(data))
+
+    return cast(IncomingCall, SimpleNamespace(answer=take)), answers
 
 
 @pytest.fixture
@@ -98,15 +112,40 @@ async def test_one_that_does_not_answer_tells_no_time_and_neither_does_this_node
     assert set(follower.numbers) == {2, 3}
 
 
+async def test_what_a_leader_told_that_leads_no_more_does_not_count(follower: Follower) -> None:
+    """It stood still, and its time with it: whoever leads now may be far ahead."""
+    follower.told[2] = asyncio.get_running_loop().create_future()
+    follower.leads(2)
+    await follower.was_asked(1)
+    follower.leads(3)
+    follower.told[2].set_result({"wall_ms": 5_000})
+    await follower.was_asked(2)
+    assert follower.numbers[:2] == [2, 3]
+    assert follower.heard == []
+
+
 @pytest.mark.parametrize(("leader", "told"), [(1, {"wall_ms": 1_000}), (2, {}), (None, {})])
 async def test_only_a_leader_knows_the_time(leader: int | None, told: dict[str, int], tmp_path: Path) -> None:
-    answers: list[bytes] = []
-
-    async def take(data: bytes, *, is_last: bool) -> None:
-        assert is_last
-        answers.append(data)
-
+    call, answers = incoming()
     made = Follower()
     made.leads(leader)
-    await made.time.answer(cast(IncomingCall, SimpleNamespace(answer=take)))
-    assert [json.loads(data) for data in answers] == [told]
+    await made.time.answer(call)
+    assert answers == [told]
+
+
+@pytest.mark.parametrize(("is_ready", "told"), [(True, {"wall_ms": 1_000}), (False, {})], ids=["it is soon", "it never is"])
+async def test_a_leader_that_is_not_ready_yet_answers_when_it_is(
+    is_ready: bool, told: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is asked again later may have to lead before that, by a clock that nobody corrected."""
+    monkeypatch.setattr(leaders_time, "_READY_S", LIMIT_S if is_ready else 0.01)
+    call, answers = incoming()
+    made = Follower()
+    made.leads(1, is_ready=False)
+    task = asyncio.create_task(made.time.answer(call))
+    await asyncio.sleep(0)
+    assert answers == []
+    made.leads(1, is_ready=is_ready)
+    async with asyncio.timeout(LIMIT_S):
+        await task
+    assert answers == [told]

@@ -40,7 +40,7 @@ class Door(Listener):
     """A listener that only notes what it does."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 1), cast(Any, SimpleNamespace(messaging={}, outside={})))
+        super().__init__(("127.0.0.1", 1), cast(Any, SimpleNamespace(messaging={}, extension={})))
         self.has_clients = True
 
     @property

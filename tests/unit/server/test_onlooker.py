@@ -13,7 +13,7 @@ from mmap import mmap
 import psutil
 import pytest
 
-from mq.server.onlooker import BOARD_BYTES, CALL, LOOKS, Sample, _seconds, cpu_s_of, is_held, watch
+from mq.server.onlooker import BOARD_BYTES, CALL, LOOKS, Sample, _seconds, cpu_s_of, is_held, left_open, watch
 from mq.server.watchdog import Onlooker, Watchdog
 from tests.cluster.broker_process import wait_until
 
@@ -138,6 +138,41 @@ def test_the_onlooker_ends_with_a_process_that_is_killed() -> None:
         assert onlooker.is_running()
         process.kill()
         wait_until(lambda: not onlooker.is_running(), "the onlooker ends, too")
+
+
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), signal.SIGKILL)", "os.abort()"])
+def test_a_process_that_ends_in_the_middle_of_a_call_is_told_by_the_onlooker(end: str) -> None:
+    with script(f"{end}\n") as process:
+        onlooker = onlooker_of(process)
+        _, told = process.communicate(timeout=LIMIT_S)
+        wait_until(lambda: not onlooker.is_running(), "the onlooker ends, too")
+    assert "this process ended in the middle of raft: `step`: it was ended there at once" in told
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "watchdog.finish(outer)\nos._exit(0)\n",
+        "watchdog.stop()\nos._exit(0)\n",  # nobody cares any more
+        "import threading\nthreading.Event().wait()\n",  # the watchdog inside ends it, and says so
+    ],
+    ids=["between two calls", "when all is over", "by the watchdog"],
+)
+def test_a_process_that_ends_in_another_way_is_not_told_of_by_the_onlooker(end: str) -> None:
+    with script(end) as process:
+        _, told = process.communicate(timeout=LIMIT_S)
+    assert "in the middle of" not in told
+
+
+def test_a_long_name_stands_on_the_board_as_far_as_there_is_room() -> None:
+    board = mmap(-1, BOARD_BYTES)
+    assert left_open(board) == ""
+    onlooker = Onlooker()
+    onlooker._board = board
+    onlooker.shows("parts: the import of " + "x" * 1000, 10.0)
+    assert "in the middle of parts: the import of xxx" in left_open(board)
+    onlooker.stop()
+    assert left_open(board) == ""
 
 
 def test_the_board_shows_the_call_of_another_thread_when_one_came_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from mq.broker import commands as c
 from mq.broker.machine import BrokerMachine
 from mq.broker.store.consume_queue import ConsumeQueue
 from mq.broker.store.queue_entry import QueueEntry
-from mq.core.errors import StateError
 from mq.core.ids import QueueOffset
 from mq.core.ports import Read, Remove, Sync, Write, drive, perform
 from mq.parts import Parts
@@ -140,7 +139,7 @@ def test_a_flush_that_is_to_be_durable_and_is_not_synced_is_told() -> None:
     organs.stop()
 
 
-def test_a_right_queue_is_let_be_and_an_error_of_ours_goes_through() -> None:
+def test_a_right_queue_is_let_be_and_one_that_does_not_take_an_entry_is_named() -> None:
     class Right(ConsumeQueue):
         """By another name."""
 
@@ -148,7 +147,7 @@ def test_a_right_queue_is_let_be_and_an_error_of_ours_goes_through() -> None:
     disk = MemoryDisk()
     for number in range(100):
         queue.append(entry(2 * number))
-    with pytest.raises(StateError, match="cannot follow offset 200"):
+    with pytest.raises(OrganError, match=r"consume_queue: `append` raised StateError: .*cannot follow offset 200"):
         queue.append(entry(3))
     perform(disk, queue.flush(sync=True))
     queue.flushed(queue.entry_count, is_synced=True)

@@ -10,7 +10,7 @@ from mq.broker import commands as c
 from mq.broker.batch import AppendMessages
 from mq.broker.delivery.picker import dead_place
 from mq.broker.exchange import ReceiveWish
-from mq.broker.state import SentIds
+from mq.broker.sent_ids import SentIds
 from mq.broker.store.consume_queue import QueueEntry
 from mq.core.errors import StateError
 from mq.core.ids import LogIndex, QueueOffset

@@ -1,6 +1,7 @@
 """A leader that was cut off, and for which no time passes: it does not know that another one leads, and answers no read."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from mq.rpc.handling import Context, Handler
 from mq.rpc.methods import BROKER, MESSAGING
 from mq.rpc.passing import PassedContext, Passer
 from mq.server.clients import Clients
+from mq.server.coming_in import REJOIN, WayIn, is_settled
 from mq.server.delivering import Deliverer
 from mq.server.node import BrokerNode
 from mq.server.passing import PassedCalls, Peers
@@ -48,15 +50,20 @@ async def divided(tmp_path: Path) -> AsyncIterator[Divided]:
         old = await trio.leader()
         await old.carry_out(topic(old))
         await send(old, 0, 1)
-        assert old.group is not None
-        assert old._tick_timer is not None
-        old._tick_timer.cancel()
-        number = old.group.node_id
-        trio.cut = {(number, other) for other in (1, 2, 3)} | {(other, number) for other in (1, 2, 3)}
-        new = await trio.leader(but=number)
-        await send(new, 1, 2)
-        yield Divided(trio, old, new)
+        yield await divide(trio, old)
         await trio.stop()
+
+
+async def divide(trio: Trio, old: BrokerNode) -> Divided:
+    """This leader is alone from now on."""
+    assert old.group is not None
+    assert old._tick_timer is not None
+    old._tick_timer.cancel()
+    number = old.group.node_id
+    trio.cut = {(number, other) for other in (1, 2, 3)} | {(other, number) for other in (1, 2, 3)}
+    new = await trio.leader(but=number)
+    await send(new, 1, 2)
+    return Divided(trio, old, new)
 
 
 def handler_of(node: BrokerNode) -> Handler:
@@ -181,3 +188,40 @@ async def test_a_handle_that_it_does_not_know_may_be_good_at_the_new_leader(divi
     else:
         with pytest.raises(RefusedError):
             await told(divided.new)
+
+
+async def test_a_wiped_node_is_not_told_by_it_how_far_its_log_must_reach(tmp_path: Path) -> None:
+    """It would be a voter again without what was committed under the new leader."""
+    trio, wiped = Trio(tmp_path), 4
+    answers: list[dict[str, Any]] = []
+
+    async def answer(data: bytes, *, is_last: bool) -> None:
+        assert is_last
+        answers.append(json.loads(data))
+
+    def asks(node: BrokerNode) -> Any:
+        assert node.group is not None
+        network = cast(PeerNetwork, Network(trio))
+        way = WayIn(node, network, node.group.node_id, node.group.voters, lambda: None)
+        question = json.dumps({"was_voter": True, "is_learning": False, "learner_at": 0}).encode()
+        return way.answer(cast(IncomingCall, SimpleNamespace(name=REJOIN, request=question, peer=wiped, answer=answer)))
+
+    async with asyncio.timeout(LIMIT_S):
+        trio.start(1, 2, 3)
+        old = await trio.leader()
+        old.order(lambda core: core.change_members((1, 2, 3), (wiped,)))
+        await old.carry_out(topic(old))
+        await send(old, 0, 1)
+        await old.until(lambda: is_settled(old))
+        await asks(old)
+        assert [one["kind"] for one in answers] == ["learner"]
+        before = answers.pop()["at"]
+        divided = await divide(trio, old)
+        told = await pending(asks(old), divided)
+        trio.cut = set()
+        with pytest.raises(NotLeaderError):
+            await told
+        assert answers == []
+        await asks(divided.new)
+        assert [(one["kind"], one["at"] > before) for one in answers] == [("learner", True)]
+        await trio.stop()

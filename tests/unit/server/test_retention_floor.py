@@ -1,18 +1,24 @@
 """After retention every offset that a queue still has can be read, also where many messages came in one millisecond."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from mq.broker import commands as c
 from mq.broker.batch import AppendMessages, delivery_slice
+from mq.broker.store.consume_queue import ConsumeQueue, QueueEntry
 from mq.core.entry import RecordPlace
 from mq.core.ids import CommitLogPosition, QueueOffset
-from mq.core.ports import drive
+from mq.core.ports import Steps, drive
+from mq.server import turns
 from mq.server.disk import FileDisk
 from mq.server.node import BrokerNode
 from mq.server.retention import Retention
+from mq.server.turns import Turns
 
 LIMIT_S = 10
 MESSAGES = 400
@@ -64,3 +70,20 @@ async def test_topics_that_come_while_files_are_read_do_not_end_it(tmp_path: Pat
         assert await Retention(node, bytes_max=3 * 8192, age_ms_max=0).work() > 1
         assert made > 2
         await node.close()
+
+
+async def test_a_long_row_of_dead_letters_that_are_to_go_is_passed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "_TURN_S", 0.0)
+    queue = ConsumeQueue("%DLQ%g", 0)
+    for number in range(2000):
+        queue.append(QueueEntry(queue.max_offset, 0, 10 if number < 1500 else 20, 1000 + number, 90, 1, 0, 0))
+
+    async def run(steps: Callable[[], Steps[Any]]) -> Any:
+        with pytest.raises(StopIteration) as done:  # it is in memory
+            next(steps())
+        return done.value.value
+
+    retention = Retention(cast(Any, SimpleNamespace(reader=SimpleNamespace(run=run))), bytes_max=1, age_ms_max=0)
+    taken = Turns()
+    assert await retention._floor_of(queue, 1000, 20, taken) == 1500
+    assert 1500 / 100 < taken.pauses < 1500 / 10

@@ -1,13 +1,12 @@
 """How old a segment is: a leader's own entries at its beginning have no time."""
 
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
 from mq.broker.commands import PassTime, encode_command
 from mq.core.entry import Entry, EntryKind
 from mq.core.ids import LogIndex, Term
-from mq.core.ports import Steps, drive
+from mq.core.ports import drive
 from mq.server.node import BrokerNode
 from mq.server.retention import Retention
 from tests.unit.store.helpers import LogOnDisk
@@ -24,11 +23,11 @@ async def age_of(*kinds_and_times: int | None) -> int:
     ]
     stored.save(stored.log.append(LogIndex(0), entries))
 
-    async def run(steps: Callable[[], Steps[Any]]) -> Any:
-        return drive(steps(), stored.disk)
+    async def read(first: LogIndex, last: LogIndex, bytes_max: int) -> Any:
+        return drive(stored.log.entries(first, last, bytes_max), stored.disk)
 
     machine = SimpleNamespace(applied_index=len(entries), wall_ms=9999)
-    node = SimpleNamespace(log=stored.log, reader=SimpleNamespace(run=run), machine=machine)
+    node = SimpleNamespace(log=stored.log, reader=SimpleNamespace(entries=read), machine=machine)
     retention = Retention(cast(BrokerNode, node), bytes_max=0, age_ms_max=0)
     return await retention._store_ms(stored.log.segments()[0])
 

@@ -1,6 +1,7 @@
 """Damaged data of a group's member is kept, out of the way, and the node knows that it is on its way back."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from mq.server.setting_aside import (
     noted_damage,
     set_aside,
 )
+from mq.server.synced import HALF_MADE
 from mq.server.taking_part import NOTE_FILE, Note, Part, read_note
 from mq.server.voters_note import VOTERS_FILE, noted_voters, settings_of
 
@@ -173,6 +175,38 @@ def test_a_crash_in_the_midst_leaves_a_silent_node_and_the_next_start_does_the_r
         assert sorted(path.name for path in folder.rglob("*.[ls]*") if path.is_file()) == ["1.log", "2.snap"]
 
 
+@pytest.mark.skipif(not hasattr(os, "O_DIRECTORY"), reason="folders cannot be synced there")
+def test_both_notes_are_durable_before_anything_is_moved_and_that_too_before_the_damage_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the power goes, and the node takes part with half of what it had: its folder says nothing of it."""
+    fill(tmp_path, "first")
+    done: list[str] = []
+    sync, rename = os.fsync, Path.rename
+
+    def noted_sync(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        (path,) = (one for one in (tmp_path, *tmp_path.rglob("*")) if os.path.samestat(one.stat(), status))
+        done.append(f"sync {path.relative_to(tmp_path).as_posix()}")
+        assert path.is_dir() or status.st_size, "what is to be durable is written already"
+        sync(descriptor)
+
+    def noted_rename(path: Path, to: Path) -> Path:
+        done.append(f"move {path.name}")
+        return rename(path, to)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(Path, "rename", noted_rename)
+    note_damage(tmp_path, DAMAGE)
+    assert done == [f"sync {DAMAGE_FILE}{HALF_MADE}", "sync ."]
+    done.clear()
+    set_aside(tmp_path, DAMAGE)
+    assert done == [
+        f"sync {NOTE_FILE}{HALF_MADE}", "sync .", "move log", "move snapshots", "sync damaged-1", "sync .",
+        f"move {DAMAGE_FILE}", "sync .",
+    ]  # fmt: skip
+
+
 def test_a_node_that_knows_that_it_was_a_voter_still_knows(tmp_path: Path) -> None:
     """Else it would stay a learner: its leader does not call it a voter any more."""
     fill(tmp_path, "first")
@@ -245,19 +279,20 @@ async def test_the_next_start_does_what_a_crash_left_undone(tmp_path: Path) -> N
     config = BrokerConfig(data=tmp_path, peers=THREE)
     fill(tmp_path, "damaged")
     note_damage(tmp_path, DAMAGE)
-    broker = process._open(config)
+    broker = process._open(config, process.Repairs(config))
     await broker.node.close()
     assert (tmp_path / "damaged-1/log/1.log").read_text() == "damaged"
     assert noted_damage(tmp_path) is None
     assert note_in(tmp_path) == Note()
-    broker = process._open(config)
+    broker = process._open(config, process.Repairs(config))
     await broker.node.close()
     assert not (tmp_path / "damaged-2").exists(), "only once"
 
 
 async def test_a_note_of_damage_means_nothing_to_a_node_by_itself(tmp_path: Path) -> None:
     note_damage(tmp_path, DAMAGE)
-    broker = process._open(BrokerConfig(data=tmp_path))
+    config = BrokerConfig(data=tmp_path)
+    broker = process._open(config, process.Repairs(config))
     await broker.node.close()
     assert not (tmp_path / "damaged-1").exists()
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mq.server.waiting import WaitingRoom
+from mq.server.waiting import Tried, WaitingRoom
 from tests.unit.server.eventually import until
 
 
@@ -16,7 +16,7 @@ async def room() -> AsyncIterator[WaitingRoom]:
     found.wake_all()
 
 
-async def begun(room: WaitingRoom, *waits: "asyncio.Task[None]") -> None:
+async def begun(room: WaitingRoom, *waits: "asyncio.Task[Tried | None]") -> None:
     """Let the tasks run until they wait."""
     before = room.count
     await until(lambda: room.count >= before + len(waits))
@@ -98,3 +98,70 @@ async def test_nobody_is_woken_for_another_groups_alarm_and_none_is_set_for_nobo
     assert list(room._alarms) == [("t", "other")]
     await asyncio.wait_for(waiting, 10)
     assert room._alarms == {}
+
+
+async def test_nothing_is_kept_of_those_who_wait_no_more(room: WaitingRoom) -> None:
+    """Or each message would have to look through all groups that ever waited for one."""
+    poll = asyncio.create_task(room.wait("t", "g", 60))
+    others = [asyncio.create_task(room.wait("t", f"group {number}", 60)) for number in range(3)]
+    await begun(room, poll, *others)
+    room.wake("t", "group 0", 1)
+    others[1].cancel()
+    room.wake("t", "group 2", 1)
+    await asyncio.wait(others)
+    assert {topic: set(groups) for topic, groups in room._waiting.items()} == {"t": {"g"}}
+    room.messages_came("t", 1)
+    await poll
+    assert room._waiting == {}
+
+
+async def test_who_comes_while_another_one_leaves_is_woken(room: WaitingRoom) -> None:
+    """The one that was woken still stands at the door when the next one comes, and takes nothing of his along."""
+    first = asyncio.create_task(room.wait("t", "g", 60))
+    await begun(room, first)
+    room.wake("t", "g", 1)
+    second = asyncio.create_task(room.wait("t", "g", 60))
+    await first
+    await until(lambda: room.count == 1)
+    room.messages_came("t", 1)
+    await asyncio.wait_for(second, 10)
+    assert room._waiting == {}
+
+
+async def test_a_group_that_may_go_on_is_woken_in_each_topic_and_no_other_group_is(room: WaitingRoom) -> None:
+    waits = {key: asyncio.create_task(room.wait(*key, 60)) for key in (("t", "a"), ("other", "a"), ("t", "b"))}
+    await begun(room, *waits.values())
+    room.group_may_go_on("a", 1)
+    await asyncio.gather(waits["t", "a"], waits["other", "a"])
+    assert not waits["t", "b"].done()
+
+
+async def test_a_waking_goes_on_to_those_with_another_filter_and_to_each_filter_once(room: WaitingRoom) -> None:
+    a, b = frozenset({"a"}), frozenset({"b"})
+    filters = {"a": a, "another a": a, "b": b, "all": None}
+    waits = {name: asyncio.create_task(room.wait("t", "g", 60, tags=tags)) for name, tags in filters.items()}
+    await until(lambda: room.count == len(waits))
+    room.messages_came("t", 1)
+    tried = await waits["a"]
+    assert tried is not None
+    assert tried == frozenset()
+    room.pass_on("t", "g", tried | {a})
+    tried = await waits["b"]
+    assert tried is not None
+    assert tried == frozenset({a})
+    room.pass_on("t", "g", tried | {b})
+    tried = await waits["all"]
+    assert tried is not None
+    assert tried == frozenset({a, b})
+    room.pass_on("t", "g", tried | {None})
+    assert (waits["another a"].done(), room.count) == (False, 1)
+    room.wake_all()
+    assert await waits["another a"] is None, "where all look, nothing is passed on"
+
+
+async def test_a_wait_that_ends_by_itself_or_with_all_others_has_nothing_to_pass_on(room: WaitingRoom) -> None:
+    assert await room.wait("t", "g", 0.001) is None
+    waiting = asyncio.create_task(room.wait("t", "g", 60))
+    await begun(room, waiting)
+    room.wake_in("t", "g", 0.001)
+    assert await waiting is None
