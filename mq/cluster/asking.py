@@ -6,16 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mq.client.raft_views import MembersView
+from mq.client.raft_views import MembersView, RaftView
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.errors import ClusterError
+from mq.cluster.files import full_name
 from mq.core.address import parse_address
 from mq.core.errors import MqError
 
 if TYPE_CHECKING:
     from mq.rpc.admin_client import AdminClient
 
-__all__ = ["ASKING", "Answer", "Ask", "ask_all", "ask_broker", "leader_of", "no_members", "resolve"]
+__all__ = ["ASKING", "Answer", "Ask", "ask_all", "ask_broker", "foreign_leaders", "leader_of", "no_members", "resolve"]
 
 _ASK_S_MAX = 1.0
 _LEADER, ASKING = "leader", "asking"
@@ -27,13 +28,14 @@ class Answer:
 
     role: of one that is no full member yet the part that it takes: asking, rejoining or learning.
     node: another's than the asked one's, if the question was passed on. members: as the one that was asked knows them; None
-    when it does not say, or while they are being changed.
+    when it does not say, or while they are being changed. leader: whom it follows, if anybody.
     """
 
     node: int
     role: str
     last_index: int
     members: MembersView | None = None
+    leader: int | None = None
 
 
 Ask = Callable[[str], Answer | None]
@@ -57,17 +59,18 @@ def ask_broker(client: str) -> Answer | None:
                 return None
             admin = AdminClient(connection)
             found = admin.describe_broker()
-            return Answer(found.node, found.role, found.last_index, _members_of(admin))
+            view = _raft_of(admin)
+            members = None if view is None or view.is_changing else MembersView(view.voters, view.learners)
+            return Answer(found.node, found.role, found.last_index, members, None if view is None else view.leader)
     except MqError:
         return None
 
 
-def _members_of(admin: "AdminClient") -> MembersView | None:
+def _raft_of(admin: "AdminClient") -> RaftView | None:
     try:
-        view = admin.describe_raft()
+        return admin.describe_raft()
     except MqError:
         return None
-    return None if view.is_changing else MembersView(view.voters, view.learners)
 
 
 def ask_all(nodes: Iterable[NodeInfo], ask: Ask) -> dict[str, Answer | None]:
@@ -95,6 +98,16 @@ def leader_of(nodes: Iterable[NodeInfo], answers: Mapping[str, Answer | None]) -
     return {group: name for group, (_, name) in found.items()}
 
 
+def foreign_leaders(nodes: Iterable[NodeInfo], answers: Mapping[str, Answer | None]) -> dict[str, int]:
+    """The number of the leader of each group that is led by a node of somebody's own, which joined it (`mq raft add`)."""
+    nodes = list(nodes)
+    own = {(node.group, node.node) for node in nodes}
+    found = ((node.group, answers.get(node.name)) for node in nodes)
+    told = [(group, one.node if one.role == _LEADER else one.leader) for group, one in found if one is not None]
+    led = leader_of(nodes, answers)
+    return {group: leader for group, leader in told if leader is not None and group not in led and (group, leader) not in own}
+
+
 def no_members(nodes: Iterable[NodeInfo], answers: Mapping[str, Answer | None]) -> frozenset[str]:
     """The nodes that their group has let go (`mq raft remove`): its leader and a majority of its voters say so, in one voice.
 
@@ -115,19 +128,27 @@ def no_members(nodes: Iterable[NodeInfo], answers: Mapping[str, Answer | None]) 
 
 
 def resolve(text: str, status: ClusterStatus, ask: Ask) -> str:
-    """The name of a node: `broker-a-1`, or `leader` or `leader:broker-a` for who leads now. Raises: ClusterError."""
+    """The name of a node: `broker-a-1`, `1` where there is one group, or `leader`, `leader:broker-a` for who leads now.
+
+    Raises: ClusterError.
+    """
     names = [node.name for node in status.nodes]
-    if text in names:
-        return text
-    word, _, group = text.partition(":")
     groups = sorted({node.group for node in status.nodes})
+    if (name := full_name(text, groups)) in names:
+        return name
+    word, _, group = text.partition(":")
     if word != _LEADER or (group and group not in groups):
         raise ClusterError(f"there is no node {text!r}; there are {', '.join(names)}, and leader:{', leader:'.join(groups)}")
     if not group and len(groups) > 1:
         raise ClusterError(f"leader of which group? There are leader:{', leader:'.join(groups)}")
     wanted = group or groups[0]
     members = [node for node in status.nodes if node.group == wanted]
-    leader = leader_of(members, ask_all(members, ask)).get(wanted)
+    answers = ask_all(members, ask)
+    leader = leader_of(members, answers).get(wanted)
     if leader is None:
+        if (foreign := foreign_leaders(members, answers).get(wanted)) is not None:
+            raise ClusterError(
+                f"the leader, node {foreign}, is none of this cluster's own processes: whoever started it can end it"
+            )
         raise ClusterError(f"{wanted} has no leader now")
     return leader

@@ -16,7 +16,8 @@ class NodeInfo:
 
     name: such as broker-a-1. node: its number in its group. client, peer: HOST:PORT where it listens for clients and for other
     nodes. data: its folder or volume. state: running, paused or stopped. pid or container: what it runs in, if it does. parts:
-    where its replaced organs come from; empty when it has none.
+    where its replaced organs come from; empty when it has none. has_ended_itself: nobody stopped or killed it by a command, as
+    far as that is known.
     """
 
     name: str
@@ -29,6 +30,7 @@ class NodeInfo:
     pid: int | None = None
     container: str | None = None
     parts: str = ""
+    has_ended_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)

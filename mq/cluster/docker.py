@@ -17,7 +17,7 @@ from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.docker_engine import check_image, check_unused, engine, explained, freeze, short
 from mq.cluster.earlier import as_it_was
 from mq.cluster.errors import ClusterError
-from mq.cluster.files import CUTS, TRACES, ClusterFile, locked, read_json, write_json
+from mq.cluster.files import CUTS, FAULTS, TRACES, ClusterFile, locked, read_json, write_json
 from mq.cluster.plan import ClusterPlan
 from mq.cluster.polling import poll_until
 from mq.cluster.processes import PAUSED, RUNNING, STOPPED, uninterrupted
@@ -253,8 +253,9 @@ class DockerCluster:
 
     def _make_test_folders(self) -> None:
         self._file.make_test_folders()
-        if self.is_under_test:
-            (self.folder / TRACES).chmod(0o777)  # nodes run as somebody whom this machine need not know
+        if self.is_under_test:  # nodes run as somebody whom this machine need not know
+            (self.folder / TRACES).chmod(0o777)
+            (self.folder / FAULTS).chmod(0o755)  # whatever the umask: who cannot read there plays nothing
 
     def _run_beside(self, name: str, command: list[str], **more: Any) -> None:
         """A container that is there for a moment. It has the node's volume: else the engine makes one that nobody removes."""

@@ -1,5 +1,6 @@
 """The Docker engine of this machine, and what it says when something is missing."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,13 +20,14 @@ _FREEZE_S_MAX = 30.0
 def engine() -> "DockerClient":
     """The engine of this machine. Raises: ClusterError saying what is missing."""
     try:
-        import docker  # noqa: PLC0415 - only this backend needs it
+        # By what is in it: from a checkout, `import docker` alone finds the checkout's own folder of that name.
+        from docker import errors, from_env  # noqa: PLC0415 - only this backend needs it
     except ImportError:
-        raise ClusterError("the package `docker` is missing: pip install 'docker>=7.2'") from None
+        raise ClusterError(f"the package `docker` is missing: {sys.executable} -m pip install 'docker>=7.2'") from None
     try:
-        client = docker.from_env(timeout=60)
+        client = from_env(timeout=60)
         client.ping()
-    except docker.errors.DockerException as error:
+    except errors.DockerException as error:
         raise ClusterError(f"no Docker engine answers ({short(error)}); start one, or use --backend local") from None
     return client
 

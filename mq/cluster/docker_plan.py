@@ -9,7 +9,7 @@ from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry
 from mq.cluster.plan import CLIENT_PORT, ClusterPlan, environment_of
 from mq.cluster.ports import PortPicker
 from mq.core.address import parse_address
-from mq.server.config import ENVIRONMENT_PREFIX
+from mq.server.config_sources import ENVIRONMENT_PREFIX
 from mq.server.group_settings import PEER_PORT
 
 __all__ = [

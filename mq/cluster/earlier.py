@@ -50,7 +50,7 @@ def _refuse_other_ports(plan: ClusterPlan, earlier: ClusterFile) -> None:
     ports = [_port(node.client) for node in earlier.nodes]
     if plan.base_port and ports != [plan.base_port + 10 * number for number in range(1, len(ports) + 1)]:
         raise ClusterError(
-            f"--base-port {plan.base_port}: the nodes of the cluster in {earlier.folder} listen for clients on "
+            f"--port {plan.base_port}: the nodes of the cluster in {earlier.folder} listen for clients on "
             f"{', '.join(map(str, ports))}; {_OR_ELSE}"
         )
 
@@ -75,7 +75,7 @@ def _take_ports(plan: ClusterPlan, found: ClusterFile) -> None:
             client = kept(port)
             if client != port and plan.base_port != 0:
                 raise ClusterError(
-                    f"port {port} of {node.name} is taken by another program; end it, or give --base-port 0 for any free ones"
+                    f"port {port} of {node.name} is taken by another program; end it, or give --port 0 for any free ones"
                 )
             # Peers of containers are in a network of their own.
             peer = kept(_port(node.peer)) if found.backend == "local" else _port(node.peer)

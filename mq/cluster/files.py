@@ -15,7 +15,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,12 +30,14 @@ __all__ = [
     "CUTS",
     "DATA",
     "FAULTS",
+    "LOGS",
     "PIDS",
     "PROXY",
     "SECRET",
     "TRACES",
     "ClusterFile",
     "NodeEntry",
+    "full_name",
     "locked",
     "read_json",
     "write_json",
@@ -45,7 +47,7 @@ PROXY = "proxy"
 """Name of the proxy's own process."""
 FAULTS, TRACES = "faults", "traces"
 """The folders of a cluster under test."""
-CLUSTER, SECRET, CUTS, PIDS, DATA = "cluster.json", "cluster.secret", "cuts.json", "pids", "data"
+CLUSTER, SECRET, CUTS, PIDS, DATA, LOGS = "cluster.json", "cluster.secret", "cuts.json", "pids", "data", "logs"
 
 _FORMAT = 1
 _LOCK_S_MAX = 10.0
@@ -95,7 +97,12 @@ class ClusterFile:
         """The cluster of a folder. Raises: ClusterError."""
         found = read_json(folder / CLUSTER)
         if found is None:
-            raise ClusterError(f"there is no cluster in {folder}; `mq cluster up --dir {folder}` makes one")
+            left = (
+                f"; what an `up` that failed left: `mq cluster logs NODE --dir {folder}`"
+                if any((folder / LOGS).glob("*"))
+                else ""
+            )
+            raise ClusterError(f"there is no cluster in {folder}; `mq cluster up --dir {folder}` makes one{left}")
         try:
             if found.pop("format") != _FORMAT:
                 raise ClusterError(f"{folder / CLUSTER} is of another version of mq")
@@ -135,7 +142,7 @@ class ClusterFile:
 
     def log_file(self, name: str) -> Path:
         """Where a process says what it does."""
-        return self.folder / "logs" / f"{name}.log"
+        return self.folder / LOGS / f"{name}.log"
 
     def pid_file(self, name: str) -> Path:
         """Where the process of a node, or of the proxy, is written down."""
@@ -170,6 +177,12 @@ class ClusterFile:
         if not file.exists():
             _write_private(file, secrets.token_hex(32) + "\n", keeps_earlier=True)
         return file
+
+
+def full_name(text: str, groups: Iterable[str]) -> str:
+    """A node's name for its number, where only one group can be meant; anything else as it is."""
+    found = set(groups)
+    return f"{found.pop()}-{int(text)}" if text.isdecimal() and len(found) == 1 else text
 
 
 @contextmanager

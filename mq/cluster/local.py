@@ -6,22 +6,27 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mq
 from mq.cluster.asking import Ask, ask_broker
 from mq.cluster.backend import ClusterStatus, NodeInfo
+from mq.cluster.broken_parts import FIRST_CALLS_S, BrokenParts, BrokenPartsError
 from mq.cluster.earlier import as_it_was
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import PROXY, ClusterFile, NodeEntry, locked
-from mq.cluster.plan import ClusterPlan, environment_of, flags_of
+from mq.cluster.plan import BROKER_COMMAND, ClusterPlan, environment_of, flags_of
 from mq.cluster.polling import poll_until
+from mq.cluster.ports import PortPicker
 from mq.cluster.processes import PAUSED, RUNNING, STOPPED, Process, can_pause, end_all, uninterrupted
 from mq.cluster.proxy import ask_proxy, command_of_proxy
+from mq.cluster.trying_parts import try_parts
 from mq.cluster.undoing import Before
 from mq.cluster.waiting import Waiting
-from mq.server.config import ENVIRONMENT_PREFIX
+from mq.core.address import parse_address
+from mq.server.config_sources import ENVIRONMENT_PREFIX, PARTS_VARIABLE
 from mq.server.faults import Faults
 
 __all__ = ["LocalCluster"]
@@ -29,6 +34,7 @@ __all__ = ["LocalCluster"]
 _SERVE_S_MAX = 60.0
 _START_S_MAX = 30.0
 _START_POLL_S = 0.1
+_LET_GO_S_MAX = 3.0
 _ANSWER_S_MAX = 10.0
 _GRACE_S = 15.0
 _FORGET_S_MAX = 1.0
@@ -45,12 +51,14 @@ class LocalCluster:
         self.folder = folder.resolve()
         self._file = ClusterFile.read(self.folder)
         self._ask = ask
+        self._log_began: dict[str, int] = {}  # where in its log a process began that was started here
 
     @classmethod
-    def up(cls, folder: Path, plan: ClusterPlan, *, ask: Ask = ask_broker) -> "LocalCluster":
+    def up(cls, folder: Path, plan: ClusterPlan, *, ask: Ask = ask_broker, others_go_on: bool = False) -> "LocalCluster":
         """Start a cluster, new or as it was (`mq.cluster.earlier`); returns when every group has a leader and its members answer.
 
-        When that fails, nothing is left running, and the folder is as it was (`mq.cluster.undoing`).
+        When that fails, nothing is left running, and the folder is as it was (`mq.cluster.undoing`). others_go_on: but when all
+        that fails are nodes with replaced organs, and the others are a majority: these stay up, and BrokenPartsError is raised.
         Raises: ClusterError, IllegalArgumentError for a wrong setting.
         """
         folder = folder.resolve()
@@ -64,11 +72,15 @@ class LocalCluster:
                 wanted = as_it_was(plan, before.cluster)
             else:
                 wanted = plan.make(folder)
+            if plan.command == BROKER_COMMAND:
+                try_parts(wanted, _environment_of(wanted), _ROOT)
             waiting = Waiting(ask)
             try:
                 wanted.write()
                 cluster = cls(folder, ask=ask)
-                cluster._start_all(waiting)
+                cluster._start_all(waiting, BrokenParts(wanted, is_new=before.cluster is None) if others_go_on else None)
+            except BrokenPartsError:
+                raise
             except BaseException:
                 with uninterrupted():
                     if ClusterFile.exists(folder):
@@ -108,6 +120,7 @@ class LocalCluster:
             if self._file.token and self._state(PROXY) == STOPPED:
                 self._start_proxy()
                 self._await_proxy()
+            self._check_ports(name)
             self._start(name)
         if not is_awaited:
             return False
@@ -123,6 +136,18 @@ class LocalCluster:
         poll_until(is_done, _START_S_MAX, every_s=_START_POLL_S)
         self._check_alive([name])
         return found[0] is True
+
+    def _check_ports(self, name: str) -> None:
+        """Else its log would tell, below much else. Raises: ClusterError when another program listens by now.
+
+        A process that was just killed may still be letting go of its own.
+        """
+        node = self._file.node(name)
+        with PortPicker() as picker:
+            for place in (node.client, node.peer):
+                port = parse_address(place, "address")[1]
+                if not poll_until(partial(picker.take, port), _LET_GO_S_MAX, every_s=_START_POLL_S):
+                    raise ClusterError(f"port {port} of {name} is taken by another program; end it, and start {name} again")
 
     def stop(self, name: str) -> None:
         """SIGTERM, and wait; SIGKILL when it takes longer than 15 s."""
@@ -200,6 +225,7 @@ class LocalCluster:
         return NodeInfo(
             node.name, node.group, node.node, node.client, node.peer, str(self._file.data_folder(node.name)), state,
             pid=process.pid if process is not None and state != STOPPED else None, parts=self._file.parts.get(node.name, ""),
+            has_ended_itself=process is not None and state == STOPPED,
         )  # fmt: skip
 
     def _process(self, name: str) -> Process | None:
@@ -246,10 +272,10 @@ class LocalCluster:
             raise ClusterError(f"{name} is {process.state}, not {wanted}")
 
     def _start_process(self, name: str, command: list[str]) -> Process:
-        environment = {key: text for key, text in os.environ.items() if not key.startswith(ENVIRONMENT_PREFIX)}
-        environment.update(environment_of(self._file, str(self.folder)))
+        log_file = self._file.log_file(name)
+        self._log_began[name] = log_file.stat().st_size if log_file.exists() else 0
         with uninterrupted():  # no process without a note of it
-            return Process.start(command, self._file.log_file(name), environment, _ROOT, self._file.pid_file(name))
+            return Process.start(command, log_file, _environment_of(self._file), _ROOT, self._file.pid_file(name))
 
     def _start(self, name: str) -> Process:
         return self._start_process(name, [*self._file.command, *flags_of(self._file, name)])
@@ -257,14 +283,14 @@ class LocalCluster:
     def _start_proxy(self) -> None:
         self._start_process(PROXY, command_of_proxy(self.folder))
 
-    def _start_all(self, waiting: Waiting) -> None:
+    def _start_all(self, waiting: Waiting, broken: BrokenParts | None) -> None:
         """The proxy, if there is one, and all nodes; until they serve."""
         self._file.make_test_folders()
         if self._file.token:
             self._start_proxy()
         for node in self._file.nodes:
             self._start(node.name)
-        self._await_all(waiting)
+        self._await_all(waiting, broken)
 
     def _end_all(self, *, grace_s: float) -> int:
         running = self._running()
@@ -275,14 +301,24 @@ class LocalCluster:
 
     # --- waiting
 
-    def _await_all(self, waiting: Waiting) -> None:
-        """Until every member of a group answers, every group has a leader, and the proxy listens. Raises: ClusterError."""
+    def _await_all(self, waiting: Waiting, broken: BrokenParts | None) -> None:
+        """Until every member of a group answers, every group has a leader, and the proxy listens. Raises: ClusterError.
+
+        broken: notes which nodes nobody waits for any more; None: all are needed.
+        """
         names = [*([PROXY] if self._file.token else []), *(node.name for node in self._file.nodes)]
         missing: list[str] = []
 
+        def has_broken() -> set[str]:
+            gone = broken.look(self._state) if broken is not None else set()
+            self._check_alive([name for name in names if name not in gone])
+            return gone
+
         def is_done() -> bool:
-            self._check_alive(names)
-            missing[:] = waiting.missing(map(self._info, self._file.nodes))
+            gone = has_broken()
+            missing[:] = waiting.missing(self._info(node) for node in self._file.nodes if node.name not in gone)
+            if missing and broken is not None and broken.is_hopeless(has_led=waiting.has_led):
+                self._check_alive(names)
             if not missing and self._file.token:
                 try:
                     self._network({"verb": "state"})
@@ -290,7 +326,13 @@ class LocalCluster:
                     missing.append(str(error))
             return not missing
 
-        if not poll_until(is_done, _SERVE_S_MAX):
+        is_up = poll_until(is_done, _SERVE_S_MAX)
+        if broken is not None:
+            if is_up and self._file.parts:
+                poll_until(lambda: bool(has_broken()), FIRST_CALLS_S)
+            broken.tell(lambda nodes: bool(waiting.missing(map(self._info, nodes))), self._check_alive, is_up=is_up)
+        if not is_up:
+            self._check_alive(names)
             raise ClusterError(f"after {_SERVE_S_MAX:g} s {', '.join(missing)}; what they say is in {self.folder / 'logs'}")
 
     def _await_proxy(self) -> None:
@@ -315,7 +357,8 @@ class LocalCluster:
             if process is None or process.state == STOPPED:
                 status = None if process is None else process.exit_status
                 ended = "ended" if status is None else f"ended with exit status {status}"
-                tail = "".join(deque(_lines(self._file.log_file(name)), _TAIL_LINES))
+                since = self._log_began.get(name, 0)  # what earlier starts said is no reason for this end
+                tail = "".join(deque(_lines(self._file.log_file(name), since=since), _TAIL_LINES))
                 raise ClusterError(f"{name} {ended} while starting; the end of {self._file.log_file(name)}:\n{tail.rstrip()}")
 
     def _network(self, request: dict[str, object]) -> dict[str, Any]:
@@ -329,12 +372,19 @@ class LocalCluster:
         return ask_proxy(self._file.control, self._file.token, request)
 
 
-def _lines(file: Path, *, is_followed: bool = False) -> Iterator[str]:
-    """The lines of a file, whole; is_followed: for ever."""
+def _environment_of(file: ClusterFile) -> dict[str, str]:
+    """Of a node: ours, but for what only one broker could mean, and what all nodes of the cluster share."""
+    ours = {key: text for key, text in os.environ.items() if not key.startswith((ENVIRONMENT_PREFIX, PARTS_VARIABLE))}
+    return ours | environment_of(file, str(file.folder))
+
+
+def _lines(file: Path, *, is_followed: bool = False, since: int = 0) -> Iterator[str]:
+    """The lines of a file, whole; is_followed: for ever. since: the byte to begin at."""
     if not file.exists() and not is_followed:
         return
     poll_until(file.exists, _ANSWER_S_MAX)
     with file.open(encoding="utf-8", errors="replace") as handle:
+        handle.seek(since)
         begun = ""
         while True:
             begun += handle.readline()

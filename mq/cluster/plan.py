@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry
+from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry, full_name
 from mq.cluster.ports import PortPicker
 from mq.core.errors import IllegalArgumentError
-from mq.server.config import ENVIRONMENT_PREFIX, load_config
+from mq.server.config import load_config
+from mq.server.config_sources import ENVIRONMENT_PREFIX
 from mq.server.faults import ENVIRONMENT_NAME
 from mq.server.group_settings import PEER_PORT
 
@@ -66,7 +67,7 @@ class ClusterPlan:
     def put_parts(self, made: ClusterFile) -> None:
         """Put the replaced organs in. Raises: ClusterError when there is no such node."""
         for name, parts in self.parts.items():
-            for node in [made.node(name)] if name else made.nodes:
+            for node in [made.node(full_name(name, [node.group for node in made.nodes]))] if name else made.nodes:
                 made.parts.pop(node.name, None)
                 if parts:
                     made.parts[node.name] = str(Path(parts).resolve()) if Path(parts).exists() else parts

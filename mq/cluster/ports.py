@@ -94,7 +94,7 @@ class PortPicker:
             if base and self.take(wanted):
                 ports.append(wanted)
             elif is_needed and base:
-                raise ClusterError(f"port {wanted} is taken; give another --base-port, or 0 for any free ones")
+                raise ClusterError(f"port {wanted} is taken; give another --port, or 0 for any free ones")
             else:
                 ports.append(self.any())
         return ports

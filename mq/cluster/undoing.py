@@ -5,14 +5,14 @@ it failed: somebody may know its ports, and have something stored.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from mq.cluster.errors import ClusterError
-from mq.cluster.files import CLUSTER, CUTS, DATA, FAULTS, PIDS, SECRET, TRACES, ClusterFile
+from mq.cluster.files import CLUSTER, CUTS, DATA, FAULTS, LOGS, PIDS, SECRET, TRACES, ClusterFile
 
-__all__ = ["Before"]
+__all__ = ["Before", "lines_left"]
 
 _MADE = (PIDS, FAULTS, TRACES, CUTS, SECRET, CLUSTER)
 """What makes a cluster of a folder comes last: as long as it is there, what is stored belongs to it."""
@@ -44,6 +44,15 @@ class Before:
                 _remove(one)
         with suppress(OSError):  # there is something in it
             (self._folder / DATA).rmdir()
+
+
+def lines_left(folder: Path, name: str) -> Iterator[str]:
+    """What a node, or the proxy, said in an `up` that failed and left no cluster. Raises: ClusterError."""
+    found = {file.stem: file for file in sorted((folder / LOGS).glob("*.log"))}
+    if name not in found:
+        raise ClusterError(f"there is no cluster in {folder}, and no log of {name!r}; there are {', '.join(found)}")
+    with found[name].open(encoding="utf-8", errors="replace") as handle:
+        yield from handle
 
 
 def _remove(one: Path) -> None:

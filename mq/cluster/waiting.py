@@ -7,7 +7,7 @@ while, as a node that comes back without its disk is let go, too, just before it
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from mq.cluster.asking import ASKING, Answer, Ask, ask_all, leader_of, no_members
+from mq.cluster.asking import ASKING, Answer, Ask, ask_all, foreign_leaders, leader_of, no_members
 from mq.cluster.backend import NodeInfo
 
 __all__ = ["Waiting", "missing_of"]
@@ -23,7 +23,7 @@ def missing_of(nodes: Iterable[NodeInfo], answers: Mapping[str, Answer | None]) 
     A node that dies while it holds nothing yet comes back as one that lost its disk.
     """
     nodes = list(nodes)
-    leaderless = {node.group for node in nodes} - set(leader_of(nodes, answers))
+    leaderless = {node.group for node in nodes} - set(leader_of(nodes, answers)) - set(foreign_leaders(nodes, answers))
     missing = [f"{name} does not answer" for name, answer in answers.items() if answer is None]
     missing += [f"{name} holds nothing yet" for name, found in answers.items() if found is not None and found.role == ASKING]
     return missing + [f"{group} has no leader" for group in sorted(leaderless)]
@@ -67,7 +67,7 @@ class Waiting:
         answer = answers[name]
         if answer is None or name in self._in_doubt(answers):
             return False
-        if leader_of(members, answers):
+        if leader_of(members, answers) or foreign_leaders(members, answers):
             return True
         voters = [node for node in members if answer.members is None or node.node in answer.members.voters]
         running = sum(node.state == "running" for node in voters)

@@ -3,8 +3,8 @@
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from tests.cluster.broker_process import wait_until
 from tests.cluster.history import Stored
 from tests.cluster.load import read_queues
 
-__all__ = ["Group", "Sent", "gap_s", "in_order"]
+__all__ = ["Group", "Sent", "gap_s", "in_order", "without_accident"]
 
 _WHOLE_S_MAX = 60.0
 _SMALL = {"segment_bytes": "1MiB", "snapshot_every_bytes": "1MiB"}
@@ -103,6 +103,12 @@ class Group:
     def others(self, name: str) -> list[str]:
         """All nodes but this one."""
         return [other for other in self.names if other != name]
+
+    def asked_follower(self) -> str:
+        """A node that follows, which an official client asks: it takes the first address of a route that answers, and stays."""
+        asked = min(self.names, key=lambda name: parse_address(self.clients[name], name))
+        self.make_leader(self.others(asked)[0])
+        return asked
 
     def is_open(self, name: str) -> bool:
         """Whether somebody listens for clients there."""
@@ -191,6 +197,16 @@ class Group:
             offsets = [one.offset for one in found[0] if one.queue_id == queue_id]
             assert offsets == list(range(len(offsets))), f"queue {queue_id}: an offset is missing, or there twice"
         return found[0]
+
+
+@contextmanager
+def without_accident(folder: Path, *, command: Sequence[str] = BROKER_COMMAND) -> Iterator[Group]:
+    """A group of which, whatever is done to it, no node may have met a defect of its own when it ends."""
+    with Group(folder, command=command) as made:
+        yield made
+        logs = made.logs
+    bad = [line for line in logs.splitlines() if "Traceback" in line or " ERROR " in line]
+    assert bad == [], logs[logs.index(bad[0]) :][:3000]
 
 
 class Sent:

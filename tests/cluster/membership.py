@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mq.broker.store.record import GROUP_HEADER_BYTES, GROUP_MAGIC, RECORD_HEADER_BYTES
 from mq.client.raft_views import RaftView
 from mq.cluster.files import ClusterFile
 from mq.cluster.local import LocalCluster
@@ -15,7 +16,7 @@ from mq.rpc.admin_client import AdminClient
 from mq.rpc.calling import Connection
 from tests.cluster.broker_process import Ran, free_port, run_mq, wait_until
 
-__all__ = ["Members"]
+__all__ = ["Members", "middle_of"]
 
 _WHOLE_S_MAX = 40.0
 
@@ -137,3 +138,8 @@ class Members:
         self.clients[node] = client
         wait_until(lambda: self.view(node) is not None, f"node {node} answers")
         return peer
+
+
+def middle_of(log: bytes | bytearray) -> int:
+    """Where a payload begins, in the middle of a segment: a byte that matters, as those do not that fill up between groups."""
+    return log.index(GROUP_MAGIC, len(log.rstrip(b"\0")) // 2) + GROUP_HEADER_BYTES + RECORD_HEADER_BYTES

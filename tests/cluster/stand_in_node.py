@@ -55,7 +55,7 @@ class Node:
         leads = role.read_text() if role.exists() else str(min(self.peers))
         return {
             "node": self.options.node, "role": "leader" if leads == str(self.options.node) else "follower",
-            "flags": sys.argv[1:], "settings": {k: v for k, v in os.environ.items() if k.startswith("MQ_BROKER_")},
+            "flags": sys.argv[1:], "settings": {k: v for k, v in os.environ.items() if k.startswith(("MQ_BROKER_", "MQ_PARTS"))},
         }  # fmt: skip
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

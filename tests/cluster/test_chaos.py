@@ -87,6 +87,18 @@ def test_a_short_run_loses_nothing_and_its_traces_keep_the_rules(tmp_path: Path)
     assert (folder / TRACES).is_dir()
 
 
+@pytest.mark.timeout(400)
+def test_what_is_acknowledged_outlives_a_power_cut_of_all_nodes_and_a_leader_that_was_alone(tmp_path: Path) -> None:
+    """The two faults by which clients see a missing sync, or an acknowledgement without a quorum; this seed begins with them."""
+    folder = tmp_path / "run"
+    told = chaos(folder, 51, 15, "--only", "power-cut", "--only", "lost-leader")
+    assert "FAILED" not in told
+    assert {one.kind for one in History.read(folder / HISTORY).faults} == {"power-cut", "lost-leader"}
+    logs = "".join(file.read_text() for file in (folder / "logs").glob("broker-a-*.log"))
+    assert logs.count("the power is cut (asked for)") >= 3
+    assert number(r"messages +(\d+) acknowledged", told) >= 100, told
+
+
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_is_ended_early_ends_its_nodes(tmp_path: Path, number: signal.Signals) -> None:

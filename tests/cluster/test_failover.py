@@ -10,6 +10,7 @@ import pytest
 
 from mq.core.limits import RECEIVE_BATCH_MAX, RENEW_INVISIBLE_MS
 from mq.core.message import MessageKind
+from mq.proto import rocketmq_v2_pb2 as pb
 from tests.cluster.broker_process import wait_until
 from tests.cluster.group import Group, gap_s, in_order
 from tests.cluster.official_route import OfficialRoutes
@@ -25,7 +26,7 @@ GAP_S_MAX = 2.0
 GOES_ON_S_MAX = 8.0
 """A client that lost its connection asks another node within a second or two; the machine may be busy."""
 
-ACKS, ACKS_AFTERWARDS = 300, 20
+ACKS, ACKS_AFTERWARDS, ACK_CALLERS = 300, 20, 4
 
 
 def test_case_55_issue_3747_leaders_killed_under_load_lose_nothing_and_keep_the_order(
@@ -128,45 +129,73 @@ def bodies_seen(official: Official, client: str) -> set[str]:
 def test_case_62_issues_9804_9864_9984_9206_and_rocketmq_helm_33_what_was_made_right_before_the_kill_is_there_after_it(
     group: Group, place: Place, official: Official
 ) -> None:
-    for kind, is_fifo in ((MessageKind.NORMAL, False), (MessageKind.FIFO, True), (MessageKind.TRANSACTION, False)):
-        leader = group.leader()
+    uses = {MessageKind.NORMAL: use_normal, MessageKind.FIFO: use_ordered, MessageKind.TRANSACTION: use_transaction}
+    for kind, use in uses.items():
+        leader, is_fifo = group.leader(), kind is MessageKind.FIFO
         topic, consumers = place.new_topic(kind, queues=7), place.new_group(is_fifo=is_fifo, max_attempts=5)
         group.cluster.kill(leader)
         assert place.admin.describe_topic(topic).topic.type == kind.name.lower()
         assert len(place.admin.describe_topic(topic).queues) == 7
         made = place.admin.describe_group(consumers).group
         assert (made.is_fifo, made.max_attempts) == (is_fifo, 5)
-        if kind is MessageKind.NORMAL:
-            official.producer("anna", topic=topic)
-            official.simple("eve", topic=topic, group=consumers)
-            official.send("anna", topic=topic, body="bread")
-            assert [message["body"] for message in official.receive("eve")["messages"]] == ["bread"]
+        with RawClient(group.clients[group.others(leader)[0]], topic, consumers) as raw:
+            use(official, raw)
         group.mend()
 
 
+def use_normal(official: Official, raw: RawClient) -> None:
+    """What is sent arrives."""
+    official.producer("anna", topic=raw.topic)
+    official.simple("eve", topic=raw.topic, group=raw.group)
+    official.send("anna", topic=raw.topic, body="bread")
+    assert [message["body"] for message in official.receive("eve")["messages"]] == ["bread"]
+
+
+def use_ordered(official: Official, raw: RawClient) -> None:
+    """A message whose listener fails once is tried again before the next one of its message group."""
+    official.producer("olaf", topic=raw.topic)
+    official.push("ida", topic=raw.topic, group=raw.group, take_from_attempt=2)
+    callers = ["red", "green", "blue"]
+    for number in range(3):
+        for caller in callers:
+            official.send("olaf", topic=raw.topic, body=f"{caller} {number}", message_group=caller)
+    wait_until(lambda: len(official.seen("ida")) >= 18, "each message came twice")
+    for caller in callers:
+        seen = [body for _, body, _ in official.seen("ida") if body.split()[0] == caller]
+        assert seen == [f"{caller} {number}" for number in range(3) for _ in range(2)]
+
+
+def use_transaction(official: Official, raw: RawClient) -> None:
+    """A half message is there for its commit, and for nobody before; who forgets it is asked in a later stage only."""
+    half = raw.send(b"bread", kind=pb.TRANSACTION)
+    raw.expect_nothing(0.5)
+    assert raw.end_transaction(half, pb.COMMIT) == OK
+    assert [message.body for message in raw.take(1, acks=True)] == [b"bread"]
+
+
 def test_case_63_acks_under_way_while_leadership_is_handed_over_count(group: Group, place: Place) -> None:
-    """They come in by a node that followed before and follows then, one after the other, without a pause."""
+    """They come in by a node that followed before and follows then, of several callers, of each one after the other."""
     old = group.leader()
     new, door = group.others(old)
-    with RawClient(group.clients[door], place.topic, place.group) as raw, ThreadPoolExecutor(1) as pool:
+    with RawClient(group.clients[door], place.topic, place.group) as raw, ThreadPoolExecutor(ACK_CALLERS) as pool:
         raw.send_all([raw.message(b"%d" % number) for number in range(ACKS)])
         held = raw.take(ACKS, invisible_s=60)
         is_over = threading.Event()
 
-        def acks() -> list[tuple[float, int]]:
+        def acks(share: list[Any]) -> list[tuple[float, int]]:
             answers = []
-            for number, message in enumerate(held):
+            for left, message in zip(range(len(share), 0, -1), share, strict=True):
                 answers.append((time.monotonic(), raw.ack(message)))
                 # The last ones are for afterwards; before, there must be enough of them.
-                is_over.wait(60 if number == ACKS - ACKS_AFTERWARDS else 0.005)
+                is_over.wait(60 if left * ACK_CALLERS == ACKS_AFTERWARDS else 0.005)
             return answers
 
-        acking = pool.submit(acks)
+        acking = [pool.submit(acks, held[caller::ACK_CALLERS]) for caller in range(ACK_CALLERS)]
         began_s = time.monotonic()
         group.hand_over(new)
         ended_s = time.monotonic()
         is_over.set()
-        answers = acking.result(60)
+        answers = [answer for each in acking for answer in each.result(60)]
     meanwhile = sum(began_s <= at_s <= ended_s for at_s, _ in answers)
     print(f"{meanwhile} acks while leadership was handed over, within {ended_s - began_s:.2f} s")
     assert meanwhile >= 2

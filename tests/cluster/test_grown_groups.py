@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.cluster.broker_process import BrokerProcess, free_port, wait_until
 from tests.cluster.caller import Caller
+from tests.cluster.membership import middle_of
 
 TOPIC = "orders"
 SECRET = "a secret of this group, long enough"
@@ -53,7 +54,7 @@ def test_its_first_node_is_repaired_by_the_others_when_its_log_is_damaged(tmp_pa
         assert first.terminate() == 0
         segment = first.segments()[1]
         content = bytearray(segment.read_bytes())
-        content[len(content.rstrip(b"\0")) // 2] ^= 1
+        content[middle_of(content)] ^= 1
         segment.write_bytes(content)
         first.start()
         wait_until(lambda: "is a voter of its group again" in first.log, "it is a voter again", limit_s=60)

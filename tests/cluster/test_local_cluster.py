@@ -129,6 +129,7 @@ def test_nodes_are_told_their_peers_by_the_proxy_and_nothing_of_the_callers_envi
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MQ_BROKER_LISTEN", "0.0.0.0:1")
+    monkeypatch.setenv("MQ_PARTS", "some.other.module")
     cluster = up(folder, settings={"segment_bytes": "1MiB"}, parts={"broker-a-2": "some.module"})
     file = ClusterFile.read(folder)
     found = {name: tell(client, do="describe") for name, client in clients(cluster).items()}
@@ -206,7 +207,7 @@ def test_what_contradicts_a_cluster_that_is_there_is_refused_by_its_flag_and_cha
     wanted: list[tuple[dict[str, Any], str]] = [
         ({"nodes": 5}, "--nodes 5: .* holds a cluster of 1 x 3 nodes; leave the flag out, or give another --dir"),
         ({"groups": 2}, "--groups 2: .* holds a cluster of 1 x 3 nodes"),
-        ({"base_port": 4000}, r"--base-port 4000: the nodes of the cluster in .* listen for clients on \d+, \d+, \d+; leave"),
+        ({"base_port": 4000}, r"--port 4000: the nodes of the cluster in .* listen for clients on \d+, \d+, \d+; leave"),
         ({"is_direct": True}, "--direct: the cluster in .* was made with a proxy between its nodes; leave the flag out"),
     ]
     for different, text in wanted:
@@ -339,7 +340,7 @@ def test_a_taken_port_is_told_when_it_was_asked_for(folder: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ClusterError, match=f"port {port} is taken; give another --base-port, or 0 for any free ones"):
+        with pytest.raises(ClusterError, match=f"port {port} is taken; give another --port, or 0 for any free ones"):
             LocalCluster.up(folder, ClusterPlan(command=STAND_IN, base_port=port - 20), ask=ask)
     assert not ClusterFile.exists(folder)
 

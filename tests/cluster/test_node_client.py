@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,18 @@ import pytest
 
 from mq.core.address import parse_address
 from tests.cluster.broker_process import wait_until
-from tests.cluster.group import Group, Sent, gap_s
+from tests.cluster.group import Group, Sent
 from tests.interop.place import Place
 
 pytestmark = pytest.mark.timeout(300)
 
 PACKAGE = "rocketmq-client-nodejs@1.0.8"
 PROGRAM = Path(__file__).with_name("node_client.js")
+GAP_S_MAX = 3.0
+"""What the client gives one attempt. No more is needed: a call to the dead node fails at once, and the next attempt is at another
+one, which waits for the new leader. A node that failed it once is asked again only when all have: nothing but `shutdown` empties
+`isolated` in 1.0.8.
+"""
 
 
 def is_missing(why: str) -> None:
@@ -121,6 +127,12 @@ def started(tmp_path: Path) -> Iterator[list[NodeClient]]:
         client.kill()
 
 
+def gap_after(sent: list[Sent], killed_s: float, until_s: float) -> tuple[float, float]:
+    """Begin and end of the longest time without an acknowledgement that ends after the kill and before another moment."""
+    ends = sorted(one.ended_s for one in sent if not one.error and one.ended_s < until_s)
+    return max((pair for pair in pairwise(ends) if pair[1] > killed_s), key=lambda pair: pair[1] - pair[0])
+
+
 def test_case_65_the_node_client_sends_and_receives_through_a_leader_kill(
     group: Group, place: Place, packages: Path, started: list[NodeClient], tmp_path: Path
 ) -> None:
@@ -136,13 +148,16 @@ def test_case_65_the_node_client_sends_and_receives_through_a_leader_kill(
     group.cluster.kill(leader)
     assert group.leader() != leader
     client.wait_for_more()
+    mended_s = time.monotonic()
     group.mend()
     client.wait_for_more()
     client.stop()
     sent, failed = client.sent, [one for one in client.sent if one.error]
-    gap = gap_s(sent, killed_s)
-    print(f"Node: {len(sent)} sends, {len(failed)} failed, gap {gap:.3f} s: {sorted({one.error for one in failed})}")
-    assert [one for one in failed if one.ended_s < killed_s or one.began_s > killed_s + max(gap, 3.0)] == [], "only in the gap"
+    began_s, over_s = gap_after(sent, killed_s, mended_s)
+    gap_s, errors = over_s - began_s, sorted({one.error for one in failed})
+    print(f"Node: {len(sent)} sends, {len(failed)} failed, gap {gap_s:.3f} s: {errors}")
+    assert gap_s < GAP_S_MAX
+    assert [one for one in failed if one.ended_s < killed_s or one.began_s > over_s] == [], "only in the gap"
     wait_until(lambda: client.acked <= client.got, "all that was acknowledged is received", limit_s=60)
     assert client.got <= {one.body for one in sent}
     stored = [one.body.decode() for one in group.stored(place.topic)]

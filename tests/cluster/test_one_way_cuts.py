@@ -2,7 +2,6 @@
 
 import time
 
-from mq.core.address import parse_address
 from tests.cluster.group import Group, gap_s
 from tests.cluster.sending import sent_by, wait_for_more
 from tests.interop.driving import Official
@@ -12,9 +11,7 @@ from tests.interop.place import Place
 def test_a_client_of_a_follower_that_cannot_reach_its_leader_goes_to_another_node_and_no_send_fails(
     group: Group, place: Place, official: Official
 ) -> None:
-    # Of a route's addresses the official client takes the first that answers, and stays there.
-    asked = min(group.names, key=lambda name: parse_address(group.clients[name], name))
-    group.make_leader(group.others(asked)[0])
+    asked = group.asked_follower()
     official.producer("anna", topic=place.topic)
     official.keep_sending("anna", topic=place.topic, callers=["a1", "a2"])
     wait_for_more(official, "anna")

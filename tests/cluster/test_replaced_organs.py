@@ -307,9 +307,9 @@ def last_index(client: str) -> int:
     return answer.last_index if answer is not None else 0
 
 
-def leads_when_asked(client: str, endpoint: str) -> bool:
+def leads_when_asked(client: str, endpoint: str, node: int = 3) -> bool:
     with Connection(endpoint) as connection, suppress(RefusedError):
-        AdminClient(connection).transfer_leadership(3)
+        AdminClient(connection).transfer_leadership(node)
     answer = ask_broker(client)
     return answer is not None and answer.role == "leader"
 

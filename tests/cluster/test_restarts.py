@@ -1,21 +1,26 @@
 """Nodes that end and come back, planned or not, one after the other or all together."""
 
+import asyncio
+import shutil
 import time
 
 import pytest
 
+from mq.client.encoding import MessageEncoder
+from mq.core.limits import DEDUPLICATION_WINDOW
 from mq.core.message import MessageKind
+from mq.rpc.batch_client import BatchProducer
 from tests.cluster.broker_process import wait_until
 from tests.cluster.group import Group, gap_s, in_order
 from tests.cluster.sending import check_consumed, sent_by, wait_for_more
 from tests.interop.driving import Official
 from tests.interop.place import Place
-from tests.interop.raw import OK, RawClient
+from tests.interop.raw import OK, RawClient, new_id
 
 pytestmark = pytest.mark.timeout(300)
 
 
-def test_case_57_issue_7477_after_a_restart_of_all_nodes_everything_is_there_and_found_by_its_id(
+def test_case_57_after_a_restart_of_all_nodes_everything_is_there_and_found_by_its_id(
     group: Group, place: Place, official: Official
 ) -> None:
     topic = place.topic
@@ -38,6 +43,52 @@ def test_case_57_issue_7477_after_a_restart_of_all_nodes_everything_is_there_and
         assert [one.body for one in place.admin.query_messages(topic, message_id=receipt["message_id"])] == [body.encode()]
     official.push("eve", topic=topic, group=place.group)
     wait_until(lambda: set(stored) <= {body for _, body, _ in official.seen("eve")}, "all is consumed")
+
+
+async def fill_window(endpoints: str, topic: str) -> None:
+    """So many small messages that whatever was sent before is not among the newest any more."""
+    encoder, count = MessageEncoder(), 1000
+    async with BatchProducer(endpoints, window_batches=8) as producer:
+        under_way = []
+        for first in range(0, DEDUPLICATION_WINDOW, count):
+            ids = [f"crumb-{number:06}" for number in range(first, first + count)]
+            under_way.append(await producer.send(topic, encoder.encode_batch(ids, [b"crumb"] * count, born_ms=0)))
+        await asyncio.gather(*under_way)
+
+
+def are_sealed_ones_indexed(group: Group, name: str) -> bool:
+    """Whether a node has an index of each segment of its log but the one that it writes to."""
+    data = group.folder / "data" / name
+    segments, indexes = (sorted(file.stem for file in (data / what).glob("*")) for what in ("log", "index"))
+    assert len(segments) > 2, "it met what it is about"
+    return indexes == segments[:-1]
+
+
+def test_issue_7477_ids_that_the_window_forgot_are_found_on_every_node_by_indexes_that_are_made_anew(
+    group: Group, place: Place
+) -> None:
+    """All nodes are killed, and their indexes lost. Ids of the newest messages would be found without any."""
+    topic = place.new_topic(queues=1)
+    with RawClient(group.clients[group.names[0]], topic, "") as raw:
+        loaves = [raw.message(b"loaf %d" % number, message_id=new_id()) for number in range(5)]
+        for number, loaf in enumerate(loaves):
+            assert raw.send_all([loaf]).entries[0].offset == number
+    asyncio.run(fill_window(",".join(group.clients.values()), topic))
+    for name in group.names:
+        wait_until(lambda: are_sealed_ones_indexed(group, name), f"{name} has indexed its log")  # noqa: B023 - called at once
+    for name in group.names:
+        group.cluster.kill(name)
+        shutil.rmtree(group.folder / "data" / name / "index")
+    group.mend()
+    for name in group.names:
+        wait_until(lambda: are_sealed_ones_indexed(group, name), f"{name} has indexed its log again")  # noqa: B023 - called at once
+        group.hand_over(name)  # whoever leads answers
+        for loaf in loaves:
+            found = place.admin.query_messages(topic, message_id=loaf.system_properties.message_id)
+            assert [one.body for one in found] == [loaf.body]
+    with RawClient(group.clients[group.names[0]], topic, "") as raw:
+        again = raw.send_all(loaves[-1:]).entries[0]
+    assert again.offset == len(loaves) + DEDUPLICATION_WINDOW, "even the youngest is forgotten: it is stored anew"
 
 
 def test_case_58_issue_7689_a_double_kill_loses_nothing_and_uses_no_offset_twice(

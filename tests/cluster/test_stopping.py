@@ -64,7 +64,7 @@ def test_a_second_broker_on_the_same_port_is_refused_and_leaves_its_folder_in_or
         other = tmp_path / "other"
         ran = run_mq("broker", "--data", str(other), "--listen", broker.endpoint, "--metrics", "")
         assert ran.code == 1
-        assert "is another broker running there?" in ran.err
+        assert "is another broker running there? (--listen HOST:PORT takes another address)" in ran.err
         assert "Traceback" not in ran.err
         ran = run_mq("doctor", "--data", str(other), "--endpoint", broker.endpoint)
         assert ran.code == 0, ran

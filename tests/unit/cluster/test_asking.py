@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from mq.client.raft_views import MembersView
-from mq.cluster.asking import Answer, ask_all, ask_broker, leader_of, no_members, resolve
+from mq.cluster.asking import Answer, ask_all, ask_broker, foreign_leaders, leader_of, no_members, resolve
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.errors import ClusterError
 
@@ -30,7 +30,6 @@ def answering(answers: dict[int, Answer | None]) -> Callable[[str], Answer | Non
         ({1: Answer(1, "leader", 5), 3: Answer(3, "leader", 9)}, "broker-a-3"),  # one of them does not know yet
         ({1: Answer(1, "leader", 9), 3: Answer(3, "leader", 5)}, "broker-a-1"),
         ({1: Answer(1, "follower", 5), 2: Answer(2, "candidate", 5)}, None),
-        ({1: Answer(8, "leader", 5)}, None),
         ({}, None),
     ],
 )
@@ -44,6 +43,25 @@ def test_the_leader_is_who_says_so(answers: dict[int, Answer | None], leader: st
     else:
         assert resolve("leader", status, ask) == leader
         assert resolve("leader:broker-a", status, ask) == leader
+
+
+@pytest.mark.parametrize("told", [Answer(8, "leader", 5), Answer(1, "follower", 5, None, 8)])
+def test_a_leader_that_joined_from_outside_is_told_as_what_it_is_and_its_group_has_one(told: Answer) -> None:
+    ask = answering({1: told, 2: Answer(2, "follower", 5), 3: Answer(3, "follower", 5)})
+    answers = ask_all(GROUP, ask)
+    assert (leader_of(GROUP, answers), foreign_leaders(GROUP, answers)) == ({}, {"broker-a": 8})
+    with pytest.raises(ClusterError, match="the leader, node 8, is none of this cluster's own processes"):
+        resolve("leader", ClusterStatus(GROUP, "direct"), ask)
+    own = ask_all(GROUP, answering({1: Answer(1, "follower", 5, None, 2), 2: Answer(2, "leader", 5)}))
+    assert foreign_leaders(GROUP, own) == foreign_leaders(GROUP, {}) == {}
+
+
+def test_a_number_is_a_node_where_there_is_one_group() -> None:
+    assert resolve("2", ClusterStatus(GROUP, "direct"), answering({})) == "broker-a-2"
+    two = ClusterStatus((node("broker-a", 1), node("broker-b", 1)), "direct")
+    for text, status in (("4", ClusterStatus(GROUP, "direct")), ("1", two)):
+        with pytest.raises(ClusterError, match=f"there is no node '{text}'; there are broker-a-1, "):
+            resolve(text, status, answering({}))
 
 
 def test_nodes_that_do_not_run_are_not_asked() -> None:

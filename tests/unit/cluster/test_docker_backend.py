@@ -1,13 +1,15 @@
 """The Docker backend without an engine: its plan, its messages to the kernel, and what it says when there is none."""
 
+import os
 import struct
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
 from docker.errors import APIError
 
-from mq.cluster import docker_engine, docker_plan
+from mq.cluster import docker, docker_engine, docker_plan
 from mq.cluster.docker_engine import engine, freeze
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import ClusterFile
@@ -15,6 +17,7 @@ from mq.cluster.opening import cluster_in, cluster_up
 from mq.cluster.plan import ClusterPlan
 from mq.cluster.silence import neighbour_request
 from mq.server.config import load_config
+from mq.server.faults import Faults
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -55,6 +58,35 @@ def test_without_an_engine_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch
     made(tmp_path).write()
     with pytest.raises(ClusterError, match="no Docker engine answers"):
         cluster_in(tmp_path)
+
+
+def test_without_the_package_it_is_said_how_to_get_it_though_the_checkout_has_a_folder_of_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "docker").mkdir()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "docker"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(ClusterError) as caught:
+        engine()
+    assert str(caught.value) == f"the package `docker` is missing: {sys.executable} -m pip install 'docker>=7.2'"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_nodes_that_run_as_somebody_else_read_their_faults_and_write_traces_whatever_the_umask(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(docker, "engine", lambda: None)
+    docker_plan.make(tmp_path, ClusterPlan(base_port=0, is_under_test=True), "raftmq:latest").write()
+    before = os.umask(0o077)
+    try:
+        cluster = docker.DockerCluster(tmp_path)
+        cluster._make_test_folders()
+        cluster.play("broker-a-2", Faults(slow_ms=5))
+    finally:
+        os.umask(before)
+    modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in ("faults", "faults/broker-a-2.json", "traces")}
+    assert modes == {"faults": 0o755, "faults/broker-a-2.json": 0o644, "traces": 0o777}
 
 
 def test_a_folder_holds_one_kind_of_cluster(tmp_path: Path) -> None:

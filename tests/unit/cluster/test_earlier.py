@@ -45,7 +45,7 @@ def test_containers_keep_their_ports_and_number_too(tmp_path: Path) -> None:
     earlier = docker(tmp_path)
     with pytest.raises(ClusterError, match=r"--nodes 1: .* holds a cluster of 1 x 3 nodes; leave the flag out"):
         as_it_was(ClusterPlan(nodes=1), earlier)
-    with pytest.raises(ClusterError, match=r"--base-port 47000: the nodes of the cluster in .* listen for clients on"):
+    with pytest.raises(ClusterError, match=r"--port 47000: the nodes of the cluster in .* listen for clients on"):
         as_it_was(ClusterPlan(base_port=47000), earlier)
 
 

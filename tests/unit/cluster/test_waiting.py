@@ -89,6 +89,13 @@ def test_a_node_serves_when_it_answers_and_its_group_has_a_leader() -> None:
     assert group.waiting.serves(NAME, one_of_two) is None, "who has no vote does not count"
 
 
+def test_a_group_that_a_node_from_outside_leads_has_a_leader() -> None:
+    group = Group(THREE, 2, 3)
+    group.answers |= {1: Answer(8, "leader", 5), 2: Answer(8, "leader", 5), 3: Answer(3, "follower", 5)}
+    assert group.missing() == []
+    assert group.serves() is True
+
+
 def test_the_others_are_asked_now_and_then_while_a_node_does_not_answer() -> None:
     group = Group(THREE, 1, 2)
     for _ in range(100):
