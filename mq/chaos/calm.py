@@ -13,6 +13,7 @@ CALM_AFTER_S = 3.0
 GIVE_UP_S = 20.0
 """Whoever sends tries for so long; a batch for longer."""
 _WITHOUT_QUORUM_S = 15.0
+_TAKES_QUORUM = ("double-kill", "power-cut")
 _REFUSED_AT_ONCE = ("RefusedError:", "IllegalArgumentError:")
 """Errors after which nobody tries again."""
 
@@ -38,6 +39,15 @@ class Calm:
         """How many sends were in it from beginning to end."""
         return sum(self.covers(send.began_s, send.ended_s) for send in history.sends)
 
+    def seconds(self, history: History) -> float:
+        """How much of the time in which there were sends it was."""
+        calm_s, since_s = 0.0, min((send.began_s for send in history.sends), default=0.0)
+        last_s = max((send.ended_s for send in history.sends), default=0.0)
+        for began_s, until_s in zip(self._began_s, self._until_s, strict=True):
+            calm_s += max(0.0, min(began_s, last_s) - since_s)
+            since_s = max(since_s, until_s)
+        return calm_s + max(0.0, last_s - since_s)
+
 
 def refused(history: History) -> Iterator[str]:
     """While all is well, the first attempt of each send does it."""
@@ -51,9 +61,9 @@ def refused(history: History) -> Iterator[str]:
 def given_up(history: History) -> Iterator[str]:
     """No send fails: whatever is broken, it is repaired before a client gives up.
 
-    But for two nodes of three that are down at once, and do not come back in nearly so long a time: then it is right.
+    But for two nodes of three or more that are down at once, and do not come back in nearly so long a time: then it is right.
     """
-    double = [fault for fault in history.faults if fault.kind == "double-kill"]
+    double = [fault for fault in history.faults if fault.kind in _TAKES_QUORUM]
     for send in history.sends:
         if send.outcome == DONE or not _is_failed(send):
             continue

@@ -7,13 +7,29 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
+from math import inf
 
 from mq.chaos.history import DONE, REFUSED, Ack, Change, Delivery, History, Receive, Stored
 from mq.core.limits import DEDUPLICATION_WINDOW
 
-__all__ = ["accounted", "changed", "doubles", "finished", "hidden", "in_turn", "invented", "lost", "order", "places"]
+__all__ = [
+    "MARGIN_S",
+    "accounted",
+    "changed",
+    "changes_of",
+    "deliveries_of",
+    "doubles",
+    "finished",
+    "hidden",
+    "hidden_until_s",
+    "in_turn",
+    "invented",
+    "lost",
+    "order",
+    "places",
+]
 
-_MARGIN_S = 0.01
+MARGIN_S = 0.01
 """Of clocks that are read in different processes: milliseconds are cut off, and log time counts in them."""
 
 Place = tuple[str, int]
@@ -159,7 +175,7 @@ def accounted(history: History) -> Iterator[str]:
 Taken = tuple[Delivery, Receive]
 
 
-def _deliveries(history: History) -> dict[tuple[str, str, int, int], list[Taken]]:
+def deliveries_of(history: History) -> dict[tuple[str, str, int, int], list[Taken]]:
     """By group and place, in the order of their attempts."""
     found: dict[tuple[str, str, int, int], list[Taken]] = defaultdict(list)
     for receive in history.receives:
@@ -170,7 +186,8 @@ def _deliveries(history: History) -> dict[tuple[str, str, int, int], list[Taken]
     return found
 
 
-def _changes(history: History) -> dict[tuple[str, str, int], list[Change]]:
+def changes_of(history: History) -> dict[tuple[str, str, int], list[Change]]:
+    """By group, message and attempt, those that may have happened, in their order."""
     found: dict[tuple[str, str, int], list[Change]] = defaultdict(list)
     for change in sorted(history.changes, key=lambda one: one.began_s):
         if change.outcome != REFUSED:
@@ -178,9 +195,12 @@ def _changes(history: History) -> dict[tuple[str, str, int], list[Change]]:
     return found
 
 
-def _hidden_until_s(receive: Receive, changes: list[Change]) -> float:
-    """No sooner than this its time ends: the broker began to count at some moment within the call."""
-    end_s = receive.began_s + receive.invisible_s
+def hidden_until_s(receive: Receive, changes: list[Change]) -> float:
+    """No sooner than this its time ends: the broker began to count at some moment within the call.
+
+    Minus infinity when it need not have been hidden at all: its receive broke, and no change was answered.
+    """
+    end_s = receive.began_s + receive.invisible_s if receive.is_whole else -inf
     for change in changes:
         if change.began_s >= receive.began_s:
             new_s = change.began_s + change.invisible_s
@@ -191,17 +211,21 @@ def _hidden_until_s(receive: Receive, changes: list[Change]) -> float:
 def hidden(history: History) -> Iterator[str]:
     """Nothing is delivered again to a group while it is hidden from it, and no attempt comes twice.
 
-    But for a receive that broke: what nobody took in whole is given back at once, and that attempt does not count.
+    But for a receive that broke: what nobody took in whole is given back at once, and that attempt does not count. A change of
+    its time that was answered shows that it was not given back, and counts.
     """
-    changes = _changes(history)
-    for (group, *_), deliveries in _deliveries(history).items():
+    changes = changes_of(history)
+    for (group, *_), deliveries in deliveries_of(history).items():
         for (before, earlier), (again, later) in pairwise(deliveries):
-            if not earlier.is_whole:
+            found = changes.get((group, before.message_id, before.attempt), [])
+            if not earlier.is_whole and before.attempt == again.attempt:
+                found = [one for one in found if one.ended_s <= later.began_s]  # any other may be of the later one
+            end_s = hidden_until_s(earlier, found)
+            if end_s == -inf:
                 continue
-            end_s = _hidden_until_s(earlier, changes.get((group, before.message_id, before.attempt), []))
             if before.attempt == again.attempt:
                 yield f"attempt {again.attempt} of {again.message_id} came twice to {group}"
-            elif later.ended_s < end_s - _MARGIN_S:
+            elif later.ended_s < end_s - MARGIN_S:
                 early_s = end_s - later.ended_s
                 yield f"attempt {again.attempt} of {again.message_id} came to {group} {early_s:.3f} s inside its invisible time"
 
@@ -211,8 +235,8 @@ def changed(history: History) -> Iterator[str]:
 
     That what was hidden for longer does not come before is for `hidden`.
     """
-    changes, came = _changes(history), 0
-    for (group, *_), deliveries in _deliveries(history).items():
+    changes, came = changes_of(history), 0
+    for (group, *_), deliveries in deliveries_of(history).items():
         for (before, earlier), (_, later) in pairwise(deliveries):
             found = changes.get((group, before.message_id, before.attempt), [])
             first_s = earlier.began_s + earlier.invisible_s

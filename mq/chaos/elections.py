@@ -4,14 +4,14 @@ An election begins with its first candidate, and lasts until somebody leads: who
 Reasons are looked for at the moments in which something was done, as the traces tell them, and not in the whole time of a fault.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mq.chaos.history import FaultDone, History
 from mq.sim.trace import Event
 
-__all__ = ["BEGINS_S_MAX", "Election", "ElectionWatch", "needless"]
+__all__ = ["BEGINS_S_MAX", "Election", "ElectionWatch", "needed", "needless"]
 
 BEGINS_S_MAX = 5.0
 """So long after its reason an election may begin. A follower waits for 1.2 s at most, and needs the others to have waited for
@@ -24,10 +24,12 @@ _DISK_STILL_S = 1.5
 """Of a leader's disk: after two seconds it is replaced."""
 _TAKES_LEADER = frozenset({
     "kill", "pause", "restart", "isolate", "double-kill", "rolling-restart", "disk-full", "sync-error", "wiped-node",
+    "power-cut", "lost-leader",
 })  # fmt: skip
 """Kinds that take a leader away whom they hit. Nobody needs another one because of cuts between two, slow disks or set clocks."""
+_ENDS_SEVERAL = frozenset({"double-kill", "power-cut"})
 
-_DONE_TO = frozenset({"kill", "pause", "resume", "wipe", "disk-full", "disk-free", "sync-fails", "slow-disk"})
+_DONE_TO = frozenset({"kill", "power-loss", "pause", "resume", "wipe", "disk-full", "disk-free", "sync-fails", "slow-disk"})
 """Events that a node does not tell itself."""
 
 
@@ -42,11 +44,15 @@ class Election(NamedTuple):
 
 
 class ElectionWatch:
-    """Looks on while traces are merged. won: elections, in order. turns_s: when nodes started, and when they ended."""
+    """Looks on while traces are merged. won: elections, in order. turns_s: when nodes started, and when they ended.
+
+    starts_s: of these, when they started.
+    """
 
     def __init__(self) -> None:
         self.won: list[Election] = []
         self.turns_s: list[float] = []
+        self.starts_s: list[float] = []
         self._last_s: dict[str, float] = {}  # of a node, and of what arrives anywhere
         self._silence: dict[str, tuple[float, float]] = {}  # the last long one of each
         self._unsaved: dict[str, dict[int, float]] = {}
@@ -60,8 +66,10 @@ class ElectionWatch:
         match event.name:
             case "receive":
                 self._heard("receive", at_s)
-            case "start" | "kill":
+            case "start" | "kill" | "power-loss":
                 self.turns_s.append(at_s)
+                if event.name == "start":
+                    self.starts_s.append(at_s)
                 self._unsaved[node] = {}
             case "append":
                 self._unsaved.setdefault(node, {})[event.number("sequence")] = at_s
@@ -131,11 +139,30 @@ def needless(history: History, elections: Iterable[Election], done_s: Iterable[f
     return without, excused
 
 
+def needed(history: History, elections: Iterable[Election], starts_s: Iterable[float]) -> int:
+    """How often the faults took the leader away.
+
+    starts_s: when nodes started. Of several that end one after the other, one may have been elected before it ended, too: until
+    the first of them is started again, each such election is one more leader that was taken.
+    """
+    elections, starts_s = list(elections), sorted(starts_s)
+    found = sum(fault.elections for fault in history.faults)
+    for fault in history.faults:
+        if fault.kind in _ENDS_SEVERAL:
+            again = starts_s[bisect_left(starts_s, fault.began_s) : bisect_right(starts_s, fault.ended_s)]
+            until_s = again[0] if again else fault.ended_s
+            found += sum(fault.began_s <= one.won_s < until_s and _is_victim(one.leader, fault) for one in elections)
+    return found
+
+
+def _is_victim(node: str, fault: FaultDone) -> bool:
+    return node in {f"n{name.rpartition('-')[2]}" for name in fault.nodes.split(",")}
+
+
 def _reasons(fault: FaultDone, moments: list[float], elections: list[Election]) -> Iterator[float]:
     """The moments of a fault after which there may be an election: none of one that left the leader alone."""
     inside = moments[bisect_right(moments, fault.began_s) : bisect_right(moments, fault.ended_s)]
     first_s = inside[0] if inside else fault.began_s
     leader = next((one.leader for one in reversed(elections) if one.won_s <= first_s), "")
-    has_hit = leader in {f"n{name.rpartition('-')[2]}" for name in fault.nodes.split(",")}
-    if fault.elections or (fault.kind in _TAKES_LEADER and has_hit):
+    if fault.elections or (fault.kind in _TAKES_LEADER and _is_victim(leader, fault)):
         yield from (fault.began_s, *inside, fault.ended_s)

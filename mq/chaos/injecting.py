@@ -1,12 +1,11 @@
 """Faults, carried out on a cluster, and undone again."""
 
-import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from mq.chaos.history import FaultDone
+from mq.chaos.notes import TraceNotes
 from mq.chaos.plan import Fault
 from mq.cluster.asking import ask_all, ask_broker, leader_of
 from mq.cluster.backend import ClusterBackend, NodeInfo
@@ -14,13 +13,13 @@ from mq.cluster.errors import ClusterError
 from mq.cluster.polling import poll_until
 from mq.core.errors import MqError
 from mq.server.faults import Faults
-from mq.sim.trace import Event
+from mq.server.setting_aside import ASIDE
 
-__all__ = ["NEEDS_FAULT_FILES", "NEEDS_NETWORK", "Injector", "TraceNotes"]
+__all__ = ["NEEDS_FAULT_FILES", "NEEDS_NETWORK", "Injector"]
 
-NEEDS_FAULT_FILES = frozenset({"disk-full", "sync-error", "slow-disk", "clock-jump"})
+NEEDS_FAULT_FILES = frozenset({"disk-full", "sync-error", "slow-disk", "clock-jump", "power-cut"})
 """Kinds that the nodes themselves play, see `mq.server.faults`."""
-NEEDS_NETWORK = frozenset({"isolate", "cut", "cut-one-way"})
+NEEDS_NETWORK = frozenset({"isolate", "cut", "cut-one-way", "lost-leader"})
 """Kinds that cut nodes off from each other."""
 
 _ENDS_S_MAX = 15.0
@@ -29,10 +28,16 @@ _NOTICED_S = 0.5
 """A leader that was silent for less is not replaced."""
 _ENDING = ("double-kill", "sync-error")
 """Kinds that leave nodes behind that do not run; whoever else does not has ended by himself."""
+_HIT = {"double-kill": 2, "cut": 2, "cut-one-way": 2, "power-cut": None}
+"""How many nodes a fault hits; None for all."""
+_SLOW_BEFORE_MS, _SLOW_BEFORE_S = 40, 0.5
+_LOST_DISK = (1, 2)
 _LOG_LINES = 8
 _FULL = "full"
 _STILL_S_MAX = 90.0
 """So long a node on its way back into its group may take in nothing."""
+_BACK_S_MAX = 300.0
+"""And so long it may be on its way: under load there is always something new that it takes in."""
 _LOOK_EVERY_S = 0.05
 _ASK_EVERY_S, _ASK_S_MAX = 0.25, 10.0
 """Of a node that has much to do."""
@@ -52,42 +57,6 @@ def _part_of(client: str) -> tuple[str, int]:
     return part, found.last_index
 
 
-def _now_us() -> int:
-    return time.monotonic_ns() // 1000
-
-
-class TraceNotes:
-    """What is done to nodes and network, as lines of a trace, beside those that the nodes write themselves."""
-
-    def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._file = file.open("a", encoding="utf-8")
-
-    def note(self, node: int, name: str, **details: int | str) -> None:
-        """Something is about to be done: a cause comes before its effects. node: 0 for the network."""
-        self._write(_now_us(), node, name, details)
-
-    def done(self, node: int, name: str, began_us: int) -> None:
-        """A node was ended, or stands still; it fell silent between `began_us` and now, as its trace tells: see `merge`."""
-        self._write(began_us, node, name, {"by": _now_us()})
-
-    @contextmanager
-    def doing(self, node: int, name: str) -> Iterator[int]:
-        """Around what ends a node or lets it stand still: `done` since the moment before, which is given in microseconds."""
-        began_us = _now_us()
-        yield began_us
-        self.done(node, name, began_us)
-
-    def _write(self, at_us: int, node: int, name: str, details: Mapping[str, int | str]) -> None:
-        event = Event(at_us // 1000, f"n{node}" if node else "-", name, {**details, "us": at_us})
-        self._file.write(event.to_line() + "\n")
-        self._file.flush()
-
-    def close(self) -> None:
-        """No more of them."""
-        self._file.close()
-
-
 class Injector:
     """One fault at a time; everything here blocks.
 
@@ -99,11 +68,13 @@ class Injector:
         self._numbers = {node.name: node.node for node in cluster.status().nodes}
         self._cuts: list[tuple[int, int]] = []
         self.surprises: list[str] = []
+        self._aside = self._set_aside()
         self.verbs: dict[str, Callable[[Fault, list[str], bool], int]] = {
             "kill": self._kill, "pause": self._pause, "restart": self._restart, "isolate": self._isolate, "cut": self._cut,
             "cut-one-way": self._cut, "double-kill": self._double_kill, "rolling-restart": self._rolling_restart,
             "disk-full": self._disk_full, "sync-error": self._sync_error, "slow-disk": self._slow_disk,
-            "clock-jump": self._clock_jump, "wiped-node": self._wiped_node,
+            "clock-jump": self._clock_jump, "wiped-node": self._wiped_node, "power-cut": self._power_cut,
+            "lost-leader": self._lost_leader,
         }  # fmt: skip
 
     def leader(self) -> str | None:
@@ -124,10 +95,10 @@ class Injector:
             self.surprises.append(f"before a {fault.kind}: no leader for {_LEADER_S_MAX:g} s, though all is well")
         others = sorted(name for name in self._numbers if name != leader)
         others = others[fault.pick % len(others) :] + others[: fault.pick % len(others)]
-        is_leader = fault.hits_leader and leader is not None
+        is_leader = (fault.hits_leader or fault.kind in ("lost-leader", "power-cut")) and leader is not None
         victims = [leader, *others] if leader is not None and is_leader else [*others, *filter(None, [leader])]
         began_s = time.monotonic()
-        nodes = victims[:2] if fault.kind in ("double-kill", "cut", "cut-one-way") else victims[:1]
+        nodes = victims[: _HIT.get(fault.kind, 1)]
         is_done = False
         try:
             elections = self.verbs[fault.kind](fault, victims, is_leader)
@@ -137,11 +108,18 @@ class Injector:
         return FaultDone(fault.kind, ",".join(nodes), began_s, time.monotonic(), elections)
 
     def look_for_surprises(self) -> None:
-        """A node that ended though nobody ended it."""
+        """A node that ended though nobody ended it, or that found its data damaged: nothing here damages any."""
+        for name in sorted((now := self._set_aside()) - self._aside):
+            self.surprises.append(f"a node found what it had stored damaged, and put it aside: {name}")
+        self._aside = now
         for node in self._cluster.status().nodes:
             if node.state == "stopped":
                 self._tell_ended(node.name)
                 self._start(node.name)
+
+    def _set_aside(self) -> set[str]:
+        """Where that is a folder that can be looked into."""
+        return {str(found) for node in self._cluster.status().nodes for found in Path(node.data).glob(f"{ASIDE}*")}
 
     def _tell_ended(self, name: str) -> None:
         tail = list(self._cluster.logs(name))[-_LOG_LINES:]
@@ -233,10 +211,25 @@ class Injector:
         self._await_full(name)
         return int(is_leader)
 
+    def _lost_leader(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
+        """What it takes alone can reach nobody any more: if it acknowledged that, it is lost, as clients will see."""
+        name = victims[0]
+        self._cut_off(victims)
+        self._wait(fault.duration_s)
+        self._end(name)
+        if is_wiped := fault.pick % 4 != 0:
+            self._cluster.wipe(name)
+            self._notes.note(self._numbers[name], "wipe")
+        self._heal()
+        self._start(name)
+        if is_wiped:
+            self._await_full(name)
+        return int(is_leader)
+
     def _await_full(self, name: str) -> None:
         """Until it is a voter again: a second disk that is lost before would be more than a group can bear.
 
-        Raises: ClusterError when it takes in nothing any more.
+        Raises: ClusterError when it takes in nothing any more, or does so for ever.
         """
         client, part, end, since_s = self._info(name).client, "nothing", -1, time.monotonic()
 
@@ -247,9 +240,10 @@ class Injector:
                 end, since_s = now_end, time.monotonic()
             return part == _FULL or time.monotonic() - since_s > _STILL_S_MAX
 
-        poll_until(is_over, math.inf, every_s=_ASK_EVERY_S)
+        is_still = poll_until(is_over, _BACK_S_MAX, every_s=_ASK_EVERY_S)
         if part != _FULL:
-            raise ClusterError(f"{name} lost its disk, came to entry {end}, and {_STILL_S_MAX:g} s later it is: {part}")
+            after = f"and {_STILL_S_MAX:g} s later" if is_still else f"and {_BACK_S_MAX:g} s after its start"
+            raise ClusterError(f"{name} lost its disk, came to entry {end}, {after} it is: {part}")
 
     def _info(self, name: str) -> NodeInfo:
         return next(node for node in self._cluster.status().nodes if node.name == name)
@@ -268,13 +262,17 @@ class Injector:
         return 0  # whoever hears a leader, or is heard by a majority, stops those who do not
 
     def _isolate(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
+        self._cut_off(victims)
+        self._wait(fault.duration_s)
+        self._heal()
+        return int(is_leader)
+
+    def _cut_off(self, victims: list[str]) -> None:
+        """The first of them from all others."""
         for other in victims[1:]:
             self._note_cut(victims[0], other)
             self._note_cut(other, victims[0])
         self._cluster.isolate(victims[0])
-        self._wait(fault.duration_s)
-        self._heal()
-        return int(is_leader)
 
     def _note_cut(self, a: str, b: str) -> None:
         self._cuts.append((self._numbers[a], self._numbers[b]))
@@ -299,19 +297,56 @@ class Injector:
     def _sync_error(self, fault: Fault, victims: list[str], is_leader: bool) -> int:  # noqa: FBT001
         name = victims[0]
         self._notes.note(self._numbers[name], "sync-fails")
-        began_us = _now_us()
-        self._cluster.play(name, Faults(is_sync_failing=True))
-
-        def is_over() -> bool:
-            return any(node.name == name and node.state == "stopped" for node in self._cluster.status().nodes)
-
-        if not poll_until(is_over, _ENDS_S_MAX):
+        began_us = self._notes.now_us()
+        self._cluster.play(name, Faults(is_sync_failing=True, seed=fault.pick))
+        if self._go_on([name]):
             self.surprises.append(f"{name} goes on, though its disk failed {_ENDS_S_MAX:g} s ago")
             return int(is_leader)
         self._notes.done(self._numbers[name], "kill", began_us)
         self._cluster.play(name, Faults())
         self._wait(fault.duration_s)
         return int(is_leader)
+
+    def _go_on(self, names: Collection[str]) -> list[str]:
+        """Those of them that still run, after enough time for all to end."""
+        left: list[str] = []
+
+        def are_over() -> bool:
+            left[:] = [node.name for node in self._cluster.status().nodes if node.name in names and node.state != "stopped"]
+            return not left
+
+        poll_until(are_over, _ENDS_S_MAX, every_s=_LOOK_EVERY_S)
+        return left
+
+    def _power_cut(self, fault: Fault, victims: list[str], _is_leader: bool) -> int:  # noqa: FBT001
+        """All at once: what one alone loses, the others still have. Sometimes the disk of the leader does not come back at all.
+
+        The others' disks are slow before, so that more comes than they are done with, and several writes share a sync.
+        """
+        leader, *others = victims
+        for name in others:
+            self._cluster.play(name, Faults(slow_ms=_SLOW_BEFORE_MS))
+        self._wait(_SLOW_BEFORE_S)
+        began_us = self._notes.now_us()
+        for number, name in enumerate(victims):
+            slow_ms = _SLOW_BEFORE_MS if name in others else 0
+            self._cluster.play(name, Faults(is_power_cut=True, slow_ms=slow_ms, seed=fault.pick + number))
+        for name in self._go_on(victims):
+            self.surprises.append(f"{name} goes on, though its power was cut {_ENDS_S_MAX:g} s ago")
+        for name in victims:
+            self._notes.done(self._numbers[name], "power-loss", began_us)
+            self._cluster.play(name, Faults())
+        if is_lost := fault.pick % 4 in _LOST_DISK:
+            self._cluster.wipe(leader)
+            self._notes.note(self._numbers[leader], "wipe")
+        self._wait(fault.duration_s)
+        for name in victims:
+            self._cluster.start(name, is_awaited=False)
+        for name in victims:
+            self._await(name)
+        if is_lost:
+            self._await_full(leader)
+        return 1
 
     def _slow_disk(self, fault: Fault, victims: list[str], _is_leader: bool) -> int:  # noqa: FBT001
         self._notes.note(self._numbers[victims[0]], "slow-disk", ms=fault.amount)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from mq.chaos import checks
+from mq.chaos import attempts, checks
 from mq.chaos.calm import Calm, given_up, refused
 from mq.chaos.history import DONE, History
 from mq.chaos.replicas import differing, unlike
@@ -14,13 +14,14 @@ __all__ = ["CHECKS", "Check", "judge"]
 class Check(NamedTuple):
     """broken: a sentence for each promise that was not kept. met: how often the history met what this is about; of: as a word.
 
-    needs: what older histories do not tell, see `mq.chaos.history.NOTED`.
+    needs: what older histories do not tell, see `mq.chaos.history.NOTED`. within: for how long it could be met, for people.
     """
 
     broken: Callable[[History], Iterator[str]]
     met: Callable[[History], int]
     of: str
     needs: str = ""
+    within: Callable[[History], str] = lambda _history: ""
 
 
 def judge(check: Check, history: History) -> tuple[list[str], str]:
@@ -31,10 +32,18 @@ def judge(check: Check, history: History) -> tuple[list[str], str]:
     broken = list(check.broken(history))
     if not broken and not met:
         broken = [f"it met nothing to judge: no {check.of}"]
-    return broken, f"{met} {check.of}"
+    return broken, f"{met} {check.of}{check.within(history)}"
 
 
 # --- what each is about
+
+
+def _calm_sends(history: History) -> int:
+    return Calm(history).sends(history)
+
+
+def _calm_time(history: History) -> str:
+    return f", in {Calm(history).seconds(history):.1f} s"
 
 
 def _read_sends(history: History) -> int:
@@ -92,15 +101,15 @@ def _copied(history: History) -> int:
 CHECKS: dict[str, Check] = {
     "faults were carried out": Check(lambda _history: iter(()), lambda history: len(history.faults), "faults"),
     "no send failed": Check(given_up, lambda history: len(history.sends), "sends"),
-    "while all is well, nothing is refused": Check(
-        refused, lambda history: Calm(history).sends(history), "sends then", "attempts"
-    ),
+    "while all is well, nothing is refused": Check(refused, _calm_sends, "sends then", "attempts", _calm_time),
     "nothing acknowledged is lost": Check(checks.lost, _read_sends, "acknowledged messages that a group has read"),
     "nothing is invented": Check(checks.invented, _seen, "messages stored and delivered"),
     "each message is where it was said to be": Check(checks.places, _answered_offsets, "answered offsets"),
     "queues and message groups are in order": Check(checks.order, _in_message_groups, "messages in message groups"),
     "nothing is stored twice": Check(checks.accounted, _sent_again, "messages sent again", "attempts"),
     "nothing is delivered inside its invisible time": Check(checks.hidden, _again, "deliveries again"),
+    "attempts are counted one by one": Check(attempts.skipped, _again, "deliveries again"),
+    "what ran out while all was well has come again soon": Check(attempts.late, _again, "deliveries again"),
     "a changed invisible time counts": Check(checks.changed, _changed, "changes to a longer and to a shorter one", "changes"),
     "nothing acknowledged is delivered again": Check(checks.finished, _acknowledged, "acknowledged deliveries"),
     "an ordered group gets its messages in turn": Check(checks.in_turn, _ordered, "deliveries behind others"),

@@ -8,6 +8,7 @@ Its own last line between the two tells: the end is put behind that one. So it c
 """
 
 import heapq
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from pathlib import Path
@@ -47,28 +48,36 @@ def told_s(file: Path) -> list[float]:
 
 
 def _placed(events: Iterable[Event]) -> Iterator[Event]:
-    """With each end of a node (an event that has `by`) behind the last line of that node until then."""
-    end: Event | None = None
+    """With each end of a node (an event that has `by`) behind the last line of that node until then.
+
+    Several may end at the same time.
+    """
+    ends: list[tuple[int, Event]] = []  # and how many events waited when it began
     waiting: list[Event] = []
     for event in events:
-        if end is not None and (_BY in event.details or _when_us(event) >= end.number(_BY)):
-            yield from _with_end(end, waiting)
-            end, waiting = None, []
+        if ends and _when_us(event) >= max(end.number(_BY) for _, end in ends):
+            yield from _with_ends(ends, waiting)
+            ends, waiting = [], []
         if _BY in event.details:
-            end = event
-        elif end is not None:
+            ends.append((len(waiting), event))
+        elif ends:
             waiting.append(event)
         else:
             yield event
-    if end is not None:
-        yield from _with_end(end, waiting)
+    yield from _with_ends(ends, waiting)
 
 
-def _with_end(end: Event, events: list[Event]) -> list[Event]:
-    own = [number for number, event in enumerate(events, 1) if event.node == end.node]
-    place = own[-1] if own else 0
-    at_ms = events[place - 1].at_ms if own else end.at_ms
-    return [*events[:place], end._replace(at_ms=at_ms), *events[place:]]
+def _with_ends(ends: list[tuple[int, Event]], events: list[Event]) -> Iterator[Event]:
+    at: dict[int, list[Event]] = defaultdict(list)  # by how many events come before
+    for since, end in ends:
+        until_us = end.number(_BY)
+        own = [n for n, one in enumerate(events, 1) if n > since and one.node == end.node and _when_us(one) < until_us]
+        place = own[-1] if own else since
+        at[place].append(end._replace(at_ms=events[place - 1].at_ms) if own else end)
+    yield from at[0]
+    for number, event in enumerate(events, 1):
+        yield event
+        yield from at[number]
 
 
 def merge(traces: Sequence[Iterable[Event]]) -> Iterator[Event]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mq.chaos.calm import longest_gap_s
 from mq.chaos.checks import doubles
-from mq.chaos.elections import BEGINS_S_MAX, needless
+from mq.chaos.elections import BEGINS_S_MAX, needed, needless
 from mq.chaos.history import DONE, REFUSED, UNKNOWN, History
 from mq.chaos.judging import CHECKS, judge
 from mq.chaos.merging import Judged, judge_files, told_s
@@ -22,6 +22,8 @@ NOTES = "zz-chaos.trace"
 
 _ELECTIONS_TO_SPARE = 2
 _SHOWN_MAX = 5
+_SHOWS_TO_CLIENTS = ("lost-leader", "power-cut")
+"""Faults that make a lost message of whatever was acknowledged too soon."""
 
 
 @dataclass
@@ -89,17 +91,30 @@ def _tell_traces(found: Judged | None, history: History, report: Report) -> None
         report.check(rules, ["there is no trace, though the nodes were told to write them"])
         return
     if found is None:
-        why = "the run never began" if history.began_s == inf else "the nodes write no traces"
-        report.lines.append(f"        {why}: nothing to judge there")
+        if history.began_s == inf:
+            report.lines.append("        the run never began: nothing to judge there")
+        else:
+            report.lines += _untold(history)
         return
     broken = [found.violation] if found.violation is not None else [] if found.events else ["the traces tell nothing"]
     report.check(rules, broken, f"{found.events} events")
 
 
+def _untold(history: History) -> list[str]:
+    """Most of what Raft forbids, clients do not see; and what they could see, only when something came of it."""
+    kinds = Counter(fault.kind for fault in history.faults)
+    met = " and ".join(f"{kinds[kind]} {kind}" for kind in _SHOWS_TO_CLIENTS)
+    return [
+        "NOTHING SAID  of Raft's rules and of needless elections: the nodes write no traces, so there is nothing to judge there.",
+        f"        That a leader acknowledges alone, or too soon, shows as a lost message after some faults alone: {met} here.",
+        "        A run in a new --dir makes nodes that write traces.",
+    ]
+
+
 def _tell_elections(found: Judged, history: History, done_s: list[float], report: Report) -> None:
-    needed = sum(fault.elections for fault in history.faults)
-    told = f"{len(found.won)} elections, {needed} faults that took the leader"
-    broken = [told] if len(found.won) > needed + _ELECTIONS_TO_SPARE else []
+    taken = needed(history, found.won, found.watch.starts_s)
+    told = f"{len(found.won)} elections, {taken} faults that took the leader"
+    broken = [told] if len(found.won) > taken + _ELECTIONS_TO_SPARE else []
     report.check(f"a new leader only where a fault took the old one, but for {_ELECTIONS_TO_SPARE} times at most", broken, told)
     without, excused = needless(history, found.watch.won, done_s)
     told = f"within {BEGINS_S_MAX:g} s, but for {len(excused)} of {len(found.won)}"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from mq.chaos.calm import CALM_AFTER_S
 from mq.chaos.history import NOTED, Journal
-from mq.chaos.injecting import NEEDS_FAULT_FILES, NEEDS_NETWORK, Injector, TraceNotes
+from mq.chaos.injecting import NEEDS_FAULT_FILES, NEEDS_NETWORK, Injector
 from mq.chaos.load import Load
+from mq.chaos.notes import TraceNotes
 from mq.chaos.plan import WEIGHTS, faults
 from mq.chaos.replicas import ask_replicas
 from mq.chaos.report import HISTORY, NOTES
@@ -19,7 +20,7 @@ from mq.chaos.setting import Size, Topics
 from mq.cluster.backend import ClusterBackend
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import TRACES, ClusterFile, locked
-from mq.cluster.opening import backend_of, cluster_in, cluster_up
+from mq.cluster.opening import backend_of, check_is_for_a_cluster, cluster_in, cluster_up
 from mq.cluster.plan import ClusterPlan
 from mq.core.errors import MqError
 from mq.core.message import MessageKind
@@ -40,7 +41,7 @@ _TOPIC_S_MAX = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChaosPlan:
-    """weights: of the kinds of faults. nodes, settings, image: of a cluster that is not there yet. tell: takes a line for people.
+    """weights: of the kinds of faults. nodes, settings, parts, image: of a cluster that is made. tell: takes a line for people.
 
     nodes: None for three, or as many as there are. backend, image: what nodes are to run in; None for what they ran in before,
     or else local processes, or the usual image.
@@ -54,6 +55,7 @@ class ChaosPlan:
     backend: str | None = None
     image: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
     size: Size = field(default_factory=Size)
     tell: Callable[[str], None] = lambda _line: None
 
@@ -88,6 +90,11 @@ def _cluster_in(folder: Path, plan: ChaosPlan) -> Iterator[ClusterBackend]:
         found = cluster_in(folder)
         if any(node.state != "stopped" for node in found.status().nodes):
             _check_whole(found, plan)
+            if plan.parts:
+                raise ClusterError(
+                    f"the cluster in {folder} runs, with organs of its own: leave --parts out and unset MQ_PARTS; "
+                    f"`mq cluster up --dir {folder} --parts X` gives it others when it is down"
+                )
             yield found
             return
         if not file.is_under_test:
@@ -95,7 +102,10 @@ def _cluster_in(folder: Path, plan: ChaosPlan) -> Iterator[ClusterBackend]:
                 f"the cluster in {folder} is down, and a run would start it with other settings: `mq cluster up --dir {folder}` "
                 "starts it with its own, to be broken as it is; or give another --dir"
             )
-    wanted = ClusterPlan(nodes=plan.nodes, base_port=0, settings={**_SETTINGS, **plan.settings}, is_under_test=True)
+    else:
+        check_is_for_a_cluster(folder)
+    settings = {**_SETTINGS, **plan.settings}
+    wanted = ClusterPlan(nodes=plan.nodes, base_port=0, settings=settings, parts=plan.parts, is_under_test=True)
     made = cluster_up(folder, wanted, backend=backend, image=plan.image)
     try:
         yield made
@@ -172,15 +182,14 @@ class _Run:
         try:
             await asyncio.sleep(_CALM_S)
             broken = await self._injure(load)
+            self._tell("no more faults; clients go on for a moment, and read to the end")
             await asyncio.sleep(CALM_AFTER_S + _CALM_S)
             load.progress.stopping.set()
             await clients[0]
             left = await load.drain()
             await clients[1]
-            nodes = self._cluster.status().nodes
-            for replica in await asyncio.to_thread(ask_replicas, nodes):
-                self._journal.note(replica)
-            await load.read_all(nodes)
+            self._tell("each node is asked for all that it holds")
+            broken += await self._read_back(load)
         finally:
             self._stop.set()
             for task in clients:
@@ -190,6 +199,17 @@ class _Run:
         broken += sorted(load.progress.refusals)
         drained = {group: topics for group, topics in self._topics.reads.items() if group not in left}
         self._journal.facts(surprises=[*broken, *self._injector.surprises], drained=drained, ended_s=time.monotonic())
+
+    async def _read_back(self, load: Load) -> list[str]:
+        """Note what all nodes hold. Returns why they do not tell it: then the run is judged all the same, by what clients saw."""
+        nodes = self._cluster.status().nodes
+        try:
+            for replica in await asyncio.to_thread(ask_replicas, nodes):
+                self._journal.note(replica)
+            await load.read_all(nodes)
+        except MqError as error:
+            return [f"in the end the nodes do not tell what they hold: {error}"]
+        return []
 
     async def _injure(self, load: Load) -> list[str]:
         """Faults, until the time is over. Returns why it ended before."""

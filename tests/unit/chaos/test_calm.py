@@ -30,6 +30,18 @@ def test_where_nothing_is_broken_all_is_well() -> None:
     assert Calm(History()).covers(0.0, 1000.0)
 
 
+@pytest.mark.parametrize(
+    ("began_s", "ended_s", "calm_s"),
+    [(0.0, 50.0, 25.0), (0.0, 8.0, 8.0), (11.0, 14.0, 0.0), (12.0, 18.0, 2.0), (41.0, 45.0, 4.0), (29.0, 32.0, 1.0)],
+)
+def test_so_long_all_was_well_while_there_were_sends(began_s: float, ended_s: float, calm_s: float) -> None:
+    history = faults((10.0, 12.0), (17.0, 28.0), (20.0, 21.0), elected_s=(37.0,))
+    assert Calm(history).seconds(history) == 0.0
+    middle_s = (began_s + ended_s) / 2
+    history.sends = [send(1, began_s=middle_s, ended_s=ended_s), send(2, began_s=began_s, ended_s=middle_s)]
+    assert Calm(history).seconds(history) == calm_s
+
+
 def test_an_attempt_that_came_to_nothing_beside_a_fault_is_no_surprise() -> None:
     history = faults((10.0, 12.0))
     history.sends = [send(1, failed=((9.9, 10.1), (14.0, 14.9)), error="NotServingError: no leader")]
@@ -66,8 +78,9 @@ def test_two_nodes_that_are_down_for_so_long_excuse_it_and_nothing_else_does() -
     history = good()
     one = send(3, began_s=50.0, ended_s=71.0, outcome=REFUSED, offset=None, error="NotServingError: no leader")
     history.sends.append(one)
-    history.faults = [FaultDone("double-kill", "n1,n2", 52.0, 68.0, 1)]
-    assert list(given_up(history)) == []
+    for kind in ("double-kill", "power-cut"):
+        history.faults = [FaultDone(kind, "n1,n2", 52.0, 68.0, 1)]
+        assert list(given_up(history)) == []
     history.faults = [FaultDone("double-kill", "n1,n2", 52.0, 60.0, 1), FaultDone("kill", "n1", 50.0, 80.0, 1)]
     assert len(list(given_up(history))) == 1
     history.faults = [FaultDone("double-kill", "n1,n2", 52.0, 68.0, 1)]

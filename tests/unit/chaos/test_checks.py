@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mq.chaos.checks import doubles
+from mq.chaos.checks import doubles, hidden
 from mq.chaos.history import (
     DONE,
     NOTED,
@@ -39,6 +39,8 @@ PLACES = "each message is where it was said to be"
 ORDER = "queues and message groups are in order"
 DOUBLES = "nothing is stored twice"
 HIDDEN = "nothing is delivered inside its invisible time"
+COUNTED = "attempts are counted one by one"
+SOON = "what ran out while all was well has come again soon"
 FINISHED = "nothing acknowledged is delivered again"
 TURN = "an ordered group gets its messages in turn"
 
@@ -225,6 +227,9 @@ BREAKS: list[tuple[str, str, Callable[[History], object]]] = [
     ("it is there twice", DOUBLES, lambda h: h.stored.append(Stored("t", 0, 3, "m1", 1))),
     ("it came too early", HIDDEN, lambda h: h.receives.__setitem__(1, receive(2, at_s=12.8, attempt=2))),
     ("an attempt came twice", HIDDEN, lambda h: h.receives.__setitem__(1, receive(2, at_s=13.5))),
+    ("an attempt was left out", COUNTED, lambda h: h.receives.__setitem__(1, receive(2, at_s=13.5, attempt=3))),
+    ("the first attempt was left out", COUNTED, lambda h: h.receives.__setitem__(0, receive(0, 1, 2, at_s=3.0, attempt=2))),
+    ("it came far too late", SOON, lambda h: h.receives.__setitem__(1, receive(2, at_s=23.5, attempt=2))),
     ("it came after its ack", FINISHED, lambda h: h.receives.append(receive(0, at_s=20.0, attempt=2))),
     ("an older attempt came after its ack", FINISHED, lambda h: h.receives.append(receive(2, at_s=20.0))),
     ("it came before what precedes it was acknowledged", TURN, lambda h: h.acks.__setitem__(4, ack(1, 5.2, group="f"))),
@@ -307,3 +312,28 @@ def test_what_a_receive_that_broke_gave_back_comes_again_as_the_same_attempt() -
     history.receives.append(receive(1, at_s=13.5, attempt=2))
     history.acks[1] = ack(1, 14.0, attempt=2)
     assert broken(history) == set()
+
+
+def of_a_receive_that_broke(*, attempt: int, at_s: float, outcome: str = DONE, changed_s: float = 3.5) -> list[str]:
+    """m2 came in a receive that broke, was hidden for 14 s all the same, and came again."""
+    history = good()
+    history.receives[0] = receive(0, 1, 2, at_s=3.0, is_whole=False)
+    history.receives[1] = receive(2, at_s=at_s, attempt=attempt)
+    history.changes = [change(0, 3.2, 1.0), change(2, changed_s, 14.0, outcome=outcome)]
+    return list(hidden(history))
+
+
+def test_a_change_that_was_answered_shows_that_a_receive_that_broke_was_not_given_back() -> None:
+    assert of_a_receive_that_broke(attempt=2, at_s=17.0) == ["attempt 2 of m2 came to g 0.400 s inside its invisible time"]
+    assert of_a_receive_that_broke(attempt=1, at_s=20.0) == ["attempt 1 of m2 came twice to g"]
+    assert of_a_receive_that_broke(attempt=2, at_s=17.5) == []
+
+
+@pytest.mark.parametrize("outcome", [UNKNOWN, REFUSED])
+def test_one_that_was_not_answered_shows_nothing(outcome: str) -> None:
+    for attempt in (1, 2):
+        assert of_a_receive_that_broke(attempt=attempt, at_s=4.0, outcome=outcome) == []
+
+
+def test_a_change_of_the_delivery_that_came_again_is_none_of_the_one_before_with_the_same_number() -> None:
+    assert of_a_receive_that_broke(attempt=1, at_s=4.0, changed_s=4.2) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mq.chaos.elections import BEGINS_S_MAX, Election, ElectionWatch, needless
+from mq.chaos.elections import BEGINS_S_MAX, Election, ElectionWatch, needed, needless
 from mq.chaos.history import FaultDone, History
 from mq.sim.trace import Event
 
@@ -139,3 +139,23 @@ def test_what_stood_still_is_excused_and_what_is_not_of_the_run_is_passed_over()
     assert without_reason(history(), of(5.0), []) == []
     assert without_reason(history(), of(100.0), []) == []
     assert len(without_reason(history(), of(50.0), [])) == 1
+
+
+@pytest.mark.parametrize("kind", ["double-kill", "power-cut"])
+@pytest.mark.parametrize(
+    ("leader", "won_s", "taken"),
+    [("n2", 20.2, 2), ("n2", 19.9, 1), ("n1", 20.2, 1), ("n2", 30.5, 1)],
+    ids=["elected before it ended, too", "before the fault", "who did not end", "after it was started again"],
+)
+def test_of_several_that_end_one_after_the_other_one_may_have_been_elected_in_between(
+    kind: str, leader: str, won_s: float, taken: int
+) -> None:
+    several = fault(kind, "broker-a-3,broker-a-2", 1)
+    elections = [Election(2, leader, won_s, won_s)]
+    assert needed(history(several), elections, [10.0, 30.1, 30.2]) == taken
+    assert needed(history(fault("isolate", several.nodes, 1)), elections, [10.0, 30.1, 30.2]) == 1
+
+
+def test_starts_of_nodes_are_told_from_their_ends() -> None:
+    found = watch(*FIRST, told(3.0, "n1", "kill"), told(4.0, "n1", "start"))
+    assert (found.turns_s, found.starts_s) == ([3.0, 4.0], [4.0])

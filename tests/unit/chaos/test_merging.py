@@ -118,6 +118,19 @@ def test_an_end_of_a_node_that_said_nothing_more_is_where_it_began() -> None:
     assert [(one.node, one.name) for one in merged] == [("n1", "kill"), ("n2", "role"), ("n3", "kill"), ("n2", "role")]
 
 
+def test_nodes_that_end_together_each_end_behind_their_own_last_line() -> None:
+    """As when the power is cut: nobody knows which was the first."""
+    ends = [event(10_000, node, "power-loss", by=30_000) for node in ("n1", "n2", "n3")]
+    one = [event(11_000, "n1", "commit"), event(15_000, "n1", "commit"), event(40_000, "n1", "start")]
+    two = [event(12_000, "n2", "commit"), event(31_000, "n2", "start")]
+    merged = list(merge([one, two, ends]))
+    assert [(one.node, one.name) for one in merged] == [
+        ("n3", "power-loss"), ("n1", "commit"), ("n2", "commit"), ("n2", "power-loss"), ("n1", "commit"), ("n1", "power-loss"),
+        ("n2", "start"), ("n1", "start"),
+    ]  # fmt: skip
+    assert all(one.at_ms <= later.at_ms for one, later in pairwise(merged))
+
+
 def test_a_node_that_went_on_while_it_was_being_killed_broke_no_rule(tmp_path: Path) -> None:
     notes = tmp_path / "zz-notes.trace"
     notes.write_text(event(17_500, "n1", "kill", by=90_000).to_line() + "\n")

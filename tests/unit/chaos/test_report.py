@@ -62,6 +62,7 @@ def test_a_run_in_which_all_held_passes_with_its_figures(tmp_path: Path) -> None
     assert "3 acknowledged" in report.to_text()
     assert "          0 sent without an answer: stored or not, both are right" in report.to_text().splitlines()
     assert "kill 1" in report.to_text()
+    assert "ok      while all is well, nothing is refused (3 sends then, in 2.5 s)" in report.to_text().splitlines()
     assert "2 elections, 1 faults that took the leader" in report.to_text()
     assert "or when something stood still (within 5 s, but for 0 of 2)" in report.to_text()
 
@@ -73,6 +74,17 @@ def test_what_was_done_to_nodes_that_write_no_traces_is_nothing_to_judge(tmp_pat
     report = judge_run(tmp_path)
     assert report.is_good, report.to_text()
     assert "the nodes write no traces" in report.to_text()
+    assert "ok      the traces of the nodes keep Raft's rules" not in report.to_text()
+
+
+def test_without_traces_it_is_said_how_little_is_known_of_raft_and_which_faults_would_have_shown_more(tmp_path: Path) -> None:
+    a_run(tmp_path, surprises=[])
+    with (tmp_path / HISTORY).open("a") as history:
+        for kind in ("lost-leader", "power-cut", "lost-leader"):
+            history.write(f'{{"what":"fault","kind":"{kind}","nodes":"n1","began_s":0.0,"ended_s":0.01,"elections":1}}\n')
+    told = judge_run(tmp_path).to_text()
+    assert "NOTHING SAID  of Raft's rules" in told
+    assert "shows as a lost message after some faults alone: 2 lost-leader and 1 power-cut here" in told
 
 
 def test_nodes_that_were_to_write_traces_and_did_not_fail(tmp_path: Path) -> None:

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 
 from mq.chaos import run
-from mq.chaos.history import Journal
+from mq.chaos.history import History, Journal
+from mq.chaos.injecting import Injector
+from mq.chaos.notes import TraceNotes
 from mq.chaos.report import HISTORY
 from mq.chaos.run import ChaosPlan, run_chaos
+from mq.chaos.setting import Progress
+from mq.client.errors import UnreachableError
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import ClusterFile, locked
@@ -183,3 +187,47 @@ def test_a_history_tells_that_its_run_began_also_when_that_is_killed(tmp_path: P
     assert '"began_s":1.0' in (tmp_path / "new" / HISTORY).read_text()
     assert ClusterFile.exists(tmp_path) is False
     journal.close()
+
+
+class DeadLoad:
+    """Clients of a group that serves nobody any more."""
+
+    def __init__(self, _endpoints: str, topics: object, *_: object) -> None:
+        self.progress, self.topics = Progress(), topics
+
+    async def produce(self) -> None:
+        return None
+
+    async def consume(self) -> None:
+        return None
+
+    async def drain(self) -> list[str]:
+        return ["first"]
+
+    async def read_all(self, _nodes: object) -> None:
+        raise UnreachableError("nobody answers")
+
+
+async def test_a_group_that_is_dead_in_the_end_is_told_with_what_was_broken_before(
+    meet: Meet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Such a run has most to tell, and must not end without a word of it."""
+    made, journal, notes = meet("running", "running", "running"), Journal(tmp_path / HISTORY), TraceNotes(tmp_path / "trace")
+    for name, stand_in in {
+        "Load": DeadLoad, "_make_topics": lambda *_: None, "ask_replicas": lambda _nodes: [], "_CALM_S": 0.0, "CALM_AFTER_S": 0.0,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(run, name, stand_in)
+
+    def breaks(*_: object) -> None:
+        raise ClusterError("a node lost its disk")
+
+    monkeypatch.setattr(Injector, "carry_out", breaks)
+    made.endpoint = ""  # type: ignore[attr-defined]
+    plan = ChaosPlan(folder=tmp_path, seed=1, seconds=5.0)
+    await run._Run(plan, {"kill": 1}, made, journal, notes).go()  # type: ignore[arg-type]
+    journal.close()
+    notes.close()
+    assert History.read(tmp_path / HISTORY).facts["surprises"] == [
+        "after fault 1, kill: a node lost its disk", "in the end the nodes do not tell what they hold: nobody answers",
+        "first was not done with all messages in the end",
+    ]  # fmt: skip
