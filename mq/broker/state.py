@@ -5,14 +5,13 @@ replica to replica. It changes only by applying commands (`mq.broker.machine`), 
 values for snapshots.
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from mq.broker.delivery.table import DeliveryTable
+from mq.broker.sent_ids import SentIds, json_of
 from mq.broker.store.consume_queue import ConsumeQueue
 from mq.core.errors import Code, RefusedError
-from mq.core.limits import DEDUPLICATION_WINDOW
 from mq.core.message import MessageKind, Permission
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "QUEUES_DEFAULT",
     "Group",
     "Hidden",
-    "SentIds",
     "Topic",
     "dead_letter_topic",
     "kind_of",
@@ -48,52 +46,6 @@ def kind_of(number: int) -> MessageKind:
 def dead_letter_topic(group: str) -> str:
     """The topic that holds a group's dead letters."""
     return DEAD_LETTER_PREFIX + group
-
-
-class SentIds:
-    """The last message ids sent to a topic, with the queue and offset that each got.
-
-    A send repeated after a lost reply carries the same id and must not be stored twice.
-    """
-
-    __slots__ = ("_order", "_places", "_size_max")
-
-    def __init__(self, size_max: int = DEDUPLICATION_WINDOW) -> None:
-        self._places: dict[str, int] = {}
-        self._order: deque[str] = deque()
-        self._size_max = size_max
-
-    def find(self, message_id: str) -> tuple[int, int] | None:
-        """(queue id, offset) of an id in the window."""
-        packed = self._places.get(message_id)
-        return None if packed is None else (packed & 0xFFFF, packed >> 16)
-
-    def are_fresh(self, message_ids: tuple[str, ...]) -> bool:
-        """Whether none of the ids is known and none comes twice."""
-        return self._places.keys().isdisjoint(message_ids) and len(set(message_ids)) == len(message_ids)
-
-    def add(self, message_ids: tuple[str, ...], queue_id: int, base_offset: int) -> None:
-        """Remember fresh ids with consecutive offsets; the oldest beyond the window are forgotten."""
-        first = base_offset << 16 | queue_id
-        self._places.update(zip(message_ids, range(first, first + (len(message_ids) << 16), 1 << 16), strict=True))
-        self._order.extend(message_ids)
-        for _ in range(len(self._order) - self._size_max):
-            del self._places[self._order.popleft()]
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def to_plain(self) -> list[Any]:
-        """Ids in their order, and their packed places."""
-        return [list(self._order), [self._places[i] for i in self._order]]
-
-    @classmethod
-    def from_plain(cls, plain: list[Any]) -> "SentIds":
-        """The window of a snapshot."""
-        window = cls()
-        window._order = deque(plain[0])
-        window._places = dict(zip(plain[0], plain[1], strict=True))
-        return window
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +80,11 @@ class Topic:
         """Add queues until there are so many."""
         self.queues.extend(self.queue_class(self.name, queue_id) for queue_id in range(len(self.queues), queues))
 
-    def to_plain(self) -> list[Any]:
-        """The topic as plain values; its consume queues' files hold the rest."""
+    def json_parts(self) -> list[bytes]:
+        """Joined, the topic for `from_plain`, as JSON; its consume queues' files hold the rest."""
         queues = [q.to_plain() for q in self.queues]
-        return [self.name, int(self.kind), int(self.permission), self.made_at, queues, self.sent_ids.to_plain()]
+        plain = [self.name, int(self.kind), int(self.permission), self.made_at, queues]
+        return [json_of(plain)[:-1], b",", *self.sent_ids.json_parts(), b"]"]
 
     @classmethod
     def from_plain(cls, plain: list[Any], queue_class: type[ConsumeQueue] = ConsumeQueue) -> "Topic":

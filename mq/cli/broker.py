@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mq.cli.options import any_case
+from mq.cli.options import WholeNumber, any_case
 
 __all__ = ["broker_command"]
 
@@ -18,16 +18,23 @@ def _later(context: click.Context, parameter: click.Parameter, value: str | None
         raise click.BadParameter(f"comes with {stages[str(parameter.name)]}; leave it away", context, parameter)
 
 
+def _no_port(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Of `mq cluster up` there is one, so it is looked for here, too."""
+    if value is not None and not context.resilient_parsing:
+        raise click.BadParameter(f"there is no such option; say --listen 127.0.0.1:{value}", context, parameter)
+
+
 @click.command("broker")
 @click.option("--data", metavar="DIR", help="Folder of all that is stored; made if it is not there. Needed.")
 @click.option("--listen", metavar="HOST:PORT", help="Where clients connect.  [default: 127.0.0.1:8081]")
+@click.option("--port", callback=_no_port, expose_value=False, hidden=True)
 @click.option("--advertise", metavar="HOST:PORT[,...]", help="What clients are told to connect to.  [default: as --listen]")
 @click.option(
     "--listen-outside", metavar="HOST:PORT", help="A second door, for clients that need other addresses.  [default: none]"
 )
 @click.option("--advertise-outside", metavar="HOST:PORT[,...]", help="What clients are told that come in by --listen-outside.")
 @click.option("--name", help="Name of the broker group.  [default: broker-a]")
-@click.option("--node", type=int, help="Number of this node in its group, 1 to 255.  [default: 1]")
+@click.option("--node", type=WholeNumber(1, 255), help="Number of this node in its group.  [default: 1]")
 @click.option(
     "--peers",
     metavar="1=H:P,...",
@@ -48,7 +55,7 @@ def _later(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--heartbeat-ticks", metavar="N", help="Ticks between two signs of life of a leader.  [default: 2]")
 @click.option("--registry", metavar="H:P,...", callback=_later, expose_value=False, help="(Comes with stage 2.)")
-@click.option("--parts", metavar="FOLDER", help="Organs of your own in the place of ours: a folder, file or module.")
+@click.option("--parts", metavar="X", help="Organs of your own in the place of ours: a folder, file or module.")
 @click.option("--segment-bytes", metavar="SIZE", help="Size of one file of the commit log, 64KiB to 1GiB.  [default: 64MiB]")
 @click.option(
     "--snapshot-every-bytes", metavar="SIZE", help="A snapshot after so much of the log, 64KiB to 1TiB.  [default: 256MiB]"
@@ -87,9 +94,9 @@ def broker_command(config_file: Path | None, **flags: Any) -> int:
 
     config = load_config(config_file, os.environ, flags)
     if config.parts:
-        from mq.parts import load_parts  # noqa: PLC0415 - most brokers have none
+        from mq.server.loading import load_watched  # noqa: PLC0415 - most brokers have none
 
-        load_parts(config.parts)  # before a folder is made
+        load_watched(config.parts)  # before a folder is made
     from mq.server.process import run_broker  # noqa: PLC0415 - a wrong setting is found before all of it is loaded
 
     return run_broker(config)

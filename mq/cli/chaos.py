@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from mq.cli.failing import tidy_end
-from mq.cli.options import backend_options, image_given
+from mq.cli.options import Number, WholeNumber, backend_options, image_given, parts_given, parts_option
 from mq.cli.output import note, print_line
 
 __all__ = ["chaos_command"]
@@ -21,9 +21,15 @@ _SEED_MAX = 1 << 31
 
 @click.group("chaos", invoke_without_command=True)
 @click.option("--dir", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where all of it is kept.")
-@click.option("--seed", type=click.IntRange(0), help="Of the faults and of the clients.  [default: a new one]")
-@click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="So long there are faults.")
-@click.option("--nodes", type=click.IntRange(3, 7), help="Of a cluster that is not there yet.  [default: 3]")
+@click.option("--seed", type=WholeNumber(0), help="Of the faults and of the clients.  [default: a new one]")
+@click.option(
+    "--seconds",
+    type=Number(1),
+    default=60.0,
+    show_default=True,
+    help="So long there are faults; all of it takes about twice as long.",
+)
+@click.option("--nodes", type=WholeNumber(3, 7), help="Of a cluster that is not there yet.  [default: 3]")
 @backend_options("What nodes of a cluster that is not there yet run in.  [default: local]")
 @click.option(
     "--only", "kinds", multiple=True, metavar="KIND[=WEIGHT]", help="Only faults of this kind, such as kill; can be repeated."
@@ -31,6 +37,7 @@ _SEED_MAX = 1 << 31
 @click.option(
     "--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The report, as text."
 )
+@parts_option
 @click.option("--keep", "is_kept", is_flag=True, help="Keep the folder also when all went well.")
 @click.pass_context
 def chaos_command(context: click.Context, /, folder: Path | None, report_file: Path | None, **wanted: Any) -> int:
@@ -38,8 +45,8 @@ def chaos_command(context: click.Context, /, folder: Path | None, report_file: P
 
     A cluster that runs in DIR, of processes or containers, is used as it is: all its nodes have to run, three or more, and
     nothing may be cut; one without a proxy (--direct) needs --only with kinds that cut nothing. Else one is made there, for
-    this run. What clients saw and the traces of the nodes stay in DIR when something did not hold: `mq chaos judge DIR` judges
-    them again.
+    this run; DIR is new then, or of an earlier run. What clients saw and the traces of the nodes stay in DIR when something
+    did not hold: `mq chaos judge DIR` judges them again.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -56,9 +63,11 @@ def chaos_command(context: click.Context, /, folder: Path | None, report_file: P
     plan = ChaosPlan(
         folder=folder, seed=seed, seconds=wanted["seconds"], nodes=wanted["nodes"], backend=wanted["backend"],
         image=image_given(backend_of(folder, wanted["backend"]), wanted["image"]), weights=_weights(wanted["kinds"]), tell=note,
+        parts=parts_given(wanted["parts"]),
     )  # fmt: skip
     with tidy_end():
         run_chaos(plan)
+    note("the run is over; what clients saw is judged")
     is_good = _judge(folder, report_file, seed)
     if is_good and is_new and not wanted["is_kept"]:
         from mq.cluster.opening import cluster_in  # noqa: PLC0415
@@ -66,6 +75,8 @@ def chaos_command(context: click.Context, /, folder: Path | None, report_file: P
         cluster_in(folder).remove()
         shutil.rmtree(folder)
         note(f"all held, so {folder} was removed (--keep keeps it)")
+    else:
+        note(f"what the run left stays in {folder}: what was stored, the history, logs and traces")
     return 0 if is_good else 1
 
 
@@ -106,6 +117,8 @@ def _weights(kinds: tuple[str, ...]) -> dict[str, int]:
         if kind not in WEIGHTS or (equals and not weight.isdecimal()):
             raise click.BadParameter(f"{text!r} is not KIND or KIND=WEIGHT; there are {', '.join(WEIGHTS)}", param_hint="--only")
         found[kind] = int(weight) if equals else 1
+    if found and not any(found.values()):
+        raise click.BadParameter("all weights are 0, so there is no fault to be played", param_hint="--only")
     return found or dict(WEIGHTS)
 
 
@@ -116,7 +129,7 @@ def _judge(folder: Path, report_file: Path | None, seed: int | None) -> bool:
     if not (folder / HISTORY).exists():
         raise ClusterError(f"{folder} holds no run of `mq chaos` that began: there is no {HISTORY} in it")
     report = judge_run(folder)
-    head = [f"seed {seed}" if seed is not None else f"of {folder}", f"commit {_commit()}", _machine()]
+    head = [f"seed {seed}" if seed is not None else f"of {folder}", f"commit {_commit()}", _machine(), *_organs(folder)]
     text = "chaos: " + "; ".join(head) + "\n" + report.to_text()
     if not report.is_good:
         text += f"{len(report.failed)} things did not hold; again: mq chaos judge {folder}\n"
@@ -124,6 +137,14 @@ def _judge(folder: Path, report_file: Path | None, seed: int | None) -> bool:
     if report_file is not None:
         report_file.write_text(text, encoding="utf-8")
     return report.is_good
+
+
+def _organs(folder: Path) -> list[str]:
+    """Whose organs ran, where they were not ours."""
+    from mq.cluster.files import ClusterFile  # noqa: PLC0415
+
+    parts = ClusterFile.read(folder.resolve()).parts if ClusterFile.exists(folder.resolve()) else {}
+    return [f"{node} with organs of {place}" for node, place in sorted(parts.items())]
 
 
 def _machine() -> str:
@@ -135,7 +156,7 @@ def _commit() -> str:
     git = shutil.which("git")
     if git is None:
         return "unknown"
-    root = Path(__file__).parent
+    root = Path(__file__).parent.parent
     found = [
         subprocess.run([git, "-C", str(root), *words], capture_output=True, text=True, check=False).stdout.strip()
         for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "."))

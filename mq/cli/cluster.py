@@ -1,27 +1,24 @@
 """`mq cluster`."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mq.cli.cluster_status import note_no_members, print_nodes, promised, show_status
 from mq.cli.failing import tidy_end
-from mq.cli.options import DURATION, backend_options, image_given, output_option
-from mq.cli.output import note, print_json, print_line, print_table
+from mq.cli.options import DURATION, WholeNumber, backend_options, image_given, output_option, parts_given, parts_option
+from mq.cli.output import note, print_json, print_line
 
 if TYPE_CHECKING:
-    from mq.cluster.asking import Answer
     from mq.cluster.backend import ClusterBackend as Cluster
-    from mq.cluster.backend import ClusterStatus, NodeInfo
 
 __all__ = ["cluster_command"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_NO_MEMBER = "no member"
-_NO_MEMBER_NOTE = "{} is no member of its group any more (`mq raft remove`), and turns clients away; the group serves without it"
-_ON_THE_WAY = ("asking", "rejoining", "learning")
 
 
 def _folder_option(command: _F) -> _F:
@@ -55,30 +52,27 @@ def _node_name(cluster: "Cluster", text: str) -> str:
 def cluster_command() -> None:
     """Start, stop, kill, pause, cut and heal a cluster on this machine.
 
-    All of a cluster is in the folder of --dir. NODE is a name such as broker-a-1, or `leader` (`leader:broker-a`) for the
-    node that leads now.
+    All of a cluster is in the folder of --dir. NODE is a name such as broker-a-1, or its number, or `leader`
+    (`leader:broker-a`) for the node that leads now.
     """
 
 
 @cluster_command.command("up")
 @_folder_option
-@click.option("--groups", type=int, default=1, show_default=True, help="Broker groups.")
-@click.option("--nodes", type=int, help="Nodes of each group, 1 to 7.  [default: 3]")
-@click.option("--registries", type=int, default=0, show_default=True, help="Registry nodes. (More come with stage 2.)")
+@click.option("--groups", type=WholeNumber(min=1), default=1, show_default=True, help="Broker groups.")
+@click.option("--nodes", type=WholeNumber(min=1), help="Nodes of each group, 1 to 7.  [default: 3]")
+@click.option(
+    "--registries", type=WholeNumber(min=0), default=0, show_default=True, help="Registry nodes. (More come with stage 2.)"
+)
 @backend_options("What nodes run in.  [default: local]")
 @click.option(
-    "--base-port", "--port", "base_port", type=click.IntRange(0, 65535), metavar="PORT",
+    "--base-port", "--port", "base_port", type=WholeNumber(0, 65535), metavar="PORT",
     help="Node n listens for clients at PORT + 10n; 0 for any free ports.  [default: 8081, or free ports where one is taken]",
 )  # fmt: skip
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of `mq broker` for all nodes; can be repeated."
 )
-@click.option(
-    "--parts",
-    multiple=True,
-    metavar="[NODE=]X",
-    help="Replaced organs, a folder or a module, in all nodes or one; nothing in the place of X: our own. Can be repeated.",
-)
+@parts_option
 @click.option("--direct", "is_direct", is_flag=True, help="No proxy between local processes: faster, and nothing can be cut.")
 @output_option
 def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - click calls it so
@@ -89,24 +83,38 @@ def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - c
     that are taken by now. Any other flag is refused when it says something else than the cluster was made with.
     """
     _refuse_later(wanted["groups"], wanted["registries"])
-    from mq.cluster.opening import backend_of, cluster_up  # noqa: PLC0415
+    from mq.cluster.opening import backend_of, check_is_for_a_cluster, cluster_up  # noqa: PLC0415
     from mq.cluster.plan import ClusterPlan  # noqa: PLC0415
 
-    parts = [text.partition("=") if "=" in text else ("", "", text) for text in wanted["parts"]]
+    check_is_for_a_cluster(folder)
     plan = ClusterPlan(
         nodes=wanted["nodes"], base_port=wanted["base_port"], is_direct=wanted["is_direct"],
-        settings=dict(map(_setting, wanted["settings"])), parts={node: part for node, _, part in parts},
+        settings=dict(map(_setting, wanted["settings"])), parts=parts_given(wanted["parts"]),
     )  # fmt: skip
     image = image_given(backend_of(folder, wanted["backend"]), wanted["image"])
-    with tidy_end():
-        status = cluster_up(folder, plan, backend=wanted["backend"], image=image).status()
+    with _told_when_nothing_was_made(folder), tidy_end():
+        status = cluster_up(folder, plan, backend=wanted["backend"], image=image, others_go_on=True).status()
     if is_json:
-        print_json(_promised(status))
-        _note_no_members(status)
+        print_json(promised(status))
+        note_no_members(status)
         return
-    _print_nodes(status)
-    _note_no_members(status)
+    print_nodes(status)
+    note_no_members(status)
     note(f"the cluster serves; for other commands: export MQ_ENDPOINT={status.endpoint}")
+
+
+@contextmanager
+def _told_when_nothing_was_made(folder: Path) -> Iterator[None]:
+    """Else the next `up` might be given --dir alone, and make another cluster than was meant."""
+    from mq.cluster.files import LOGS, ClusterFile  # noqa: PLC0415
+    from mq.core.errors import MqError  # noqa: PLC0415
+
+    try:
+        yield
+    except MqError:
+        if (folder / LOGS).exists() and not ClusterFile.exists(folder):
+            note(f"no cluster was made in {folder}: the next `up` needs its flags again")
+        raise
 
 
 def _refuse_later(groups: int, registries: int) -> None:
@@ -121,41 +129,6 @@ def _setting(text: str) -> tuple[str, str]:
     if not equals:
         raise click.BadParameter(f"{text!r} is not NAME=VALUE, such as segment_bytes=1MiB", param_hint="--set")
     return name.strip().lower().replace("-", "_"), value.strip()
-
-
-def _promised(status: "ClusterStatus") -> dict[str, Any]:
-    """What scripts rely on."""
-    nodes = [
-        {
-            **{key: getattr(node, key) for key in ("name", "group", "node")},
-            **({"container": node.container} if node.container is not None else {"pid": node.pid}),
-            **{key: getattr(node, key) for key in ("client", "data")},
-        }
-        for node in status.nodes
-    ]
-    return {"endpoint": status.endpoint, "registries": [], "nodes": nodes}
-
-
-def _note_no_members(status: "ClusterStatus") -> list[str]:
-    """Say which nodes their groups have let go; these."""
-    from mq.cluster.asking import ask_all, ask_broker, no_members  # noqa: PLC0415
-
-    found = sorted(no_members(status.nodes, ask_all(status.nodes, ask_broker)))
-    for name in found:
-        note(_NO_MEMBER_NOTE.format(name))
-    return found
-
-
-def _print_nodes(status: "ClusterStatus", roles: "dict[str, str] | None" = None) -> None:
-    columns = ("node", "state", *(("role",) if roles is not None else ()), "client", "runs in", "data")
-    rows = [
-        (n.name, n.state, *((roles[n.name],) if roles is not None else ()), n.client, n.container or n.pid or "-", n.data)
-        for n in status.nodes
-    ]
-    print_table(columns, rows)
-    for node in status.nodes:
-        if node.parts:
-            note(f"{node.name} has organs of {node.parts}")
 
 
 @cluster_command.command("down")
@@ -183,40 +156,10 @@ def _down(cluster: "Cluster", has_volumes: bool) -> None:  # noqa: FBT001 - clic
 def _status(cluster: "Cluster", is_json: bool) -> None:  # noqa: FBT001 - click calls it so
     """Show the nodes, who leads, and what is cut or slow.
 
-    ROLE: `no member` of a node that its group has let go (`mq raft remove`); - of one that does not answer.
+    CLIENT and PEER: where a node listens for clients and for the other nodes. ROLE: `no member` of a node that its group has
+    let go (`mq raft remove`); - of one that does not answer.
     """
-    from mq.cluster.asking import ask_all, ask_broker, leader_of, no_members  # noqa: PLC0415
-
-    status = cluster.status()
-    answers = ask_all(status.nodes, ask_broker)
-    leaders = leader_of(status.nodes, answers).values()
-    gone = no_members(status.nodes, answers)
-    roles = {n.name: _role(n, answers[n.name], is_leader=n.name in leaders, is_gone=n.name in gone) for n in status.nodes}
-    if is_json:
-        found = _promised(status)
-        for shown, node in zip(found["nodes"], status.nodes, strict=True):
-            shown.update(state=node.state, role=roles[node.name], peer=node.peer)
-        print_json({**found, "network": status.network, "cuts": status.cuts, "delays": status.delays})
-        return
-    _print_nodes(status, roles)
-    for source, target in status.cuts:
-        note(f"cut: {target} hears nothing from {source}")
-    for source, target, delay_ms in status.delays:
-        note(f"slow: {target} hears {source} {delay_ms} ms later")
-    if status.network == "stopped" and any(node.state != "stopped" for node in status.nodes):
-        note("the proxy between the nodes does not run, so they do not reach each other; `mq cluster down`, then `up`")
-
-
-def _role(node: "NodeInfo", answer: "Answer | None", *, is_leader: bool, is_gone: bool) -> str:
-    """What a node is in its group, as far as that is known; "-" when it does not answer."""
-    if is_leader:
-        return "leader"
-    if is_gone and (answer is None or answer.role not in _ON_THE_WAY):
-        return _NO_MEMBER
-    if answer is None:
-        return "-"
-    # Where a question is passed on to the leader, a node's own role is not known from it.
-    return answer.role if answer.node == node.node else "follower"
+    show_status(cluster.status(), cluster.folder, is_json=is_json)
 
 
 @cluster_command.command("start")
@@ -231,7 +174,7 @@ def _start(cluster: "Cluster", node: str) -> None:
         note(f"{name} serves")
         return
     status = cluster.status()
-    if name in _note_no_members(status):
+    if name in note_no_members(status):
         return
     nodes = status.nodes
     members = [one for one in nodes if one.group == next(own.group for own in nodes if own.name == name)]
@@ -251,6 +194,14 @@ def _check_is(cluster: "Cluster", name: str, state: str) -> None:
     if states.get(name, state) != state:
         those = ", ".join(node for node, found in states.items() if found == state) or "none"
         raise ClusterError(f"{name} is not {state}; {state} now: {those}")
+
+
+def _two_nodes(cluster: "Cluster", a: str, b: str) -> tuple[str, str]:
+    """Their names. Raises: click.UsageError when they are one and the same."""
+    first, second = _node_name(cluster, a), _node_name(cluster, b)
+    if first == second:
+        raise click.UsageError(f"A and B are both {first}: name two nodes")
+    return first, second
 
 
 def _verb(name: str, done: str, text: str, *, of: str = "") -> None:
@@ -281,7 +232,7 @@ _verb("isolate", "is cut off from its group", "Cut NODE off from all others of i
 @click.option("--one-way", "is_one_way", is_flag=True, help="Only what A says to B; A still hears B.")
 def _cut(cluster: "Cluster", a: str, b: str, is_one_way: bool) -> None:  # noqa: FBT001 - click calls it so
     """Cut nodes A and B off from each other, as silently as a pulled cable."""
-    first, second = _node_name(cluster, a), _node_name(cluster, b)
+    first, second = _two_nodes(cluster, a, b)
     cluster.cut(first, second, is_one_way=is_one_way)
     note(f"{second} hears nothing from {first}" + ("" if is_one_way else ", nor the other way round"))
 
@@ -293,7 +244,7 @@ def _cut(cluster: "Cluster", a: str, b: str, is_one_way: bool) -> None:  # noqa:
 @click.argument("duration", type=DURATION)
 def _delay(cluster: "Cluster", a: str, b: str, duration: int) -> None:
     """Let A and B hear each other later by DURATION, such as 50ms; 0ms ends it."""
-    first, second = _node_name(cluster, a), _node_name(cluster, b)
+    first, second = _two_nodes(cluster, a, b)
     cluster.delay(first, second, duration)
     note(
         f"{first} and {second} hear each other {duration} ms later" if duration else f"{first} and {second} are not slow any more"
@@ -309,11 +260,19 @@ def _heal(cluster: "Cluster") -> None:
 
 
 @cluster_command.command("logs")
-@_with_cluster
+@_folder_option
 @click.argument("node")
 @click.option("-f", "--follow", "is_followed", is_flag=True, help="And what comes, until Ctrl-C.")
-def _logs(cluster: "Cluster", node: str, is_followed: bool) -> None:  # noqa: FBT001 - click calls it so
+def _logs(folder: Path, node: str, is_followed: bool) -> None:  # noqa: FBT001 - click calls it so
     """Print what NODE wrote; also for `proxy`, which stands between the nodes."""
-    name = node if node == "proxy" else _node_name(cluster, node)
-    for line in cluster.logs(name, is_followed=is_followed):
+    from mq.cluster.files import LOGS, ClusterFile  # noqa: PLC0415
+    from mq.cluster.opening import cluster_in  # noqa: PLC0415
+    from mq.cluster.undoing import lines_left  # noqa: PLC0415
+
+    if not ClusterFile.exists(folder) and any((folder / LOGS).glob("*.log")):
+        lines = lines_left(folder, node)
+    else:
+        cluster = cluster_in(folder)
+        lines = cluster.logs(node if node == "proxy" else _node_name(cluster, node), is_followed=is_followed)
+    for line in lines:
         print_line(line.rstrip("\n"))

@@ -2,12 +2,13 @@
 
 import re
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import click
 
-from mq.cli.options import Session, client_command
+from mq.cli.options import Number, Session, WholeNumber, client_command
 from mq.cli.output import as_text, note, print_json, print_line
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ __all__ = ["consume_command"]
 _RECEIVE_MAX = 32
 _POLL_MS_MAX = 15_000
 _PAUSE_S = 1.0
+_GOODBYE_S_MAX = 3.0
 _SQL = re.compile(r"[<>=]|\s(and|or|in|is|not|between|like)\s", re.IGNORECASE)
 
 
@@ -39,12 +41,12 @@ def _tags(_context: click.Context, parameter: click.Parameter, value: str) -> st
 @client_command
 @click.argument("topic")
 @click.option("--group", required=True, help="Consumer group; made on first use.")
-@click.option("--count", type=click.IntRange(min=1), metavar="N", help="Stop after so many messages.")
+@click.option("--count", type=WholeNumber(min=1), metavar="N", help="Stop after so many messages.")
 @click.option("--follow", is_flag=True, help="Go on until Ctrl-C, also while the broker is away.")
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(0, 86_400),
+    type=Number(0, 86_400),
     default=5.0,
     show_default=True,
     metavar="SECS",
@@ -71,12 +73,23 @@ def consume_command(session: Session, topic: str, group: str, count: int | None,
         client = MessageClient(connection)
         try:
             printed = _consume(_Source(client, topic, group, tags, session.is_json), count, None if follow else wait_s)
+        except KeyboardInterrupt:
+            # Where it hit gRPC amid its own bookkeeping, the next call on that connection waits for ever.
+            client = MessageClient(session.connect(connection.client_id))
+            raise
         finally:
-            client.say_goodbye(group)
+            _say_goodbye(client, group)
     if printed < (count or 1):
         note(f"mq: {printed} message(s) within {wait_s:g} s")
         return 1
     return 0
+
+
+def _say_goodbye(client: "MessageClient", group: str) -> None:
+    """For no longer than that may take, whatever holds it."""
+    saying = threading.Thread(target=client.say_goodbye, args=(group,), daemon=True)
+    saying.start()
+    saying.join(_GOODBYE_S_MAX)
 
 
 class _Source:

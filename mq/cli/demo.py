@@ -6,10 +6,11 @@ which kills the broker that leads with SIGKILL when half of the orders are ackno
 
 import argparse
 import os
-import shutil
 import sys
+import time
 from pathlib import Path
 
+from mq.cli.demo_folder import DEFAULT_FOLDER, FolderError, own_folder
 from mq.cli.demo_picture import draw_demo, draw_election
 from mq.cli.demo_record import FAILED, gap_ms, lost_of, read_record
 from mq.cli.demo_show import Demo, DemoError, say
@@ -18,26 +19,6 @@ from mq.cli.failing import tidy_end
 __all__ = ["main"]
 
 _COUNT_MIN = 8
-_FOLDER = Path(".mq") / "demo"
-_MARKER = ".raftmq-demo"
-"""A file that says: this folder was made by the demo, so the next one may clear it."""
-
-
-def _clear(folder: Path) -> None:
-    """An empty folder for this run. Only what an earlier demo left is deleted. Raises: DemoError."""
-    if folder.exists() and not folder.is_dir():
-        raise DemoError(f"--dir: {folder} is a file, not a folder")
-    try:
-        is_ours = (folder / _MARKER).exists() or folder.resolve() == _FOLDER.resolve()
-        if folder.exists():
-            if not is_ours and any(folder.iterdir()):
-                raise DemoError(f"--dir: {folder} is not empty and no earlier demo made it; give another folder, or empty it")
-            for inner in folder.iterdir():
-                shutil.rmtree(inner) if inner.is_dir() and not inner.is_symlink() else inner.unlink()
-        (folder / "home").mkdir(parents=True)
-        (folder / _MARKER).write_text("Made by `run.py demo`, which may delete all in this folder.\n", encoding="utf-8")
-    except OSError as error:
-        raise DemoError(f"--dir: {error.filename or folder}: {error.strerror}") from None
 
 
 def _count(text: str) -> int:
@@ -57,7 +38,7 @@ def _summary(demo: Demo) -> bool:
     lost, orders = lost_of(acked, consumed), len({record.order for record in consumed})
     gap = gap_ms(acked, demo.killed_ms)
     # Where matplotlib keeps its list of fonts, otherwise below the home folder; it is kept for the next demo.
-    os.environ.setdefault("MPLCONFIGDIR", str((_FOLDER.parent / "matplotlib").absolute()))
+    os.environ.setdefault("MPLCONFIGDIR", str((DEFAULT_FOLDER.parent / "matplotlib").absolute()))
     say("6. drawing what happened")
     draw_demo(demo.folder / "demo.png", acked, consumed, demo.killed_ms, demo.killed)
     election = draw_election(demo.folder / "election.png", demo.traces, demo.killed_trace_ms, demo.killed)
@@ -70,39 +51,46 @@ def _summary(demo: Demo) -> bool:
     print(f"consumed more than once             {twice}")
     print(f"gap around the kill                 {waited}  (the longest time without an acknowledgement)")
     print(f"pictures                            {demo.folder / 'demo.png'}, {election}")
-    return not lost and not failed and len(acked) == demo.count
+    if gap is None:
+        print("nothing was shown: the leader was not killed in mid-stream, but when all orders had been sent")
+    return not lost and not failed and len(acked) == demo.count and gap is not None
+
+
+def _run(demo: Demo, began_s: float) -> int:
+    """From the first broker to the end of the last; the exit status. began_s: when all of it began, by the monotonic clock."""
+    try:
+        _show(demo)
+        is_good = _summary(demo)
+    except DemoError as error:
+        say(f"the demo failed: {error}")
+        return 1
+    finally:
+        demo.stop()
+    print(f"seconds in all                      {time.monotonic() - began_s:.1f}  (making the environment not among them)")
+    print("no send failed, and nothing that was acknowledged is lost" if is_good else "FAILED: see the figures")
+    return 0 if is_good else 1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Show the demo; 0 when no send failed and nothing acknowledged was lost."""
+    """Show the demo; 0 when no send failed and nothing acknowledged was lost, though a leader was killed in mid-stream."""
+    began_s = time.monotonic()
     parser = argparse.ArgumentParser(prog="run.py demo", description=__doc__)
     parser.add_argument("--count", type=_count, default=1200, help=f"orders to send, {_COUNT_MIN} or more (1200)")
     parser.add_argument(
         "--dir",
         type=Path,
-        default=_FOLDER,
-        help="where data, logs and picture go: a new or empty folder, or an earlier demo's (.mq/demo)",
+        default=DEFAULT_FOLDER,
+        help="where data, logs and picture go: a new or empty folder, or an earlier demo's (.mq/demo); DIR.lock keeps others out",
     )
     options = parser.parse_args(arguments)
     try:
-        _clear(options.dir)
-    except DemoError as error:
+        with tidy_end(), own_folder(options.dir):
+            return _run(Demo(options.dir, options.count), began_s)
+    except FolderError as error:
         say(f"run.py demo: {error}")
         return 2
-    demo = Demo(options.dir, options.count)
-    try:
-        with tidy_end():
-            _show(demo)
-            is_good = _summary(demo)
-    except DemoError as error:
-        say(f"the demo failed: {error}")
-        return 1
     except KeyboardInterrupt:
         return 130
-    finally:
-        demo.stop()
-    print("no send failed, and nothing that was acknowledged is lost" if is_good else "FAILED: see the figures")
-    return 0 if is_good else 1
 
 
 if __name__ == "__main__":

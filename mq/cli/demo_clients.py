@@ -1,10 +1,12 @@
 """The demo's two customers: an official RocketMQ 5 producer and push consumer, each in a process of its own.
 
 `python -m mq.cli.demo_clients produce|consume ENDPOINT TOPIC GROUP COUNT FILE`. Each writes one line per event
-into FILE: milliseconds of the wall clock, the order's number, and `done` or `failed`. The product itself does not need the
-official client; only the demo and the tests do.
+into FILE: milliseconds of the wall clock, the order's number, and `done` or `failed`. Both end with their standard input, at the
+latest: so neither outlives a demo that was killed. The product itself does not need the official client; only the demo and the
+tests do.
 """
 
+import os
 import sys
 import threading
 import time
@@ -78,11 +80,17 @@ def consume(endpoint: str, topic: str, group: str, file: IO[str]) -> None:
     sys.stdin.read()
 
 
+def _end_with_input() -> None:
+    sys.stdin.read()
+    os._exit(1)  # it may be amid a send that is never answered
+
+
 def main() -> int:
     """Run one of the two."""
     role, endpoint, topic, group, count, path = sys.argv[1:]
     with Path(path).open("w", encoding="utf-8") as file:
         if role == "produce":
+            threading.Thread(target=_end_with_input, daemon=True).start()
             produce(endpoint, topic, int(count), file)
         else:
             consume(endpoint, topic, group, file)
@@ -93,6 +101,4 @@ if __name__ == "__main__":
     status = main()
     sys.stdout.flush()
     # The official clients leave threads behind that would keep the process alive.
-    import os
-
     os._exit(status)

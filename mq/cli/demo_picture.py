@@ -4,14 +4,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mq.cli.demo_record import Record, lost_of
+from mq.cli.demo_show import DemoError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from mq.sim.trace import Event
+
 __all__ = ["draw_demo", "draw_election"]
 
 _NEAR_MS = 500
-_BEFORE_MS, _AFTER_MS, _SEARCHED_MS = 4, 12, 20_000
+_BEFORE_MS, _AFTER_MS = 4, 12
 
 
 def draw_demo(path: Path, acked: list[Record], consumed: list[Record], killed_ms: int, killed: str) -> None:
@@ -75,21 +78,26 @@ def draw_election(path: Path, traces: Path, killed_ms: int, killed: str) -> Path
     """Write a space-time picture: from just before the kill until the next leader has committed its first entries.
 
     traces: the folder of the brokers' traces. killed_ms: by their clock. Returns where the picture is.
+    Raises: DemoError when the traces know of no next leader: there would be nothing to see.
     """
     from mq.chaos.merging import merge, read_events  # noqa: PLC0415 - not needed to refuse a wrong folder
     from mq.sim.spacetime import Window, draw_png  # noqa: PLC0415
 
+    number = killed.rpartition("-")[2]
     merged = list(merge([read_events(file) for file in sorted(traces.glob("*.trace"))]))
+    leads = next((event for event in merged if event.at_ms >= killed_ms and _is_next_leader(event, f"n{number}")), None)
+    if leads is None:
+        raise DemoError(f"no trace in {traces} tells of another broker that led after {killed} was killed: no election to draw")
     # The brokers' clock counts from the machine's start; shorter numbers are read more easily.
     zero_ms = merged[0].at_ms
     events = [event._replace(at_ms=event.at_ms - zero_ms) for event in merged]
-    killed_ms -= zero_ms
-    leads_ms = next(
-        (event.at_ms for event in events if event.at_ms >= killed_ms and event.name == "role" and event.text("role") == "leader"),
-        killed_ms + _SEARCHED_MS,
-    )
+    killed_ms, leads_ms = killed_ms - zero_ms, leads.at_ms - zero_ms
     window = Window(from_ms=killed_ms - _BEFORE_MS, to_ms=leads_ms + _AFTER_MS, around_ms=leads_ms, last=60)
-    number = killed.rpartition("-")[2]
     title = f"{killed} (here n{number}) is killed, and another broker leads {leads_ms - killed_ms} ms later"
     draw_png(path, events, title, window)
     return path
+
+
+def _is_next_leader(event: "Event", killed: str) -> bool:
+    """Whether another node than the killed one says that it leads."""
+    return event.name == "role" and event.text("role") == "leader" and event.node != killed

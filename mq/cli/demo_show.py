@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from mq.chaos.injecting import TraceNotes
+from mq.chaos.notes import TraceNotes
 from mq.cli.demo_record import read_record
 from mq.cluster.asking import ask_all, ask_broker, leader_of
 from mq.cluster.errors import ClusterError
@@ -20,7 +20,10 @@ from mq.core.message import MessageKind
 from mq.rpc.admin_client import AdminClient
 from mq.rpc.calling import Connection
 
-__all__ = ["Demo", "DemoError", "say"]
+__all__ = ["CLUSTER_FOLDER", "Demo", "DemoError", "say"]
+
+CLUSTER_FOLDER = "cluster"
+"""Where in the demo's folder its brokers are, for `mq cluster`, too."""
 
 _TOPIC, _GROUP = "orders", "bakery"
 _END_LIMIT_S, _LEADER_LIMIT_S = 120.0, 20.0
@@ -59,7 +62,7 @@ class Demo:
         settings = {**_SETTINGS, "trace": str(self.traces.absolute() / "{name}-{node}.trace")}
         self.traces.mkdir(parents=True, exist_ok=True)
         try:
-            return LocalCluster.up(self.folder / "cluster", ClusterPlan(base_port=0, settings=settings))
+            return LocalCluster.up(self.folder / CLUSTER_FOLDER, ClusterPlan(base_port=0, settings=settings))
         except MqError as error:
             raise DemoError(str(error)) from error
 
@@ -78,7 +81,7 @@ class Demo:
             return bool(found)
 
         if not poll_until(is_known, _LEADER_LIMIT_S):
-            raise DemoError(f"no broker leads; their logs are in {self.folder / 'cluster' / 'logs'}")
+            raise DemoError(f"no broker leads; their logs are in {self.folder / CLUSTER_FOLDER / 'logs'}")
         return found[0]
 
     def show(self) -> None:
@@ -133,7 +136,7 @@ class Demo:
             return len({answer.last_index if answer is not None else -1 for answer in answers}) == 1
 
         if not poll_until(has_all, _LEADER_LIMIT_S):
-            raise DemoError(f"{self.killed} does not catch up; its log is in {self.folder / 'cluster' / 'logs'}")
+            raise DemoError(f"{self.killed} does not catch up; its log is in {self.folder / CLUSTER_FOLDER / 'logs'}")
         say(f"5. {self.killed} is back, and has all that it missed")
 
     def _client(self, role: str) -> "subprocess.Popen[bytes]":

@@ -28,6 +28,12 @@ __all__ = [
 REFUSED, USAGE, UNREACHABLE, TIMED_OUT = 1, 2, 3, 4
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 
+_HINT_OF_ONE = "is a broker running there? Start one with: mq broker --data DIR"
+_HINT_OF_SEVERAL = (
+    "none of them answers, and the nodes of a group do not while no majority of it runs; `mq cluster status --dir DIR` shows "
+    "which do"
+)
+
 
 def exit_code_of(error: BaseException) -> int:
     """The exit code that an error ends the command with."""
@@ -81,7 +87,7 @@ def report(error: Exception) -> int:
         case RefusedError() if not isinstance(error, IllegalArgumentError):
             text = f"{error} ({error.code.value} {error.code.name})"
         case UnreachableError() if "refused" in str(error):
-            text = f"{error}; is a broker running there? Start one with: mq broker --data DIR"
+            text = f"{error}; {_HINT_OF_SEVERAL if ', ' in str(error).partition(': ')[0] else _HINT_OF_ONE}"
         case MqError():
             text = str(error) or type(error).__name__
         case OSError():

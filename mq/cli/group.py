@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mq.cli.options import Session, client_command
+from mq.cli.options import Session, WholeNumber, client_command
 from mq.cli.output import note, print_json, print_table
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def group_command() -> None:
 )
 @click.option(
     "--max-attempts",
-    type=click.IntRange(1, 1000),
+    type=WholeNumber(1, 1000),
     help="Deliveries in all, before a dead letter.  [default of a new group: 17]",
 )
 def _create(session: Session, name: str, is_fifo: bool | None, max_attempts: int | None) -> None:  # noqa: FBT001 - click's own way

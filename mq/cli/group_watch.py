@@ -1,11 +1,12 @@
 """Asking all nodes of a group again and again: how each is, and how fast it goes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 
+from mq.cli.group_members import Key, Member, by_node, members_of, owner_of
 from mq.cli.options import LOOK_S_MAX
 from mq.client.raft_views import RaftView
 from mq.core.address import show_address
@@ -13,7 +14,7 @@ from mq.core.errors import MqError
 from mq.rpc.admin_client import AdminClient
 from mq.rpc.calling import Connection, parse_endpoints
 
-__all__ = ["COLUMNS", "GroupWatch", "NodeLine", "leader_of", "members_text", "row_of"]
+__all__ = ["COLUMNS", "GroupWatch", "NodeLine", "leader_of", "members_text", "remarks_on", "row_of"]
 
 COLUMNS = (
     "node",
@@ -30,34 +31,41 @@ COLUMNS = (
     "per s",
     "client",
 )
+_NO_ANSWER = "no answer: dead, paused, or it turns clients away because it hears no leader; `mq cluster status` tells"
+_NO_CLIENT = "not known"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeLine:
-    """One node at one moment.
+    """One node at one moment, or an address without an answer of which nobody knows the node.
 
-    view: None when it does not answer. per_s: entries that it applied per second since the look before. lag: entries that it has
-    not applied, of those that any node knows as committed.
+    client: where it answers, or else is to be reached; empty when that is not known. view: None when it does not answer.
+    per_s: entries that it applied per second since the look before. lag: entries that it has not applied, of those that any
+    node knows as committed.
     """
 
     client: str
     node: int | None
-    view: RaftView | None
-    per_s: float | None
-    lag: int | None
+    view: RaftView | None = None
+    is_learner: bool = False
+    per_s: float | None = None
+    lag: int | None = None
 
 
 class GroupWatch:
     """Use `with`. endpoints: HOST:PORT[,...] of some nodes; the others are found by what these say of their group.
 
+    A node that answered at one address is not asked at others: those of another network may take until the limit, each time.
     timeout_s: of one call; a node that takes longer does not answer.
     """
 
     def __init__(self, endpoints: str, *, timeout_s: float = LOOK_S_MAX) -> None:
         self._timeout_s = timeout_s
-        self._clients: dict[str, int | None] = dict.fromkeys(map(show_address, parse_endpoints(endpoints)))
+        self._given = tuple(dict.fromkeys(map(show_address, parse_endpoints(endpoints))))
+        self._found: tuple[str, ...] = ()  # where nodes answered last
+        self._members: dict[Key, Member] = {}
         self._connections: dict[str, Connection] = {}
-        self._before: dict[str, tuple[float, int]] = {}
+        self._before: dict[Key, tuple[float, int]] = {}
 
     def __enter__(self) -> "GroupWatch":
         return self
@@ -67,26 +75,39 @@ class GroupWatch:
             connection.__exit__(kind, error, traceback)
 
     def look(self) -> list[NodeLine]:
-        """All nodes as they are now, by number; those that do not answer come last, but where their number is known."""
-        views = self._ask(list(self._clients))
-        for view in list(views.values()):
-            self._learn(view)
-        views.update(self._ask([client for client in self._clients if client not in views]))
-        commit_index = max((view.commit_index for view in views.values() if view is not None), default=0)
-        lines = [self._line(client, view, commit_index) for client, view in views.items()]
+        """All nodes as they are now, each once, by number; last come addresses without an answer that are no member's."""
+        asked: dict[str, RaftView | None] = {}
+        answered: dict[Key, tuple[str, RaftView]] = {}
+        to_ask = dict.fromkeys((*self._given, *self._found))
+        while to_ask:
+            asked.update(self._ask(list(to_ask)))
+            answered = by_node(asked)
+            self._learn([view for _, view in answered.values()])
+            silent = [member for key, member in self._members.items() if key not in answered]
+            to_ask = dict.fromkeys(client for member in silent for client in member.clients if client not in asked)
+        self._found = tuple(client for client, _ in answered.values())
+        self._before = {key: before for key, before in self._before.items() if key in answered}
+        commit_index = max((view.commit_index for _, view in answered.values()), default=0)
+        lines = [self._line(client, view, commit_index) for client, view in answered.values()]
+        lines += self._silent_lines([client for client in self._given if asked[client] is None], answered.keys())
         return sorted(lines, key=lambda line: (line.node is None, line.node or 0, line.client))
 
-    def _learn(self, view: RaftView | None) -> None:
-        if view is None:
-            return
-        members = {*view.voters, *view.old_voters, *view.learners}
-        for address in view.addresses:
-            if address.client and address.node in members:
-                self._clients[address.client] = address.node
+    def _learn(self, views: list[RaftView]) -> None:
+        """What is known of a group holds until one of its nodes says otherwise."""
+        names = {view.name for view in views}
+        self._members = {key: member for key, member in self._members.items() if key[0] not in names} | members_of(views)
+
+    def _silent_lines(self, clients: Sequence[str], answered: Collection[Key]) -> list[NodeLine]:
+        """Members without an answer, and those of the given addresses without one that belong to no member."""
+        owners = {client: owner_of(client, self._members) for client in clients}
+        lines = [NodeLine(client, None) for client, owner in owners.items() if owner is None]
+        for key, member in self._members.items():
+            if key not in answered:
+                given = [client for client, owner in owners.items() if owner == key]
+                lines.append(NodeLine(next(iter((*given, *member.clients)), ""), key[1], is_learner=member.is_learner))
+        return lines
 
     def _ask(self, clients: Sequence[str]) -> dict[str, RaftView | None]:
-        if not clients:
-            return {}
         with ThreadPoolExecutor(len(clients)) as pool:
             return dict(zip(clients, pool.map(self._ask_one, clients), strict=True))
 
@@ -101,17 +122,15 @@ class GroupWatch:
             del self._connections[client]
             return None
 
-    def _line(self, client: str, view: RaftView | None, commit_index: int) -> NodeLine:
-        if view is None:
-            self._before.pop(client, None)
-            return NodeLine(client, self._clients.get(client), None, None, None)
-        self._clients[client] = view.node
-        now_s, before = time.monotonic(), self._before.get(client)
-        self._before[client] = (now_s, view.applied_index)
+    def _line(self, client: str, view: RaftView, commit_index: int) -> NodeLine:
+        key = (view.name, view.node)
+        now_s, before = time.monotonic(), self._before.get(key)
+        self._before[key] = (now_s, view.applied_index)
         per_s = None
         if before is not None and now_s > before[0] and view.applied_index >= before[1]:
             per_s = (view.applied_index - before[1]) / (now_s - before[0])
-        return NodeLine(client, view.node, view, per_s, max(0, commit_index - view.applied_index))
+        lag = max(0, commit_index - view.applied_index)
+        return NodeLine(client, view.node, view, view.node in view.learners, per_s, lag)
 
 
 def leader_of(lines: Sequence[NodeLine]) -> RaftView | None:
@@ -124,9 +143,9 @@ def row_of(line: NodeLine) -> tuple[object, ...]:
     """The cells of a node, below `COLUMNS`."""
     view = line.view
     if view is None:
-        return ("?" if line.node is None else line.node, "no answer", *["-"] * (len(COLUMNS) - 3), line.client)
-    is_learner = view.node in view.learners
-    role = view.part if view.part in {"asking", "rejoining", "learning"} else "learner" if is_learner else view.role
+        role = "no answer (learner)" if line.is_learner else "no answer"
+        return ("?" if line.node is None else line.node, role, *["-"] * (len(COLUMNS) - 3), line.client or _NO_CLIENT)
+    role = view.part if view.part in {"asking", "rejoining", "learning"} else "learner" if line.is_learner else view.role
     return (
         view.node, role, view.term, "-" if view.leader is None else view.leader, view.first_index, view.last_index,
         view.durable_index, view.commit_index, view.applied_index, view.snapshot_index, line.lag,
@@ -144,3 +163,15 @@ def members_text(view: RaftView) -> str:
     if view.is_transferring:
         parts.append("leadership is being handed over")
     return "; ".join(parts)
+
+
+def remarks_on(lines: Sequence[NodeLine]) -> list[str]:
+    """What is to be said below the table of nodes without an answer."""
+    remarks = []
+    if any(line.view is None for line in lines):
+        remarks.append(_NO_ANSWER)
+    if any(line.node is None for line in lines):
+        remarks.append("?: nobody who answers knows this address; its node may be no member any more")
+    if any(not line.client for line in lines):
+        remarks.append(f"{_NO_CLIENT}: where clients reach this node nobody has told yet, so it was not asked")
+    return remarks

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mq.cli.options import Session, client_command
+from mq.cli.options import Number, Session, client_command
 from mq.cli.output import note, print_json, print_table
 
 if TYPE_CHECKING:
@@ -19,7 +19,12 @@ _PAUSE_S = 0.1
 @click.command("health")
 @client_command
 @click.option(
-    "--wait", "wait_s", type=click.FloatRange(0, 86_400), default=0.0, metavar="SECS", help="Wait so long for it to serve."
+    "--wait",
+    "wait_s",
+    type=Number(0, 86_400),
+    default=0.0,
+    metavar="SECS",
+    help="Wait so long for it to serve, in a group also for a leader.",
 )
 def health_command(session: Session, wait_s: float) -> int:
     """Say whether the broker serves, and what it is.
@@ -31,7 +36,7 @@ def health_command(session: Session, wait_s: float) -> int:
     end = time.monotonic() + wait_s
     while True:
         try:
-            broker = _ask(session)
+            broker = _ask(session, needs_leader=wait_s > 0)
             failure = None
         except MqError as error:
             broker, failure = None, error
@@ -53,10 +58,17 @@ def health_command(session: Session, wait_s: float) -> int:
     return 0
 
 
-def _ask(session: Session) -> "BrokerView | None":
-    """The broker, or None when it does not serve. Raises: MqError."""
+def _ask(session: Session, *, needs_leader: bool) -> "BrokerView | None":
+    """The broker, or None when it does not serve. Raises: MqError.
+
+    needs_leader: a node of a group that has just started takes calls and has nobody to carry them out; who waits for it wants
+    to go on with such a call. Without waiting, an election is no illness.
+    """
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
 
     # A new connection each time: one that failed would wait before it tries again.
     with session.connect() as connection:
-        return AdminClient(connection).describe_broker() if connection.is_serving() else None
+        admin = AdminClient(connection)
+        broker = admin.describe_broker() if connection.is_serving() else None
+        is_led = broker is None or not needs_leader or broker.replication != "raft" or admin.describe_raft().leader is not None
+        return broker if is_led else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mq.cli.options import output_option
+from mq.cli.options import WholeNumber, output_option
 from mq.cli.output import as_text, note, print_json, print_line, show_time
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def log_command() -> None:
 @log_command.command("dump", short_help="Print the entries of the log.")
 @output_option
 @click.option("--data", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The broker's data folder.")
-@click.option("--from", "first", type=click.IntRange(min=1), metavar="INDEX", help="Begin here; otherwise with the first entry.")
-@click.option("--to", "last", type=click.IntRange(min=1), metavar="INDEX", help="End here; otherwise with the last entry.")
+@click.option("--from", "first", type=WholeNumber(min=1), metavar="INDEX", help="Begin here; otherwise with the first entry.")
+@click.option("--to", "last", type=WholeNumber(min=1), metavar="INDEX", help="End here; otherwise with the last entry.")
 def _dump(data: Path, first: int | None, last: int | None, is_json: bool) -> int:  # noqa: FBT001 - click's own way
     """Print the entries of the log: index, term, place, and what each says; of messages their ids and sizes, not their bodies.
 

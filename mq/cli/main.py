@@ -53,7 +53,8 @@ Exit codes:
 \b
 Data goes to standard output, everything else to standard error.
 Environment: MQ_ENDPOINT (brokers to talk to), MQ_BROKER_* (settings of
-`mq broker`), MQ_DEBUG=1 (show where an error comes from).
+`mq broker`), MQ_PARTS (its --parts), MQ_DEBUG=1 (show where an error
+comes from).
 `mq COMMAND --help` tells more of a command.
 """
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mq.cli.options import Session, client_command
+from mq.cli.options import Session, WholeNumber, client_command
 from mq.cli.output import as_text, note, print_json, print_line, print_table, show_time
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def message_command() -> None:
 @message_command.command("get")
 @client_command
 @click.argument("topic")
-@click.argument("queue", type=click.IntRange(min=0))
-@click.argument("offset", type=click.IntRange(min=0))
+@click.argument("queue", type=WholeNumber(min=0))
+@click.argument("offset", type=WholeNumber(min=0))
 def _get(session: Session, topic: str, queue: int, offset: int) -> None:
     """Show all of the message at OFFSET of QUEUE in TOPIC."""
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
@@ -41,7 +41,7 @@ def _get(session: Session, topic: str, queue: int, offset: int) -> None:
 @click.argument("topic")
 @click.option("--id", "message_id", default="", help="The message's id.")
 @click.option("--key", default="", help="One of its keys. (Comes with a later stage; until then --id.)")
-@click.option("--count", type=click.IntRange(1, 1000), default=32, show_default=True, help="At most so many.")
+@click.option("--count", type=WholeNumber(1, 1000), default=32, show_default=True, help="At most so many.")
 def _query(session: Session, topic: str, message_id: str, key: str, count: int) -> int:
     """Find messages of TOPIC by --id; look-up by --key comes with a later stage."""
     from mq.core.errors import Code, RefusedError  # noqa: PLC0415
@@ -63,7 +63,7 @@ def _query(session: Session, topic: str, message_id: str, key: str, count: int) 
 @message_command.command("peek")
 @client_command
 @click.argument("topic")
-@click.option("--queue", type=click.IntRange(min=0), help="Only this queue; otherwise one after the other.")
+@click.option("--queue", type=WholeNumber(min=0), help="Only this queue; otherwise one after the other.")
 @click.option(
     "--offset",
     default="earliest",
@@ -71,7 +71,7 @@ def _query(session: Session, topic: str, message_id: str, key: str, count: int) 
     metavar="earliest|latest|OFFSET",
     help="Where to begin; latest shows the last ones.",
 )
-@click.option("--count", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many of each queue.")
+@click.option("--count", type=WholeNumber(min=1), default=20, show_default=True, help="At most so many of each queue.")
 @click.option("--text", default="", help="Only messages with this text somewhere in them.")
 def _peek(session: Session, topic: str, queue: int | None, **how: str | int) -> int:
     """Show messages of TOPIC."""

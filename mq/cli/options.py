@@ -1,6 +1,8 @@
 """What the commands share: their common options, kinds of values, and the broker that they talk to."""
 
 import functools
+import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -8,13 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from mq.cli.output import note
+
 if TYPE_CHECKING:
     from mq.rpc.calling import Connection
 
 __all__ = [
     "DURATION",
     "LOOK_S_MAX",
+    "Number",
     "Session",
+    "WholeNumber",
     "any_case",
     "backend_options",
     "client_command",
@@ -38,11 +44,11 @@ class Session:
     is_json: bool
     timeout_s: float
 
-    def connect(self) -> "Connection":
-        """A connection for `with`; nothing is sent yet. Raises: IllegalArgumentError."""
+    def connect(self, client_id: str | None = None) -> "Connection":
+        """A connection for `with`; nothing is sent yet. client_id: whose, else a new client's. Raises: IllegalArgumentError."""
         from mq.rpc.calling import Connection  # noqa: PLC0415 - gRPC takes a tenth of a second to load
 
-        return Connection(self.endpoint, timeout_s=self.timeout_s)
+        return Connection(self.endpoint, timeout_s=self.timeout_s, client_id=client_id)
 
 
 class _Duration(click.ParamType[int]):
@@ -63,6 +69,36 @@ class _Duration(click.ParamType[int]):
 
 DURATION = _Duration()
 """A span such as `5s`, `250ms`, `2h`; the command gets milliseconds."""
+
+
+class WholeNumber(click.IntRange):
+    """A number of an option or argument, which says of anything else what it should be. Bounds as those of `click.IntRange`."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        try:
+            int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number, such as {self.min or 2:g}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """As `WholeNumber`; parts of one are fine, too."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        try:
+            is_one = math.isfinite(float(value))
+        except ValueError:
+            is_one = False
+        if not is_one:
+            self.fail(f"{value!r} is not a number, such as 2 or 0.5", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def any_case(*values: str) -> click.Choice[str]:
@@ -95,6 +131,24 @@ def image_given(backend: str, image: str) -> str | None:
     return None if source is ParameterSource.DEFAULT else image
 
 
+def parts_option(command: _F) -> _F:
+    """Adds `--parts`; `parts_given` says what the command got."""
+    return click.option(
+        "--parts", multiple=True, metavar="[NODE=]X",
+        help="Replaced organs (a folder, file or module) in all nodes or one; nothing in the place of X: our own. Can be "
+        "repeated. Without it what MQ_PARTS names, in all nodes.",
+    )(command)  # fmt: skip
+
+
+def parts_given(texts: tuple[str, ...]) -> dict[str, str]:
+    """Replaced organs by node, "" for all. Without the flag those that MQ_PARTS names, which is told."""
+    if not texts and (named := os.environ.get("MQ_PARTS", "").strip()):
+        note(f"all nodes have organs of MQ_PARTS, {named}")
+        return {"": named}
+    found = [text.partition("=") if "=" in text else ("", "", text) for text in texts]
+    return {node: part for node, _, part in found}
+
+
 def output_option(command: _F) -> _F:
     """Adds `-o table|json`; the command gets `is_json`."""
     return click.option(
@@ -117,7 +171,7 @@ def client_command_within(timeout_s: float) -> Callable[[_F], _F]:
             help="Brokers, tried in turn (or MQ_ENDPOINT).",
         )  # fmt: skip
         @click.option(
-            "--timeout", type=click.FloatRange(0.01, 3600), default=timeout_s, show_default=True, metavar="SECS",
+            "--timeout", type=Number(0.01, 3600), default=timeout_s, show_default=True, metavar="SECS",
             help="Limit for one call.",
         )  # fmt: skip
         @output_option

@@ -5,19 +5,19 @@ broker understands and which are a good deal faster.
 """
 
 import re
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mq.cli.options import DURATION, Session, client_command
+from mq.cli.options import DURATION, Session, WholeNumber, client_command
 from mq.cli.output import note, print_json, print_table
 from mq.cli.progress import progress
+from mq.cli.send_lines import arriving_lines, line_chunks, until
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,7 +30,6 @@ __all__ = ["Report", "send_command"]
 _BATCH_FROM = 100
 _BATCH_MESSAGES = 100
 _BATCH_BYTES = 1 << 20
-_READ_BYTES = 1 << 16
 _LISTED_MAX = 1000
 _LAST_ANSWERS_S = 1.0
 """For the batches under way when one of them has failed."""
@@ -131,7 +130,7 @@ def _properties(_context: click.Context, parameter: click.Parameter, values: tup
 @click.argument("topic")
 @click.argument("body", required=False)
 @click.option(
-    "--count", type=click.IntRange(min=1), metavar="N", help="So many messages, BODY and a number each; or at most so many lines."
+    "--count", type=WholeNumber(min=1), metavar="N", help="So many messages, BODY and a number each; or at most so many lines."
 )
 @click.option(
     "--key",
@@ -229,7 +228,7 @@ def _print(session: Session, topic: str, report: Report, seconds: float) -> None
 def _send_one_by_one(session: Session, order: _Order, report: Report) -> None:
     from mq.rpc.message_client import MessageClient  # noqa: PLC0415
 
-    lines = islice(_lines_now(), order.count) if order.is_input else order.bodies()
+    lines = islice(chain.from_iterable(line_chunks()), order.count) if order.is_input else order.bodies()
     with session.connect() as connection:
         client = MessageClient(connection)
         for body in lines:
@@ -253,7 +252,7 @@ async def _send_batches(session: Session, order: _Order, report: Report) -> None
     ids_source, encoder = new_message_ids(), MessageEncoder(tag=order.tag, properties=order.properties)
     failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
     async with BatchProducer(session.endpoint, timeout_s=session.timeout_s) as producer:
-        async for bodies in _groups_of_lines(order.count) if order.is_input else _groups(order.bodies()):
+        async for bodies in _groups_of(order, failure):
             ids = ids_source.take(len(bodies))
             shared = encoder.encode_shared(born_ms=time.time_ns() // 1_000_000, keys=order.keys)
             report.ask()
@@ -285,7 +284,18 @@ def _counter(
     return count
 
 
-async def _groups(bodies: Iterator[bytes]) -> AsyncIterator[list[bytes]]:
+async def _groups_of(order: _Order, failure: "asyncio.Future[BaseException]") -> AsyncIterator[list[bytes]]:
+    """All bodies, in groups that make a batch; those of standard input as they come, until something fails."""
+    if order.is_input:
+        async for lines in until(failure, arriving_lines(order.count)):
+            for group in _groups(lines):
+                yield group
+    else:
+        for group in _groups(order.bodies()):
+            yield group
+
+
+def _groups(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
     group: list[bytes] = []
     size = 0
     for body in bodies:
@@ -296,32 +306,3 @@ async def _groups(bodies: Iterator[bytes]) -> AsyncIterator[list[bytes]]:
             group, size = [], 0
     if group:
         yield group
-
-
-async def _groups_of_lines(count: int | None) -> AsyncIterator[list[bytes]]:
-    """The lines of standard input, in groups of what is there: a slow source is sent on line by line."""
-    import asyncio  # noqa: PLC0415
-
-    chunks = _line_chunks()
-    left = sys.maxsize if count is None else count
-    while left > 0 and (lines := await asyncio.to_thread(next, chunks, None)) is not None:
-        lines = lines[:left]
-        left -= len(lines)
-        async for group in _groups(iter(lines)):
-            yield group
-
-
-def _lines_now() -> Iterator[bytes]:
-    for lines in _line_chunks():
-        yield from lines
-
-
-def _line_chunks() -> Iterator[list[bytes]]:
-    """Whole lines as they arrive, without their ends; empty ones are left out, as no message is empty."""
-    rest = b""
-    while chunk := sys.stdin.buffer.read1(_READ_BYTES):  # type: ignore[union-attr]
-        *lines, rest = (rest + chunk).split(b"\n")
-        if found := [line for line in (line.removesuffix(b"\r") for line in lines) if line]:
-            yield found
-    if rest:
-        yield [rest]

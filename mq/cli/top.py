@@ -3,11 +3,13 @@
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
 from mq.cli.options import LOOK_S_MAX, Session, client_command_within
+from mq.cli.output import print_line, terminal_width
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["top_command", "watch"]
 
 _LOOK_EVERY_S = 1.0
-_WIDE_COLUMNS = 110
+_WIDE_COLUMNS, _UNLIMITED_COLUMNS = 110, 400
 _HIDDEN_WHEN_NARROW = ("leader", "first", "snapshot", "client")
 _PEER_COLUMNS = ("to node", "state", "match", "next", "in flight", "heard", "behind")
 
@@ -50,27 +52,56 @@ def top_command(session: Session, is_watched: bool) -> int:  # noqa: FBT001 - cl
 
 
 def watch(session: Session, *, has_peers: bool) -> int:
-    """Show the group until Ctrl-C. has_peers: also what the leader knows of the others."""
+    """Show the group until Ctrl-C. has_peers: also what the leader knows of the others.
+
+    In a terminal that can do it, one picture in place of the other; elsewhere, as in a file, one below the other.
+    """
+    import sys  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
 
     from mq.cli.group_watch import GroupWatch  # noqa: PLC0415
 
-    with GroupWatch(session.endpoint, timeout_s=session.timeout_s) as group, Live(auto_refresh=False) as live:
+    console = Console()
+    is_live = sys.stdout.isatty() and not console.is_dumb_terminal
+    with (
+        GroupWatch(session.endpoint, timeout_s=session.timeout_s) as group,
+        Live(console=console, auto_refresh=False) if is_live else nullcontext() as live,
+    ):
         while True:
-            live.update(picture(group.look(), has_peers=has_peers), refresh=True)
+            lines = group.look()
+            if live is None:
+                print_line(_as_text(lines, has_peers=has_peers))
+            else:
+                live.update(picture(lines, has_peers=has_peers), refresh=True)
             time.sleep(_LOOK_EVERY_S)
 
 
-def picture(lines: "Sequence[NodeLine]", *, has_peers: bool) -> "RenderableType":
-    """The group at one moment."""
+def _as_text(lines: "Sequence[NodeLine]", *, has_peers: bool) -> str:
+    """The picture without colours, and when it was; whole where there is no width to keep to."""
+    import io  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = min(terminal_width(), _UNLIMITED_COLUMNS)
+    out = io.StringIO()
+    Console(file=out, width=columns, color_system=None).print(picture(lines, has_peers=has_peers, columns=columns))
+    picture_lines = "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+    return f"{time.strftime('%H:%M:%S')}  {picture_lines}"
+
+
+def picture(lines: "Sequence[NodeLine]", *, has_peers: bool, columns: int | None = None) -> "RenderableType":
+    """The group at one moment. columns: so wide it may be; None for as wide as the terminal."""
     from rich.console import Group  # noqa: PLC0415
 
     from mq.cli.group_watch import COLUMNS, leader_of, members_text, row_of  # noqa: PLC0415
 
-    hidden = _HIDDEN_WHEN_NARROW if shutil.get_terminal_size().columns < _WIDE_COLUMNS else ()
+    columns = shutil.get_terminal_size().columns if columns is None else columns
+    hidden = _HIDDEN_WHEN_NARROW if columns < _WIDE_COLUMNS else ()
     shown = [number for number, name in enumerate(COLUMNS) if name not in hidden]
     leader = leader_of(lines)
-    title = "no leader answers" if leader is None else f"{leader.name}: {members_text(leader)}"
+    title = _nobody(lines) if leader is None else f"{leader.name}: {members_text(leader)}"
     cells = [([row[number] for number in shown], _style(line)) for line in lines for row in (row_of(line),)]
     parts = [title, _table([COLUMNS[number] for number in shown], cells)]
     if has_peers and leader is not None:
@@ -80,6 +111,13 @@ def picture(lines: "Sequence[NodeLine]", *, has_peers: bool) -> "RenderableType"
         ]
         parts += ["", f"what the leader, node {leader.node}, knows:", _table(_PEER_COLUMNS, [(row, "") for row in rows])]
     return Group(*parts)
+
+
+def _nobody(lines: "Sequence[NodeLine]") -> str:
+    """In place of who leads; a narrow picture has no column for where was looked."""
+    if any(line.view is not None for line in lines):
+        return "no leader answers"
+    return f"no node answers at {', '.join(line.client for line in lines)}; `mq cluster status --dir DIR` shows which nodes run"
 
 
 def _style(line: "NodeLine") -> str:

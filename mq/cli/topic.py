@@ -2,7 +2,7 @@
 
 import click
 
-from mq.cli.options import Session, any_case, client_command
+from mq.cli.options import Session, WholeNumber, any_case, client_command
 from mq.cli.output import note, print_json, print_table
 from mq.core.limits import QUEUES_PER_TOPIC_MAX
 
@@ -27,7 +27,7 @@ def topic_command() -> None:
 )
 @click.option(
     "--queues",
-    type=click.IntRange(1, QUEUES_PER_TOPIC_MAX),
+    type=WholeNumber(1, QUEUES_PER_TOPIC_MAX),
     help="An existing topic can only get more.  [default of a new topic: 8]",
 )
 @click.option(

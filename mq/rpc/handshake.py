@@ -29,6 +29,7 @@ _MAGIC = b"RMQP"
 _PROOF_BYTES = 32
 _HELLO = Struct("<4sBBQQ32s")
 _CHALLENGE = Struct("<B32s")
+_NOT_OURS = "another secret: node {} has not the cluster secret that this node has (--cluster-secret-file)"
 
 
 class HandshakeError(MqError):
@@ -94,7 +95,7 @@ class Dialing:
         if self._challenge is None:
             raise FormatError("a welcome without a challenge")
         if not hmac.compare_digest(body, _proof(self._identity.secret, b"accepter", self.hello, self._challenge)):
-            raise HandshakeError(f"another secret: node {self.peer} has not the cluster secret that this node has")
+            raise HandshakeError(_NOT_OURS.format(self.peer))
 
 
 class Accepting:
@@ -136,5 +137,5 @@ class Accepting:
         if self._hello is None:
             raise FormatError("a proof without a hello")
         if not hmac.compare_digest(body, _proof(self._identity.secret, b"dialer", self._hello, self._challenge)):
-            raise HandshakeError(f"another secret: node {self.peer} has not the cluster secret that this node has")
+            raise HandshakeError(_NOT_OURS.format(self.peer))
         return _proof(self._identity.secret, b"accepter", self._hello, self._challenge)

@@ -1,6 +1,6 @@
 """The nodes of a group, in our own service: each describes itself, and the leader changes who leads and who belongs to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from mq.core.errors import Code, RefusedError
@@ -60,10 +60,14 @@ class GroupAdminPort(Protocol):
 
 
 class RaftHandlers:
-    """One handler for each RPC that concerns the group; `by_name` is the table to register."""
+    """One handler for each RPC that concerns the group; `by_name` is the table to register.
 
-    def __init__(self, group: GroupAdminPort) -> None:
+    clients: HOST:PORT by which those who ask here reach a node, where it is another one than the group knows of.
+    """
+
+    def __init__(self, group: GroupAdminPort, clients: Mapping[int, str] | None = None) -> None:
         self._group = group
+        self._clients = clients or {}
         self.by_name: dict[str, Handler] = {
             "DescribeRaft": self.describe_raft,
             "TransferLeadership": self.transfer_leadership,
@@ -87,7 +91,8 @@ class RaftHandlers:
                 in_flight=peer.in_flight, is_active=peer.is_active, lag=view.last.index - peer.match_index,
             )  # fmt: skip
         for address in state.addresses:
-            answer.addresses.add(node_id=address.node_id, peer_address=address.peer, client_address=address.client)
+            client = self._clients.get(address.node_id, address.client)
+            answer.addresses.add(node_id=address.node_id, peer_address=address.peer, client_address=client)
         for name, class_name, calls in state.organs:
             answer.organs.add(name=name, class_name=class_name, calls=calls)
         if state.state_hash is not None:

@@ -47,7 +47,7 @@ def _refusal(host: str, port: int) -> str:
             probe.listen()
     except OSError as error:
         hints = {
-            errno.EADDRINUSE: "; is another broker running there?",
+            errno.EADDRINUSE: "; is another broker running there? (--listen HOST:PORT takes another address)",
             errno.EADDRNOTAVAIL: "; is it an address of this machine?",
             errno.EACCES: "; ports below 1024 are the administrator's",
         }

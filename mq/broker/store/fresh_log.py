@@ -4,6 +4,7 @@ Applying needs each entry and where its record lies. A follower hears of both wh
 later: without this it would read from its disk what it has just written.
 """
 
+from collections import deque
 from collections.abc import Sequence
 
 from mq.core.entry import Appended, Entry, HardState, RecordPlace
@@ -13,17 +14,31 @@ from mq.raft.port import LogStorage
 
 __all__ = ["FreshLog"]
 
+_REMEMBERED = 4096
+"""Far more than are ever on their way to the disk."""
+
 
 class FreshLog:
     """See `mq.raft.port.LogStorage`, which this fills by the log behind it. fresh: (entry, place) by index, not applied yet.
 
-    appends: how often something was put in.
+    appends: how often something was put in. synced_sequence: of the newest that it was told to be durable; -1 before any.
     """
 
     def __init__(self, log: LogStorage) -> None:
         self._log = log
         self.fresh: dict[int, tuple[Entry, RecordPlace]] = {}
         self.appends = 0
+        self.synced_sequence = -1
+        self._sequences: deque[int] = deque(maxlen=_REMEMBERED)
+
+    def sequence_after(self, sequence: int) -> int | None:
+        """Of what was put in and not taken back, the next one behind this: with -1 the first. None when there is none."""
+        found = None
+        for one in reversed(self._sequences):
+            if one <= sequence:
+                break
+            found = one
+        return found
 
     @property
     def first_index(self) -> LogIndex:
@@ -59,6 +74,7 @@ class FreshLog:
         before = self._log.last_index
         self.appends += 1
         appended = self._log.append(after_index, entries, hard_state)
+        self._sequences.append(appended.sequence)
         if entries and after_index < before:
             self._forget_from(after_index + 1)
         for entry, place in zip(entries, appended.places, strict=True):
@@ -67,11 +83,14 @@ class FreshLog:
 
     def synced(self, sequence: int) -> None:
         """See `LogStorage`."""
+        self.synced_sequence = max(self.synced_sequence, sequence)
         self._log.synced(sequence)
 
     def abandon(self, sequence: int) -> None:
         """See `LogStorage`. What it had superseded is back, and is read from the disk when it is applied."""
         self._log.abandon(sequence)
+        if self._sequences and self._sequences[-1] == sequence:
+            self._sequences.pop()
         self.fresh = {index: one for index, one in self.fresh.items() if self._log.term_at(LogIndex(index)) == one[0].term}
 
     def drop_before(self, index: LogIndex) -> Plan:
@@ -81,6 +100,7 @@ class FreshLog:
     def reset(self, last: EntryId, hard_state: HardState) -> Appended:
         """See `LogStorage`."""
         appended = self._log.reset(last, hard_state)
+        self._sequences.append(appended.sequence)
         self.fresh.clear()
         return appended
 

@@ -129,6 +129,7 @@ def read_entries(state: LogState, first: int, last: int, bytes_max: int) -> Step
         if position < segment.unmapped_end:
             yield from _map_inside(state, segment)
             continue
+        # No way leads out of its segment: the first entries of each one are a point of the map.
         limit = min(last, state.last_index if upto is None else upto)
         # Small reads find a single entry, large ones a long run.
         reader = GroupReader(segment, position, min(CHUNK_BYTES, max(_SMALL_READ_BYTES, bytes_max)))
@@ -141,20 +142,12 @@ def read_entries(state: LogState, first: int, last: int, bytes_max: int) -> Step
                 break
             if group is None:
                 raise _missing(state, reader, wanted, durable_end)
-            if group.header.is_end_of_segment:
-                reader = _reader_behind(state, reader)
             for record in group.records:
                 if record.index == wanted <= limit and (size < bytes_max or not found):
                     found.append(StoredEntry(group.entry(record), group.place(record)))
                     size += record.size_bytes
                     wanted += 1
     return tuple(found)
-
-
-def _reader_behind(state: LogState, reader: GroupReader) -> GroupReader:
-    """Goes on in the next segment."""
-    segment = state.segments.behind(reader.segment)
-    return GroupReader(segment, segment.first_group_position, reader.chunk_bytes)
 
 
 def _missing(state: LogState, reader: GroupReader, wanted: int, durable_end: int) -> DamageError | StateError:

@@ -110,10 +110,6 @@ class SegmentList:
             raise StateError(f"position {position} is not in the log: it begins at {self.first_position}")
         return self._segments[number]
 
-    def behind(self, segment: Segment) -> Segment:
-        """The segment that follows another. Raises: StateError."""
-        return self.at(segment.next_base)
-
     def lower(self, index: int, upto: Segment) -> Mapping[int, int]:
         """The segments up to one now hold or begin with nothing higher than `index`.
 

@@ -88,12 +88,28 @@ def test_a_folder_that_was_made_for_a_run_goes_when_all_held_and_that_is_said(
     assert "was removed" not in capsys.readouterr().err, "it was there before"
 
 
+def test_a_folder_of_other_things_is_refused_and_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "syllabus.md").touch()
+    assert main(["chaos", "--dir", str(tmp_path), "--seed", "1"]) == 1
+    assert f"mq: {tmp_path} is neither empty nor of a cluster or a run of `mq chaos`" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["syllabus.md"]
+
+
+def test_what_stays_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(run, "run_chaos", lambda plan: a_run(plan.folder, surprises=[]))
+    assert main(["chaos", "--dir", str(tmp_path), "--seed", "1"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1] == f"what the run left stays in {tmp_path}: what was stored, the history, logs and traces"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         ((), "--dir: a folder is needed"),
         (("--dir", "d", "--only", "kil"), "'kil' is not KIND or KIND=WEIGHT; there are kill, pause,"),
         (("--dir", "d", "--only", "kill=x"), "'kill=x' is not KIND or KIND=WEIGHT"),
+        (("--dir", "d", "--only", "kill=0"), "--only: all weights are 0, so there is no fault to be played"),
+        (("--dir", "d", "--seconds", "nan"), "'--seconds': 'nan' is not a number, such as 2 or 0.5"),
         (("--dir", "d", "--nodes", "1"), "Invalid value for '--nodes': 1 is not in the range 3<=x<=7"),
         (("--dir", "d", "--image", "bakery:1"), "--image: local processes are made from no image"),
         (("--dir", "d", "--report", "d/report.txt"), "--report: d/report.txt is in d, which is removed when all held; give"),
@@ -107,3 +123,34 @@ def test_wrong_usage_is_exit_code_2(
     monkeypatch.setattr(run, "run_chaos", lambda _plan: pytest.fail("a run began"))
     assert main(["chaos", *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "variable", "parts"),
+    [
+        ((), "", {}),
+        ((), "mine/raft.py", {"": "mine/raft.py"}),
+        (("--parts", "2=mine/log.py"), "mine/raft.py", {"2": "mine/log.py"}),
+    ],
+    ids=["none", "by the variable", "by the flag, which goes before"],
+)
+def test_organs_of_ones_own_never_stay_out_unnoticed(
+    flags: tuple[str, ...],
+    variable: str,
+    parts: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[ChaosPlan] = []
+
+    def play(plan: ChaosPlan) -> None:
+        asked.append(plan)
+        a_run(plan.folder, surprises=[])
+
+    monkeypatch.setattr(run, "run_chaos", play)
+    monkeypatch.setenv("MQ_PARTS", variable)
+    main(["chaos", "--dir", str(tmp_path), "--seed", "1", *flags])
+    assert dict(asked[0].parts) == parts
+    told = "all nodes have organs of MQ_PARTS, mine/raft.py" in capsys.readouterr().err
+    assert told is ("" in parts)

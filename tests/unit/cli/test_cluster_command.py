@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mq.cli.cluster_status import show_status
 from mq.cli.main import main
 from mq.cluster import opening
 from mq.cluster.backend import ClusterStatus, NodeInfo
@@ -69,6 +70,54 @@ def test_a_folder_without_a_cluster_is_told_by_every_verb(
     assert not list(tmp_path.iterdir())
 
 
+def test_of_an_up_that_failed_there_are_logs(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    where = ("--dir", str(tmp_path))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "broker-a-1.log").write_text("no flour left\n")
+    assert main(("cluster", "logs", *where, "broker-a-1")) == 0
+    assert capfd.readouterr().out == "no flour left\n"
+    assert main(("cluster", "logs", *where, "../lock")) == 1
+    assert capfd.readouterr().err == f"mq: there is no cluster in {tmp_path}, and no log of '../lock'; there are broker-a-1\n"
+    assert main(("cluster", "status", *where)) == 1
+    assert capfd.readouterr().err.endswith(f"what an `up` that failed left: `mq cluster logs NODE --dir {tmp_path}`\n")
+
+
+def three(*states: str, ended: str = "") -> ClusterStatus:
+    """A group of which nobody answers."""
+    nodes = (
+        NodeInfo(
+            f"broker-a-{n}", "broker-a", n, "127.0.0.1:1", f"127.0.0.1:1093{n}", "", state,
+            has_ended_itself=f"broker-a-{n}" == ended,
+        )
+        for n, state in enumerate(states, 1)
+    )  # fmt: skip
+    return ClusterStatus(tuple(nodes), "running")
+
+
+def test_status_says_where_nodes_meet_who_ended_by_itself_and_that_too_few_run(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    show_status(three("stopped", "stopped", "running", ended="broker-a-2"), tmp_path, is_json=False)
+    out, err = capfd.readouterr()
+    assert out.splitlines()[0].split()[:5] == ["NODE", "STATE", "ROLE", "CLIENT", "PEER"]
+    assert "127.0.0.1:10932" in out
+    assert err.splitlines() == [
+        f"broker-a-2 ended without a command of `mq cluster`; `mq cluster logs broker-a-2 --dir {tmp_path}` may say why",
+        "broker-a has no leader: 1 of 3 nodes runs, and 2 are needed; clients are turned away (`mq cluster start NODE`)",
+    ]
+    show_status(three("running", "running", "stopped"), tmp_path, is_json=False)
+    assert capfd.readouterr().err == "broker-a has no leader now: clients are turned away until it has\n"
+    show_status(three("stopped", "stopped", "stopped"), tmp_path, is_json=False)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("verb", [("cut", "broker-a-1", "1"), ("delay", "broker-a-1", "broker-a-1", "5ms")])
+def test_a_node_is_not_cut_off_from_itself(verb: tuple[str, ...], capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    ClusterPlan(base_port=0).make(tmp_path).write()
+    assert main(("cluster", *verb, "--dir", str(tmp_path))) == 2
+    assert "A and B are both broker-a-1: name two nodes" in capfd.readouterr().err
+
+
 def test_to_start_a_node_that_runs_is_refused_and_says_which_ones_are_stopped(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,3 +141,20 @@ def test_to_start_a_node_that_runs_is_refused_and_says_which_ones_are_stopped(
     assert started == []
     assert main(("cluster", "start", "broker-a-2", "--dir", str(tmp_path))) == 0
     assert started == ["broker-a-2"]
+
+
+def test_a_folder_of_other_things_gets_no_cluster_and_no_secret(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "syllabus.md").touch()
+    assert main(["cluster", "up", "--dir", str(tmp_path)]) == 1
+    assert f"mq: {tmp_path} is neither empty nor of a cluster or a run of `mq chaos`" in capfd.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["syllabus.md"]
+
+
+def test_an_organ_that_the_variable_names_is_tried_before_anything_starts(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MQ_PARTS", "mine/nowhere.py")
+    assert main(["cluster", "up", "--dir", str(tmp_path / "new")]) != 0
+    told = capfd.readouterr().err
+    assert "all nodes have organs of MQ_PARTS, mine/nowhere.py" in told
+    assert "parts: there is no file mine/nowhere.py" in told

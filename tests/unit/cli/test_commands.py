@@ -312,3 +312,21 @@ def test_empty_input_is_told(mq: Mq, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = mq("send", "orders", "-")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == "mq: standard input had no line with something in it; nothing was sent\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("topic", "create", "a", "--queues", "many"), "'--queues': 'many' is not a whole number, such as 1"),
+        (("chaos", "--dir", "d", "--seed", "abc"), "'--seed': 'abc' is not a whole number, such as 2"),
+        (("cluster", "up", "--dir", "d", "--nodes", "2.5"), "'--nodes': '2.5' is not a whole number, such as 1"),
+        (("broker", "--port", "9"), "there is no such option; say --listen 127.0.0.1:9"),
+        (("health", "--wait", "long"), "'--wait': 'long' is not a number, such as 2 or 0.5"),
+        (("health", "--wait", "nan"), "'--wait': 'nan' is not a number, such as 2 or 0.5"),
+        (("health", "--wait", "inf"), "'--wait': 'inf' is not a number, such as 2 or 0.5"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, tuple) else "",
+)
+def test_what_an_option_does_not_take_is_told_with_what_would_do(arguments: tuple[str, ...], told: str, mq: Mq) -> None:
+    ran = mq(*arguments)
+    assert (ran.code, told in ran.err) == (2, True), ran

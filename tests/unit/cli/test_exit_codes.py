@@ -1,12 +1,15 @@
 import os
+import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import grpc
 import pytest
@@ -230,14 +233,16 @@ def test_ctrl_c_ends_quietly_with_130_and_says_goodbye(broker: FakeBroker, start
     assert broker.requests("NotifyClientTermination")
 
 
-def test_ctrl_c_does_not_wait_for_a_channel_that_cannot_be_closed(broker: FakeBroker, start: Start, tmp_path: Path) -> None:
-    # What an interrupt amid gRPC's own bookkeeping leaves behind: a channel whose closing waits for ever.
+@pytest.mark.parametrize("waits", ["Connection.close = Connection.__del__", "MessageClient.say_goodbye"])
+def test_ctrl_c_does_not_wait_for_a_channel_that_is_broken(broker: FakeBroker, start: Start, tmp_path: Path, waits: str) -> None:
+    # What an interrupt amid gRPC's own bookkeeping leaves behind: a channel whose closing, or next call, waits for ever.
     program = tmp_path / "hanging.py"
     program.write_text(
         "import sys, threading\n"
         "from mq.cli.main import main\n"
         "from mq.rpc.calling import Connection\n"
-        "Connection.close = Connection.__del__ = lambda self: threading.Event().wait()\n"
+        "from mq.rpc.message_client import MessageClient\n"
+        f"{waits} = lambda self, *_: threading.Event().wait()\n"
         "sys.exit(main())\n"
     )
     broker.stored.append(MessageEncoder().encode("ID", b"one", born_ms=1))
@@ -273,6 +278,50 @@ def test_the_lines_of_standard_input_are_sent_as_they_come(broker: FakeBroker, s
     assert b'"sent": 252' in out
     bodies = [v2.Message.FromString(raw).body for raw in broker.stored]
     assert bodies == [b"first", *(b"line %d" % number for number in range(250)), b"last"]
+
+
+def unread_bytes(pipe: IO[bytes]) -> int:
+    """What was written into a pipe, and nobody has read yet."""
+    import fcntl  # noqa: PLC0415 - not on Windows
+    import termios  # noqa: PLC0415
+
+    pipe.flush()
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]  # type: ignore[no-any-return]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
+@pytest.mark.parametrize("lines", ["no line yet", "one line sent"])
+def test_one_ctrl_c_ends_a_send_that_waits_for_a_line(lines: str, broker: FakeBroker, start: Start) -> None:
+    process = start("send", "a", "-", "--endpoint", broker.endpoint, stdin=subprocess.PIPE)
+    pipe = process.stdin
+    assert pipe is not None
+    pipe.write(b"\n" if lines == "no line yet" else b"first\n")
+    wait_until(lambda: unread_bytes(pipe) == 0 and len(broker.stored) == (lines == "one line sent"))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130, "standard input is open still"
+    assert process.stderr is not None
+    said = process.stderr.read()
+    # Whether the answer has arrived by then is for the machine to say.
+    assert said in ((b"",) if lines == "no line yet" else (b"", b"mq: before that, 1 message(s) were stored\n"))
+
+
+def test_a_failure_is_told_at_once_also_when_no_other_line_comes(start: Start) -> None:
+    port = free_port()
+    process = start("send", "a", "-", "--endpoint", f"127.0.0.1:{port}", "--timeout", "0.5", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(b"first\n")
+    process.stdin.flush()
+    assert process.wait(20) == 3, "standard input is open still"
+    assert process.stderr is not None
+    said = process.stderr.read().decode()
+    assert re.fullmatch(rf"mq: .*127\.0\.0\.1:{port}.*; is a broker running there\? Start one with: mq broker --data DIR\n", said)
+
+
+def test_a_standard_input_that_cannot_be_read_is_told(broker: FakeBroker, start: Start, tmp_path: Path) -> None:
+    with (tmp_path / "only to be written").open("wb") as file:
+        process = start("send", "a", "-", "--endpoint", broker.endpoint, stdin=file.fileno())
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (1, b"mq: Bad file descriptor\n")
 
 
 def test_empty_input_is_exit_code_1(broker: FakeBroker, start: Start) -> None:

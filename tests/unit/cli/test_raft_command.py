@@ -17,30 +17,10 @@ from mq.cli.top import picture
 from mq.core.errors import Code
 from mq.proto import broker_v1_pb2 as b
 from tests.unit.cli.conftest import Ran
-from tests.unit.cli.fake_broker import OK, FakeBroker
+from tests.unit.cli.fake_broker import OK
+from tests.unit.cli.fake_node import FakeNode
 
 Mq = Callable[..., Ran]
-
-
-class FakeNode(FakeBroker):
-    """A node of a group: it also answers the calls that concern it. state: what it says of itself."""
-
-    def __init__(self, node_id: int) -> None:
-        self.state = b.DescribeRaftResponse(
-            code=OK, name="broker-a", node_id=node_id, role="follower", part="full", term=3, leader=1, commit_index=90,
-            applied_index=80, first_index=1, last_index=90, durable_index=90, snapshot_index=5, voters=[1, 2],
-        )  # fmt: skip
-        super().__init__()
-
-    def on_DescribeRaft(self, _request: b.DescribeRaftRequest) -> b.DescribeRaftResponse:  # noqa: N802 - as the RPC
-        return self.state
-
-    def on_TransferLeadership(self, request: b.TransferLeadershipRequest) -> b.TransferLeadershipResponse:  # noqa: N802
-        return b.TransferLeadershipResponse(code=OK, leader=request.to)
-
-    def on_ChangeMembers(self, request: b.ChangeMembersRequest) -> b.ChangeMembersResponse:  # noqa: N802
-        learners = [request.add_learner.node_id] if request.HasField("add_learner") else []
-        return b.ChangeMembersResponse(code=OK, voters=[1, 2, *([request.promote] if request.promote else [])], learners=learners)
 
 
 @pytest.fixture
@@ -101,6 +81,26 @@ def test_a_node_without_an_answer_need_not_be_dead_and_that_is_said(mq: Mq, brok
     ran = mq("raft", "status")
     assert (ran.code, told in ran.err) == (0, True), ran
     assert ran.out.splitlines()[2].split()[:3] == ["2", "no", "answer"]
+
+
+def test_who_waits_for_health_waits_for_a_leader(mq: Mq, broker: FakeNode) -> None:
+    broker.answers["DescribeBroker"] = lambda _request: b.DescribeBrokerResponse(
+        code=OK, name="broker-a", node_id=1, role="asking", replication="raft"
+    )
+    broker.state.ClearField("leader")
+    assert mq("health").code == 0, "a node between two leaders is not ill"
+    ran = mq("health", "--wait", "0.3")
+    assert (ran.code, "answers, but does not serve" in ran.err) == (1, True), ran
+
+    def describe(_request: Any) -> b.DescribeRaftResponse:
+        if len(broker.requests("DescribeRaft")) > before + 2:
+            broker.state.leader = 2
+        return broker.state
+
+    before = len(broker.requests("DescribeRaft"))
+    broker.answers["DescribeRaft"] = describe
+    assert mq("health", "--wait", "20").code == 0
+    assert broker.state.leader == 2
 
 
 def test_transfer_says_who_leads_then(mq: Mq, broker: FakeNode) -> None:
@@ -205,8 +205,9 @@ def test_top_once_has_rates(mq: Mq, broker: FakeNode, monkeypatch: pytest.Monkey
 
     broker.answers["DescribeRaft"] = describe
     ran = mq("top")
-    heading, row = (line.split() for line in ran.out.splitlines())
+    heading, row, silent = (line.split() for line in ran.out.splitlines())
     per_s = int(row[-2])
+    assert silent[:3] == ["2", "no", "answer"]
     assert heading[-3:] == ["PER", "S", "CLIENT"]
     assert 100 <= per_s <= 500, "500 entries in a second, or in somewhat more on a busy machine"
 

@@ -1,5 +1,6 @@
 """The command line against a real broker in a process of its own."""
 
+import asyncio
 import json
 import os
 import re
@@ -319,6 +320,29 @@ def test_a_start_says_whether_the_folder_is_new(mq: Mq, real: RealBroker) -> Non
     assert re.search(
         r"log index 1 to 1, snapshot at 1, 0 entries replayed, read [\d.]+ \w+ of the log's end$", real.log_lines[-2]
     )
+
+
+def test_a_bench_that_meets_a_dead_node_first_prints_no_traceback(real: RealBroker) -> None:
+    """What gRPC has to tell of the dead one comes when it likes: with an event loop of its own for each figure, into the next."""
+    dead = f"127.0.0.1:{free_port()}"
+    for _ in range(6):
+        done = subprocess.run(
+            [sys.executable, "-m", "mq.cli.main", "bench", "--endpoint", f"{dead},{real.endpoint}", "--seconds", "0.3"],
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        assert [line.partition(" ")[0] for line in done.stderr.splitlines()] == ["measuring", "the"], done.stderr
+
+
+def test_a_bench_has_one_event_loop(mq: Mq, monkeypatch: pytest.MonkeyPatch) -> None:
+    loops, new = [0], asyncio.new_event_loop
+
+    def counted() -> asyncio.AbstractEventLoop:
+        loops[0] += 1
+        return new()
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", counted)
+    assert mq("bench", "--seconds", "0.1").code == 0
+    assert loops == [1]
 
 
 def test_a_bench_on_a_topic_in_use_neither_narrows_nor_proposes_to_delete_it(mq: Mq) -> None:
