@@ -8,7 +8,7 @@ import ast
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -75,18 +75,23 @@ def imports_of_files(files: Iterable[Path]) -> set[str]:
 
 
 class Box:
-    """A temporary folder. files: of ours, from the root. package: the name under which the submission is imported.
+    """A temporary folder. files: of ours, from the root; package: the name under which the submission is imported.
+
+    instead: the text of some of the files, where it is another one.
 
     Whoever runs in it may not change it where that can be helped: it belongs to us, and folders are read-only. Nor can he find
     another one: it lies in a folder that nobody may list, under a name by chance.
     """
 
-    def __init__(self, package: str, submission: Submission, files: Iterable[str]) -> None:
+    def __init__(
+        self, package: str, submission: Submission, files: Iterable[str], instead: Mapping[str, str] | None = None
+    ) -> None:
         self._around = Path(tempfile.mkdtemp(prefix="mq-lab-"))
         self.folder = self._around / secrets.token_hex(16)
         self.folder.mkdir()
         for file in (*files, *_INSIDE):
-            self._put(file, (ROOT / file).read_bytes())
+            text = (instead or {}).get(file)
+            self._put(file, (ROOT / file).read_bytes() if text is None else text.encode())
         for name, data in submission.files.items():
             if name.endswith(".py"):
                 self._put(f"{package}/{name}", data)
@@ -110,6 +115,12 @@ class Box:
         self._around.chmod(0o711)
         for place in (self.folder, *self.folder.rglob("*")):
             place.chmod(0o755 if place.is_dir() else 0o644)
+
+    def own_copy(self) -> Path:
+        """A folder like it, of other files: locks that somebody takes on those are seen by nobody else. It goes with the box."""
+        copy = self._around / secrets.token_hex(16)
+        shutil.copytree(self.folder, copy)
+        return copy
 
     def remove(self) -> None:
         """The folder goes."""

@@ -4,20 +4,18 @@ from collections.abc import Sequence
 from html import escape
 
 from labs.grader.figure import Figure
-from labs.grader.page import drawing, facts_of, story_of, table_of
-from labs.grader.result import Failure, Grade, Outcome
+from labs.grader.page import drawing, facts_of, marked, story_of, table_of
+from labs.grader.result import REPLAY, Failure, Grade, Outcome
 
-__all__ = ["REPLAY", "cell_of"]
+__all__ = ["cell_of"]
 
-REPLAY = "replay"
-"""The mode of a grade that is one case alone."""
 _STYLE = """
 .mq-lab { max-width: 62rem; } .mq-lab h3 { margin: .4rem 0; } .mq-lab h4 { margin: 1rem 0 .3rem; }
 .mq-lab .mode { color: #5a6874; margin: 0; }
 .mq-lab .next { border-left: 4px solid #2b6cb0; padding: .3rem .8rem; margin: 1rem 0; }
 .mq-lab table { width: 100%; border-collapse: collapse; table-layout: auto; margin: .4rem 0; }
 .mq-lab td, .mq-lab th { text-align: left !important; padding: .2rem .6rem; white-space: normal; }
-.mq-lab td.points { white-space: nowrap; } .mq-lab tr.failed td:first-child { color: #b3261e; font-weight: 600; }
+.mq-lab td.points, .mq-lab td.runs { white-space: nowrap; } .mq-lab tr.failed td:first-child { color: #b3261e; font-weight: 600; }
 .mq-lab dl.facts { display: grid; grid-template-columns: 6rem 1fr; gap: .2rem 1rem; margin: .5rem 0; }
 .mq-lab dl.facts dt { color: #5a6874; font-weight: 400; } .mq-lab dl.facts dd { margin: 0; }
 .mq-lab img { max-width: 100%; border: 1px solid #d5dbe1; } .mq-lab summary { cursor: pointer; margin: .3rem 0; }
@@ -30,7 +28,8 @@ def cell_of(grade: Grade, story: Sequence[str] = (), figure: Figure | None = Non
     failed = [outcome for outcome in grade.outcomes if not outcome.is_passed]
     parts = [f"<h3>{escape(_heading(grade))}</h3>", f'<p class="mode">{escape(grade.lab)}, {escape(grade.mode)}</p>']
     if failed:
-        parts += [_first(failed[0]), _next(grade, failed[0]), _others(failed[1:])]
+        first = grade.first_failure or failed[0]
+        parts += [_first(first), _next(grade, first), _others([one for one in failed if one is not first])]
     elif story:
         parts.append(story_of(story) + drawing(Failure("What happened", figure=figure), is_drawn=True))
     if grade.mode != REPLAY:
@@ -38,7 +37,8 @@ def cell_of(grade: Grade, story: Sequence[str] = (), figure: Figure | None = Non
             f"<details><summary>{len(grade.outcomes)} tests were run</summary>{table_of(grade, is_linked=False)}</details>"
         )
     if grade.printed.strip():
-        parts.append(f"<details><summary>What your code printed</summary><pre>{escape(grade.printed)}</pre></details>")
+        summary = f"What your code printed{f' in {grade.printed_in}' if grade.printed_in else ''}"
+        parts.append(f"<details><summary>{summary}</summary><pre>{escape(grade.printed)}</pre></details>")
     return f'<div class="mq-lab"><style>{_STYLE}</style>{"".join(parts)}</div>'
 
 
@@ -52,7 +52,7 @@ def _heading(grade: Grade) -> str:
 def _first(outcome: Outcome) -> str:
     failure = outcome.failure or Failure("The test did not come to its end")
     return (
-        f"<h4>{outcome.number} {escape(outcome.name)}</h4><p><strong>{escape(failure.promise)}.</strong></p>"
+        f"<h4>{outcome.number} {escape(outcome.name)}</h4><p><strong>{marked(failure.promise)}.</strong></p>"
         f"{facts_of(failure)}{story_of(failure.story)}{drawing(failure, is_drawn=True)}"
     )
 
@@ -63,13 +63,15 @@ def _next(grade: Grade, outcome: Outcome) -> str:
         read = f"write it ({section}, has hints)"
     else:
         read = f"read {section}, and mend your code" if section else "mend your code"
-    again = f'<code>replay("{escape(outcome.replay)}")</code>' if outcome.replay else "this cell"
+    where = f", {grade.path!r}" if grade.path else ""
+    call = f'replay("{outcome.replay}"{where})'
+    again = f"<code>{escape(call, quote=False)}</code>" if outcome.replay else "this cell"
     how = "this cell again" if grade.mode == REPLAY else f"{again} for this failure alone, or this cell for all tests"
-    return f'<p class="next"><strong>Next:</strong> {escape(read)}. Then run {how}.</p>'
+    return f'<p class="next"><strong>Next:</strong> {marked(read)}. Then run {how}.</p>'
 
 
 def _others(outcomes: Sequence[Outcome]) -> str:
     if not outcomes:
         return ""
-    rows = "".join(f"<li>{one.number} {escape(one.name)}: {escape(one.message)}</li>" for one in outcomes)
+    rows = "".join(f"<li>{one.number} {escape(one.name)}: {marked(one.message)}</li>" for one in outcomes)
     return f"<details><summary>{len(outcomes)} more failed; mend the first one first</summary><ul>{rows}</ul></details>"

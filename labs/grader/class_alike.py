@@ -9,7 +9,7 @@ from labs.grader.class_run import ClassRun, Entry, read_entry
 from labs.grader.lab import Lab, has_reference, is_for_students
 from labs.grader.similarity import Pair, Spot, pairs_of, print_of
 from labs.grader.skeleton import solution_of
-from labs.grader.submission import Submission, SubmissionError
+from labs.grader.submission import Submission
 
 __all__ = ["REFERENCE", "Alike", "alike_part", "alike_rows", "look_alike"]
 
@@ -54,13 +54,19 @@ def look_alike(run: ClassRun, entries: Iterable[Entry]) -> Alike:
     """Pairs among the submissions, and of them with the reference."""
     lab, handed_in = run.lab, dict[str, Submission]()
     for entry in entries:
-        try:
-            handed_in[entry.name] = read_entry(entry, lab)
-        except SubmissionError:
-            continue
+        if (submission := _read(entry, lab)) is not None:
+            handed_in[entry.name] = submission
     if has_reference() and not is_for_students():
         handed_in[REFERENCE] = Submission({name: text.encode() for name, text in solution_of(lab).items()})
     return Alike(_alike_code(lab, handed_in), _alike_texts(lab, handed_in))
+
+
+def _read(entry: Entry, lab: Lab) -> Submission | None:
+    """What can be read; why it cannot is in the table."""
+    try:
+        return read_entry(entry, lab)
+    except Exception:  # noqa: BLE001 - whatever is wrong with one, the others are compared
+        return None
 
 
 def _alike_code(lab: Lab, handed_in: Mapping[str, Submission]) -> list[Pair]:
@@ -158,11 +164,8 @@ def _pair(run: ClassRun, pair: Pair, places: dict[str, Entry]) -> str:
 def _sources(run: ClassRun, name: str, places: dict[str, Entry]) -> dict[str, str]:
     if name == REFERENCE:
         return solution_of(run.lab)
-    try:
-        files = read_entry(places[name], run.lab).files
-    except (SubmissionError, KeyError):
-        return {}
-    return {file: data.decode("utf-8", "replace") for file, data in files.items()}
+    submission = _read(places[name], run.lab) if name in places else None
+    return {file: data.decode("utf-8", "replace") for file, data in submission.files.items()} if submission is not None else {}
 
 
 def _excerpt(sources: dict[str, str], spot: Spot) -> str:

@@ -4,35 +4,38 @@
     RESULTS/class.csv, class.html, similarity.csv
 
 Whether something was graded before is told by the submission's fingerprint and by that of the grader, the lab and the key: a file
-that changed is graded anew, and so is all when the key or a test changed.
+that changed is graded anew, and so is all when the key or a test changed. So is what somebody wrote into a result afterwards:
+`graded.json` holds a seal, made with the key, of what the grading process said.
 """
 
 import hmac
 import json
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from labs.grader.box import ROOT
-from labs.grader.files import write_files
+from labs.grader.class_graders import Graders
+from labs.grader.files import as_data, write_files
 from labs.grader.grading import PRACTICE
 from labs.grader.lab import Lab
 from labs.grader.result import Grade
 from labs.grader.submission import Submission, SubmissionError, place_of, read_submission
 
-__all__ = ["ClassRun", "Done", "Entry", "entries_in", "read_entry"]
+__all__ = ["ClassRun", "Done", "Entry", "entries_in", "is_of_the_table", "read_entry"]
 
 _GRADED = "graded.json"
-_SECONDS_MAX = 3600.0
 _JUDGED_BY = ("labs/grader", "mq/core", "mq/sim", "mq/broker", "mq/raft")
-_MARK = "graded by"
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+_POLICY = "class.toml"
+_OF_THE_TABLE = ("class.csv", "class.html", "similarity.csv")
+"""What lies beside the folders with the results: nobody's folder can be called so, on no file system."""
+_OF_MACHINES = ("__pycache__", "__MACOSX")
+"""Folders that nobody hands in: Python and an unpacker leave them."""
 
 
 class Entry(NamedTuple):
@@ -52,21 +55,31 @@ class Done(NamedTuple):
 
 
 def entries_in(folder: Path, lab: Lab) -> list[Entry]:
-    """All that was handed in: folders, zip files and Python files. Empty when the folder is itself a submission.
+    """All that lies there, each by one person. Empty when the folder is itself a submission.
 
-    Archives of other kinds are among them, so that the table says of each that it cannot be read.
+    What cannot be graded is among them, such as links, notebooks and archives of other kinds, so that the table says why not.
     """
     if not folder.is_dir() or (folder / lab.organ_file).exists():
         return []
-    there = sorted(each for each in folder.iterdir() if each.name[0] not in "._" and not each.is_symlink())
-    names = {each.name for each in there}
+    there = sorted(each for each in folder.iterdir() if each.name[0] != "." and each.name not in (_POLICY, *_OF_MACHINES))
     # Files of a lab lie in a folder of one person; else each Python file is what one person handed in.
-    kinds = _ARCHIVES if names & set(lab.files) else (*_ARCHIVES, ".py")
-    return [Entry(each.name, each) for each in there if each.is_dir() or each.suffix.lower() in kinds]
+    kinds = _ARCHIVES if {each.name for each in there} & set(lab.files) else (*_ARCHIVES, ".py")
+    plain = [each for each in there if each.name[0] != "_" and not each.is_symlink()]
+    is_class = any(each.is_dir() or each.suffix.lower() in kinds for each in plain) or (folder / _POLICY).exists()
+    return [Entry(each.name, each) for each in there] if is_class else []
+
+
+def is_of_the_table(name: str) -> bool:
+    """Whether the results of a submission of that name would lie where a file of the table belongs."""
+    return name.casefold() in _OF_THE_TABLE
 
 
 def read_entry(entry: Entry, lab: Lab) -> Submission:
     """Raises: SubmissionError."""
+    if is_of_the_table(entry.name):
+        raise SubmissionError(f"{entry.name} is what a file of the table is called; give it the name of whose it is")
+    if entry.name in (*lab.files, "__init__.py") and not entry.path.is_dir():
+        raise SubmissionError(f"{entry.name} belongs into somebody's folder, and lies in none")
     return read_submission(place_of(entry.path, lab.organ_file), lab.organ_file, lab.texts)
 
 
@@ -80,105 +93,81 @@ class ClassRun:
     jobs: int = 1
     is_container: bool = False
     is_again: bool = False
+    _found: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def grade_all(self, entries: list[Entry], tell: Callable[[Done], None]) -> None:
         """Grade them; `tell` is told each as it is done. What is stopped in the middle goes on the next time."""
-        judge = self._judge()
-        processes: set[subprocess.Popen[bytes]] = set()
-        lock = threading.Lock()
+        judge, graders = self._judge(), Graders()
         with ThreadPoolExecutor(self.jobs, "class") as pool:
-            futures = [pool.submit(self._one, entry, judge, processes, lock) for entry in entries]
+            futures = [pool.submit(self._one, entry, judge, graders) for entry in entries]
             try:
                 for future in as_completed(futures):
                     tell(future.result())
                     futures.remove(future)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                with lock:
-                    for process in processes:
-                        process.kill()
+                graders.stop()
                 raise
 
-    def result_of(self, name: str) -> dict[str, object]:
-        """What is known of one submission: its `result.json`."""
-        try:
-            found = json.loads((self.results / name / "result.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            found = None
-        return found if isinstance(found, dict) else {"score": 0, "reason": "there is no result", "tests": []}
+    def result_of(self, name: str) -> dict[str, Any]:
+        """What the grading process said of one submission, now or when it was sealed; `result.json` is for people."""
+        return self._found.get(name, {"score": 0, "reason": "there is no result", "tests": []})
 
     # --- one of them
 
-    def _one(self, entry: Entry, judge: str, processes: "set[subprocess.Popen[bytes]]", lock: threading.Lock) -> Done:
-        out = self.results / entry.name
+    def _one(self, entry: Entry, judge: str, graders: Graders) -> Done:
+        """Whatever is wrong with it, the others are graded."""
         try:
-            submission = read_entry(entry, self.lab)
+            return self._graded(entry, judge, graders)
         except SubmissionError as error:
-            reason = str(error).replace(f"{entry.path.parent}/", "")
-            write_files(out, Grade(self.lab.id, self.lab.title, PRACTICE, reason=reason, points_max=self._points))
-            return Done(entry.name, None, reason, is_new=True)
-        stamp = json.dumps({"submission": submission.mark, _MARK: judge})
-        if not self.is_again and self._stamp_of(out) == stamp:
-            return self._done(entry.name, is_new=False)
-        (out / _GRADED).unlink(missing_ok=True)
-        reason = self._grade(entry, out, processes, lock)
-        found = self.result_of(entry.name)
-        if reason or found.get("submission") != submission.mark:
-            why = reason or str(found.get("reason") or "it changed while it was graded")
-            write_files(out, Grade(self.lab.id, self.lab.title, PRACTICE, reason=why, points_max=self._points))
-            return Done(entry.name, None, why, is_new=True)
-        if not found["reason"]:
-            (out / _GRADED).write_text(stamp, encoding="utf-8")
-        return self._done(entry.name, is_new=True)
+            return self._not_graded(entry, str(error).replace(f"{entry.path.parent}/", ""))
+        except Exception as error:  # noqa: BLE001 - it is told in its row
+            return self._not_graded(entry, f"the grader itself stopped: {type(error).__name__}: {error}")
 
-    def _grade(self, entry: Entry, out: Path, processes: "set[subprocess.Popen[bytes]]", lock: threading.Lock) -> str:
-        """In a process of its own. Returns why there is no result, or nothing."""
-        command = [sys.executable, "-m", "labs.grader.one"]
+    def _graded(self, entry: Entry, judge: str, graders: Graders) -> Done:
+        """Raises: SubmissionError."""
+        submission, out = read_entry(entry, self.lab), self.results / entry.name
+        known = None if self.is_again else self._sealed(out, submission, judge)
+        if known is not None:
+            return self._done(entry.name, known, is_new=False)
+        (out / _GRADED).unlink(missing_ok=True)
         wanted = {
             "lab": self.lab.id, "path": str(entry.path.resolve()), "out": str(out.resolve()), "key": self.key,
             "is_container": self.is_container,
         }  # fmt: skip
-        with subprocess.Popen(  # noqa: S603 - our own program
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        ) as process:
-            with lock:
-                processes.add(process)
-            assert process.stdin is not None
-            assert process.stderr is not None
-            try:
-                process.stdin.write(json.dumps(wanted).encode() + b"\n")
-                process.stdin.flush()  # it stays open: the grader ends with us
-                timer = threading.Timer(_SECONDS_MAX, process.kill)
-                timer.start()
-                said = process.stderr.read()
-                status = process.wait()
-                timer.cancel()
-            except OSError as error:
-                return f"the grader could not be asked: {error}"
-            finally:
-                with lock:
-                    processes.discard(process)
-        if status == 0:
-            return ""
-        last = said.decode("utf-8", "replace").strip().split("\n")[-1][:200]
-        return f"the grader ended with {status}{': ' + last if last else ''}"
+        found, reason = graders.ask(wanted)
+        if reason or found.get("submission") != submission.mark:
+            return self._not_graded(entry, reason or str(found.get("reason") or "it changed while it was graded"))
+        if not found["reason"]:
+            (out / _GRADED).write_text(self._stamp(found, submission, judge), encoding="utf-8")
+        return self._done(entry.name, found, is_new=True)
 
-    def _done(self, name: str, *, is_new: bool) -> Done:
-        found = self.result_of(name)
-        reason = str(found.get("reason") or "")
-        score = found.get("score")
-        return Done(name, score if isinstance(score, int) and not reason else None, reason, is_new)
+    def _done(self, name: str, found: dict[str, Any], *, is_new: bool) -> Done:
+        self._found[name] = found
+        return Done(name, None if found["reason"] else found["score"], str(found["reason"]), is_new)
 
-    @staticmethod
-    def _stamp_of(out: Path) -> str:
+    def _not_graded(self, entry: Entry, reason: str) -> Done:
+        points_max = sum(check.points for check in self.lab.suite.checks)
+        grade = Grade(self.lab.id, self.lab.title, PRACTICE, reason=reason, points_max=points_max)
+        if not is_of_the_table(entry.name):
+            with suppress(OSError):  # the reason may be that nothing can be written there
+                write_files(self.results / entry.name, grade)
+        return self._done(entry.name, as_data(grade), is_new=True)
+
+    def _sealed(self, out: Path, submission: Submission, judge: str) -> dict[str, Any] | None:
+        """The result that lies there, when it is of these files and this grader, and as it was when it was made."""
         try:
-            return (out / _GRADED).read_text(encoding="utf-8")
-        except OSError:
-            return ""
+            found = json.loads((out / "result.json").read_text(encoding="utf-8"))
+            is_as_it_was = (out / _GRADED).read_text(encoding="utf-8") == self._stamp(found, submission, judge)
+        except (OSError, ValueError, RecursionError):
+            return None
+        return found if is_as_it_was else None
 
-    @property
-    def _points(self) -> int:
-        return sum(check.points for check in self.lab.suite.checks)
+    def _stamp(self, found: dict[str, Any], submission: Submission, judge: str) -> str:
+        # As `result.json` holds it: it replaces what cannot be written.
+        whole = json.dumps(found, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")
+        seal = hmac.new(self.key.encode(), f"{judge} {submission.mark} ".encode() + whole, sha256).hexdigest()
+        return json.dumps({"submission": submission.mark, "graded by": judge, "seal": seal})
 
     def _judge(self) -> str:
         """A fingerprint of all that a mark depends on but the submission. It does not tell the key."""

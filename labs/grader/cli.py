@@ -1,20 +1,21 @@
 """`mq lab`: registered as a command of `mq` by entry point, since nothing in `mq` knows the labs."""
 
-import textwrap
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from labs.grader.cli_class import release_command, zip_command
-from labs.grader.cli_grade import RESULTS, grade_command
+from labs.grader.cli_grade import grade_command
 from labs.grader.cli_help import CommandsOfLabs
 from labs.grader.cli_types import lab_argument
 from labs.grader.files import note_progress, write_files
 from labs.grader.grading import grade_of, until_it_fails
 from labs.grader.lab import Lab, LabError, all_labs, find_lab, is_for_students
-from labs.grader.report import failure_lines, outcome_line, story_lines
-from labs.grader.result import CHECKED, Grade, Outcome
+from labs.grader.places import course_above, path_told, results_of, work_folder
+from labs.grader.replay import ReplayError, replayed, replayed_grade, with_prints_of
+from labs.grader.report import failure_lines, outcome_line, printed_lines, story_lines
+from labs.grader.result import CHECKED, CHECKED_ALL, Grade, Outcome
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission, SubmissionError, read_submission
 from mq.cli.output import note, print_json, print_line, print_table
@@ -22,7 +23,6 @@ from mq.cli.output import note, print_json, print_line, print_table
 __all__ = ["lab_command"]
 
 _FAILED = 1
-_WORK = Path("work")
 
 
 _path = click.argument("path", type=click.Path(path_type=Path), required=False)
@@ -30,29 +30,34 @@ _output = click.option(
     "-o", "--output", type=click.Choice(["table", "json"], case_sensitive=False), default="table", show_default=True
 )
 _dir = click.option(
-    "--dir", "folder", type=click.Path(path_type=Path), default=_WORK, show_default=True, help="Where your work lies."
+    "--dir", "folder", type=click.Path(path_type=Path), default=work_folder, show_default="work", help="Where your work lies."
 )
 
 
 @click.group("lab", cls=CommandsOfLabs)
-def lab_command() -> None:
+@click.pass_context
+def lab_command(ctx: click.Context) -> None:
     """Start a lab, check your work, have it graded, repeat a failure.
 
     Your work lies in `work/`, one folder for each lab; it is never overwritten.
     """
+    course = course_above()
+    if course is not None and ctx.invoked_subcommand not in CommandsOfLabs.of_teachers:
+        note(f"The course is in {course}: your work is taken from its folder `work`.")
 
 
 @lab_command.command("list")
 @_output
 def _list(output: str) -> None:
     """Show all labs."""
+    work = work_folder()
     rows = [
         {
             "lab": lab.short,
             "title": lab.title,
             "hours": lab.hours,
             "points": sum(check.points for check in lab.suite.checks),
-            "work": str(_WORK / lab.id) if (_WORK / lab.id).is_dir() else "not started",
+            "work": str(work / lab.id) if (work / lab.id).is_dir() else "not started",
         }
         for lab in all_labs()
     ]
@@ -82,7 +87,7 @@ def _start(lab: Lab, folder: Path) -> int:
 
 
 def _submission_of(lab: Lab, path: Path | None) -> Submission:
-    where = path if path is not None else _WORK / lab.id
+    where = path if path is not None else work_folder() / lab.id
     if path is None and not where.exists():
         raise click.UsageError(f"there is no {where} yet: mq lab start {lab.short}")
     try:
@@ -97,36 +102,41 @@ def _submission_of(lab: Lab, path: Path | None) -> Submission:
 @click.option("--all", "is_all", is_flag=True, help="Run every test, also when one failed.")
 def _check(lab: Lab, path: Path | None, is_all: bool) -> int:  # noqa: FBT001 - click calls it so
     """Run the tests up to where your work fails, with public seeds, and explain the first failure."""
-    submission = _submission_of(lab, path)
+    submission, told = _submission_of(lab, path), path_told(lab, path)
     goes_on = until_it_fails(lab)
     failed: list[Outcome] = []
 
     def tell(outcome: Outcome) -> bool:
-        is_new = not failed or failed[-1].message != outcome.message
-        print_line(outcome_line(outcome, is_brief=not is_new))
-        if not outcome.is_passed:
+        is_told = bool(failed) and failed[-1].message == outcome.message
+        again = outcome.again(told) if is_all else ""
+        print_line(outcome_line(outcome, as_before=failed[-1].number if is_told else "", again=again))
+        if not outcome.is_passed and not is_told:
             failed.append(outcome)
         return goes_on(outcome) or is_all
 
-    grade = grade_of(lab, submission, Seeds(), tell=tell)
+    grade = grade_of(lab, submission, Seeds(), tell=tell, path=told)
     if path is None:
-        note_progress(RESULTS / lab.id, grade, "mq lab check")
-    return _told(lab, grade, failed)
+        note_progress(results_of(lab, path), grade, "mq lab check")
+    if grade.first_failure is not None:
+        grade = with_prints_of(lab, submission, grade, grade.first_failure)
+    return _told(lab, grade, results_of(lab, path), is_all=is_all)
 
 
-def _told(lab: Lab, grade: Grade, failed: list[Outcome]) -> int:
-    if failed:
-        for line in failure_lines(failed[0]):
+def _told(lab: Lab, grade: Grade, folder: Path, *, is_all: bool) -> int:
+    first = grade.first_failure
+    if first is not None:
+        for line in (*failure_lines(first, grade.path), *printed_lines(grade.printed, grade.printed_in)):
             print_line(line)
-        if grade.printed.strip():
-            print_line("\nYour code printed:\n" + textwrap.indent(grade.printed.rstrip(), "  | "))
     print_line(f"\n{lab.short}: {grade.points} of {grade.max_score} points so far, in {grade.seconds:.1f} s ({grade.mode})")
-    if failed and failed[0].failure is not None and failed[0].failure.is_pictured:
-        kept = tuple(outcome for outcome in grade.outcomes if outcome.is_passed or outcome == failed[0])
+    if first is not None and is_all:
+        write_files(folder, replace(grade, reason=CHECKED_ALL))
+        print_line(f"all failures: {folder / 'report.html'}")
+    elif first is not None and first.failure is not None and first.failure.is_pictured:
+        kept = tuple(outcome for outcome in grade.outcomes if outcome.is_passed or outcome == first)
         shown = replace(grade, outcomes=kept, reason=CHECKED)
-        write_files(RESULTS / lab.id, shown)
-        print_line(f"picture:   {RESULTS / lab.id / 'report.html'}")
-    return _FAILED if failed or grade.reason else 0
+        write_files(folder, shown)
+        print_line(f"picture:   {folder / 'report.html'}")
+    return _FAILED if first is not None or grade.reason else 0
 
 
 @lab_command.command("replay")
@@ -134,22 +144,21 @@ def _told(lab: Lab, grade: Grade, failed: list[Outcome]) -> int:
 @_path
 def _replay(token: str, path: Path | None) -> int:
     """Repeat one failure by the word that was printed with it."""
-    from labs.grader.replay import ReplayError, replayed  # noqa: PLC0415 - for this command only
-
     try:
         lab = find_lab(token.partition(":")[0])
         outcome, run = replayed(lab, token, _submission_of(lab, path))
     except (LabError, ReplayError) as error:
         raise click.UsageError(str(error)) from error
     if outcome.is_passed:
-        for line in (outcome_line(outcome), *story_lines(run.story, run.figure)):
+        for line in (outcome_line(outcome), *story_lines(run.story, run.figure), *printed_lines(run.printed)):
             print_line(line)
         return 0
-    for line in failure_lines(outcome):
+    told = path_told(lab, path)
+    for line in (*failure_lines(outcome, told), *printed_lines(run.printed)):
         print_line(line)
     if outcome.failure is not None and outcome.failure.is_pictured:
-        grade = Grade(lab.id, lab.title, "replay", (outcome,), reason="one case alone", points_max=outcome.points_max)
-        folder = RESULTS / lab.id / "replay"
+        grade = replayed_grade(lab, outcome, run, told)
+        folder = results_of(lab, path) / "replay"
         write_files(folder, grade)
         print_line(f"picture:   {folder / 'report.html'}")
     return _FAILED
@@ -176,6 +185,10 @@ def _catch_up(lab: Lab, folder: Path) -> int:
         return _FAILED
     write_all(target, solution_of(lab))
     print_line(f"{target}: the reference of {lab.short}")
+    if lab.seam.organ.__module__.startswith("mq."):
+        print_line(f"run it: mq broker --data .mq/{lab.short} --parts {target}")
+    else:
+        print_line(f"its tests: mq lab check {lab.short} {target}")
     return 0
 
 

@@ -33,15 +33,20 @@ def release_command(folder: Path, labs: Sequence[Lab], hollow: bool) -> None:  #
 
 
 def key_of(seed: int | None, key_file: Path | None) -> str:
-    """The course's key, from where it is said to be. Empty: the public one."""
+    """The course's key, from where it is said to be, without what stands around it. Empty: the public one.
+
+    Raises: UsageError when it cannot be read, or the file holds none.
+    """
     if seed is not None:
         return str(seed)
-    if key_file is None:
-        return os.environ.get(KEY_VARIABLE, "")
     try:
-        return key_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        found = os.environ.get(KEY_VARIABLE, "") if key_file is None else key_file.read_text(encoding="utf-8")
+        key = found.strip().encode().decode()
+    except (OSError, UnicodeError) as error:
         raise click.UsageError(f"the key cannot be read: {error}") from error
+    if key_file is not None and not key:
+        raise click.UsageError(f"{key_file} holds no key. {HOW_TO_MAKE_A_KEY}")
+    return key
 
 
 @click.command("zip")

@@ -18,6 +18,7 @@ from labs.grader.files import as_data, note_progress
 from labs.grader.grading import PRACTICE, grade_of, in_a_process
 from labs.grader.harmless import harmless
 from labs.grader.lab import Lab
+from labs.grader.places import path_told, results_folder, results_of
 from labs.grader.policy import NO_POLICY, Policy, PolicyError, read_policy
 from labs.grader.report import closing_lines, failure_lines, outcome_line
 from labs.grader.result import Outcome
@@ -27,9 +28,8 @@ from labs.grader.similarity import Pair
 from labs.grader.submission import SubmissionError, place_of, read_submission
 from mq.cli.output import note, print_json, print_line, print_table
 
-__all__ = ["RESULTS", "grade_command"]
+__all__ = ["grade_command"]
 
-RESULTS = Path("work") / "results"
 _NOT_GRADED = 2
 _STOPPED = 130
 _NO_KEY = "There is no key: all students know the seeds. For marks give --key-file, or MQ_COURSE_KEY."
@@ -58,10 +58,10 @@ def grade_command(lab: Lab, path: Path, **options: Any) -> int:
         note(_NO_KEY)
     start, mode = _start(is_container=options["is_container"])
     if entries := entries_in(path, lab):
-        out = options["out"] or RESULTS / f"{lab.id}_class"
+        out = options["out"] or results_folder() / f"{lab.id}_class"
         run = ClassRun(lab, out, key, options["jobs"], options["is_container"], options["is_again"])
         return _grade_class(run, entries, _policy(path, lab, options["policy"]), options["output"])
-    return _grade_one(lab, path, key, options["out"] or RESULTS / lab.id, options["output"], (start, mode))
+    return _grade_one(lab, path, key, options["out"] or results_of(lab, path), options["output"], (start, mode))
 
 
 def _start(*, is_container: bool) -> tuple[Start, str]:
@@ -88,14 +88,18 @@ def _grade_one(lab: Lab, path: Path, key: str, folder: Path, output: str, how: t
 
     start, mode = how
     seeds = Seeds(key.encode(), submission.mark)
-    grade = grade_of(lab, submission, seeds, folder=folder, tell=tell, start=start, mode=mode)
-    if path.resolve() == (RESULTS.parent / lab.id).resolve():
-        note_progress(RESULTS / lab.id, grade, "mq lab grade")
+    grade = grade_of(lab, submission, seeds, folder=folder, tell=tell, start=start, mode=mode, path=path_told(lab, path))
+    if (own := results_of(lab, None)) == results_of(lab, path):
+        note_progress(own, grade, "mq lab grade")
     if output == "json":
         print_json(as_data(grade))
     else:
         first = grade.first_failure
-        lines = [*(failure_lines(first) if first is not None else []), *closing_lines(grade), f"report: {folder / 'report.html'}"]
+        lines = [
+            *(failure_lines(first, grade.path) if first is not None else []),
+            *closing_lines(grade),
+            f"report: {folder / 'report.html'}",
+        ]
         for line in lines:
             print_line(line)
     return _NOT_GRADED if grade.reason else 0
@@ -129,7 +133,7 @@ def _grade_class(run: ClassRun, entries: list[Entry], policy: Policy, output: st
         return _STOPPED
     rows, found = write_class(run, entries, policy)
     if output == "json":
-        keys = ("name", "score", "max_score", "reason", "seconds")
+        keys = ("name", "score", "max_score", "reason", "note", "seconds")
         marks = [
             {**{key: getattr(row, key) for key in keys}, "days_late": row.late.days, "mark": row.late.points} for row in rows
         ]
@@ -143,7 +147,7 @@ def _grade_class(run: ClassRun, entries: list[Entry], policy: Policy, output: st
         cells = [
             [harmless(row.name), "-" if row.score is None else str(row.score),
              "?" if row.late.days is None else str(row.late.days),
-             "-" if row.score is None else f"{row.late.points:g}", harmless(row.reason)]
+             "-" if row.score is None else f"{row.late.points:g}", harmless(row.why)]
             for row in rows
         ]  # fmt: skip
         print_table(["SUBMISSION", "SCORE", "DAYS LATE", "MARK", "WHY NOT"], cells)

@@ -2,11 +2,14 @@
 
 It is the same worker in the same box, on the same two pipes: `docker run -i` passes them through. No network, a root
 that cannot be written, a small `/tmp` in memory, no capabilities and no way to get any, nobody's user, limits for
-memory, processes and files. The image holds Python and nothing else; in particular not this repository.
+memory, processes, files and processors. The image holds Python and nothing else; in particular not this repository.
+Each has a copy of the box to itself: on files that two containers share, locks can be taken and seen, also where nothing can
+be written.
 """
 
 import os
 import secrets
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,17 +17,18 @@ from typing import Any
 
 from labs.grader.box import Box
 from labs.grader.process import ENVIRONMENT, WORKER, WorkerProcess
-from labs.grader.running import Start
+from labs.grader.running import Start, patience
 
 __all__ = ["DEFAULT_IMAGE", "ContainerError", "ContainerProcess", "in_a_container"]
 
 DEFAULT_IMAGE = os.environ.get("MQ_GRADER_IMAGE", "python:3.12-slim")
 _MEMORY = "512m"
 _PROCESSES_MAX = 64
+_PROCESSORS_MAX = 1
 _LIMITS = (
     *("--network=none", "--read-only", "--tmpfs=/tmp:rw,noexec,nosuid,size=16m", "--user=65534:65534"),
     *("--cap-drop=ALL", "--security-opt=no-new-privileges", "--pull=never", "--log-driver=none"),
-    *(f"--memory={_MEMORY}", f"--memory-swap={_MEMORY}", f"--pids-limit={_PROCESSES_MAX}"),
+    *(f"--memory={_MEMORY}", f"--memory-swap={_MEMORY}", f"--pids-limit={_PROCESSES_MAX}", f"--cpus={_PROCESSORS_MAX}"),
     *("--ulimit=nofile=64:64", "--ulimit=core=0"),
 )
 
@@ -34,14 +38,14 @@ class ContainerError(Exception):
 
 
 class ContainerProcess(WorkerProcess):
-    """One worker in a container of its own."""
+    """One worker in a container of its own. folder: its own too; it goes with it."""
 
     mode = "for marks: in a container"
 
     def __init__(self, folder: Path, opening: dict[str, Any], image: str) -> None:
         self._name = f"mq-lab-{secrets.token_hex(6)}"
-        self._image = image
-        super().__init__(folder, opening)
+        self._folder, self._image = folder, image
+        super().__init__(folder, opening, patience)
 
     def command(self, folder: Path) -> Sequence[str]:
         """The engine's client, which lives as long as the container."""
@@ -61,6 +65,11 @@ class ContainerProcess(WorkerProcess):
         )  # fmt: skip
         super().kill()
 
+    def end(self) -> None:
+        """See above."""
+        super().end()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
 
 def in_a_container(image: str = DEFAULT_IMAGE) -> Start:
     """Starts workers in containers. Raises: ContainerError when that cannot be."""
@@ -76,6 +85,6 @@ def in_a_container(image: str = DEFAULT_IMAGE) -> Start:
 
     def start(box: Box, opening: dict[str, Any]) -> WorkerProcess:
         box.open_for_all()
-        return ContainerProcess(box.folder, opening, image)
+        return ContainerProcess(box.own_copy(), opening, image)
 
     return start

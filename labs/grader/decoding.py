@@ -74,8 +74,10 @@ def decoder_of(annotation: Any) -> Decode:
 def _decoder_of(annotation: Any) -> Decode:  # noqa: C901, PLR0911 - one line for each kind
     if isinstance(annotation, NewType):
         return decoder_of(annotation.__supertype__)
-    if annotation in (int, str, bool):
+    if annotation in (int, bool):
         return _exactly(annotation)
+    if annotation is str:
+        return _text
     if annotation in (None, type(None)):
         return _nothing
     if annotation is bytes:
@@ -107,9 +109,23 @@ def _exactly(kind: type) -> Decode:
     return decode
 
 
+def _text(plain: Any, where: str) -> str:
+    """JSON can say halves of characters; what holds one can be written into no file, no picture and no page."""
+    if type(plain) is not str:
+        raise MisfitError(where, name_of(plain), "str")
+    if not plain.isascii():
+        try:
+            plain.encode()
+        except UnicodeEncodeError:
+            raise MisfitError(where, "a str with half of a character in it (a lone surrogate)", "str") from None
+    return plain
+
+
 def _as_json(plain: Any, where: str) -> Any:
     """Whatever JSON can hold, as it is when it was written and read: tuples are lists."""
-    if plain is None or type(plain) in (bool, int, str) or (type(plain) is float and isfinite(plain)):
+    if type(plain) is str:
+        return _text(plain, where)
+    if plain is None or type(plain) in (bool, int) or (type(plain) is float and isfinite(plain)):
         return plain
     if type(plain) is list or (type(plain) is dict and type(plain.get("l")) is list):
         return [_as_json(one, f"{where}[{number}]") for number, one in enumerate(_items(plain, where, ""))]

@@ -5,30 +5,35 @@ from dataclasses import replace
 
 from labs.grader.harmless import harmless
 from labs.grader.process import ProcessGoneError
-from labs.grader.remote import NotImportedError, OrganRaisedError, WrongTypeError
-from labs.grader.result import Failure
+from labs.grader.remote import EndlessError, NotImportedError, OrganRaisedError, WrongTypeError
+from labs.grader.result import NOT_IMPORTED, NOT_WRITTEN, Failure
 from labs.grader.suite import PromiseBrokenError, Run
 from mq.core.errors import MqError
 from mq.sim.raised import raised
 
 __all__ = ["explain"]
 
+_MUST_NOT_RAISE = "Your code raised what it must not raise here"
 _BLANK = re.compile(r"lab \w+: ([\w.]+)")
 
 
-def explain(error: Exception, run: Run) -> Failure:
-    """What a student is told. What the student's code said of itself is in it, made harmless."""
-    found = _explained(error, run)
+def explain(error: Exception, run: Run, section: str = "") -> Failure:
+    """What a student is told. What the student's code said of itself is in it, made harmless.
+
+    section: where the test's own rule stands, for what says nothing better to read.
+    """
+    found = _explained(error, run, section)
     return replace(
         found,
         promise=harmless(found.promise),
         expected=harmless(found.expected),
         found=harmless(found.found),
         story=tuple(map(harmless, found.story)),
+        code=harmless(found.code, has_lines=True),
     )
 
 
-def _explained(error: Exception, run: Run) -> Failure:  # noqa: PLR0911 - one line for each kind
+def _explained(error: Exception, run: Run, section: str) -> Failure:  # noqa: PLR0911 - one line for each kind
     story = tuple(run.story)
     match error:
         case PromiseBrokenError():
@@ -37,22 +42,33 @@ def _explained(error: Exception, run: Run) -> Failure:  # noqa: PLR0911 - one li
             return _not_written(text, place, story)
         case OrganRaisedError():
             where = f" ({error.place})" if error.place and error.place not in str(error) else ""
-            is_import = isinstance(error, NotImportedError)
-            promise = "Your files can be imported" if is_import else "Your code raised what it must not raise here"
-            return Failure(promise, found=f"{error}{where}", story=story)
+            if isinstance(error, NotImportedError):
+                return Failure(NOT_IMPORTED, found=f"{error}{where}", story=story, code=error.code)
+            return Failure(_MUST_NOT_RAISE, found=f"{error}{where}", section=section, story=story)
+        case EndlessError():
+            return Failure("A method that reads comes to its end", found=str(error), section=section, story=story)
         case WrongTypeError():
-            return Failure("What crosses the seam has the types that the signatures say", found=str(error), story=story)
+            promise = "What your code gives back has the types that the signatures say"
+            return Failure(promise, found=str(error), section=section, story=story)
         case ProcessGoneError():
-            return Failure("Every call comes back", found=str(error), story=story, is_gone=True)
+            return Failure("Every call comes back", found=str(error), section=section, story=story, is_gone=True)
         case MqError():
-            return Failure("Your code raised what it must not raise here", found=f"{type(error).__name__}: {error}", story=story)
+            return _raised_by_what_is_given(error, run, section)
         case NotImplementedError():
             return _not_written(str(error), "", story)
-    return Failure("The test could not go on with what came back", found=raised(error), story=story)
+    return Failure("The test could not go on with what came back", found=raised(error), section=section, story=story)
+
+
+def _raised_by_what_is_given(error: MqError, run: Run, section: str) -> Failure:
+    """One of our errors may come from a helper that is given: what helps is who called it, and what it was called on."""
+    by = ", ".join(getattr(error, "__notes__", ()))
+    found = f"{type(error).__name__}: {error}{', raised by ' + by if by else ''}"
+    disks = tuple((heading, disk.copy()) for heading, disk in run.disks if disk.files())
+    return Failure(_MUST_NOT_RAISE, found=found, section=section, story=tuple(run.story), disks=disks)
 
 
 def _not_written(text: str, place: str, story: tuple[str, ...]) -> Failure:
     match = _BLANK.fullmatch(text)
     name = match[1] if match else place or text or "a method"
     at = f" ({place})" if match and place else ""
-    return Failure(f"`{name}` is not written yet{at}", section=f"README, method `{name}`", story=story)
+    return Failure(f"`{name}`{NOT_WRITTEN}{at}", section=f"README, method `{name}`", story=story)

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from labs.grader.files import write_files
+from labs.grader.harmless import harmless
 from labs.grader.lab import Lab
 from labs.grader.process import WorkerProcess
 from labs.grader.result import Grade, Outcome
-from labs.grader.running import Runner, Start
+from labs.grader.running import Runner, Start, patience
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission
 
@@ -20,7 +21,7 @@ PRACTICE = WorkerProcess.mode
 
 def in_a_process() -> Start:
     """Practice mode: a plain subprocess."""
-    return lambda box, opening: WorkerProcess(box.folder, opening)
+    return lambda box, opening: WorkerProcess(box.folder, opening, patience)
 
 
 def until_it_fails(lab: Lab) -> Callable[[Outcome], bool]:
@@ -47,15 +48,16 @@ def grade_of(  # noqa: PLR0913 - what may be chosen has a name each
     tell: Callable[[Outcome], bool] = lambda _outcome: True,
     start: Start | None = None,
     mode: str = PRACTICE,
+    path: str = "",
     with_reference: bool = False,
 ) -> Grade:
     """Run all tests. folder: where the files of the result go; they say "0, did not finish" until it has.
 
-    tell: is told each outcome as it comes; when it returns False no more tests are run, and the grade says so.
+    path: see `Grade`. tell: is told each outcome as it comes; when it returns False no more tests are run, and the grade says so.
     """
     begun = time.perf_counter()
     points_max = sum(check.points for check in lab.suite.checks)
-    grade = Grade(lab.id, lab.title, mode, mark=submission.mark, points_max=points_max)
+    grade = Grade(lab.id, lab.title, mode, mark=submission.mark, points_max=points_max, path=path)
     if folder is not None:
         write_files(folder, grade)
     reason, printed, outcomes = "", "", list[Outcome]()
@@ -73,6 +75,15 @@ def grade_of(  # noqa: PLR0913 - what may be chosen has a name each
         reason = "not all tests were run"
     seconds = round(time.perf_counter() - begun, 2)
     grade = replace(grade, outcomes=tuple(outcomes), reason=reason, seconds=seconds, printed=printed)
-    if folder is not None:
+    return grade if folder is None else _written(folder, grade)
+
+
+def _written(folder: Path, grade: Grade) -> Grade:
+    """The grade, when it could be written; else one without what may be at fault, which is 0 and says why."""
+    try:
+        write_files(folder, grade)
+    except Exception as error:  # noqa: BLE001 - as above: what a student's code sent is in it
+        reason = f"the grade could not be written: {type(error).__name__}: {error}"
+        grade = replace(grade, outcomes=(), reason=harmless(reason), printed="")
         write_files(folder, grade)
     return grade

@@ -6,7 +6,9 @@ _CHARS_MAX = 1500
 _REORDERING = (*range(0x200E, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 """Characters that turn the order of what stands around them, or end a line."""
 _SIGN = "\N{REPLACEMENT CHARACTER}"
-_LINES = {code: _SIGN for code in (*range(0x20), *range(0x7F, 0xA0), *_REORDERING) if chr(code) not in "\n\t"}
+_HALVES = range(0xD800, 0xE000)
+"""Of characters, that no encoding can say: bytes of a name that is no text, or what JSON can hold and nothing else."""
+_LINES = {code: _SIGN for code in (*range(0x20), *range(0x7F, 0xA0), *_REORDERING, *_HALVES) if chr(code) not in "\n\t"}
 _ONE_LINE = {**_LINES, ord("\n"): " ", ord("\t"): " "}
 
 

@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from labs.grader.seams import Seam
 from labs.grader.suite import Suite
+from labs.grader.told import ToldError
 
 __all__ = [
-    "LABS", "STUDENT_MARK", "Blank", "Lab", "LabError", "Planted", "all_labs", "find_lab", "has_reference", "is_for_students",
+    "LABS", "STUDENT_MARK", "Blank", "Gather", "Lab", "LabError", "Planted", "all_labs", "every_lab", "find_lab",
+    "has_reference", "is_for_students",
 ]  # fmt: skip
 
 LABS = Path(__file__).resolve().parent.parent
@@ -22,7 +24,7 @@ PLANTED = "planted.toml"
 """Says which mistakes a lab's skeleton holds. It is not given to students."""
 
 
-class LabError(Exception):
+class LabError(ToldError):
     """There is no such lab."""
 
 
@@ -41,12 +43,22 @@ class Planted(NamedTuple):
     wrong: str
 
 
+class Gather(NamedTuple):
+    """A student's class `name` that is derived from ours, `base`, and holds methods of its layers, which are in `sources`."""
+
+    name: str
+    base: str
+    sources: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Lab:
     """id: such as lab1a_commit_log. hours: what it takes. files: a student's file -> the reference's, from the root.
 
     suite: the module with SUITE and SEAM. texts: files that are handed in besides, and are no Python.
     sealed: modules of its tests that would tell a solution, such as a model that does the same. planted: mistakes to be found.
+    gather: how the student's one class comes about, where it is not copied from files. is_draft: it is being written, and is not
+    listed, released or counted yet.
     """
 
     id: str
@@ -59,6 +71,13 @@ class Lab:
     texts: tuple[str, ...] = ()
     sealed: tuple[str, ...] = ()
     planted: tuple[Planted, ...] = ()
+    gather: Gather | None = None
+    is_draft: bool = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The reference's files in which what is asked for stands, from the root."""
+        return tuple(self.files.values()) if self.gather is None else self.gather.sources
 
     @property
     def short(self) -> str:
@@ -104,14 +123,19 @@ def has_reference() -> bool:
 
 
 @cache
-def all_labs() -> tuple[Lab, ...]:
-    """Those that can be done, in the order of the course."""
+def every_lab() -> tuple[Lab, ...]:
+    """Those that are being written included."""
     return tuple(_read(file) for file in sorted(LABS.glob("*/*/lab.toml")))
 
 
+def all_labs() -> tuple[Lab, ...]:
+    """Those that can be done, in the order of the course."""
+    return tuple(lab for lab in every_lab() if not lab.is_draft)
+
+
 def find_lab(name: str) -> Lab:
-    """By id or by the short form of it. Raises: LabError."""
-    for lab in all_labs():
+    """By id or by the short form of it, one that is being written included. Raises: LabError."""
+    for lab in every_lab():
         if name in (lab.id, lab.short):
             return lab
     known = ", ".join(f"{lab.short} ({lab.title})" for lab in all_labs())
@@ -137,4 +161,6 @@ def _read(file: Path) -> Lab:
         texts,
         sealed,
         tuple(Planted(**each) for each in planted),
+        Gather(data["gather"]["class"], data["gather"]["base"], tuple(data["gather"]["sources"])) if "gather" in data else None,
+        data.get("is_draft", False),
     )

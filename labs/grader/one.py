@@ -2,7 +2,8 @@
 
     python -m labs.grader.one           one line of JSON on standard input: lab, path, out, key, is_container
 
-It ends when its standard input does: so it does not outlive who started it.
+What came of it is one line of JSON on standard output, as `labs.grader.files.as_data` has it. It ends when its standard input
+does, and ends its workers first: so nothing of it outlives who started it.
 """
 
 import json
@@ -11,8 +12,10 @@ import sys
 import threading
 from pathlib import Path
 
+from labs.grader.files import as_data
 from labs.grader.grading import PRACTICE, grade_of, in_a_process
 from labs.grader.lab import find_lab
+from labs.grader.process import kill_all_for_good
 from labs.grader.seeds import Seeds
 from labs.grader.submission import place_of, read_submission
 
@@ -22,9 +25,12 @@ ORPHANED = 9
 
 
 def _watch() -> None:
-    """Who started us is gone. The workers end with their pipes."""
-    sys.stdin.read()
-    os._exit(ORPHANED)
+    """Who started us is gone, or wants us to go. A worker that hangs does not see its pipes end: it is killed."""
+    try:
+        sys.stdin.read()
+        kill_all_for_good()
+    finally:
+        os._exit(ORPHANED)
 
 
 def main() -> int:
@@ -39,7 +45,12 @@ def main() -> int:
 
         start, mode = in_a_container(), ContainerProcess.mode
     seeds = Seeds(wanted["key"].encode(), submission.mark)
-    grade_of(lab, submission, seeds, folder=Path(wanted["out"]), start=start, mode=mode)
+    try:
+        grade = grade_of(lab, submission, seeds, folder=Path(wanted["out"]), start=start, mode=mode)
+    finally:  # Ctrl-C comes at any moment, also while a worker is being ended
+        kill_all_for_good()
+    sys.stdout.write(json.dumps(as_data(grade)) + "\n")
+    sys.stdout.flush()
     return 0
 
 

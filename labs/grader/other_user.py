@@ -12,7 +12,7 @@ from typing import Any
 
 from labs.grader.box import Box
 from labs.grader.process import LIMITS, WorkerProcess
-from labs.grader.running import Start
+from labs.grader.running import Start, patience
 
 __all__ = ["OtherUserProcess", "as_another_user", "can_change_user"]
 
@@ -58,6 +58,6 @@ def as_another_user() -> Start:
 
     def start(box: Box, opening: dict[str, object]) -> WorkerProcess:
         box.open_for_all()
-        return OtherUserProcess(box.folder, {**opening, "limits": {**LIMITS, "NPROC": _PROCESSES_MAX}})
+        return OtherUserProcess(box.folder, {**opening, "limits": {**LIMITS, "NPROC": _PROCESSES_MAX}}, patience)
 
     return start

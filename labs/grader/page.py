@@ -1,14 +1,16 @@
 """A grade as one HTML file that needs nothing else: text, tables, pictures inside of it."""
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
 
-from labs.grader.result import CHECKED, Failure, Grade, Outcome
-from labs.grader.strips import legend, picture_of, strips_of
+from labs.grader.result import CHECKED, CHECKED_ALL, Failure, Grade, Outcome
+from labs.grader.strips import IN_PICTURES, legend, picture_of, strips_of
 
-__all__ = ["drawing", "facts_of", "page_of", "story_of", "table_of"]
+__all__ = ["drawing", "facts_of", "marked", "page_of", "story_of", "table_of"]
 
+_CODE = re.compile(r"`([^`]+)`")
 _PICTURES_MAX = 3
 """Drawing takes a second each; the other failures are drawn in text."""
 _STYLE = """
@@ -16,7 +18,8 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1d2a35; max-width: 72rem; m
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #d5dbe1; }
-td.points { text-align: right; white-space: nowrap; } tr.failed td:first-child { color: #b3261e; font-weight: 600; }
+td.points { text-align: right; white-space: nowrap; } td.runs { white-space: nowrap; }
+tr.failed td:first-child { color: #b3261e; font-weight: 600; }
 tr.passed td:first-child { color: #1b6e3c; } .facts { display: grid; grid-template-columns: 6rem 1fr; gap: .3rem 1rem; }
 .facts dt { color: #5a6874; } .facts dd { margin: 0; } pre { background: #f3f5f7; padding: .8rem; overflow-x: auto; }
 code { background: #f3f5f7; padding: .1rem .3rem; } img { max-width: 100%; border: 1px solid #d5dbe1; } .mode { color: #5a6874; }
@@ -28,14 +31,16 @@ def page_of(grade: Grade) -> str:
     failed = [outcome for outcome in grade.outcomes if not outcome.is_passed]
     points = f"{grade.score} of {grade.max_score} points"
     reason = f"<p><strong>No mark: {escape(grade.reason)}</strong></p>" if grade.reason else ""
-    if grade.reason == CHECKED:
+    if grade.reason in (CHECKED, CHECKED_ALL):
         points = f"{grade.points} of {grade.max_score} points so far"
-        reason = "<p>What passes, and the first failure. Mend it, and check again.</p>"
+        what = "What passes, and the first failure" if grade.reason == CHECKED else "All tests, and all failures behind them"
+        reason = f"<p>{what}. Mend {'it' if grade.reason == CHECKED else 'the first one first'}, and check again.</p>"
     with_disks = [outcome.number for outcome in failed if outcome.failure is not None and outcome.failure.disks]
     pictured = with_disks[:_PICTURES_MAX]
-    parts = [_failure(outcome, is_drawn=outcome.number in pictured) for outcome in failed]
+    parts = [_failure(outcome, grade.path, is_drawn=outcome.number in pictured) for outcome in failed]
     whole = [*parts, table_of(grade)] if grade.reason == CHECKED else [table_of(grade), *parts]
-    printed = f"<h2>What your code printed</h2><pre>{escape(grade.printed)}</pre>" if grade.printed.strip() else ""
+    heading = "What your code printed" + (f" in {grade.printed_in}" if grade.printed_in else "")
+    printed = f"<h2>{heading}</h2><pre>{escape(grade.printed)}</pre>" if grade.printed.strip() else ""
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(grade.lab)}: {points}</title>
 <style>{_STYLE}</style></head><body>
@@ -55,32 +60,38 @@ def table_of(grade: Grade, *, is_linked: bool = True) -> str:
         runs = f"{outcome.schedules} schedules, {outcome.seconds:.1f} s" if outcome.schedules > 1 else ""
         rows.append(
             f'<tr class="{kind}"><td>{word}</td><td>{outcome.number}</td><td>{escape(outcome.name)}</td>'
-            f'<td>{runs}</td><td class="points">{outcome.points} / {outcome.points_max}</td></tr>'
+            f'<td class="runs">{runs}</td><td class="points">{outcome.points} / {outcome.points_max}</td></tr>'
         )
     return f"<table><tr><th></th><th></th><th>test</th><th></th><th>points</th></tr>{''.join(rows)}</table>"
 
 
-def _failure(outcome: Outcome, *, is_drawn: bool) -> str:
+def _failure(outcome: Outcome, path: str, *, is_drawn: bool) -> str:
     failure = outcome.failure or Failure("The test did not come to its end")
-    read = f"<dt>read</dt><dd>{escape(failure.section)}</dd>" if failure.section else ""
-    replay = f"<dt>again</dt><dd><code>mq lab replay {escape(outcome.replay)}</code></dd>" if outcome.replay else ""
+    read = f"<dt>read</dt><dd>{marked(failure.section)}</dd>" if failure.section else ""
+    replay = f"<dt>again</dt><dd><code>{escape(outcome.again(path))}</code></dd>" if outcome.replay else ""
     return (
         f'<h2 id="t{outcome.number}">{outcome.number} {escape(outcome.name)}</h2>'
-        f"<p><strong>{escape(failure.promise)}.</strong></p>"
+        f"<p><strong>{marked(failure.promise)}.</strong></p>"
         f"{facts_of(failure, read + replay)}{story_of(failure.story)}{drawing(failure, is_drawn=is_drawn)}"
     )
+
+
+def marked(text: str) -> str:
+    """Text for a page: what stands between backticks is code there."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def facts_of(failure: Failure, more: str = "") -> str:
     """The two facts that conflict. more: of the list, behind them."""
     facts = [("expected", failure.expected), ("found", failure.found)]
-    listed = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts if text)
-    return f'<dl class="facts">{listed}{more}</dl>'
+    listed = "".join(f"<dt>{name}</dt><dd>{marked(text)}</dd>" for name, text in facts if text)
+    code = f"<pre>{escape(failure.code)}</pre>" if failure.code else ""
+    return f'<dl class="facts">{listed}{more}</dl>{code}'
 
 
 def story_of(story: Sequence[str]) -> str:
     """What happened, line by line; nothing when there is nothing to tell."""
-    lines = "".join(f"<li>{escape(line)}</li>" for line in story)
+    lines = "".join(f"<li>{marked(line)}</li>" for line in story)
     return f"<p>What happened:</p><ol>{lines}</ol>" if lines else ""
 
 
@@ -88,13 +99,16 @@ def drawing(failure: Failure, *, is_drawn: bool) -> str:
     """A picture where it can be drawn, else text."""
     svg = failure.figure.svg() if failure.figure is not None else ""
     if svg:
-        data = base64.b64encode(svg.encode()).decode()
+        data = base64.b64encode(svg.encode("utf-8", "replace")).decode()
         return f'<img alt="{escape(failure.promise)}" src="data:image/svg+xml;base64,{data}">'
     if not failure.disks:
         return ""
-    png = picture_of(failure) if is_drawn else b""
-    if png:
-        data = base64.b64encode(png).decode()
-        return f'<img alt="{escape(failure.promise)}" src="data:image/png;base64,{data}">'
     lines = [line for heading, disk in failure.disks for line in (f"{heading}:", *strips_of(disk), "")]
-    return f"<pre>{escape(chr(10).join([*lines, legend()]))}</pre>"
+    text = f"<pre>{escape(chr(10).join([*lines, legend()]))}</pre>"
+    png = picture_of(failure) if is_drawn else b""
+    if not png:
+        return text
+    data = base64.b64encode(png).decode()
+    picture = f'<img alt="{escape(failure.promise)}" src="data:image/png;base64,{data}">'
+    about = f'<p class="mode">{marked(IN_PICTURES)}</p>'
+    return f"{picture}{about}<details><summary>The disk in text</summary>{text}</details>"

@@ -2,7 +2,7 @@
 
 *Practice mode*: a plain subprocess with limits of the system. It stops mistakes, and it stops whoever writes marks into files or
 patches the tester; it does not stop a program that reaches for the network or for other processes of the same user. For that
-there is `labs.grader.container`.
+there is `labs.grader.container`. Whatever a worker starts carries its mark among its variables, and is ended with it.
 """
 
 import contextlib
@@ -14,16 +14,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from labs.grader.harmless import harmless
+from labs.grader.leftovers import kill_leftovers
+from labs.grader.pipes import Pipes
 
-__all__ = ["CALL_SECONDS_MAX", "LIMITS", "NotStartedError", "ProcessGoneError", "WorkerProcess"]
+__all__ = ["CALL_SECONDS_MAX", "LIMITS", "NotStartedError", "ProcessGoneError", "WorkerProcess", "kill_all_for_good"]
 
 CALL_SECONDS_MAX = 10.0
-"""For one call, by the clock on the wall: long, since the machine may be busy; an endless loop is as long on any machine."""
+"""For one call, by the clock on the wall: long, since the machine may be busy; an endless loop is as long on any machine.
+
+Where many processes want a processor it is longer by what `patience` of a `WorkerProcess` says.
+"""
 LIMITS = {"AS": 1 << 30, "CPU": 600, "CORE": 0, "FSIZE": 1 << 20, "NOFILE": 64}
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
 """`-I` would ignore the first: sets of strings would come out in another order each time."""
@@ -34,6 +39,9 @@ _ANSWER_BYTES_MAX = 4 << 20
 _PRINTED_BYTES_MAX = 4096
 _TOLD_MAX = 300
 _LOOK_EVERY_S = 0.05
+_MARK = "MQ_WORKER"
+_alive: set["WorkerProcess"] = set()
+_no_more = threading.Event()
 
 
 class ProcessGoneError(Exception):
@@ -44,44 +52,67 @@ class NotStartedError(Exception):
     """The worker did not come up, before anything of a student's ran: the machine's fault or ours."""
 
 
+def kill_all_for_good() -> None:
+    """For a grader that is about to leave without an end: no worker is left, and none begins after this."""
+    _no_more.set()
+    for worker in tuple(_alive):
+        worker.kill()
+
+
 class WorkerProcess:
-    """One worker in a box. opening: what it is told first."""
+    """One worker in a box. opening: what it is told first. patience: so many times longer may it take, asked when it is late."""
 
     mode = "practice mode, not for marks"
 
-    def __init__(self, folder: Path, opening: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, opening: dict[str, Any], patience: Callable[[], float] = lambda: 1.0) -> None:
+        self._patience, self._mark = patience, secrets.token_hex(16)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own program and arguments
                 self.command(folder), cwd=folder, env=self.environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, start_new_session=True, **self.rights(),
+                stderr=subprocess.PIPE, start_new_session=True, bufsize=0, **self.rights(),
             )  # fmt: skip
         except OSError as error:
             raise NotStartedError(f"the worker did not start: {error}") from error
-        self._deadline = self._seconds_max = 0.0
+        self._deadline = self._seconds_max = self._seconds_granted = 0.0
         self._is_late = False
         self._printed = b""
         self.last_said = b""
         """The newest answer as it came, but for its id."""
         self._is_over = threading.Event()
+        _alive.add(self)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._pipes = Pipes(
+            self._process.stdin, self._process.stdout, lambda: self._is_late, lambda: self._process.poll() is not None
+        )
         self._listener = threading.Thread(target=self._listen, name="what a worker prints", daemon=True)
         self._listener.start()
         threading.Thread(target=self._watch, name="deadline of a worker", daemon=True).start()
+        try:
+            self.opened = self._open(opening)
+        except BaseException:  # whoever is stopped here has nothing in hand yet that could be ended
+            self.end()
+            raise
+
+    def _open(self, opening: dict[str, Any]) -> dict[str, Any]:
         package, limits = opening["organ"][0].split(".")[0], opening.pop("limits", LIMITS)
+        if _no_more.is_set():
+            raise NotStartedError("the worker did not start: the grader is being stopped")
         try:
             self.ask({"do": "hello", "package": package, "limits": limits}, _START_SECONDS_MAX)
         except ProcessGoneError as error:
             said = self.printed.strip()[-_TOLD_MAX:]
             raise NotStartedError(f"the worker did not start: {error}{': ' + said if said else ''}") from None
-        self.opened = self.ask({"do": "open", **opening}, _START_SECONDS_MAX)
+        return self.ask({"do": "open", **opening}, _START_SECONDS_MAX)
 
     def command(self, _folder: Path) -> Sequence[str]:
         """What is started."""
         return [sys.executable, *WORKER]
 
     def environment(self, folder: Path) -> dict[str, str]:
-        """Nothing of ours comes along."""
+        """Nothing of ours comes along but the mark by which all that it starts is found."""
         needed = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
-        return {**ENVIRONMENT, **needed, "PYTHONPATH": str(folder)}
+        return {**ENVIRONMENT, **needed, "PYTHONPATH": str(folder), _MARK: self._mark}
 
     def rights(self) -> dict[str, Any]:
         """As whom it runs: arguments of `Popen`."""
@@ -89,15 +120,12 @@ class WorkerProcess:
 
     def ask(self, request: dict[str, Any], seconds_max: float = 0.0) -> dict[str, Any]:
         """The answer to a request. Raises: ProcessGoneError, after which there is nothing more to ask."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         request["id"] = secrets.token_hex(8)
         self._seconds_max = seconds_max or CALL_SECONDS_MAX
         self._deadline = time.monotonic() + self._seconds_max
         try:
-            self._process.stdin.write(json.dumps(request, separators=(",", ":")).encode() + b"\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline(_ANSWER_BYTES_MAX)
+            self._pipes.send(json.dumps(request, separators=(",", ":")).encode() + b"\n")
+            line = self._pipes.line(_ANSWER_BYTES_MAX)
         except (OSError, ValueError):  # it is gone, or was ended
             line = b""
         finally:
@@ -110,7 +138,9 @@ class WorkerProcess:
 
     def _read(self, line: bytes, wanted: str) -> dict[str, Any]:
         if self._is_late:
-            raise ProcessGoneError(f"it did not come back within {self._seconds_max:g} s")
+            granted = round(self._seconds_granted)
+            more = f" (on this crowded machine {granted} s)" if granted > self._seconds_max else ""
+            raise ProcessGoneError(f"it did not come back within {self._seconds_max:g} s{more}")
         if not line:
             raise ProcessGoneError(f"the process ended in the middle of it{self._how_it_ended()}")
         if not line.endswith(b"\n"):
@@ -139,10 +169,15 @@ class WorkerProcess:
     # --- beside it
 
     def _watch(self) -> None:
-        """Ends the process when an answer is overdue; whoever waits for it then reads the end of the pipe."""
+        """Ends the process when an answer is overdue; whoever waits for it then waits no more."""
         while not self._is_over.wait(_LOOK_EVERY_S):
-            if 0 < self._deadline < time.monotonic():
-                self._is_late = True
+            deadline = self._deadline
+            if not 0 < deadline < time.monotonic():
+                continue
+            # How crowded it is matters only now, and costs nothing per call.
+            granted = self._seconds_max * self._patience()
+            if time.monotonic() > deadline - self._seconds_max + granted and self._deadline == deadline:
+                self._seconds_granted, self._is_late = granted, True
                 self.kill()
                 return
 
@@ -164,24 +199,23 @@ class WorkerProcess:
     # --- its end
 
     def kill(self) -> None:
-        """At once, with all that it started in its group."""
-        try:
+        """At once, with all that it started: in its group, and by its mark."""
+        with contextlib.suppress(OSError):
             if hasattr(os, "killpg"):
                 os.killpg(self._process.pid, signal.SIGKILL)
-                return
-        except OSError:
-            pass
         self._process.kill()
+        kill_leftovers(f"{_MARK}={self._mark}")
 
     def end(self) -> None:
         """The process is gone; what it printed is still known."""
         if self._is_over.is_set():
             return
+        self.kill()  # first: Ctrl-C may come now, and whoever cleans up then ends it once more
         self._is_over.set()
-        self.kill()
         self._process.wait()
         self._listener.join(1)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert pipe is not None
             with contextlib.suppress(OSError):
                 pipe.close()
+        _alive.discard(self)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from labs.grader.box import ROOT
 from labs.grader.lab import STUDENT_MARK, Lab, all_labs, is_for_students
-from labs.grader.skeleton import hollow_of
+from labs.grader.skeleton import HOLLOW, hollow_of
 from labs.grader.survivors import Survivor, survivors
 from mq.parts import ORGANS
 
@@ -27,7 +27,7 @@ _TAKEN = (
     *("tools/__init__.py", "tools/runner/", "mq/", "lessons/", "docs/glossary.md", "ARCHITECTURE.md"),
     *("labs/__init__.py", "labs/grader/"),
 )
-_TAKEN_OF_A_LAB = ("README.md", "lab.toml", "skeleton/")
+_TAKEN_OF_A_LAB = ("README.md", "lab.toml", "skeleton/", f"{HOLLOW}/")
 """And the modules of its tests, which lie flat in its folder."""
 _MARK = "# Made by `mq lab release`: what is sealed, or left out, is what the labs ask for.\n"
 _SURVIVORS_SHOWN = 8
@@ -123,7 +123,7 @@ def _instead(labs: Iterable[Lab], kind: Kind) -> Iterator[tuple[str, str]]:
         if kind is Kind.NONE:
             yield from hollow_of(lab).items()
             continue
-        for reference in lab.files.values():
+        for reference in lab.sources:
             yield reference, _sealed((ROOT / reference).read_text(encoding="utf-8"), _ORGAN.format(lab=lab.spoken, id=lab.id))
 
 

@@ -1,8 +1,8 @@
 """A student's organ in another process, used as if it were here.
 
 Methods are called, what comes back is checked by the seam, and methods that read are generators of `Read`s on both
-sides: the worker
-says what it wants to read, the caller answers with bytes. What an organ raises is raised here again, if it is one of our errors.
+sides: the worker says what it wants to read, the caller answers with bytes. What an organ raises is raised here again,
+if it is one of our errors.
 """
 
 import hashlib
@@ -11,29 +11,37 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from labs.grader.decoding import MisfitError
 from labs.grader.inside.encoding import Encoding
 from labs.grader.process import CALL_SECONDS_MAX, ProcessGoneError, WorkerProcess
-from labs.grader.seams import Call, Method, Seam
+from labs.grader.seams import Call, Elsewhere, Method, Seam
 from mq.core import errors
 
-__all__ = ["NotImportedError", "OrganRaisedError", "RemoteMaker", "RemoteOrgan", "WrongTypeError", "opening_of"]
+__all__ = [
+    "Answered", "EndlessError", "NotImportedError", "OrganRaisedError", "RemoteMaker", "RemoteOrgan", "WrongTypeError",
+    "opening_of",
+]  # fmt: skip
 
 _ERRORS: dict[str, type[errors.MqError]] = {
     kind.__name__: kind for kind in (errors.StateError, errors.FormatError, errors.DamageError, errors.DiskFullError)
 }
 _TEXT_MAX = 400
 _READS_MAX = 5000
+_BEGINNING_BYTES_MAX = 1000
+"""Of each answer: a schedule has some thousands of them, and all are kept until it was run a second time."""
 
 
 class OrganRaisedError(Exception):
-    """A student's code raised something that is none of our errors. kind: its class; place: the student's own line, if any."""
+    """A student's code raised something that is none of our errors. kind: its class; place: the student's own line, if any.
 
-    def __init__(self, kind: str, text: str, place: str) -> None:
+    code: the line that Python could not read, and a sign below it.
+    """
+
+    def __init__(self, kind: str, text: str, place: str, code: str = "") -> None:
         super().__init__(f"{kind}: {text}" if text else kind)
-        self.kind, self.text, self.place = kind, text, place
+        self.kind, self.text, self.place, self.code = kind, text, place, code
 
 
 class NotImportedError(OrganRaisedError):
@@ -44,12 +52,17 @@ class WrongTypeError(Exception):
     """What came back is not what the seam says."""
 
 
+class EndlessError(WrongTypeError):
+    """A method that reads went on reading."""
+
+
 def opening_of(seam: Seam, package: str) -> dict[str, Any]:
     """What the worker is told first."""
     return {
         "classes": [[kind.__module__, kind.__qualname__] for kind in seam.classes],
         "organ": [f"{package}.{seam.module}", seam.name],
         "observed": list(seam.observed),
+        "inside": seam.inside.split(":") if seam.inside else [],
     }
 
 
@@ -59,34 +72,48 @@ def _text(value: Any) -> str:
 
 
 def _error_of(raised: Any, what: str) -> Exception:
-    """Of what was raised there, as it is raised here."""
+    """Of what was raised there, as it is raised here. One of our errors says in a note who raised it, and where."""
     if type(raised) is not dict:
         return WrongTypeError(f"{what} came back with something that is no plain data")
     kind, text, place = _text(raised.get("type")), _text(raised.get("text")), _text(raised.get("place"))
     details = raised.get("details")
     if kind not in _ERRORS or type(details) is not dict:
-        return OrganRaisedError(kind or "something", text, place)
+        return OrganRaisedError(kind or "something", text, place, _text(raised.get("code")))
+    note = f"{what} ({place})" if place else what
     if kind != "DamageError":
-        return _ERRORS[kind](text)
+        return _noted(_ERRORS[kind](text), note)
     file, at, reason, position = (details.get(name) for name in ("file", "at", "reason", "position"))
     if type(file) is not str or type(at) is not int or type(reason) is not str or type(position) not in (int, type(None)):
         return WrongTypeError(
             f"{what} raised a DamageError whose file, at, reason and position are not str, int, str, int or None"
         )
-    return errors.DamageError(_text(file), at, _text(reason), position)
+    return _noted(errors.DamageError(_text(file), at, _text(reason), position), note)
+
+
+def _noted(error: errors.MqError, note: str) -> errors.MqError:
+    error.add_note(note)
+    return error
+
+
+class Answered(NamedTuple):
+    """What is kept of an answer: the method, a fingerprint of all that came back, and the beginning of it, to be shown."""
+
+    name: str
+    fingerprint: bytes
+    beginning: bytes
 
 
 class RemoteMaker:
     """Makes organs in workers, the next one always in another, and keeps the record of all answers.
 
     So what a class keeps beside its objects, in its module say, is gone in the next life, as it is after a real crash.
-    record: a fingerprint of each answer since `begin`: two runs of the same seed must leave the same.
+    record: of each answer since `begin`: two runs of the same seed must leave the same.
     """
 
     def __init__(self, seam: Seam, *workers: WorkerProcess) -> None:
         self.seam, self.workers = seam, workers
         self.encoding = Encoding(seam.classes)
-        self.record: list[tuple[str, bytes]] = []
+        self.record: list[Answered] = []
         self.garbage: dict[WorkerProcess, list[int]] = {worker: [] for worker in workers}
         self.until = math.inf
         """When a test must be over, by the monotonic clock."""
@@ -95,7 +122,7 @@ class RemoteMaker:
             if "raised" in worker.opened:
                 error = _error_of(worker.opened["raised"], "the import")
                 if isinstance(error, OrganRaisedError):
-                    raise NotImportedError(error.kind, error.text, error.place)
+                    raise NotImportedError(error.kind, error.text, error.place, error.code)
                 raise error
 
     def begin(self) -> None:
@@ -131,7 +158,8 @@ class RemoteMaker:
         except ProcessGoneError as error:
             raise ProcessGoneError(f"`{name}`: {error}") from None
         seen = answer.get("seen")
-        self.record.append((name, hashlib.blake2b(worker.last_said, digest_size=8).digest()))
+        said = worker.last_said
+        self.record.append(Answered(name, hashlib.blake2b(said, digest_size=8).digest(), said[:_BEGINNING_BYTES_MAX]))
         if type(seen) is list and len(seen) == len(self.seam.observed):
             organ.seen = seen
         if "raised" in answer:
@@ -197,7 +225,7 @@ class RemoteClass:
         return RemoteOrgan(self._maker, next(self._maker.numbers), [made["args"], made["named"], by])
 
 
-class RemoteOrgan:
+class RemoteOrgan(Elsewhere):
     """One object of the student's class."""
 
     def __init__(self, maker: RemoteMaker, number: int, unmade: list[Any]) -> None:
@@ -268,7 +296,7 @@ class RemoteOrgan:
         if "is_plain" in answer:
             raise WrongTypeError(f"`{name}` is no generator: it must `yield` what it wants to read, and return what it found")
         if "is_endless" in answer:
-            raise WrongTypeError(f"`{name}` wants to read for ever: it yielded {_READS_MAX} reads and has not returned")
+            raise EndlessError(f"`{name}` wants to read for ever: it yielded {_READS_MAX} reads and has not returned")
 
     def _steps(self, name: str, method: Method, *args: Any, **named: Any) -> Generator[Any, bytes, Any]:
         """Crosses the border once for each thing that is read."""

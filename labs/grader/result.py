@@ -1,14 +1,21 @@
 """What a grade came to. One value, written as a table, a page, and files for other systems."""
 
+import shlex
 from dataclasses import dataclass
 
 from labs.grader.figure import Figure
 from mq.sim.disk import SimDisk
 
-__all__ = ["CHECKED", "Failure", "Grade", "Outcome"]
+__all__ = ["CHECKED", "CHECKED_ALL", "NOT_IMPORTED", "NOT_WRITTEN", "REPLAY", "Failure", "Grade", "Outcome"]
 
 CHECKED = "one failure of a check"
 """Why there is no mark where a student looked how far the work is."""
+CHECKED_ALL = "all failures of a check"
+"""The same, where all tests were run."""
+NOT_IMPORTED = "Your files cannot be imported"
+NOT_WRITTEN = " is not written yet"
+REPLAY = "replay"
+"""The mode of a grade that is one case alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +23,8 @@ class Failure:
     """Why a test failed. promise: what is broken, in one sentence. expected, found: the two facts that conflict.
 
     section: where to read. story: the shortest run that was found, one line each. disks: (heading, disk) to be drawn.
-    figure: another picture. is_gone: whether the student's process ended or hung over it.
+    figure: another picture. is_gone: whether the student's process ended or hung over it. code: a line of the student's that
+    Python cannot read, and a sign below the place in it.
     """
 
     promise: str
@@ -27,6 +35,17 @@ class Failure:
     disks: tuple[tuple[str, SimDisk], ...] = ()
     is_gone: bool = False
     figure: Figure | None = None
+    code: str = ""
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether all tests fail for it, whatever they ask for."""
+        return self.promise == NOT_IMPORTED
+
+    @property
+    def is_lack(self) -> bool:
+        """Whether it says no more than that something is not written yet."""
+        return NOT_WRITTEN in self.promise
 
     @property
     def is_pictured(self) -> bool:
@@ -61,6 +80,12 @@ class Outcome:
         """All or nothing."""
         return self.points_max if self.is_passed else 0
 
+    def again(self, path: str = "") -> str:
+        """The command that repeats a failure; empty where there is no word for it. path: see `Grade`."""
+        if not self.replay:
+            return ""
+        return f"mq lab replay {self.replay}" + (f" {shlex.quote(path)}" if path else "")
+
     @property
     def message(self) -> str:
         """Why it failed, in one line; empty when it passed."""
@@ -69,7 +94,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """Of one submission. reason: why there is no mark; a grade that was never finished has one, and 0 points."""
+    """Of one submission. reason: why there is no mark; a grade that was never finished has one, and 0 points.
+
+    path: where the submission lies, if it is not one's own work: it stands behind the word that repeats a failure.
+    printed: by the student's code; printed_in: number of the test that it is of, empty for all that were run.
+    """
 
     lab: str
     title: str
@@ -80,6 +109,8 @@ class Grade:
     seconds: float = 0.0
     printed: str = ""
     points_max: int = 0
+    path: str = ""
+    printed_in: str = ""
 
     @property
     def points(self) -> int:
@@ -98,5 +129,7 @@ class Grade:
 
     @property
     def first_failure(self) -> Outcome | None:
-        """What to mend first."""
-        return next((outcome for outcome in self.outcomes if not outcome.is_passed), None)
+        """What to mend first: what is wrong comes before what is not written yet, and might be taken for done."""
+        failed = [outcome for outcome in self.outcomes if not outcome.is_passed]
+        wrong = (outcome for outcome in failed if outcome.failure is None or not outcome.failure.is_lack)
+        return next(wrong, failed[0] if failed else None)

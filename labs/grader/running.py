@@ -15,21 +15,27 @@ from typing import NamedTuple
 
 from labs.grader.box import Box, imports_of_files, needed_by
 from labs.grader.explaining import explain
+from labs.grader.harmless import harmless
 from labs.grader.lab import Lab
 from labs.grader.process import NotStartedError, WorkerProcess
-from labs.grader.remote import NotImportedError, RemoteMaker, opening_of
+from labs.grader.remote import Answered, NotImportedError, RemoteMaker, opening_of
 from labs.grader.result import Failure, Outcome
 from labs.grader.seeds import Seeds
 from labs.grader.shrinking import shrunk
+from labs.grader.skeleton import given_hollow
 from labs.grader.submission import Submission
 from labs.grader.suite import Case, Check, Run
 
-__all__ = ["Runner", "Start", "files_for", "patience", "token_of"]
+__all__ = ["SAME_ANSWERS", "Runner", "Start", "files_for", "patience", "token_of"]
 
 _GONE_MAX = 3
 _WORKERS = 2
 _SWEEP_AT_ONCE = 10
 _SAME_END = "The same schedule always comes to the same end"
+SAME_ANSWERS = 'README, "The same answers"'
+"""Where every lab says that what it asks for is deterministic."""
+_AROUND_CHARS = 30
+"""So much is shown on both sides of the place where two answers begin to differ."""
 _CHECK_SECONDS_MAX = 240.0
 """For one test, by the clock on the wall: some fifty times of what a right solution needs on a quiet machine."""
 _PATIENCE_MAX = 10.0
@@ -42,7 +48,7 @@ class Tried(NamedTuple):
 
     failure: Failure | None
     run: Run
-    record: list[tuple[str, bytes]]
+    record: list[Answered]
 
 
 def files_for(lab: Lab, *, with_reference: bool = False, with_sweep: bool = False) -> tuple[str, ...]:
@@ -53,8 +59,12 @@ def files_for(lab: Lab, *, with_reference: bool = False, with_sweep: bool = Fals
     asks for.
     """
     modules = {f"mq.core.{name}" for name in ("entry", "errors", "ids", "limits", "ports")}
-    modules |= {kind.__module__ for kind in lab.seam.classes} | ({lab.suite.sweep_module} if with_sweep else set())
-    if with_reference:
+    modules |= (
+        {kind.__module__ for kind in lab.seam.classes}
+        | {lab.seam.inside.partition(":")[0]}
+        | ({lab.suite.sweep_module} if with_sweep else set())
+    )
+    if with_reference or lab.gather is not None:
         return needed_by(modules | {name.removesuffix(".py").replace("/", ".") for name in lab.files.values()}, ())
     return needed_by(modules | imports_of_files((lab.folder / "skeleton").glob("*.py")), lab.files.values())
 
@@ -79,7 +89,8 @@ class Runner:
         self.lab, self.seeds, self._start = lab, seeds, start
         self._seam, self._texts = lab.seam, submission.texts
         self._submission, self._with_reference = submission, with_reference
-        self.box = Box(lab.id, submission, files_for(lab, with_reference=with_reference))
+        self._instead = {} if with_reference else given_hollow(lab)
+        self.box = Box(lab.id, submission, files_for(lab, with_reference=with_reference), self._instead)
         self._sweep_box: Box | None = None
         self._maker: RemoteMaker | None = None
         self._sweeper: RemoteMaker | None = None
@@ -88,6 +99,8 @@ class Runner:
         self._until = math.inf
         self._ring = 1
         self.printed = ""
+        self.section = ""
+        """Of the test that is run: where its rule stands."""
 
     def __enter__(self) -> "Runner":
         return self
@@ -107,6 +120,7 @@ class Runner:
         """Of one test."""
         begun = time.perf_counter()
         blank = Outcome(check.number, check.name, check.points)
+        self.section = check.section
         self._until = time.monotonic() + _CHECK_SECONDS_MAX * patience()
         cases = check.cases(self.seeds)
         if self._gone >= _GONE_MAX and not all(case.is_apart for case in cases):
@@ -124,7 +138,7 @@ class Runner:
             if tried.failure is not None:
                 self._gone += tried.failure.is_gone
                 return replace(self._failed(check, case, tried, blank), schedules=number, seconds=_since(begun))
-            if check.ring == 2 and (differs := self._differs(case, tried)) is not None:
+            if check.ring == 2 and (differs := self.differs(case, tried)) is not None:
                 return replace(
                     blank,
                     failure=differs,
@@ -163,7 +177,7 @@ class Runner:
         except NotStartedError:
             raise  # nothing of the student's has run
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no pass
-            failure = explain(error, run)
+            failure = explain(error, run, self.section)
             if failure.is_gone:
                 self.close()
             return Tried(failure, run, [])
@@ -173,7 +187,9 @@ class Runner:
         """The failure, as short as it can be made."""
         assert tried.failure is not None
         first = tried.failure
-        if self.is_brief or first.is_gone or " is not written yet" in first.promise:
+        if first.is_of_all:
+            return replace(blank, failure=first, seed=case.key)
+        if self.is_brief or first.is_gone or first.is_lack:
             return replace(blank, failure=first, seed=case.key, replay=token_of(self.lab, check, case.key))
         again = self.replayed(case)
         if again.failure is None:
@@ -182,6 +198,7 @@ class Runner:
                 promise=_SAME_END,
                 expected="it passes in a fresh process",
                 found=f"after other schedules it does not ({first.sentence})",
+                section=SAME_ANSWERS,
             )
             return replace(blank, failure=failure, seed=case.key, replay=token_of(self.lab, check, case.key))
         first = again.failure
@@ -225,7 +242,7 @@ class Runner:
             except NotStartedError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it is no pass
-                failure = explain(error, Run())
+                failure = explain(error, Run(), self.section)
                 self._gone += failure.is_gone
                 return self._told_by_seed(check, blank, some) or replace(blank, failure=failure, schedules=begin)
             if failed:
@@ -234,7 +251,7 @@ class Runner:
                 if tried.failure is not None:
                     return replace(self._failed(check, case, tried, blank), schedules=begin + len(some))
                 expected = f"seed {failed[0]} passes when it is run from outside"
-                why = Failure(_SAME_END, expected, "it failed inside of your process")
+                why = Failure(_SAME_END, expected, "it failed inside of your process", SAME_ANSWERS)
                 return replace(blank, failure=why, seed=case.key, replay=token_of(self.lab, check, case.key))
         return None
 
@@ -248,8 +265,8 @@ class Runner:
                 return self._failed(check, case, tried, blank)
         return None
 
-    def _differs(self, case: Case, first: Tried) -> Failure | None:
-        """A second run, in another process, in which the student's code must say the same."""
+    def differs(self, case: Case, first: Tried) -> Failure | None:
+        """A second run of a case that passed, in another process, in which the student's code must say the same."""
         mine, self._maker = self._maker, self._second
         try:
             second = self._tried(case)
@@ -258,23 +275,15 @@ class Runner:
         if second.failure is not None:
             if second.failure.is_gone:
                 self.close()  # as another user's, the first process was ended with it
-            return Failure(
-                _SAME_END, "a second run passes, as the first one did", f"it fails ({second.failure.sentence})",
-                story=tuple(second.run.story),
-            )  # fmt: skip
+            found = f"it fails ({second.failure.sentence})"
+            return _not_the_same("a second run passes, as the first one did", found, second.run)
         if second.record == first.record:
             return None
-        pairs = zip(first.record, second.record, strict=False)
-        at = next(
-            (number for number, (here, there) in enumerate(pairs) if here != there), min(len(first.record), len(second.record))
-        )
-        name = (first.record[at] if at < len(first.record) else ("the end", b""))[0]
-        return Failure(
-            _SAME_END,
-            expected="two runs give the same answers",
-            found=f"not deterministic at event {at + 1}, `{name}`",
-            story=tuple(first.run.story),
-        )
+        pairs = list(zip(first.record, second.record, strict=False))
+        at = next((number for number, (here, there) in enumerate(pairs) if here != there), len(pairs))
+        name = first.record[at].name if at < len(first.record) else "the end"
+        shown = _difference(*pairs[at]) if at < len(pairs) else ""
+        return _not_the_same("two runs give the same answers", f"not deterministic at event {at + 1}, `{name}`{shown}", first.run)
 
     # --- processes
 
@@ -290,7 +299,10 @@ class Runner:
     def _a_sweeper(self) -> RemoteMaker:
         if self._sweep_box is None:
             self._sweep_box = Box(
-                self.lab.id, self._submission, files_for(self.lab, with_reference=self._with_reference, with_sweep=True)
+                self.lab.id,
+                self._submission,
+                files_for(self.lab, with_reference=self._with_reference, with_sweep=True),
+                self._instead,
             )
         if self._sweeper is None:
             self._sweeper = self._begun(self._sweep_box, 1)
@@ -329,6 +341,20 @@ def patience() -> float:
 
 def _nothing(**_named: object) -> object:
     raise AssertionError("this case is apart: it asks nothing of the student's code")
+
+
+def _not_the_same(expected: str, found: str, run: Run) -> Failure:
+    return Failure(_SAME_END, expected, harmless(found), SAME_ANSWERS, tuple(map(harmless, run.story)))
+
+
+def _difference(here: Answered, there: Answered) -> str:
+    """Both answers, as they crossed, around the place where they begin to differ; empty when that is too far behind."""
+    one, other = (answer.beginning.decode("utf-8", "replace") for answer in (here, there))
+    if one == other or here.name != there.name:
+        return ""
+    at = next((at for at, (mine, its) in enumerate(zip(one, other, strict=False)) if mine != its), min(len(one), len(other)))
+    cuts = [text[max(0, at - _AROUND_CHARS) : at + _AROUND_CHARS] for text in (one, other)]
+    return f": …{cuts[0]}… the first time, …{cuts[1]}… the second time"
 
 
 def _some_of(case: Case, kept: tuple[int, ...]) -> Case:

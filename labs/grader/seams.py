@@ -1,8 +1,7 @@
 """What an organ is to the grader: its class, its methods with what they return, and what it shows of itself.
 
 The signatures are read off a class of ours (the reference, or a Protocol), so that there is one truth about a seam. The
-organ's own
-class need not be there where the student's code runs.
+organ's own class need not be there where the student's code runs.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, get_args, get_origin, get_type_hin
 from labs.grader.decoding import Decode, decoder_of
 from mq.core.ports import Disk, drive
 
-__all__ = ["Call", "Make", "Method", "Readable", "Seam", "at_once", "drive_on", "made_by"]
+__all__ = ["Call", "Elsewhere", "Make", "Method", "Readable", "Seam", "at_once", "drive_on", "made_by"]
 
 Make = Callable[..., Any]
 """Makes an organ as its class would: `make(segment_bytes=2048)`. See also `made_by`."""
@@ -26,17 +25,6 @@ class Readable(Disk, Protocol):
         """Every file with what a read sees of it."""
 
 
-def drive_on(organ: Any, name: str, disk: Readable, *args: Any) -> Any:
-    """Call a method that reads, and answer its reads from a disk, to its end.
-
-    An organ in another process gets the files along with the call, which is quicker; `mq.core.ports.drive` asks for each read.
-    """
-    driven = getattr(type(organ), "driven", None)
-    if driven is not None:
-        return driven(organ, name, disk.contents(), *args)
-    return drive(getattr(organ, name)(*args), disk)
-
-
 class Call(NamedTuple):
     """A method to be called."""
 
@@ -45,15 +33,38 @@ class Call(NamedTuple):
     named: Mapping[str, Any] = {}
 
 
+class Elsewhere:
+    """What an organ in another process is made of: it is asked for several things in one crossing.
+
+    It is known by this class, and not by the names of its methods: a student's own class may have a method `at_once`.
+    """
+
+    def at_once(self, calls: Sequence[Call], files: Mapping[str, bytes]) -> list[Any]:
+        """What `at_once` comes to. files: what those that read find there."""
+        raise NotImplementedError
+
+    def driven(self, name: str, files: Mapping[str, bytes], *args: Any) -> Any:
+        """What `drive_on` comes to. files: what is read from."""
+        raise NotImplementedError
+
+
+def drive_on(organ: Any, name: str, disk: Readable, *args: Any) -> Any:
+    """Call a method that reads, and answer its reads from a disk, to its end.
+
+    An organ in another process gets the files along with the call, which is quicker; `mq.core.ports.drive` asks for each read.
+    """
+    if isinstance(organ, Elsewhere):
+        return organ.driven(name, disk.contents(), *args)
+    return drive(getattr(organ, name)(*args), disk)
+
+
 def at_once(organ: Any, calls: Sequence[Call], disk: Readable | None = None) -> list[Any]:
     """What these calls, one after the other, come to. An organ in another process is asked for all of them in one crossing.
 
     disk: what answers those that read; without one, none of them may. Raises: what the first one raises that does.
     """
-    together = getattr(type(organ), "at_once", None)
-    if together is not None:
-        found: list[Any] = together(organ, calls, {} if disk is None else disk.contents())
-        return found
+    if isinstance(organ, Elsewhere):
+        return organ.at_once(calls, {} if disk is None else disk.contents())
     return [_as_now(_done(getattr(organ, call.name)(*call.args, **call.named), disk)) for call in calls]
 
 
@@ -96,7 +107,8 @@ class Seam:
     """organ: a class of ours with the signatures. name: what the student's class is called; module: its file without `.py`.
 
     observed: properties that every answer brings along. classes: what may cross besides numbers, text and bytes.
-    makers: class methods that make one in another way.
+    makers: class methods that make one in another way. inside: `MODULE:Class` of ours that holds the student's class over there
+    and is called in its place; it is made as `Class(the student's class, ...)`.
     """
 
     organ: type
@@ -106,6 +118,7 @@ class Seam:
     observed: Sequence[str]
     classes: Sequence[type] = field(default=())
     makers: Sequence[str] = field(default=())
+    inside: str = ""
 
     @cached_property
     def signatures(self) -> dict[str, Method]:

@@ -27,8 +27,9 @@ _COMMON_MIN = 4
 """So many must have something before it counts as common in a small class."""
 _SHARED_MIN, _SHARE_MIN = 8, 0.25
 _KEYWORDS = frozenset((*keyword.kwlist, "self", "match", "case"))
+# A text that is not closed ends with its line: if it were no text, each quote in it would be tried again to the end of the file.
 _WORD = re.compile(
-    r"""(?P<text>[rRbBuUfF]{0,2}(?:\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))"""
+    r"""(?P<text>[rRbBuUfF]{0,2}(?:\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''|"(?:\\[\s\S]|[^"\\\n])*"?|'(?:\\[\s\S]|[^'\\\n])*'?))"""
     r"""|(?P<comment>\#[^\n]*)|(?P<name>[^\W\d]\w*)|(?P<number>\d[\w.]*)|(?P<end>\n)|(?P<sign>[-+*/%@&|^~<>=!:]=|->|\*\*|//|<<|>>|\S)"""
 )
 

@@ -21,11 +21,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from labs.grader.box import ROOT
+from labs.grader.gathered import gathered
 from labs.grader.lab import Blank, Lab, Planted
 
 __all__ = [
-    "blanked", "hollow_of", "skeleton_of", "solution_of", "taken_out", "with_mistakes", "with_the_mistakes", "write_all",
-    "written_up_to",
+    "HOLLOW", "blanked", "given_hollow", "hollow_of", "skeleton_of", "solution_of", "taken_out", "with_mistakes",
+    "with_the_mistakes", "write_all", "written_up_to",
 ]  # fmt: skip
 
 _DOOR = '''"""The files of this folder are imported as `{package}`, wherever the folder lies. Nothing to be done here.
@@ -44,6 +45,8 @@ if __name__ != "{package}":
     package.__path__ = [str(Path(__file__).resolve().parent)]
 '''
 
+HOLLOW = "hollow"
+"""In a lab's folder: see `given_hollow`."""
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -109,7 +112,7 @@ def _blanks_in(lab: Lab, source: str) -> list[Blank]:
 def taken_out(lab: Lab) -> dict[str, list[str]]:
     """The lines that a student has to find, by the name of the function."""
     found = {}
-    for reference in lab.files.values():
+    for reference in lab.sources:
         source = (ROOT / reference).read_text(encoding="utf-8")
         for first, last, _, name in _places(source, _blanks_in(lab, source), lab.spoken):
             found[name] = source.split("\n")[first - 1 : last]
@@ -119,10 +122,20 @@ def taken_out(lab: Lab) -> dict[str, list[str]]:
 def hollow_of(lab: Lab) -> dict[str, str]:
     """The reference's own files, from the root, with the bodies taken out, and all else as it is."""
     made = {}
-    for reference in lab.files.values():
+    for reference in lab.sources:
         source = (ROOT / reference).read_text(encoding="utf-8")
         made[reference] = blanked(source, _blanks_in(lab, source), lab.spoken)
     return made
+
+
+def given_hollow(lab: Lab) -> dict[str, str]:
+    """Layers of ours without what a lab asks for, from the root: they lie beside the student's class, which is derived from them.
+
+    Written by `tools.make_skeletons`, since who has no solution cannot take it out.
+    """
+    folder = lab.folder / HOLLOW
+    files = sorted(folder.rglob("*.py")) if folder.is_dir() else []
+    return {file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8") for file in files}
 
 
 def _turned(source: str, files: Mapping[str, str], package: str) -> str:
@@ -147,6 +160,8 @@ def _sorted_imports(source: str) -> str:
 
 
 def _made(lab: Lab, blanks: Iterable[Blank], planted: Iterable[Planted] = ()) -> dict[str, str]:
+    if lab.gather is not None:
+        return {"__init__.py": _DOOR.format(package=lab.id), lab.organ_file: gathered(lab, blanks)}
     wanted, mistakes, made, left = list(blanks), list(planted), {}, {blank.name for blank in lab.blanks}
     for file, reference in lab.files.items():
         source = (ROOT / reference).read_text(encoding="utf-8")

@@ -10,9 +10,14 @@ from labs.grader.result import Failure
 from mq.sim.disk import SimDisk
 from mq.sim.disk_layout import Box, Condition, SegmentLayout, layout_of
 
-__all__ = ["legend", "picture_of", "strips_of"]
+__all__ = ["IN_PICTURES", "legend", "picture_of", "strips_of"]
 
 _SEGMENTS_MAX = 3
+IN_PICTURES = (
+    "A group's last boxes may be no entries: `term t` is the hard state, and an index·term below all others is the entry that the"
+    " group stands behind."
+)
+"""What the legend of a picture does not say."""
 _GROUPS_MAX, _BOXES_MAX = 60, 1000
 """Of a strip, and of a picture: far more than a test's disk has, and few enough to be drawn in a second."""
 
@@ -28,7 +33,10 @@ def strips_of(disk: SimDisk) -> list[str]:
 
 def legend() -> str:
     """What the signs mean."""
-    return "[index·term] durable   (...) written, not synced   ~~ torn   xx damaged   H header   m mark   end: the segment ends"
+    return (
+        "[index·term] durable   (...) written, not synced   ~~ torn   xx damaged   H header   m mark   end: the segment ends\n"
+        "  after index·term: no entry, but what the group stands behind   term: the hard state"
+    )
 
 
 def _strip(layout: SegmentLayout) -> str:
@@ -56,8 +64,13 @@ def _group(group: list[Box]) -> str:
     if len(group) == 1:
         text = {"segment": "H", "mark": "m", "end": "end"}.get(head.kind, "")
         return text if head.condition is Condition.DURABLE else f"({text})"
-    text = " ".join(box.label for box in group[1:])
+    text = " ".join(_label(box) for box in group[1:])
     return f"[{text}]" if head.condition is Condition.DURABLE else f"({text})"
+
+
+def _label(box: Box) -> str:
+    """What a group says that it stands behind looks like an entry, and is none."""
+    return f"after {box.label}" if box.kind == "state" and "·" in box.label else box.label
 
 
 def picture_of(failure: Failure) -> bytes:

@@ -8,11 +8,13 @@ left alone; a link in the place of a Python file is refused, for nobody knows wh
 import os
 import re
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from labs.grader.told import ToldError
 from labs.grader.zipped import BadZipError, files_in_zip
 
 __all__ = ["Submission", "SubmissionError", "place_of", "read_submission"]
@@ -24,7 +26,7 @@ _FILE_BYTES_MAX = 256 << 10
 _FOLDERS_DEEP_MAX = 3
 
 
-class SubmissionError(Exception):
+class SubmissionError(ToldError):
     """What was handed in cannot be graded; the message says what to do."""
 
 
@@ -53,7 +55,20 @@ def read_submission(where: Path, organ_file: str, texts: Collection[str] = ()) -
 
     organ_file: the file that must be there. texts: names of other files that are taken in when they are there.
     """
+    with _said_in_a_sentence(where):
+        return _read(where, organ_file, texts)
 
+
+@contextmanager
+def _said_in_a_sentence(where: Path) -> Iterator[None]:
+    """A folder in which nobody may look is no fault of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise SubmissionError(f"{where} cannot be read: {error.strerror or error}") from error
+
+
+def _read(where: Path, organ_file: str, texts: Collection[str]) -> Submission:
     def is_wanted(name: str) -> bool:
         return name in texts or bool(_NAME.fullmatch(name) and not _LEFT_ALONE.fullmatch(name))
 
@@ -70,7 +85,7 @@ def read_submission(where: Path, organ_file: str, texts: Collection[str] = ()) -
             raise SubmissionError(f"{where.name} is neither a folder nor a zip file nor a Python file")
         return Submission({organ_file: _bytes_of(where)})
     if not where.is_dir():
-        raise SubmissionError(f"there is no folder {where}")
+        raise SubmissionError(f"{where} is no plain file" if where.exists() else f"there is no folder {where}")
     there = os.listdir(where)  # noqa: PTH208 - names alone
     names = sorted(filter(is_wanted, there))
     if len(names) > _FILES_MAX:
@@ -87,7 +102,15 @@ def _checked(where: Path, files: Mapping[str, bytes], organ_file: str) -> Submis
 
 
 def place_of(where: Path, organ_file: str) -> Path:
-    """Where the organ's file lies, also when it is in the only folder of a folder, as it is when one hands in a folder."""
+    """Where the organ's file lies, also when it is in the only folder of a folder, as it is when one hands in a folder.
+
+    Raises: SubmissionError when nobody may look.
+    """
+    with _said_in_a_sentence(where):
+        return _place_of(where, organ_file)
+
+
+def _place_of(where: Path, organ_file: str) -> Path:
     for _ in range(_FOLDERS_DEEP_MAX):
         if where.is_symlink() or not where.is_dir() or (where / organ_file).exists():
             break

@@ -37,7 +37,8 @@ class PromiseBrokenError(Exception):
 class Run:
     """What one case tells of itself as it goes. met: what it met, by name; story: what was done, one line each.
 
-    figure: what a failure is shown by, where there are no disks.
+    disks: (heading, disk) as they are now, for an error that brings none along. figure: what a failure is shown by, where there
+    are none. printed: the end of what the student's code printed; it is known when a replay is over.
     """
 
     met: Counter[str] = field(default_factory=Counter)
@@ -46,6 +47,7 @@ class Run:
     texts: Mapping[str, str] = field(default_factory=dict)
     """Text files that were handed in, by name."""
     figure: Figure | None = None
+    printed: str = ""
 
     def tell(self, line: str) -> None:
         """The next thing that is done."""

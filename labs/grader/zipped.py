@@ -21,8 +21,10 @@ def files_in_zip(
     try:
         with zipfile.ZipFile(file) as archive:
             return _files(archive, organ_file, is_wanted, files_max, bytes_max)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
-        raise BadZipError(f"{file.name} cannot be read as a zip file: {error}") from error
+    except BadZipError:
+        raise
+    except Exception as error:  # each way to pack has errors of its own, and broken bytes find more
+        raise BadZipError(f"{file.name} cannot be read as a zip file: {str(error) or type(error).__name__}") from error
 
 
 def _files(

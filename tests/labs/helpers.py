@@ -17,6 +17,15 @@ from labs.grader.suite import Check, Run
 from mq.parts import load_parts
 
 LAB1A = find_lab("lab1a")
+NO_SYNC = """
+from dataclasses import replace
+_right = CommitLog.append
+def append(self, *arguments):
+    done = _right(self, *arguments)
+    return replace(done, plan=done.plan[:-1])
+CommitLog.append = append
+"""
+"""Behind the reference's commit log: one that acknowledges what it never syncs."""
 
 
 def solution(**changed: str) -> Submission:

@@ -156,7 +156,7 @@ def test_files_that_cannot_be_imported_are_asked_for_once_and_told_so_by_each_te
 
     outcomes = outcomes_of(solution(scan="def ("), WRITES, "1.3", OPENS, "2.1", "3.1", start=start)
     assert {outcome.message.partition(" (")[0] for outcome in outcomes.values()} == {
-        "Your files can be imported: SyntaxError: invalid syntax"
+        "Your files cannot be imported: SyntaxError: invalid syntax"
     }
     assert len(started) <= 2, "they are started in pairs"
 

@@ -1,5 +1,6 @@
 """A class is graded by one command: each fails alone, it goes on where it was killed, and copies are found."""
 
+import contextlib
 import csv
 import json
 import os
@@ -154,7 +155,7 @@ def test_it_is_killed_and_goes_on(tmp_path: Path) -> None:
         "--out",
         str(tmp_path / "out"),
     ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = surroundings(tmp_path)
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment) as process:
         assert process.stderr is not None
         assert any(line.startswith("2/4") for line in process.stderr)
@@ -168,16 +169,61 @@ def test_it_is_killed_and_goes_on(tmp_path: Path) -> None:
     assert not re.search(r"[cd]: 0 points \(graded before\)", again.stderr)
     assert {name: (tmp_path / "out" / name / "graded.json").stat().st_mtime_ns for name in done} == done
     assert (tmp_path / "out/class.html").exists()
-    deadline = time.monotonic() + 30
-    while orphans(folder) and time.monotonic() < deadline:
-        os.sched_yield()
-    assert not orphans(folder), "what grades one of them does not outlive the command"
+    assert none_is_left(tmp_path), "what grades one of them does not outlive the command"
+
+
+def surroundings(folder: Path) -> dict[str, str]:
+    """Variables with a folder for boxes, by which graders and workers are found: it is in the variables of all of them."""
+    (folder / "boxes").mkdir()
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder / "boxes")}
 
 
 def orphans(folder: Path) -> list[str]:
-    """Graders of ours that still run."""
-    found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=False).stdout
-    return [line for line in found.split("\n") if "labs.grader.one" in line and str(folder) in line]
+    """Graders of ours, and workers of theirs, that still run."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{folder}/boxes".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().decode().replace("\0", " "))
+    return found
+
+
+def none_is_left(folder: Path) -> bool:
+    deadline = time.monotonic() + 60
+    while orphans(folder) and time.monotonic() < deadline:
+        os.sched_yield()
+    return not orphans(folder)
+
+
+HANGS = "import time\nopen({file!r}, 'w').close()\ntime.sleep(3600)\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only /proc tells what a process was started with")
+@pytest.mark.parametrize("how", ["it is killed", "it is interrupted", "Ctrl-C at the terminal"])
+def test_however_it_is_stopped_a_submission_that_hangs_does_not_go_on(how: str, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    write_all(tmp_path / "handed_in/ada", {"commit_log.py": HANGS.format(file=str(begun))})
+    command = [sys.executable, "-c", MQ, "lab", "grade", "lab1a", str(tmp_path / "handed_in"), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=surroundings(tmp_path), start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not begun.exists() and time.monotonic() < deadline:
+            os.sched_yield()
+        kinds = ("mq.cli.main", "labs.grader.one", "labs.grader.inside.worker")
+        assert [kind for kind in kinds if not any(kind in line for line in orphans(tmp_path))] == [], "else this tests nothing"
+        if how == "Ctrl-C at the terminal":  # all of its group hear it
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.send_signal(signal.SIGKILL if how == "it is killed" else signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    if how != "it is killed":
+        assert process.returncode == 130, said
+        assert "Stopped. The same command goes on from here." in said
+        assert orphans(tmp_path) == [], "it waits for them"
+    assert none_is_left(tmp_path)
 
 
 def test_a_submission_is_not_taken_for_a_class(tmp_path: Path) -> None:
@@ -189,7 +235,7 @@ def test_a_submission_is_not_taken_for_a_class(tmp_path: Path) -> None:
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "linked").symlink_to(tmp_path / "mine")
     (tmp_path / "class.toml").write_text("")
-    assert [entry.name for entry in entries_in(tmp_path, LAB1A)] == ["mine"]
+    assert [entry.name for entry in entries_in(tmp_path, LAB1A)] == ["linked", "mine"], "a link says in the table that it is one"
 
 
 # ---------------------------------------------------------------- alike

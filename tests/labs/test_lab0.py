@@ -1,6 +1,7 @@
 """Lab 0: wrong machines die, right ones live, the mistake is found, and answers are read."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -258,3 +259,17 @@ def test_the_failure_is_told_and_drawn_row_by_row() -> None:
     assert [line.endswith("<== here") for line in picture] == [False] * 5 + [True]
     page = page_of(Grade(LAB0.id, LAB0.title, "practice", (Outcome("2.1", "a test", 7, failure=failure),), reason=""))
     assert "data:image/svg+xml;base64," in page
+
+
+# ---------------------------------------------------------------- the page's examples
+
+
+def test_each_word_of_the_page_repeats_a_failure_as_long_as_the_mistake_is_there(tmp_path: Path) -> None:
+    text = (LAB0.folder / "README.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"lab0:2\.1:\d+(?::\d+(?:\.\d+)*)?", text))
+    assert len(words) == 2
+    make = class_in(tmp_path, with_the_mistakes(LAB0))
+    for word in words:
+        _, case = case_of(LAB0, word)
+        with pytest.raises(PromiseBrokenError, match="A request that comes again gets the ticket"):
+            case.play(make, case.steps, Run())

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,9 +59,39 @@ def test_a_wrong_queue_dies(file: Path) -> None:
     assert found[2].section.startswith("README, rule ")
 
 
-def test_all_but_what_only_costs_dies_in_schedules_or_searches_too() -> None:
-    alive = [file.stem for file in WRONG if next(failures(class_in(file), iter(rings(2, 3)), SEEDS), None) is None]
-    assert alive == ["hollow_is_nothing", "keeps_all_in_memory", "never_removes", "scans_from_the_front"]
+ONLY_COSTS = {"hollow_is_nothing", "keeps_a_file_too_long", "keeps_all_in_memory", "keeps_one_too_few", "never_removes",
+              "scans_from_the_front"}  # fmt: skip
+"""All is found, with more files, memory or reads than need be. (No schedule gives a node another one's snapshot, either.)"""
+NEVER_IN_A_SCHEDULE = {"adds_the_bytes_up", "believes_that_they_follow", "believes_what_it_found", "count_goes_back",
+                       "deletes_its_neighbours", "reads_what_went"}  # fmt: skip
+"""There one bit changes at a time, plans are told in order, no queue is deleted, and nothing comes in the middle of a read."""
+
+
+def test_all_but_what_a_sentence_alone_asks_for_dies_in_schedules_or_searches_too() -> None:
+    alive = {file.stem for file in WRONG if next(failures(class_in(file), iter(rings(2, 3)), SEEDS), None) is None}
+    assert alive == ONLY_COSTS | NEVER_IN_A_SCHEDULE
+
+
+AT_BORDERS = {
+    "adds_the_bytes_up": "1.36", "believes_that_they_follow": "1.37", "believes_what_it_found": "1.37",
+    "checksum_of_eight_bits": "1.36", "count_goes_back": "1.33", "deletes_its_neighbours": "1.35",
+    "keeps_a_file_too_long": "1.38", "keeps_one_too_few": "1.34", "reads_what_went": "1.40", "syncs_what_went": "1.39",
+    "writes_what_went": "1.39",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AT_BORDERS)
+def test_what_is_wrong_at_a_border_alone_is_told_by_the_sentence_about_it(name: str) -> None:
+    assert [number for number, _, _ in failures(wrong(name), iter(rings(1)), SEEDS)] == [AT_BORDERS[name]]
+
+
+@pytest.mark.parametrize("name", AT_BORDERS)
+def test_it_is_told_of_one_that_runs_in_a_process_of_its_own(name: str) -> None:
+    submission = read_submission(LAB1B.folder / "wrong" / f"{name}.py", LAB1B.organ_file)
+    with Runner(LAB1B, submission, SEEDS, in_a_process(), with_reference=True) as runner:
+        runner.is_brief = True
+        found = {check.number for check in rings(1) if not runner.outcome(check).is_passed}
+    assert found == {AT_BORDERS[name]}
 
 
 def test_each_wrong_queue_died_in_what_was_asked_from_outside() -> None:
@@ -170,3 +201,37 @@ def test_a_time_that_leads_too_far_is_told_and_drawn_with_both_places() -> None:
     marks = " ".join(failure.figure.lines())
     assert "!expected" in marks
     assert "!found for" in marks
+
+
+def test_an_entry_with_another_time_is_shown_with_it_beside_the_one_that_it_must_have() -> None:
+    failure = _failure_of("trusts_the_clock", "1.11")
+    assert failure.figure is not None
+    lines = failure.figure.lines()
+    must, is_so = (next(line.split() for line in lines if line.startswith(name)) for name in ("must be stored", "is stored"))
+    assert must[3:] == ["1000", "1100", "1200", "1300", "1300", "1300", "1300", "1300", "2000"]
+    assert is_so[2:] == ["1000", "1100", "1200", "1300", "500", "500", "600", "700", "2000"]
+    assert "its entry of message 4 says stored at 500 ms, not 1300" in failure.found
+    assert failure.section == "README, rule 4, and method 1"
+    svg = failure.figure.svg()
+    assert "is stored, ms" in svg
+    assert svg.count('fill="#b3261e">500<') == 2
+
+
+def test_a_time_that_is_searched_wrongly_blames_no_entry_and_draws_no_other_times() -> None:
+    failure = _failure_of("last_of_its_time", "1.10")
+    assert failure.figure is not None
+    assert not any(line.startswith("is stored") for line in failure.figure.lines())
+    assert failure.section == "README, rule 4"
+
+
+def test_entries_that_cannot_be_read_leave_the_failure_as_it_is() -> None:
+    class Blind(ConsumeQueue):
+        def entries(self, offset: int, count: int) -> Any:
+            raise NotImplementedError
+
+        def offset_at(self, store_ms: int) -> Any:
+            yield from ()
+            return 2 if store_ms == 1101 else (yield from super().offset_at(store_ms))
+
+    (found,) = [each for each in failures(Blind, iter(rings(1)), SEEDS) if each[0] == "1.9"]
+    assert found[2].found == "`offset_at(1101)` says 2"

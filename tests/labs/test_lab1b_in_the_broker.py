@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,14 +23,6 @@ class ConsumeQueue(Reference):
     def append(self, entry):
         super().append(entry._replace(position=entry.position + 1))
 '''
-
-
-@pytest.fixture
-def official(tmp_path: Path) -> Iterator[list[Official]]:
-    started: list[Official] = []
-    yield started
-    for each in started:
-        each.kill()
 
 
 def carry(broker: BrokerProcess, official: list[Official], home: Path) -> None:

@@ -15,9 +15,10 @@ from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import write_all
 from labs.grader.submission import read_submission
-from labs.grader.suite import Check, Run
+from labs.grader.suite import Check, PromiseBrokenError, Run
 from labs.stage1_single_node.lab1c_delivery.rules import rule
 from labs.stage1_single_node.lab1c_delivery.search import STAGES, Stage, play_stage
+from mq.broker.delivery.flight import InFlight
 from mq.broker.delivery.table import DeliveryTable
 from mq.parts import load_parts
 from tests.labs.helpers import failures, label, zoo
@@ -59,6 +60,24 @@ def test_all_but_a_few_of_the_wrong_tables_die_in_schedules_or_searches_too() ->
     makes = {file.stem: load_parts(str(file)).delivery_table for file in WRONG}
     alive = [name for name, make in makes.items() if next(failures(make, iter(rings(2, 3)), SEEDS), None) is None]
     assert alive == ["looking_leaves_traces"], "what only one sentence finds is guarded by a thread"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence", "number", "script"),
+    [
+        ("gives_back_what_ran_out", "1.25", "2.2", "gone-for-a-while"),
+        ("ready_but_64_at_most", "1.11", "2.1", "a-hundred-at-once"),
+    ],
+)
+def test_what_chance_finds_late_is_found_by_a_sentence_and_a_script(name: str, sentence: str, number: str, script: str) -> None:
+    make = load_parts(str(LAB1C.folder / "wrong" / f"{name}.py")).delivery_table
+    assert [found for found, _, _ in failures(make, iter(rings(1)), SEEDS)] == [sentence]
+    (check,) = [check for check in rings(2) if check.number == number]
+    case = check.case(script)
+    assert case is not None
+    case.play(DeliveryTable, case.steps, Run())
+    with pytest.raises(PromiseBrokenError):
+        case.play(make, case.steps, Run())
 
 
 def test_each_wrong_table_died_in_what_was_asked_from_outside() -> None:
@@ -146,3 +165,20 @@ def test_an_acknowledged_message_that_comes_again_is_told_and_drawn() -> None:
     assert "http://www.w3.org/2000/svg" in svg
     page = page_of(Grade(LAB1C.id, LAB1C.title, "practice", (Outcome("2.1", "a test", 7, failure=failure),), reason=""))
     assert "data:image/svg+xml;base64," in page
+
+
+def test_a_question_that_gets_a_wrong_answer_is_a_step_of_the_story_and_drawn_where_it_was_asked() -> None:
+    class Late(DeliveryTable):
+        def valid(self, queue_id: int, offset: int, stamp: int, now_ms: int) -> InFlight | None:
+            return super().valid(queue_id, offset, stamp, now_ms - 1)
+
+    failure = {number: why for number, _, why in failures(Late, iter(rings(1)), SEEDS)}["1.12"]
+    assert failure.story[-1] == "6000 ms: `valid` is asked about q0:0 with handle 1"
+    assert failure.figure is not None
+    axis, row, *_, legend = failure.figure.lines()
+    assert axis.split() == ["1000", "ms", "6000", "ms"]
+    assert row.index("?") == axis.index("6000 ms"), "it stands below its time"
+    assert row.endswith("<== here")
+    assert legend.endswith("? asked, and answered wrongly")
+    assert ">6000 ms<" in failure.figure.svg()
+    assert ">? here<" in failure.figure.svg()

@@ -1,7 +1,6 @@
 """Delivery tables of another make in a real broker: the official client is served by them, through a kill, and it is seen."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,6 @@ from tests.labs.test_lab1c import LAB1C, RIGHT, WRONG
 
 pytestmark = pytest.mark.slow
 BODIES = [f"loaf {number}" for number in range(12)]
-
-
-@pytest.fixture
-def official(tmp_path: Path) -> Iterator[list[Official]]:
-    started: list[Official] = []
-    yield started
-    for each in started:
-        each.kill()
 
 
 def carry(broker: BrokerProcess, official: list[Official], home: Path) -> None:

@@ -73,7 +73,11 @@ SCRIPTED = [
     ("2.1", "many-others-in-between", "remembers_the_last_four"),
     ("2.3", "never-an-account", "last_attempt_is_not_settled"),
     ("2.3", "opened-twice", "opening_begins_anew"),
+    ("2.3", "a-key-of-what-was-given-back", "given_back_keeps_its_key"),
     ("2.4", "just-in-time", "forgets_too_soon"),
+    ("2.4", "at-the-last-moment", "forgets_a_moment_too_soon"),
+    ("2.4", "at-the-last-moment", "forgets_in_the_last_millisecond"),
+    ("2.4", "at-the-last-moment-alone", "the_last_copy_is_new"),
     ("2.4", "long-ago", "never_forgets"),
 ]
 
@@ -86,6 +90,13 @@ def test_what_chance_finds_late_is_found_by_a_script_in_every_grade(number: str,
     case.play(OrderConsumer, case.steps, Run())
     with pytest.raises(PromiseBrokenError):
         case.play(wrong(name), case.steps, Run())
+
+
+def test_who_sets_the_wrong_order_aside_is_told_whose_the_key_is() -> None:
+    (found,) = [failure for number, _, failure in failed(wrong("given_back_keeps_its_key"), SEEDS, 2) if number == "2.3"]
+    assert found.section == "README, rule 6"
+    assert "is settled" in found.promise
+    assert "(an order to be booked, since its key is not settled)" in found.expected
 
 
 def test_each_wrong_consumer_died_in_what_was_asked_from_outside() -> None:
@@ -167,7 +178,12 @@ TOLD = [
     ("acks_first", "1.3", "A message is acknowledged when what it asks for is saved", "nobody delivers it again"),
     ("effect_then_note", "1.6", "An effect, and that it happened, are saved together", "they say: anna 6, total 6"),
     ("knows_messages_not_orders", "1.9", "A copy is known by its key", "they say: anna 6, total 6"),
-    ("clash_is_a_copy", "1.12", "A key that comes with another order is set aside", "m3 (its key belongs to another order)"),
+    (
+        "clash_is_a_copy",
+        "1.12",
+        "A message is set aside when its key belongs to another order, which is settled",
+        "m3 (its key belongs to another order)",
+    ),
     ("never_forgets", "1.16", "What is settled is remembered for as long as a copy can come", "rows with"),
 ]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from labs.grader.skeleton import skeleton_of, solution_of, write_all
+from labs.grader.skeleton import skeleton_of, solution_of, write_all, written_up_to
+from labs.stage1_single_node.lab1d_idempotent_consumer import run_it
 from labs.stage1_single_node.lab1d_idempotent_consumer.run_it import DIED, Store, orders_to_send, right_rows
 from tests.cluster.broker_process import BrokerProcess, run_mq
 from tests.labs.test_lab1d import LAB1D, RIGHT, WRONG
@@ -81,6 +82,25 @@ def test_what_is_no_consumer_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "cannot be imported: ModuleNotFoundError" in done.stdout
     assert not (tmp_path / "bakery.db").exists()
+
+
+@pytest.mark.parametrize(("count", "name"), [(0, "OrderConsumer.handle"), (4, "Settled.load")])
+def test_what_is_not_written_yet_is_told_in_a_sentence_before_anything_is_sent(count: int, name: str, tmp_path: Path) -> None:
+    write_all(tmp_path / "mine", written_up_to(LAB1D, count))
+    command = [sys.executable, "-m", MODULE, str(tmp_path / "mine"), "--store", str(tmp_path / "bakery.db"), "--send", "20"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    told = f"Your consumer is not done: `{name}` is not written yet. `mq lab check lab1d` says what comes next.\n"
+    assert done.stdout == told
+
+
+def test_the_broker_is_the_one_that_the_commands_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setenv("MQ_ENDPOINT", "127.0.0.1:28084")
+    monkeypatch.setattr(run_it, "_consume", lambda options, _store, _organ: asked.append(options.endpoint))
+    write_all(tmp_path / "mine", solution_of(LAB1D))
+    assert run_it.main([str(tmp_path / "mine"), "--store", str(tmp_path / "bakery.db")]) == 0
+    assert asked == ["127.0.0.1:28084"]
 
 
 def test_a_store_saves_all_rows_or_none(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from labs.grader.cell import REPLAY, cell_of
+from labs.grader.cell import cell_of
 from labs.grader.lab import find_lab
 from labs.grader.notebook import check, replay
-from labs.grader.result import Failure, Grade, Outcome
+from labs.grader.result import REPLAY, Failure, Grade, Outcome
 from labs.grader.skeleton import skeleton_of, solution_of, write_all
 from labs.grader.submission import SubmissionError
 from mq.cli.main import main
@@ -46,7 +46,7 @@ def test_a_check_shows_an_acknowledged_message_that_comes_again_its_picture_and_
             "<li>3000 ms: q0:1 is acknowledged with handle 1</li>",
             "data:image/svg+xml;base64,",
             "read README, rule 5",
-            'replay("lab1c:1.13")',
+            'replay("lab1c:1.13", ',
             "more failed; mend the first one first",
             "<table>",
         )
@@ -84,7 +84,9 @@ def test_what_it_shows_is_part_of_a_page_and_its_style_is_for_nothing_else() -> 
 def test_a_method_that_is_not_written_yet_is_to_be_written() -> None:
     failure = Failure("`DeliveryTable.ack` is not written yet", section="README, method `DeliveryTable.ack`")
     outcomes = (Outcome("1.13", "a test", 2, failure=failure, replay="lab1c:1.13"),)
-    assert "write it (README, method `DeliveryTable.ack`, has hints)." in cell_of(Grade("l", "t", "practice", outcomes))
+    assert "write it (README, method <code>DeliveryTable.ack</code>, has hints)." in cell_of(
+        Grade("l", "t", "practice", outcomes)
+    )
     assert "this cell for all tests" not in cell_of(Grade("l", "t", REPLAY, outcomes))
 
 
@@ -94,10 +96,10 @@ def test_the_page_of_a_check_tells_the_points_so_far_and_the_failure_first(
     monkeypatch.chdir(tmp_path)
     assert main(["lab", "check", "lab1c", str(wrong)]) == 1
     assert "34 of 100 points so far" in capfd.readouterr().out
-    page = (tmp_path / "work" / "results" / LAB1C.id / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "work" / "results" / "elsewhere" / LAB1C.id / "report.html").read_text(encoding="utf-8")
     assert "<h1>Delivery: 34 of 100 points so far</h1>" in page
     assert page.index("An acknowledged message is never delivered again") < page.index("<table>")
-    result = json.loads((tmp_path / "work" / "results" / LAB1C.id / "result.json").read_text(encoding="utf-8"))
+    result = json.loads((tmp_path / "work" / "results" / "elsewhere" / LAB1C.id / "result.json").read_text(encoding="utf-8"))
     assert (result["score"], result["reason"]) == (0, "one failure of a check"), "it is no mark"
 
 

@@ -11,7 +11,7 @@ from labs.stage1_single_node.lab1a_commit_log.own_language import LineError, par
 from labs.stage1_single_node.lab1a_commit_log.own_tests import FILE, OWN_TESTS, died_at, right_logs
 from labs.stage1_single_node.lab1a_commit_log.to_kill import TO_KILL, over
 from mq.broker.store.commit_log import CommitLog
-from tests.labs.helpers import LAB1A, check_of, outcomes_of, rings, skeleton
+from tests.labs.helpers import LAB1A, check_of, outcomes_of, rings, skeleton, zoo
 
 SOLUTION = parsed(solution_of(LAB1A)[FILE])
 TESTS = tuple(TO_KILL)
@@ -31,6 +31,8 @@ WRONG_LINES = {
     "schedule a\n append b of 5000 bytes\n kill\n expect b": "line 2: an entry has 1 to 4000 bytes",
     "schedule a\n import os": "line 2: 'import os' is none of the steps",
     "schedule a\n append __class__\n kill\n expect the same": "line 2: 'append __class__' is none of the steps",
+    "schedule a\n lose power, keep sektor 2": "it is written `lose power [after N operations] [keep nothing | keep all |",
+    "schedule a\n carry out all\n kill": "it is written `carry out` or `carry out N`",
     "schedule a\n append Bread\n kill\n expect the same": "`, of 20 at most, and begins with a letter",
     "schedule a\n" + " kill\n" * 41 + " expect the same": "line 42: there are more than 12 schedules, or one has more than 40",
     "schedule a\n kill\n expect the same\n" * 13: "line 37: there are more than 12 schedules",
@@ -40,6 +42,8 @@ KEPT = [
     ("keep nothing", False),
     ("keep all", True),
     ("keep sectors 1", True),
+    ("keep sector 1", True),
+    ("keep sector 7", False),
     ("keep sectors 7", False),
     ("keep first 400 bytes", True),
     ("keep first 60 bytes", False),
@@ -89,7 +93,7 @@ def test_each_wrong_log_is_killed_by_one_of_our_schedules_and_lives_through_thos
 
 @pytest.mark.parametrize("schedule", SOLUTION, ids=lambda schedule: schedule.name)
 def test_no_right_log_fails_in_our_schedules(schedule: object) -> None:
-    assert len(right_logs(CommitLog)) == 5
+    assert len(right_logs(CommitLog)) == 2 + len(zoo("right"))
     for name, make in right_logs(CommitLog).items():
         assert died_at(make, schedule) is None, name  # type: ignore[arg-type]
 
@@ -184,3 +188,9 @@ def test_they_are_judged_without_running_anything_of_the_students() -> None:
     assert not failed.is_passed
     assert "it lives" in failed.message
     assert failed.replay == "lab1a:4.2"
+
+
+def test_a_name_that_is_too_long_is_cut_where_one_can_see_it() -> None:
+    name = "a" * 60
+    assert parsed(f"schedule {name}\n kill\n expect the same")[0].name == name
+    assert parsed(f"schedule {name}b\n kill\n expect the same")[0].name == "a" * 59 + "…"

@@ -21,20 +21,12 @@ from labs.grader.suite import PromiseBrokenError, Run
 from mq.cli.main import main
 from mq.parts import load_parts
 from mq.sim.disk import SimDisk
-from tests.labs.helpers import LAB1A, check_of, outcomes_of, skeleton, solution, zoo
+from tests.labs.helpers import LAB1A, NO_SYNC, check_of, outcomes_of, skeleton, solution, zoo
 
 WHY = Failure("A promise", "one <fact>", "another", "README, rule 6", ("first", "second"))
 FAILED = Outcome("2.1", "a test", 7, failure=WHY, seed="8142", replay="lab1a:2.1:8142:0.3", schedules=3)
 PASSED = Outcome("1.1", "one", 2, is_passed=True)
 GRADE = Grade("lab1a_commit_log", "A commit log", "practice mode, not for marks", (PASSED, FAILED), reason="", seconds=3.2)
-NO_SYNC = """
-from dataclasses import replace
-_right = CommitLog.append
-def append(self, *arguments):
-    done = _right(self, *arguments)
-    return replace(done, plan=done.plan[:-1])
-CommitLog.append = append
-"""
 NOT_THERE = ["lab1a", "lab1a:9.9", "lab1a:2.1:no-such", "lab1a:2.1:8142:99", "lab1a:2.1:8142:x", "lab1a:1.1:7"]
 
 
@@ -205,6 +197,8 @@ def test_a_solution_to_go_on_with_lies_beside_ones_own_work(folder: Path, capfd:
     code, out, _ = run(capfd, "catch-up", "lab1a")
     assert code == 0
     assert "lab1a_commit_log_reference" in out
+    assert "run it: mq broker --data .mq/lab1a --parts work/lab1a_commit_log_reference\n" in out
+    assert "its tests: mq lab check lab1d work/lab1d_idempotent_consumer\n" in run(capfd, "catch-up", "lab1d")[1]
     code, out, _ = run(capfd, "replay", "lab1a:1.22", "work/lab1a_commit_log_reference")
     assert code == 0
     assert out.startswith("ok")

@@ -8,9 +8,10 @@ import pytest
 from labs.grader.lab import Lab, all_labs
 from labs.grader.submission import Submission
 from tests.labs.helpers import LAB1A, skeleton, zoo
-from tools import false_fails
+from tools import false_fails, lab_nights
 from tools.false_fails import Graded, graded, subjects, table_of
 from tools.lab_kills import hole_of
+from tools.lab_nights import code_mark, places_of, played
 
 
 @pytest.mark.parametrize("lab", all_labs(), ids=lambda lab: lab.short)
@@ -28,7 +29,7 @@ def test_the_kill_table_is_of_the_solutions_that_there_are(lab: Lab) -> None:
 
 def test_a_function_that_is_taken_out_is_missed_across_the_border() -> None:
     hole = hole_of(LAB1A, "CommitLog.drop_before")
-    assert (hole.test.split()[0], hole.failed, hole.is_named) == ("1.28", 2, True)
+    assert (hole.test.split()[0], hole.failed, hole.is_named) == ("1.28", 3, True)
 
 
 def test_the_table_of_false_fails_says_who_lost_points_and_why() -> None:
@@ -67,3 +68,38 @@ def test_a_wrong_one_among_the_right_ones_ends_it_with_1(
 def test_a_right_solution_of_another_make_gets_full_marks() -> None:
     found = graded(LAB1A, "whole_copies", subjects(LAB1A)["whole_copies"], 1)
     assert found.score == found.max_score, found.failed
+
+
+def test_a_night_finds_a_wrong_one_and_goes_on_where_it_stopped_while_the_code_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"right": LAB1A.folder / "right" / "whole_copies.py", "wrong": LAB1A.folder / "wrong" / "acks_before_sync.py"}
+    monkeypatch.setattr(lab_nights, "places_of", lambda _lab, _scratch: places)
+    monkeypatch.setattr(lab_nights, "_BLOCK", 1)
+    keep, out = tmp_path / "night.json", tmp_path / "NIGHTS.md"
+
+    def run(schedules: int) -> int:
+        arguments = ["lab1a", "--schedules", str(schedules), "--jobs", "1", "--resume", str(keep), "--out", str(out)]
+        return lab_nights.main(arguments)
+
+    assert run(40) == 1
+    right, wrong = out.read_text(encoding="utf-8").splitlines()[-2:]
+    assert right.startswith("| right | 40 | ")
+    assert " | 0 | " in right
+    assert wrong.startswith("| wrong | 40 | ")
+    assert "2.1, seed " in wrong
+    monkeypatch.setattr(lab_nights, "_run", lambda *_: iter(()))
+    assert run(40) == 1
+    assert out.read_text(encoding="utf-8").splitlines()[-2:] == [right, wrong], "nothing was run again"
+    monkeypatch.setattr(lab_nights, "code_mark", lambda _lab, _place: "other")
+    assert run(40) == 0
+    assert "| right | 0 | 0 |" in out.read_text(encoding="utf-8"), "runs of other code prove nothing"
+
+
+def test_the_reference_goes_through_a_night_as_a_student_has_it(tmp_path: Path) -> None:
+    places = places_of(LAB1A, tmp_path)
+    assert set(places) == {"the reference", *(file.stem for file in zoo("right", LAB1A))}
+    night = played("lab1a", places["the reference"], 0)
+    assert night.failures == []
+    assert night.steps > night.schedules > 0
+    assert len({code_mark(LAB1A, place) for place in places.values()}) == len(places)

@@ -70,6 +70,18 @@ class HeaderWithZeros(CommitLog):
         return segment
 
 
+class HeaderInParts(CommitLog):
+    """A new segment's header is written in three parts, behind which stands one sync."""
+
+    def _roll(self, group_bytes: int, plan: list[Operation], reset_to: tuple[EntryId, HardState] | None = None) -> Segment:
+        segment = super()._roll(group_bytes, plan, reset_to)
+        number = next(n for n, one in enumerate(plan) if isinstance(one, Write) and (one.file, one.at) == (segment.file, 0))
+        header = plan[number]
+        assert isinstance(header, Write)
+        plan[number : number + 1] = [Write(segment.file, at, header.data[at : at + 24]) for at in range(0, len(header.data), 24)]
+        return segment
+
+
 class Remembers(CommitLog):
     """What was synced since it was opened is kept in memory, and read from there. Its marks are synced."""
 
@@ -114,7 +126,7 @@ class Remembers(CommitLog):
         return (yield from super().entries(first, last, bytes_max))
 
 
-@pytest.mark.parametrize("make", [FillsWithZeros, HeaderWithZeros, Remembers])
+@pytest.mark.parametrize("make", [FillsWithZeros, HeaderWithZeros, HeaderInParts, Remembers])
 def test_a_right_log_of_an_unusual_make_lives(make: Make) -> None:
     assert list(complaints("lab1a", make)) == []
 
@@ -142,7 +154,17 @@ class FillsPages(FillsFiles):
         return -(-super().size_bytes() // 4096) * 4096
 
 
-@pytest.mark.parametrize("make", [FillsFiles, FillsPages])
+class SyncsAtOnce(ConsumeQueue):
+    """Whatever it writes it syncs at once, also when nobody asks for it: a loss of power has little to choose from."""
+
+    def flush(self, *, sync: bool = False) -> Plan:
+        plan: list[Operation] = []
+        for one in super().flush(sync=sync):
+            plan += (one, Sync(one.file)) if isinstance(one, Write) else (one,)
+        return tuple(plan)
+
+
+@pytest.mark.parametrize("make", [FillsFiles, FillsPages, SyncsAtOnce])
 def test_a_right_queue_of_an_unusual_make_lives(make: Make) -> None:
     assert list(complaints("lab1b", make)) == []
 

@@ -35,6 +35,7 @@ class Encoding:
     def __init__(self, classes: Iterable[type]) -> None:
         self.classes = {cls.__name__: cls for cls in classes}
         self._fields = {cls: field_names(cls) for cls in self.classes.values() if not issubclass(cls, Enum)}
+        self._by_name = {cls for cls in self._fields if is_dataclass(cls) and any(field.kw_only for field in fields(cls))}
         self.objects: dict[int, Any] = {}
 
     def encode(self, value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one line for each kind
@@ -73,9 +74,12 @@ class Encoding:
             case {"d": pairs}:
                 return {self.decode(key): self.decode(item) for key, item in pairs}
             case {"c": name, "f": values}:
-                return self.classes[name](*(self.decode(value) for value in values))
+                return self._made(self.classes[name], [self.decode(value) for value in values])
             case {"e": name, "v": value}:
                 return self.classes[name](value)
             case {"o": number}:
                 return self.objects[number]
         raise KeyError(f"no such kind of data: {sorted(plain)}")
+
+    def _made(self, cls: type, values: list[Any]) -> Any:
+        return cls(**dict(zip(self._fields[cls], values, strict=True))) if cls in self._by_name else cls(*values)

@@ -7,7 +7,7 @@ and data is all that the other side takes. Request (JSON):
     id, do (one of the words below), drop ([objects and readings that are needed no more])
 
     hello  package, limits; nothing of a student's runs before it is answered
-    open   classes, organ, observed                  new    object, make
+    open   classes, organ, observed, inside          new    object, make
     call   object, name, args, named                 begin  object, name, args, named, reading
     calls  object, calls ([name, args, named] each), files (for those that read)
     drive  object, name, args, named, files
@@ -34,6 +34,7 @@ from labs.grader.inside.encoding import Encoding
 __all__ = ["Worker", "main"]
 
 _TEXT_MAX = 400
+_LINE_MAX = 120
 _READS_MAX = 5000
 _RECURSION_MAX = 800
 """Deep enough for what is right, and far from where the interpreter itself breaks."""
@@ -46,6 +47,7 @@ class Worker:
         self._package = package
         self._encoding = Encoding(())
         self._organ: Any = None
+        self._inside: Any = None
         self._observed: list[str] = []
         self._readings: dict[int, tuple[int, Generator[Any, Any, Any]]] = {}
 
@@ -99,6 +101,8 @@ class Worker:
         """A new object, by the class itself or by one of its class methods."""
         decode = self._encoding.decode
         make = getattr(self._organ, by) if by else self._organ
+        if self._inside is not None:
+            return self._inside(make, *map(decode, args), **{name: decode(value) for name, value in named.items()})
         made = make(*map(decode, args), **{name: decode(value) for name, value in named.items()})
         if not isinstance(made, self._organ):
             raise TypeError(f"`{by}` returned {type(made).__name__}, expected {self._organ.__name__}")
@@ -113,6 +117,9 @@ class Worker:
         self._organ = getattr(found, name, None)
         if not isinstance(self._organ, type):
             raise TypeError(f"{module.rpartition('.')[2]}.py has no class {name}")
+        if request["inside"]:
+            module, name = request["inside"]
+            self._inside = getattr(importlib.import_module(module), name)
         return {"value": None}
 
     def _driven(self, steps: Any, files: dict[str, bytes]) -> dict[str, Any]:
@@ -186,7 +193,8 @@ class Worker:
         except BaseException:  # noqa: BLE001 - an error of a student's own making may do anything
             text = ""
         name = type(error).__name__ if ours is None else ours.__name__  # one that a student derived from it is caught as it
-        return {"type": name, "text": text, "place": self._place(error), "details": None if ours is None else details}
+        found = {"type": name, "text": text, "place": self._place(error), "details": None if ours is None else details}
+        return {**found, "code": _code_of(error)} if isinstance(error, SyntaxError) else found
 
     def _place(self, error: BaseException) -> str:
         """The innermost line of the student's own."""
@@ -198,6 +206,16 @@ class Worker:
             if os.path.basename(folder) == self._package:  # noqa: PTH119
                 found = f"{name}, line {frame.lineno}, in {frame.name}"
         return found
+
+
+def _code_of(error: SyntaxError) -> str:
+    """The line that Python cannot read, and a sign below the place in it."""
+    if not isinstance(error.text, str):
+        return ""
+    before = error.text[: max(0, (error.offset or 1) - 1)].expandtabs(4)
+    line = error.text.rstrip().expandtabs(4)[:_LINE_MAX]
+    number = f"{error.lineno:>5} | "
+    return f"{number}{line}" + (f"\n{' ' * (len(number) + len(before))}^" if len(before) <= len(line) else "")
 
 
 def _limit(limits: dict[str, int]) -> None:
