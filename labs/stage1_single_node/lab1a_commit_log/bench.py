@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from labs.grader.plans import disk_bytes
 from labs.grader.seams import Make, drive_on
-from labs.grader.suite import PromiseBrokenError, Run, rule
+from labs.grader.suite import Run
+from labs.stage1_single_node.lab1a_commit_log.promises import broken
 from mq.broker.store.checkpoint import Checkpoint
 from mq.broker.store.log_view import Recovery, SegmentView, StoredEntry
 from mq.broker.store.write_queue import WriteQueue
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from mq.broker.store.commit_log import CommitLog
 
 __all__ = [
-    "SEGMENT_BYTES", "Bench", "Found", "State", "Waiting", "body", "broken", "checked_plan", "open_log", "plans_of",
-    "read_all", "rule",
+    "SEGMENT_BYTES", "Bench", "Found", "State", "Waiting", "body", "checked_plan", "open_log", "plans_of", "read_all",
 ]  # fmt: skip
 
 SEGMENT_BYTES = 1024
@@ -35,28 +35,7 @@ _BYTES_MAX = 1 << 20
 _ENTRIES_MAX = 10_000
 _READ_BYTES = 1 << 20
 NO_HARD_STATE = HardState(Term(0), None)
-
-_PROMISES = {
-    1: "An append is one group: written behind all others, then synced",
-    2: "A record's place says where its bytes lie",
-    3: "Each group lies in one segment, and a segment's header is durable before a group stands behind it",
-    4: "What is appended can be seen at once, and counts as durable only when it was synced",
-    5: "What is read is verified, and is what was appended",
-    6: "What was synced is found again after every crash, and nothing else is invented",
-    7: "A torn write is cut off",
-    8: "Damage below the durable end is reported, and nothing is changed",
-    9: "What was recovered is durable when the repairs are carried out",
-    10: "The later group wins",
-    11: "A mark says how far everything is durable",
-    12: "An append that found no room never was",
-    13: "Retention removes whole segments, never the last one, and nothing that is not durable",
-}
-"""The rules of the log, by number; the README of the lab says each of them at length."""
-
-
-def broken(number: int, *, expected: str, found: str, disks: Sequence[tuple[str, SimDisk]] = ()) -> PromiseBrokenError:
-    """A rule of the log does not hold."""
-    return PromiseBrokenError(_PROMISES[number], expected=expected, found=found, section=rule(number), disks=disks)
+_WHO_SAYS_WHAT_IS_BEFORE = ", and methods `CommitLog.append` and `_Recovery._enter`"
 
 
 def body(number: int, size_bytes: int = 12) -> bytes:
@@ -185,6 +164,11 @@ class Bench:
         self.taken_back: list[State] = []
         """What a crash may bring back of appends that found no room: until something is written over their groups."""
         self.is_covered = False
+        self.show_disk()
+
+    def show_disk(self) -> None:
+        """From now on this log's disk is what is shown when something else than a promise breaks."""
+        self.run.disks[:] = [("what is on the disk", self.disk)]
 
     # --- what must be
 
@@ -219,11 +203,11 @@ class Bench:
         if self.log.first_index != self.first_index:
             raise broken(13, expected=f"the log begins at {self.first_index}", found=f"`first_index` is {self.log.first_index}")
 
-    def check_term(self, index: int, of_rule: int = 4) -> None:
+    def check_term(self, index: int, of_rule: int = 4, read: str = "") -> None:
         """One of the terms that the log knows."""
         term = self.now.entries[index - 1][0] if index else 0
         if index >= self.first_index - 1 and (shown := self.log.term_at(LogIndex(index))) != term:
-            raise broken(of_rule, expected=f"entry {index} is of term {term}", found=f"`term_at` says {shown}")
+            raise broken(of_rule, expected=f"entry {index} is of term {term}", found=f"`term_at` says {shown}", read=read)
 
     def segments(self, count: int = 1) -> Sequence[SegmentView]:
         """What the log shows of its files: so many of them at least, after what was appended."""
@@ -349,9 +333,10 @@ class Bench:
         self.log, self.disk = found.log, disk
         self.states, self.durable, self.proven, self.waiting, self.taken_back = [state], 0, None, [], []
         self.first_index = found.recovery.first_index
+        self.show_disk()
         self.check()
         self.check_term(len(state.entries), of_rule=6)
-        self.check_term(self.first_index - 1, of_rule=6)
+        self.check_term(self.first_index - 1, of_rule=13, read=_WHO_SAYS_WHAT_IS_BEFORE)
         return state
 
     def _agreeing(self, found: Found, pictures: Sequence[tuple[str, SimDisk]], why: str) -> State:
@@ -359,7 +344,8 @@ class Bench:
             if found.agrees_with(state) and found.recovery.first_index <= self.first_index:
                 return state
         durable, newest = self.possible()[0], self.now
-        facts = f"entries up to {len(durable.entries)} and {_state(durable.hard_state)} were synced"
+        first = f"from {self.first_index} " if self.first_index > 1 else ""
+        facts = f"entries {first}up to {len(durable.entries)} and {_state(durable.hard_state)} were synced"
         if newest is not durable:
             facts += f", up to {len(newest.entries)} were under way"
         raise broken(
@@ -367,6 +353,7 @@ class Bench:
             expected=facts + why,
             found=f"the log that was opened holds {found}{_first_difference(found, self.possible())}",
             disks=pictures,
+            read=" and rule 13" if found.recovery.first_index > self.first_index else "",
         )
 
     def copy_of_disk(self) -> SimDisk:

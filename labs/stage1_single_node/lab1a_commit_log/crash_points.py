@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
 from labs.grader.seams import Make
-from labs.grader.suite import Case, Check, Run
-from labs.stage1_single_node.lab1a_commit_log.bench import Bench, Found, State, body, broken, open_log, rule
+from labs.grader.suite import Case, Check, Run, rule
+from labs.stage1_single_node.lab1a_commit_log.bench import Bench, Found, State, body, open_log
+from labs.stage1_single_node.lab1a_commit_log.promises import broken
 from labs.stage1_single_node.lab1a_commit_log.steps import judge_flip
 from mq.core.entry import HardState
 from mq.core.errors import DamageError, DiskFullError, FormatError, StateError
@@ -87,6 +88,7 @@ class Watched(Bench):
         life.check()
         life.reopened(after_power_loss(life.disk, Survival()), why=", in a second life")
         self.run.met["second lives"] += 1
+        self.show_disk()
 
 
 def write_history(bench: Bench) -> None:

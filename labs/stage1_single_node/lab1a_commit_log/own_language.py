@@ -23,19 +23,32 @@ __all__ = ["LineError", "Schedule", "Step", "parsed"]
 _SCHEDULES_MAX, _STEPS_MAX, _BYTES_MAX, _NUMBER_MAX = 12, 40, 4000, 999
 _AFTER = r"(?: after (?P<operations>\d{1,3}) operations?)?"
 _LABEL = r"(?P<label>[a-z][a-z0-9_]{0,19})"
+_NAME_CHARS_MAX = 60
 _A_LABEL = "a LABEL is one word of small letters, digits and `_`, of 20 at most, and begins with a letter"
 _LINES = {
-    "append": re.compile(rf"append {_LABEL}(?: of (?P<size>\d{{1,4}}) bytes)?"),
+    "append": re.compile(rf"append {_LABEL}(?: of (?P<size>\d{{1,4}}) bytes?)?"),
     "carry out": re.compile(r"carry out(?: (?P<count>\d{1,3}))?"),
     "mark": re.compile(r"mark"),
     "kill": re.compile(rf"kill{_AFTER}"),
     "lose power": re.compile(
-        rf"lose power{_AFTER}(?:,? keep (?P<keep>nothing|all|first \d{{1,4}} bytes|sectors \d{{1,3}}(?: \d{{1,3}})*))?"
+        rf"lose power{_AFTER}(?:,? keep (?P<keep>nothing|all|first \d{{1,4}} bytes?|sectors? \d{{1,3}}(?: \d{{1,3}})*))?"
     ),
     "expect the same": re.compile(r"expect the same"),
     "expect not": re.compile(rf"expect not {_LABEL}"),
     "expect": re.compile(rf"expect {_LABEL}"),
 }
+
+
+_CRASH = "[after N operations]"
+_FORMS = {
+    "append": f"`append LABEL` or `append LABEL of N bytes`; {_A_LABEL}",
+    "carry out": "`carry out` or `carry out N`",
+    "mark": "`mark`",
+    "kill": f"`kill {_CRASH}`",
+    "lose power": f"`lose power {_CRASH} [keep nothing | keep all | keep first N bytes | keep sectors N N ...]`",
+    "expect": f"`expect LABEL`, `expect not LABEL` or `expect the same`; {_A_LABEL}",
+}
+"""How a step is written, by what it begins with; `[...]` may be left out."""
 
 
 class LineError(Exception):
@@ -72,7 +85,8 @@ def parsed(text: str) -> tuple[Schedule, ...]:
     for number, line in enumerate(text.split("\n"), 1):
         said = " ".join(line.partition("#")[0].split())
         if said.startswith("schedule "):
-            found.append((number, said.removeprefix("schedule ")[:60], []))
+            name = said.removeprefix("schedule ")
+            found.append((number, name if len(name) <= _NAME_CHARS_MAX else f"{name[: _NAME_CHARS_MAX - 1]}…", []))
         elif said and not found:
             raise LineError(number, f"a schedule begins with `schedule NAME`, not with {said[:40]!r}")
         elif said:
@@ -94,10 +108,10 @@ def _step(number: int, said: str) -> Step:
                 raise LineError(number, f"an entry has 1 to {_BYTES_MAX} bytes")
             return Step(
                 number, said, verb, named.get("label") or "", size,
-                None if count is None else int(count), named.get("keep") or "nothing",
+                None if count is None else int(count), re.sub("^sector ", "sectors ", named.get("keep") or "nothing"),
             )  # fmt: skip
-    hint = f"; {_A_LABEL}" if said.startswith(("append", "expect")) else ""
-    raise LineError(number, f"{said[:60]!r} is none of the steps that a schedule is made of{hint}")
+    form = next((f"; it is written {form}" for verb, form in _FORMS.items() if said.startswith(verb)), "")
+    raise LineError(number, f"{said[:60]!r} is none of the steps that a schedule is made of{form}")
 
 
 def _check(number: int, name: str, steps: list[Step]) -> None:

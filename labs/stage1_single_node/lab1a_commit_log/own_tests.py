@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from labs.grader.lab import has_reference, is_for_students
 from labs.grader.seams import Make
-from labs.grader.suite import Case, Check, PromiseBrokenError, Run
-from labs.stage1_single_node.lab1a_commit_log.bench import checked_plan, open_log, rule
+from labs.grader.suite import Case, Check, PromiseBrokenError, Run, rule
+from labs.stage1_single_node.lab1a_commit_log.bench import checked_plan, open_log
 from labs.stage1_single_node.lab1a_commit_log.own_language import LineError, Schedule, Step, parsed
 from labs.stage1_single_node.lab1a_commit_log.to_kill import TO_KILL, over
 from mq.broker.store.write_queue import WriteQueue

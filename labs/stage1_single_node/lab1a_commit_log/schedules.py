@@ -6,8 +6,8 @@ from random import Random
 
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
-from labs.grader.suite import Case, Check, Run
-from labs.stage1_single_node.lab1a_commit_log.bench import Bench, rule
+from labs.grader.suite import Case, Check, Run, rule
+from labs.stage1_single_node.lab1a_commit_log.bench import Bench
 from labs.stage1_single_node.lab1a_commit_log.scripts import SCRIPTS
 from labs.stage1_single_node.lab1a_commit_log.steps import (
     Append,

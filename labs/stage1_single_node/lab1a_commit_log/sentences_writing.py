@@ -3,13 +3,21 @@
 import itertools
 
 from labs.grader.sentences import Sentences
-from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, checked_plan
-from mq.broker.store.record import GroupHeader, SegmentHeader, decode_group_header, decode_segment_header
+from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, checked_plan
+from labs.stage1_single_node.lab1a_commit_log.promises import broken
+from mq.broker.store.record import (
+    SEGMENT_HEADER_BYTES,
+    GroupHeader,
+    SegmentHeader,
+    decode_group_header,
+    decode_segment_header,
+)
 from mq.broker.store.segment import segment_base, segment_file
 from mq.core.entry import HardState
 from mq.core.errors import FormatError, StateError
 from mq.core.ids import EntryId, LogIndex, Term
 from mq.core.ports import Create, Operation, Plan, Sync, Write
+from mq.sim.disk import put
 
 __all__ = ["SENTENCES", "sentence"]
 
@@ -88,8 +96,7 @@ def _the_old_one_is_ended(last: Write, plan: Plan, made: int) -> None:
 def _the_header_is_synced(plan: Plan, made: int, first: int) -> None:
     """And says what it must. made: number of the Create; first: index that the segment begins with."""
     create = plan[made]
-    writes = _written(plan, create.file, made)
-    header = _segment_header(plan[writes[0]]) if writes else None
+    whole, header = _segment_header(plan, create.file, made)
     size_bytes = create.size_bytes if isinstance(create, Create) else 0
     wanted = (segment_base(create.file), size_bytes, first)
     told = None if header is None else (header.base_position, header.size_bytes, header.next_index)
@@ -99,7 +106,7 @@ def _the_header_is_synced(plan: Plan, made: int, first: int) -> None:
             expected=f"a header at byte 0 of {create.file} with base position, size and next index {wanted}",
             found="no whole header is written there" if told is None else f"they are {told}",
         )
-    if not _is_synced_after(plan[: writes[1]] if len(writes) > 1 else plan, writes[0]):
+    if not _is_synced_after(plan[: _next_written(plan, create.file, whole)], whole):
         expected = "the header of the new segment is synced before a group is written behind it"
         raise broken(3, expected=expected, found=f"the plan is {_words(plan)}")
 
@@ -118,12 +125,25 @@ def _group_header(operation: Operation) -> GroupHeader | None:
         return None
 
 
-def _segment_header(operation: Operation) -> SegmentHeader | None:
-    assert isinstance(operation, Write)
-    try:
-        return decode_segment_header(operation.file, operation.data) if operation.at == 0 else None
-    except FormatError:
-        return None
+def _segment_header(plan: Plan, file: str, made: int) -> tuple[int, SegmentHeader | None]:
+    """The header of a file that operation `made` makes, and with which operation it is whole: it may be written in parts."""
+    content = bytearray()
+    for number in _written(plan, file, made):
+        write = plan[number]
+        assert isinstance(write, Write)
+        put(content, write.at, write.data)
+        try:
+            header = decode_segment_header(file, bytes(content))
+        except FormatError:
+            break
+        if header is not None or any(content[SEGMENT_HEADER_BYTES:]):
+            return number, header
+    return len(plan), None
+
+
+def _next_written(plan: Plan, file: str, number: int) -> int:
+    """Which operation writes something into a file behind another one; the end of the plan when none does."""
+    return next(iter(_written(plan, file, number + 1)), len(plan))
 
 
 # ---------------------------------------------------------------- writing
@@ -226,8 +246,9 @@ def a_new_segment_is_made_when_all_before_is_durable_and_its_header_before_a_gro
                     expected="what the full segment got is synced before the next one is made",
                     found=f"the plan is {_words(plan)}",
                 )
-            writes = _written(plan, file, made)
-            if len(writes) < 2 or not _is_synced_after(plan[: writes[1]], writes[0]):
+            whole, header = _segment_header(plan, file, made)
+            group = _next_written(plan, file, whole)
+            if header is None or group == len(plan) or not _is_synced_after(plan[:group], whole):
                 raise broken(
                     3,
                     expected="the header of the new segment is synced before a group is written behind it",
@@ -243,6 +264,9 @@ def a_group_larger_than_a_segment_gets_one_of_its_own_size(bench: Bench) -> None
     bench.append(body(2))
     if not any(body(1, 3000) in content for content in bench.disk.contents().values()):
         raise broken(3, expected="a group lies in one segment", found="no file holds all of entry 1")
+    odd = {file: size_bytes for file, size_bytes in bench.disk.files().items() if size_bytes % 8}
+    if odd:
+        raise broken(3, expected="the size of a segment is a multiple of 8", found=f"files have these sizes: {odd}")
 
 
 @sentence("1.8", 4, points=1)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from random import Random
 
 from labs.grader.seams import drive_on
-from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, broken, open_log, plans_of
+from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, open_log, plans_of
+from labs.stage1_single_node.lab1a_commit_log.promises import broken
 from mq.core.entry import HardState
-from mq.core.errors import DiskError, DiskFullError
+from mq.core.errors import DamageError, DiskError, DiskFullError, FormatError, StateError
 from mq.core.ids import LogIndex, Term
 from mq.core.ports import Create, Operation, Sync
 from mq.sim.crash import after_power_loss, draw_survival
@@ -37,6 +38,12 @@ def _payloads(bench: Bench, sizes: Sequence[int]) -> list[bytes]:
 
 def _entries(first: int, count: int) -> str:
     return f"entry {first}" if count == 1 else f"entries {first} to {first + count - 1}"
+
+
+def _short(file: str) -> str:
+    """A file's name as pictures have it."""
+    name = file.removeprefix("log/").lstrip("0")
+    return name if name != ".log" else "0.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +140,17 @@ class Drop:
 
     def do(self, bench: Bench) -> None:
         index = bench.first_index + (bench.log.last_index + 1 - bench.first_index) * self.share // 100
-        before = bench.first_index
-        bench.drop_before(index)
-        if bench.first_index > before:
-            bench.run.tell(f"drop what is before entry {index}: the log begins at {bench.first_index}")
-            bench.run.met["dropped"] += 1
+        before, what = bench.first_index, f"drop what is before entry {index}"
+        try:
+            plan = bench.drop_before(index)
+        except Exception:
+            bench.run.tell(what)
+            raise
+        # Also when the log begins where it began: the step that took a file away must be in the story.
+        gone = ", ".join(_short(operation.file) for operation in plan)
+        told = f"{gone} removed, the log begins at {bench.first_index}" if gone else "nothing goes"
+        bench.run.tell(f"{what}: {told}")
+        bench.run.met["dropped"] += bench.first_index > before
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +297,15 @@ def judge_flip(bench: Bench, disk: SimDisk, file: str, at: int, bit: int) -> str
     disk.flip_bit(file, at, bit)
     before = disk.contents()
     pictures = [(f"bit {bit} of byte {at} has changed", disk.copy())]
-    found = open_log(bench.make, disk, bench.segment_bytes)
+    try:
+        found = open_log(bench.make, disk, bench.segment_bytes)
+    except (DamageError, StateError, FormatError) as error:
+        raise broken(
+            8,
+            expected=f"byte {at} of {file} has changed: that is reported, or harmless",
+            disks=pictures,
+            found=f"`recover` or `entries` raised {type(error).__name__}: {error}",
+        ) from error
     if found.recovery.damage:
         damage = found.recovery.damage[0]
         if damage.file != file or not damage.at <= at:

@@ -6,7 +6,7 @@ from labs.stage1_single_node.lab1a_commit_log import schedules
 from labs.stage1_single_node.lab1a_commit_log.crash_points import SEARCHES
 from labs.stage1_single_node.lab1a_commit_log.own_tests import OWN_TESTS
 from labs.stage1_single_node.lab1a_commit_log.schedules import SCHEDULES
-from labs.stage1_single_node.lab1a_commit_log.sentences_opening import SENTENCES
+from labs.stage1_single_node.lab1a_commit_log.sentences_more import SENTENCES
 from mq.broker.store.checkpoint import Checkpoint
 from mq.broker.store.commit_log import CommitLog
 from mq.broker.store.log_view import Damage, Recovery, SegmentView, StoredEntry, TornTail

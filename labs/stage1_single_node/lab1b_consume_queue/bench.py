@@ -95,7 +95,10 @@ def _told(operation: Operation) -> str:
 
 
 class Bench:
-    """queue: under test. kept: the snapshot on the disk; jobs: what waits. removals: files that went, and wait for a snapshot."""
+    """queue: under test. kept: the snapshot on the disk; jobs: what waits. removals: files that went, and wait for a snapshot.
+
+    went: those that this queue has named to be removed, by now or later.
+    """
 
     def __init__(self, make: Make, run: Run) -> None:
         self.make, self.run = make, run
@@ -111,6 +114,7 @@ class Bench:
         self.shelf = self.run.figure = Shelf(self.model)
         self.jobs: list[Job] = []
         self.removals: Plan = ()
+        self.went: set[str] = set()
         self.kept: Kept | None = None
 
     def made(self) -> Any:
@@ -200,15 +204,27 @@ class Bench:
         self.model.drop_before(offset)
         self.run.tell(f"retention: what is before message {offset} goes; the queue begins at {self.model.min_offset}")
         (plan,) = self.ask(9, Call("drop_before", (offset,)))
-        self.removals += in_folder(plan, Remove)
+        self._goes(plan)
         self.run.met["retention"] += 1
         self.run.met["files that go"] += len(plan)
+
+    def _goes(self, plan: Plan) -> None:
+        self.removals += in_folder(plan, Remove)
+        self.went.update(operation.file for operation in plan)
+
+    def _kept_off(self, plan: Plan) -> Plan:
+        """A plan that brings entries into files, which must let those alone that went."""
+        for operation in in_folder(plan):
+            if operation.file in self.went:
+                found = f"the plan has {_told(operation)}"
+                raise broken(9, expected=f"{operation.file} went: no plan writes or syncs it", found=found)
+        return plan
 
     def flush(self, *, sync: bool) -> None:
         self.run.tell(f"flush{' and sync' if sync else ''}")
         (plan,) = self.ask(5, Call("flush", (), {"sync": sync}))
         self.run.story[-1] += f"; the plan waits: {plan_told(plan)}"
-        self.jobs.append(Job(in_folder(plan), self.queue.entry_count, self.model.max_offset, sync))
+        self.jobs.append(Job(self._kept_off(plan), self.queue.entry_count, self.model.max_offset, sync))
 
     def snapshot(self) -> None:
         """All is flushed and synced, the state is written down, and then the files go that are not needed any more."""
@@ -218,7 +234,7 @@ class Bench:
         self.run.story[-1] += f"; the plan waits: {plan_told(plan)}{removals}"
         model = self.model
         kept = Kept(json.loads(json.dumps(plain)), len(model.history), model.min_offset, model.max_offset)
-        self.jobs.append(Job(in_folder(plan), self.queue.entry_count, model.max_offset, True, kept, self.removals))  # noqa: FBT003
+        self.jobs.append(Job(self._kept_off(plan), self.queue.entry_count, model.max_offset, True, kept, self.removals))  # noqa: FBT003
         self.removals = ()
         self.run.met["snapshots"] += 1
 
@@ -290,7 +306,7 @@ class Bench:
 
     def reopen(self, number: int) -> None:
         """What the disk holds, and the log: the snapshot, then the commands behind it once more."""
-        self.jobs, self.removals = [], ()
+        self.jobs, self.removals, self.went = [], (), set()
         begins, kept = 0, self.kept
         if kept is None:
             self.run.tell("opened: there is no snapshot, the log makes the queue anew")
@@ -307,7 +323,7 @@ class Bench:
         commands = commands_of(self.model.history[begins:])
         for call, found in zip(commands, self.ask(number, *commands), strict=True):
             if call.name == "drop_before":
-                self.removals += in_folder(found, Remove)
+                self._goes(found)
 
     def _missed(self, missing: str) -> Exception:
         """Is there really something missing?"""

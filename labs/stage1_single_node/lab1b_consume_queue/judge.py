@@ -12,6 +12,9 @@ from mq.broker.store.queue_entry import QueueEntry
 
 __all__ = ["borders", "entries", "time"]
 
+_APPEND = "method 1"
+"""Where an entry is given its time."""
+
 
 def borders(number: int, model: Model, min_offset: int, max_offset: int) -> None:
     """Where the queue says that it begins and ends. Raises: PromiseBrokenError."""
@@ -52,33 +55,38 @@ def entries(number: int, model: Model, asked: tuple[int, int], found: Sequence[Q
             raise broken(3, expected=f"{what} has {span(at, 1)} next", found=shown([entry]))
         if at + entry.count > model.max_offset:
             raise broken(3, expected=f"{what} ends at the queue's end, {model.max_offset}", found=shown([entry]))
-        _same(number, model, entry, shelf, what)
+        _same(number, model, entry, shelf, what, found)
         at += entry.count
 
 
-def _same(number: int, model: Model, entry: QueueEntry, shelf: Shelf, what: str) -> None:
+def _same(number: int, model: Model, entry: QueueEntry, shelf: Shelf, what: str, all_found: Sequence[QueueEntry]) -> None:
     for offset, got in enumerate(facts_of(entry), entry.base_offset):
         wanted = model.facts[offset]
         if got == wanted:
             continue
         shelf.mark(offset, f"at {got.position}" if got.position != wanted.position else "wrong")
+        shelf.saw(all_found)
         is_late = wanted._replace(store_ms=got.store_ms) == got
         raise broken(
             4 if is_late else number if number in (10, 11, 12) else 2,
-            expected=f"{span(offset, 1)} is {wanted}", found=f"{what} says {got}",
+            expected=f"{span(offset, 1)} is {wanted}", found=f"{what} says {got}", method=_APPEND if is_late else "",
         )  # fmt: skip
 
 
 def time(number: int, model: Model, store_ms: int, found: int, shelf: Shelf) -> None:
-    """What a time led to. Raises: PromiseBrokenError."""
+    """What a time led to. Where the shelf saw an entry with a wrong time, that is told, too. Raises: PromiseBrokenError."""
     wanted = model.offset_at(store_ms)
     if found == wanted:
         return
     shelf.mark(wanted, "expected")
     shelf.mark(found, f"found for {store_ms}")
     stored = f", stored at {model.facts[wanted].store_ms} ms" if wanted < model.max_offset else ", the queue's end"
+    late = shelf.wrong_time()
+    told = ""
+    if late is not None:
+        told = f", and its entry of {span(late[0], 1)} says stored at {late[1]} ms, not {model.facts[late[0]].store_ms}"
     raise broken(
         number if number in (9, 10, 11, 12) else 4,
         expected=f"the first message stored at {store_ms} ms or later is {wanted}{stored}",
-        found=f"`offset_at({store_ms})` says {found}",
-    )
+        found=f"`offset_at({store_ms})` says {found}{told}", method=_APPEND if late is not None else "",
+    )  # fmt: skip

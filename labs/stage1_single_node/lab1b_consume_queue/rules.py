@@ -40,9 +40,10 @@ SOURCES = {
 }
 
 
-def broken(number: int, *, expected: str, found: str) -> PromiseBrokenError:
-    """A rule does not hold."""
-    return PromiseBrokenError(_PROMISES[number], expected=expected, found=found, section=rule(number))
+def broken(number: int, *, expected: str, found: str, method: str = "") -> PromiseBrokenError:
+    """A rule does not hold. method: such as "method 1", where it is known which one is to blame."""
+    section = f"{rule(number)}, and {method}" if method else rule(number)
+    return PromiseBrokenError(_PROMISES[number], expected=expected, found=found, section=section)
 
 
 def span(first: int, count: int) -> str:

@@ -17,7 +17,7 @@ __all__ = ["SENTENCES"]
 # ---------------------------------------------------------------- retention
 
 
-@sentence("1.24", 9, points=2)
+@sentence("1.24", 9)
 def retention_moves_the_beginning_and_what_is_asked_for_before_it_begins_there(hand: Hand) -> None:
     hand.put(2, 2, 2, 2, 2, 2, gap_ms=100)
     hand.drop_before(5)
@@ -84,7 +84,7 @@ def what_is_made_of_a_snapshot_goes_on_as_the_old_queue(hand: Hand) -> None:
     hand.all_is_found(10)
 
 
-@sentence("1.28", 10, points=2)
+@sentence("1.28", 10)
 def a_snapshot_says_nothing_of_one_nodes_own(hand: Hand) -> None:
     other = Hand(hand.make, hand.run)
     hand.tell("another replica carries out the same; its log lies elsewhere, and it flushes at another time")
@@ -103,7 +103,7 @@ def a_snapshot_says_nothing_of_one_nodes_own(hand: Hand) -> None:
     hand.same(10, "the snapshot of what is made of it", str(hand.queue.to_plain()), str(again.to_plain()))
 
 
-@sentence("1.29", 11, points=2)
+@sentence("1.29", 11)
 def what_files_hold_beyond_the_snapshot_does_not_count(hand: Hand) -> None:
     hand.put(1, 1, 1)
     hand.flush(sync=True)
@@ -144,7 +144,7 @@ def _disk_with(disk: SimDisk, files: dict[str, int]) -> SimDisk:
     return left
 
 
-@sentence("1.30", 12, points=2)
+@sentence("1.30", 12)
 def a_file_that_is_needed_and_not_there_is_named(hand: Hand) -> None:
     hand.put(*[1] * 10)
     hand.reopened()

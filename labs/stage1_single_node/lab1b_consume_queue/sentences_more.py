@@ -102,7 +102,7 @@ def what_is_on_its_way_into_files_can_be_read_all_the_time(hand: Hand) -> None:
     hand.all_is_found(5)
 
 
-@sentence("1.17", 5, points=2)
+@sentence("1.17", 5)
 def what_is_in_files_alone_is_found_by_offset_and_by_time(hand: Hand) -> None:
     hand.put(1, 2, 1, 3, 1, 1, 2, 1, 1, gap_ms=30)
     hand.reopened()
@@ -195,7 +195,7 @@ def refused(hand: Hand, disk: SimDisk, what: str) -> int:
     return count
 
 
-@sentence("1.22", 8, points=2)
+@sentence("1.22", 8)
 def a_bit_that_changed_in_a_file_is_refused(hand: Hand) -> None:
     hand.put(2, 1, 3)
     hand.reopened()

@@ -5,7 +5,7 @@ from labs.grader.suite import Suite
 from labs.stage1_single_node.lab1b_consume_queue import schedules
 from labs.stage1_single_node.lab1b_consume_queue.schedules import SCHEDULES
 from labs.stage1_single_node.lab1b_consume_queue.search import SEARCHES
-from labs.stage1_single_node.lab1b_consume_queue.sentences_last import SENTENCES
+from labs.stage1_single_node.lab1b_consume_queue.sentences_borders import SENTENCES
 from mq.broker.store.consume_queue import ConsumeQueue
 from mq.broker.store.queue_entry import QueueEntry
 from mq.core.ports import Create, Read, Remove, Replace, Sync, Write

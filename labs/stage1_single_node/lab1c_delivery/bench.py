@@ -221,10 +221,12 @@ class Bench:
         )  # fmt: skip
         self.run.met["renewed"] += count
 
-    def give_back(self, client: str, *, everything: bool) -> None:
+    def give_back(self, client: str, *, everything: bool, earlier_ms: int = 0) -> None:
+        """earlier_ms: so long ago it was gone; that comes out of the log only now."""
         what = "all that it holds" if everything else "what renews itself"
+        gone = f"is gone since {self.now_ms - earlier_ms}" if earlier_ms else "is gone"
         count = self.command(
-            9, "give_back", f"{client} is gone: {what} is given back", client, self.now_ms, now_ms=self.now_ms,
+            9, "give_back", f"{client} {gone}: {what} is given back", client, self.now_ms - earlier_ms, now_ms=self.now_ms,
             everything=everything,
         )  # fmt: skip
         self.run.met["given back"] += count

@@ -69,7 +69,7 @@ def _drawn_step(kind: str, rng: Random) -> Step:  # noqa: C901, PLR0911, PLR0912
         case "renew":
             return Renew(client, rng.choice((1_000, 6_000, 12_000)), rng.choice((1, 1, 2, 3)))
         case "give back":
-            return GiveBack(client, everything=rng.random() < 0.5)
+            return GiveBack(client, everything=rng.random() < 0.5, earlier_ms=500 if span_ms == 2_000 else 0)
         case "snapshot" | "twin":
             return Snapshot(is_twin=kind == "twin")
         case "forget":
@@ -88,15 +88,16 @@ def drawn(number: str, seed: int) -> tuple[Step, ...]:
     return tuple(step for kind in kinds for step in (_RACE if kind == "race" else (_drawn_step(kind, rng),)))
 
 
-def play(make: Make, steps: tuple[Step, ...], run: Run, *, is_fifo: bool = False) -> None:
-    """Do the steps; at the end everything that is not done is delivered and acknowledged."""
-    bench = Bench(make, run, is_fifo=is_fifo)
+def play(make: Make, steps: tuple[Step, ...], run: Run, *, is_fifo: bool = False, ends: tuple[int, int] = (14, 9)) -> None:
+    """Do the steps; at the end everything that is not done is delivered and acknowledged. ends: see `Bench`."""
+    bench = Bench(make, run, is_fifo=is_fifo, ends=ends)
     for step in steps:
         step.do(bench)
     bench.drain()
 
 
-_PLAYS = {"2.3": partial(play, is_fifo=True)}
+_PLAYS = {"2.3": partial(play, is_fifo=True), "a-hundred-at-once": partial(play, ends=(100, 9))}
+"""By test, and of some scripts by name."""
 
 
 def _by_seed(number: str, seed: int) -> Case:
@@ -105,7 +106,7 @@ def _by_seed(number: str, seed: int) -> Case:
 
 def _cases(number: str, count: int) -> Callable[[Seeds], Sequence[Case]]:
     def cases(seeds: Seeds) -> Sequence[Case]:
-        scripted = [Case(name, steps, _PLAYS.get(number, play)) for name, steps in SCRIPTS[number].items()]
+        scripted = [Case(name, steps, _PLAYS.get(name, _PLAYS.get(number, play))) for name, steps in SCRIPTS[number].items()]
         return [*scripted, *(_by_seed(number, seed) for seed in seeds.draw(f"lab1c/{number}", count))]
 
     return cases

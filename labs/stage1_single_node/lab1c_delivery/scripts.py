@@ -30,6 +30,7 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
         "to-the-last-attempt": (
             *(step for client in (0, 1, 2, 0) for step in (Receive(client, 2, 2_000), _DEADLINE)), Receive(1, 2, 2_000),
         ),
+        "a-hundred-at-once": (Receive(0, 100, 2_000), Ack(70), _DEADLINE, Receive(1, 100, 2_000)),
         "acknowledged-in-the-last-millisecond": (
             Receive(0, 2, 2_000), Wait(0, to_deadline=-1), Ack(0, is_fresh=False), Wait(1), Ack(1, is_fresh=False),
             Receive(1, 2, 2_000),
@@ -44,6 +45,11 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
             Receive(0, 2, 5_000, renews=True), Wait(3_000), Renew(0, 12_000), Wait(3_000), Ack(0, is_fresh=False),
             GiveBack(0, everything=False), Ack(1, is_fresh=False), Receive(1, 2, 5_000), Renew(0, 12_000), Ack(3,
             is_fresh=False),
+        ),
+        "gone-for-a-while": (
+            Receive(0, 1, 2_000, renews=True), Wait(2_500), Receive(1, 1, 2_000), Receive(0, 1, 5_000, renews=True),
+            Receive(0, 1, 5_000), GiveBack(0, everything=False, earlier_ms=1_000), Wait(500),
+            GiveBack(0, everything=True, earlier_ms=2_000), Receive(1, 4, 2_000),
         ),
         "never-arrived": (
             Receive(0, 1, 5_000), Change(0, 0, is_counted=False), Receive(1, 1, 5_000), _DEADLINE, Receive(2, 1, 5_000),

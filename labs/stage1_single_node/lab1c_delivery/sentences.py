@@ -100,6 +100,14 @@ class Hand:
             what = f"at {self.now_ms} ms it was handed out again, attempt {got.delivered[0].attempt}"
         raise broken(5, expected=f"{place(0, offset)} was acknowledged at {acked_ms} ms", found=what)
 
+    def valid(self, what: str, expected: InFlight | None, queue_id: int, offset: int, stamp: int, at_ms: int) -> None:
+        """Whether a handle is good then. The question is a step of the story, and where it was asked is drawn."""
+        self.at(at_ms)
+        self.tell(f"`valid` is asked about {place(queue_id, offset)} with handle {stamp}")
+        self.marks.append(Mark(at_ms, queue_id, offset, "?"))
+        self.same(4, what, expected, self.table.valid(queue_id, offset, stamp, at_ms))
+        self.marks.pop()
+
     def restored(self) -> Any:
         """What is made of a snapshot."""
         self.tell("a snapshot, and what is made of it")
@@ -242,6 +250,11 @@ def a_message_is_ready_again_at_its_deadline_and_not_before(hand: Hand) -> None:
     for now_ms, wanted in ((5999, []), (6000, [1, 2, 3]), (9999, [1, 2, 3]), (10_000, [0, 1, 2, 3])):
         hand.same(3, f"what is ready at {now_ms} ms", wanted, list(hand.table.expired(0, now_ms)))
     hand.same(3, "what is ready of a queue that was never read", [], list(hand.table.expired(1, 10_000)))
+    hand.take(new(0, 200, queue_id=2))
+    hand.tell("of queue 2 two hundred messages ran out", is_drawn=False)
+    ready = list(hand.table.expired(2, 6000))
+    hand.same(3, "how many of queue 2 are ready at 6000 ms", 200, len(ready))
+    hand.yes(3, "that they come in queue order", ready == list(range(200)))
 
 
 # ---------------------------------------------------------------- handles
@@ -251,14 +264,14 @@ def a_message_is_ready_again_at_its_deadline_and_not_before(hand: Hand) -> None:
 def a_handle_is_good_until_its_deadline_and_only_the_newest_one(hand: Hand) -> None:
     hand.take(new(0, 1))
     flight = InFlight(1, 6000, 1, "anna", False, 1000)  # noqa: FBT003 - by its place
-    hand.same(4, "the delivery of handle 1, at 5999 ms", flight, hand.table.valid(0, 0, 1, 5999))
-    hand.same(4, "the delivery of handle 1, at 6000 ms", None, hand.table.valid(0, 0, 1, 6000))
+    hand.valid("the delivery of handle 1, at 5999 ms", flight, 0, 0, 1, 5999)
+    hand.valid("the delivery of handle 1, at 6000 ms", None, 0, 0, 1, 6000)
     for what, asked in (
         ("another handle", (0, 0, 2)),
         ("another message", (0, 1, 1)),
         ("a queue that was never read", (5, 0, 1)),
     ):
-        hand.same(4, f"the delivery of {what}", None, hand.table.valid(*asked, 2000))
+        hand.valid(f"the delivery of {what}", None, *asked, 2000)
 
 
 @sentence("1.13", 4)

@@ -143,6 +143,12 @@ def what_a_client_gives_back_is_ready_at_once(hand: Hand) -> None:
     deadlines = {offset: flight.deadline_ms for offset, flight in hand.table.flights(0).items()}
     hand.same(9, "the deadlines", {0: 2000, 1: 2000, 2: 6000, 3: 1500}, deadlines)
     hand.same(12, "the next deadline", 1500, hand.table.next_deadline_ms())
+    hand.take(new(4, 5))
+    hand.at(2500)
+    hand.tell("anna was gone at 1800 ms; that comes out of the log now, and what ran out meanwhile stays", is_drawn=False)
+    hand.same(9, "how many were given back", 1, hand.table.give_back("anna", 1800, now_ms=2500, everything=True))
+    deadlines = {offset: flight.deadline_ms for offset, flight in hand.table.flights(0).items()}
+    hand.same(9, "the deadlines", {0: 2000, 1: 2000, 2: 6000, 3: 1500, 4: 1800}, deadlines)
 
 
 # ---------------------------------------------------------------- retention, reset

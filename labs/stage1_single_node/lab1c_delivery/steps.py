@@ -117,13 +117,14 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class GiveBack:
-    """A client said goodbye."""
+    """A client said goodbye. earlier_ms: so long ago."""
 
     client: int
     everything: bool
+    earlier_ms: int = 0
 
     def do(self, bench: Bench) -> None:
-        bench.give_back(_holder(bench, self.client), everything=self.everything)
+        bench.give_back(_holder(bench, self.client), everything=self.everything, earlier_ms=self.earlier_ms)
 
 
 @dataclass(frozen=True, slots=True)

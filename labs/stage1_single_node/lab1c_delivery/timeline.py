@@ -2,7 +2,8 @@
 
     q0:3  [anna 1====A              [!carl 2
 
-`[` delivered (to whom, attempt), `=` hidden, `A` done, `x` an ack that was refused, `!` delivered although it was done.
+`[` delivered (to whom, attempt), `=` hidden, `A` done, `x` an ack that was refused, `!` delivered although it was done, `?` where
+a question got a wrong answer. The axis is marked at the times at which something happened.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,8 @@ from mq.broker.delivery.flight import InFlight
 __all__ = ["Mark", "Moment", "Timeline"]
 
 _ROWS_MAX = 8
+_TICKS_GAP = 8
+"""Of the whole span there is an eighth at least between two marks of the axis, so that their times can be read."""
 _COLUMNS = 72
 _LEFT, _WIDTH, _ROW, _TOP = 70, 760, 34, 34
 _HIDDEN, _EDGE, _WRONG, _DONE, _TEXT, _FAINT = "#cfe3f5", "#2b6cb0", "#b3261e", "#1b6e3c", "#1d2a35", "#5a6874"
@@ -85,11 +88,30 @@ class Timeline:
         places = sorted({*bars, *marks}, key=weight)[:_ROWS_MAX]
         return [(where, bars.get(where, []), marks.get(where, [])) for where in places]
 
+    def _times(self) -> list[int]:
+        """At which something happened."""
+        return [
+            time for _, bars, marks in self._rows() for time in (*(t for b in bars for t in b[:2]), *(m.at_ms for m in marks))
+        ]
+
     def _span(self) -> tuple[int, int]:
-        rows = self._rows()
-        times = [time for _, bars, marks in rows for time in (*(t for b in bars for t in b[:2]), *(m.at_ms for m in marks))]
+        times = self._times()
         first, last = min(times, default=0), max(times, default=1)
         return first, max(last, first + 1) + (last - first) // 10
+
+    def _ticks(self) -> list[int]:
+        """For the axis: of times that are too near to each other the earlier one. Questions and deadlines go first."""
+        first, last = self._span()
+        asked = [mark.at_ms for _, _, marks in self._rows() for mark in marks]
+        found = list[int]()
+        for time in (first, *asked, *sorted(set(self._times()))):
+            if all(abs(time - other) * _TICKS_GAP >= last - first for other in found):
+                found.append(time)
+        return sorted(found)
+
+    @property
+    def _is_asked(self) -> bool:
+        return any(mark.sign == "?" for mark in self._marks)
 
     # --- as text
 
@@ -103,7 +125,11 @@ class Timeline:
         def column(at_ms: int) -> int:
             return min(_COLUMNS - 1, (at_ms - first) * (_COLUMNS - 1) // (last - first))
 
-        lines = [f"{'':8}{str(first) + ' ms':<{_COLUMNS - 10}}{str(last) + ' ms':>10}"]
+        axis = [" "] * (_COLUMNS + 12)
+        for time in self._ticks():
+            told = f"{time} ms"
+            axis[column(time) : column(time) + len(told)] = list(told)
+        lines = [f"{'':8}{''.join(axis)}".rstrip()]
         for where, bars, marks in rows:
             cells = [" "] * _COLUMNS
             for bar in bars:
@@ -115,12 +141,11 @@ class Timeline:
                 text = f"[!{mark.text}" if mark.sign == "!" else mark.sign
                 at = min(column(mark.at_ms), _COLUMNS - len(text))
                 cells[at : at + len(text)] = list(text)
-            lines.append(f"{place(*where):8}{''.join(cells).rstrip()}")
-        return [
-            *lines,
-            "",
-            "[ delivered: to whom, attempt   = hidden   A done   x ack refused   ! delivered although it was done",
-        ]
+            here = "   <== here" if any(mark.sign == "?" for mark in marks) else ""
+            lines.append(f"{place(*where):8}{''.join(cells).rstrip()}{here}")
+        asked = "   ? asked, and answered wrongly" if self._is_asked else ""
+        legend = "[ delivered: to whom, attempt   = hidden   A done   x ack refused   ! delivered although it was done"
+        return [*lines, "", legend + asked]
 
     # --- as a picture
 
@@ -135,8 +160,7 @@ class Timeline:
             return round(_LEFT + (at_ms - first) * _WIDTH / (last - first), 1)
 
         parts = []
-        for number in range(6):
-            time = first + (last - first) * number // 5
+        for time in self._ticks():
             parts.append(_text(at(time), _TOP - 14, f"{time} ms", _FAINT, size=11))
             parts.append(
                 f'<line x1="{at(time)}" y1="{_TOP - 8}" x2="{at(time)}" y2="{_TOP + _ROW * len(rows)}" stroke="#e1e5e9"/>'
@@ -145,7 +169,8 @@ class Timeline:
             parts += _row(_TOP + _ROW * number, place(*where), bars, marks, at)
         height = _TOP + _ROW * len(rows) + 34
         legend = "bar: hidden from the others, with consumer and attempt · green: done · red: delivered although it was done"
-        parts.append(_text(_LEFT, height - 10, legend, _FAINT, size=11))
+        asked = " · ?: asked, and answered wrongly" if self._is_asked else ""
+        parts.append(_text(_LEFT, height - 10, legend + asked, _FAINT, size=11))
         head = f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{height}" viewBox="0 0 900 {height}"'
         return f'{head} font-family="system-ui, sans-serif">{"".join(parts)}</svg>'
 
@@ -166,6 +191,9 @@ def _row(top: int, name: str, bars: Sequence[_Bar], marks: Sequence[Mark], at: C
                 f'<rect x="{left}" y="{top}" width="80" height="24" rx="3" fill="#f9dedc" stroke="{_WRONG}" stroke-width="2"/>'
             )
             parts.append(_text(left + 5, top + 16, mark.text, _WRONG))
+        elif mark.sign == "?":
+            parts.append(f'<line x1="{left}" y1="{top - 3}" x2="{left}" y2="{top + 27}" stroke="{_WRONG}" stroke-width="2"/>')
+            parts.append(_text(left + 4, top + 17, "? here", _WRONG, size=13))
         else:
             parts.append(_text(left - 4, top + 17, "✕", _WRONG, size=13))
     return parts

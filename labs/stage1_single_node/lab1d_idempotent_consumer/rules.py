@@ -13,7 +13,7 @@ _PROMISES = {
     3: "A message is acknowledged when what it asks for is saved, and not before",
     4: "A consumer that begins anew knows what the rows say, all of it",
     5: "A copy is known by its key, whatever its message id, its attempt and its turn",
-    6: "A key that comes with another order is set aside",
+    6: "A message is set aside when its key belongs to another order, which is settled",
     7: "What nobody can read is set aside at once, and holds up nothing",
     8: "What cannot be done yet is given back, and set aside with the last attempt",
     9: "What is settled is remembered for as long as a copy can come, and not for ever",

@@ -8,7 +8,7 @@ from labs.grader.seams import Make
 from labs.grader.suite import Case, Check, Run
 from labs.stage1_single_node.lab1d_idempotent_consumer.rules import rule
 from labs.stage1_single_node.lab1d_idempotent_consumer.steps import Bad, Clash, Copy, Crash, Deliver, Open, Send, Step, Wait
-from labs.stage1_single_node.lab1d_idempotent_consumer.world import KEEP_MS, World
+from labs.stage1_single_node.lab1d_idempotent_consumer.world import HANDLING_MS, KEEP_MS, World
 
 __all__ = ["SEARCHES", "STAGES", "Stage", "play_stage"]
 
@@ -58,7 +58,7 @@ STAGES: Mapping[str, Stage] = {
     "3.2": Stage((Send(0, 3), Deliver(0), Open(0)), (*_deliveries(2), Crash(), Copy(0))),
     "3.3": Stage(
         (*_ANNA, Send(0, 3), Deliver(0, "ack lost"), Wait(KEEP_MS - 200)),
-        (*_deliveries(1), Copy(1), Clash(1, 0), Bad(0), Wait(100), Wait(KEEP_MS)),
+        (*_deliveries(1), Copy(1), Clash(1, 0), Bad(0), Wait(200 - HANDLING_MS), Wait(KEEP_MS)),
     ),
 }
 

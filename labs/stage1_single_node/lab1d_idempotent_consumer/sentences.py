@@ -49,7 +49,7 @@ SENTENCES = (
               *_ANNA, _ORDER, Deliver(0, "dies", 0), _COME, Copy(1), _COME),
     _sentence("1.11", 5, 2, "copies may come in another order than the orders", *_ANNA, Send(0, 1), Send(0, 2), Send(0, 3),
               Deliver(2, "ack lost"), _LOST, Deliver(2), Deliver(1), _COME),
-    _sentence("1.12", 6, 2, "a key with another order is set aside", *_ANNA, _ORDER, _COME, Clash(1, 0), _COME),
+    _sentence("1.12", 6, 2, "a settled key with another order is set aside", *_ANNA, _ORDER, _COME, Clash(1, 0), _COME),
     _sentence("1.13", 7, 2, "what nobody can read holds up nothing", *_ANNA, *_BAD, Send(0, 2), _COME),
     _sentence("1.14", 8, 2, "an order before its account is given back and booked later",
               _ORDER, _COME, Open(0), Deliver(1), _COME),

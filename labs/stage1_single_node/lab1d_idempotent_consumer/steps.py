@@ -6,7 +6,7 @@ schedule stays one when any of its steps are left out.
 
 from dataclasses import dataclass
 
-from labs.stage1_single_node.lab1d_idempotent_consumer.world import World
+from labs.stage1_single_node.lab1d_idempotent_consumer.world import HANDLING_MS, World
 
 __all__ = ["BAD", "CUSTOMERS", "Bad", "Clash", "Copy", "Crash", "Deliver", "Open", "Send", "Step", "Wait"]
 
@@ -79,18 +79,19 @@ class Bad:
 class Deliver:
     """One of the messages that may come. fate: `done`; `ack lost`; `slow`: its plan waits, and its time runs out; `dies`.
 
-    after: of a consumer that dies, how many operations it carried out before.
+    after: of a consumer that dies, how many operations it carried out before. takes_ms: until it has come; 0: in the same moment.
     """
 
     which: int
     fate: str = "done"
     after: int = 0
+    takes_ms: int = HANDLING_MS
 
     def do(self, world: World) -> None:
-        there = world.deliverable()
+        there = world.deliverable(self.takes_ms)
         if not there:
             return
-        world.deliver(there[self.which % len(there)])
+        world.deliver(there[self.which % len(there)], self.takes_ms)
         if self.fate == "dies":
             world.crash(self.after)
         elif self.fate == "slow" and len(world.waiting) < _WAITING_MAX:

@@ -15,11 +15,12 @@ from labs.stage1_single_node.lab1d_idempotent_consumer.model import Effects, Led
 from labs.stage1_single_node.lab1d_idempotent_consumer.port import Ack, Delivery, GiveBack, Operation, Save
 from labs.stage1_single_node.lab1d_idempotent_consumer.rules import broken, shown, shown_rows
 
-__all__ = ["ATTEMPTS_MAX", "KEEP_MS", "RETRY_MS", "World"]
+__all__ = ["ATTEMPTS_MAX", "HANDLING_MS", "KEEP_MS", "RETRY_MS", "World"]
 
 KEEP_MS, RETRY_MS, ATTEMPTS_MAX = 60_000, 1_000, 3
 BROKER, CONSUMER, STORE = "the broker", "the consumer", "the store"
-_HANDLING_MS = 10
+HANDLING_MS = 10
+"""That a delivery takes, if nothing else is said."""
 _BYTES_EACH, _BYTES_FREE = 120, 60
 """What may be noted: so many bytes for each order that must be remembered, and so many besides."""
 
@@ -89,19 +90,19 @@ class World:
 
     # --- the broker
 
-    def deliverable(self) -> list[_Message]:
-        """What may come now: not acknowledged, and no copy of what was settled too long ago."""
-        return [one for one in self.messages if not one.is_done and not self._is_over(one.key)]
+    def deliverable(self, takes_ms: int = HANDLING_MS) -> list[_Message]:
+        """What may come now: not acknowledged, and no copy of what was settled too long ago. takes_ms: until it has come."""
+        return [one for one in self.messages if not one.is_done and not self._is_over(one.key, takes_ms)]
 
-    def _is_over(self, key: str) -> bool:
+    def _is_over(self, key: str, takes_ms: int) -> bool:
         settled = self.ahead.settled.get(key)
-        return settled is not None and self.now_ms + _HANDLING_MS - settled[1] > KEEP_MS  # as its consumer would see it
+        return settled is not None and self.now_ms + takes_ms - settled[1] > KEEP_MS  # as its consumer would see it
 
-    def deliver(self, message: _Message) -> None:
+    def deliver(self, message: _Message, takes_ms: int = HANDLING_MS) -> None:
         """The consumer is asked what has to be done; nothing of that is done yet."""
         message.attempts += 1
         self.deliveries += 1
-        self.now_ms += _HANDLING_MS
+        self.now_ms += takes_ms
         delivery = Delivery(message.message_id, message.key, message.body, f"d{self.deliveries}", message.attempts)
         attempt = f", attempt {message.attempts}" if message.attempts > 1 else ""
         self.tell(f"{message.message_id} is delivered ({delivery.handle}{attempt}): order {message.key}, {message.body!r}")
@@ -117,10 +118,15 @@ class World:
         met = self.run.met
         met["deliveries"] += 1
         met["copies"] += outcome.word.startswith("a copy")
+        met["copies at the last moment"] += self._is_last_moment(message, outcome)
         met["booked"] += outcome.word.endswith("booked")
         met["set aside"] += outcome.rule in (6, 7) or outcome.word.startswith("the last")
         met["given back"] += outcome.is_back
         met["again"] += message.attempts > 1
+
+    def _is_last_moment(self, message: _Message, outcome: Outcome) -> bool:
+        settled = self.ahead.settled.get(message.key)
+        return outcome.word.startswith("a copy") and settled is not None and self.now_ms - settled[1] == KEEP_MS
 
     def _judge_plan(self, delivery: Delivery, outcome: Outcome, plan: tuple[Operation, ...]) -> None:
         """What can be said before anything of it is carried out."""
@@ -214,7 +220,8 @@ class World:
         is_between = bool(work.left) and any(isinstance(one, Save) for one in work.left[1:])
         number = 2 if is_between else self._rule_of(work)
         delivery = work.delivery
-        expected = f"behind {delivery.message_id} ({work.outcome.word}) the rows say: {shown(work.after.effects())}"
+        word = f"{work.outcome.word}, since its key is not settled" if self._came_unsettled(work) else work.outcome.word
+        expected = f"behind {delivery.message_id} ({word}) the rows say: {shown(work.after.effects())}"
         if is_between and work.before.effects() != work.after.effects():
             expected += f", or as before it: {shown(work.before.effects())}"
         return self._bad(number, expected=expected, found=f"they say: {shown(found)}")
@@ -226,9 +233,17 @@ class World:
         if work.outcome.word.startswith("a copy"):
             first = next(one for one in self.messages if one.key == work.delivery.key)
             return 5 if first.message_id != work.delivery.message_id else 4 if self.lives > 1 else 1
+        if self._came_unsettled(work):
+            return 6
         if work.outcome.rule == 1 and self.lives > 1:
             return 4
         return work.outcome.rule
+
+    def _came_unsettled(self, work: _Work) -> bool:
+        """Whether its key came with another order before, of which nothing came."""
+        delivery = work.delivery
+        others = [one for one in self.messages if one.key == delivery.key and one.body != delivery.body]
+        return work.outcome.rule == 1 and "copy" not in work.outcome.word and any(one.attempts for one in others)
 
     def _judge_size(self) -> None:
         """What is noted, beside what people see."""

@@ -34,9 +34,6 @@ class CommitLog(Reference):
                     if reader.position >= self.durable_end:
                         raise StateError(f"entry {wanted} is not written yet")
                     raise DamageError(reader.segment.file, reader.at, f"entry {wanted} should be here", reader.position)
-                if group.header.is_end_of_segment:
-                    behind = state.segments.behind(reader.segment)
-                    reader = GroupReader(behind, behind.first_group_position, _READ_BYTES)
                 matching = [record for record in group.records if record.index == wanted]
                 if matching:
                     found.append(StoredEntry(group.entry(matching[0]), group.place(matching[0])))

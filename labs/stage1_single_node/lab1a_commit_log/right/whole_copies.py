@@ -28,7 +28,7 @@ from mq.broker.store.record import (
 )
 from mq.broker.store.segment import segment_base, segment_file
 from mq.core.entry import Appended, Entry, HardState, RecordPlace
-from mq.core.errors import DamageError, StateError
+from mq.core.errors import DamageError, FormatError, StateError
 from mq.core.ids import CommitLogPosition, EntryId, LogIndex, Term
 from mq.core.ports import Create, Operation, Plan, Read, Remove, Steps, Sync, Write
 
@@ -254,9 +254,12 @@ class CommitLog:
         return Read(segment.file, place.position - segment.base, place.size_bytes)
 
     def decode(self, place: RecordPlace, data: bytes) -> Entry:
-        entry = decode_record(data)
+        read = self.read(place)
+        try:
+            entry = decode_record(data)
+        except FormatError as error:
+            raise FormatError(f"{read.file}, byte {read.at}: {error}") from error
         if entry is None:
-            read = self.read(place)
             raise DamageError(read.file, read.at, "the record is not what was written", place.position)
         return entry
 
@@ -395,10 +398,10 @@ class _Opening:
             if header.is_end_of_segment:
                 return True
         body = decode_group_header(segment_file(base), data, at)
-        behind = at + (body.size_bytes if body is not None and body.position == base + at else 1)
-        proofs = [self.known_end, *(group.durable_end for group in self._groups_behind(base, data, behind))]
-        if not is_last or max(proofs) > base + at:
-            self._report(base, at, "no whole group stands here, and it was synced")
+        behind = self._groups_behind(base, data, at + (body.size_bytes if body is not None and body.position == base + at else 1))
+        if not is_last or max([self.known_end, *(group.durable_end for group in behind)]) > base + at:
+            following = None if is_last else min(later for later in self.contents if later > base) + SEGMENT_HEADER_BYTES
+            self._report(base, at, "no whole group stands here, and it was synced", behind[0].position if behind else following)
             return False
         end = len(data.rstrip(b"\0"))
         if end > at:
@@ -439,5 +442,5 @@ class _Opening:
         self.state = self.state.entered(places, hard_state)
         return None
 
-    def _report(self, base: int, at: int, reason: str) -> None:
-        self.damage = (Damage(segment_file(base), at, base + at, reason, self.state.last + 1),)
+    def _report(self, base: int, at: int, reason: str, resumes_at: int | None = None) -> None:
+        self.damage = (Damage(segment_file(base), at, base + at, reason, self.state.last + 1, resumes_at),)

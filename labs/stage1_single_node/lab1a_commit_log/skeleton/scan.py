@@ -123,12 +123,6 @@ def read_entries(state: LogState, first: int, last: int, bytes_max: int) -> Step
     raise NotImplementedError("lab 1a: read_entries")
 
 
-def _reader_behind(state: LogState, reader: GroupReader) -> GroupReader:
-    """Goes on in the next segment."""
-    segment = state.segments.behind(reader.segment)
-    return GroupReader(segment, segment.first_group_position, reader.chunk_bytes)
-
-
 def _missing(state: LogState, reader: GroupReader, wanted: int, durable_end: int) -> DamageError | StateError:
     """Why no whole group was found where an entry should be. durable_end: when the reading began."""
     if wanted < state.first_index:

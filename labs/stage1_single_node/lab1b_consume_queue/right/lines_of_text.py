@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 from zlib import crc32
 
@@ -97,13 +98,35 @@ class ConsumeQueue:
         return QueueEntry(*map(int, text.split()))
 
     def entries(self, offset: QueueOffset, entries_max: int) -> Steps[tuple[QueueEntry, ...]]:
+        chapters = None
+        while chapters != self.chapters:  # retention may turn some over meanwhile
+            chapters, found = list(self.chapters), list[QueueEntry]()
+            try:
+                found = yield from self._entries(offset, entries_max)
+            except DamageError:
+                if chapters == self.chapters:
+                    raise
+        return tuple(found)
+
+    def offset_at(self, store_ms: int) -> Steps[QueueOffset]:
+        chapters, found = None, self.max_offset
+        while chapters != self.chapters:
+            chapters = list(self.chapters)
+            try:
+                found = yield from self._offset_at(store_ms)
+            except DamageError:
+                if chapters == self.chapters:
+                    raise
+        return found
+
+    def _entries(self, offset: QueueOffset, entries_max: int) -> Steps[list[QueueEntry]]:
         offset = max(offset, self.min_offset)
         found: list[QueueEntry] = []
         if offset >= self.max_offset:
-            return ()
+            return found
         if self.newest and self.newest[0].base_offset <= offset:
             at = bisect_right(self.newest, int(offset), key=lambda entry: entry.base_offset) - 1
-            return tuple(self.newest[at : at + entries_max])
+            return self.newest[at : at + entries_max]
         chapter = bisect_right(self.chapters, int(offset), key=lambda each: each[1]) - 1
         while chapter < len(self.chapters) and len(found) < entries_max:
             if self.chapters[chapter][0] >= self.newest_from and found:
@@ -116,9 +139,14 @@ class ConsumeQueue:
             chapter += 1
         if not found or found[0].base_offset > offset:
             raise DamageError(self._file(self.chapters[0][0]), 0, f"message {offset} is not here")
-        return tuple(found[:entries_max])
+        return self._in_order(found[:entries_max])
 
-    def offset_at(self, store_ms: int) -> Steps[QueueOffset]:
+    def _in_order(self, found: list[QueueEntry]) -> list[QueueEntry]:
+        if any(one.base_offset + one.count != other.base_offset for one, other in pairwise(found)):
+            raise DamageError(self._file(self.chapters[0][0]), 0, f"behind message {found[0].base_offset} the order is wrong")
+        return found
+
+    def _offset_at(self, store_ms: int) -> Steps[QueueOffset]:
         chapter = bisect_left(self.chapters, store_ms, key=lambda each: each[2])
         if chapter:
             for entry in (yield from self._read(chapter - 1)):

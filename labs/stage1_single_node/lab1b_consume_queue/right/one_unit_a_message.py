@@ -1,15 +1,16 @@
 """A unit of one size for each message, as RocketMQ has it: the offset is the unit's number, nothing is looked for by offset."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from struct import Struct
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
 from mq.broker.store.queue_entry import QueueEntry, queue_folder
 from mq.core.errors import DamageError, StateError
 from mq.core.ports import Plan, Read, Remove, Steps, Sync, Write
 
+_T = TypeVar("_T")
 _UNIT = Struct("<QQQIIII")
 _CHECKED = _UNIT.size - 4
 _SIZE = _UNIT.size
@@ -37,8 +38,13 @@ class ConsumeQueue:
             packed = _UNIT.pack(
                 entry.position, entry.log_index, self.last_ms, entry.size_bytes, number, entry.tag_code, 0
             )[:_CHECKED]  # fmt: skip
-            self.newest[self.max_offset] = packed + crc32(packed).to_bytes(4, "little")
+            self.newest[self.max_offset] = packed + self.checksum(self.max_offset, packed)
             self.max_offset += 1
+
+    @staticmethod
+    def checksum(offset: int, packed: bytes) -> bytes:
+        """Also of the offset, which is not in the unit: a unit in another one's place is told."""
+        return crc32(packed, offset & 0xFFFFFFFF).to_bytes(4, "little")
 
     # --- files
 
@@ -90,18 +96,37 @@ class ConsumeQueue:
         return [*found, *(self.newest[offset] for offset in range(max(begin, newest_from), end))]
 
     def entries(self, offset: int, entries_max: int) -> Steps[tuple[QueueEntry, ...]]:
+        return (yield from self.again(lambda: self.entries_now(offset, entries_max)))
+
+    def offset_at(self, store_ms: int) -> Steps[int]:
+        return (yield from self.again(lambda: self.offset_now(store_ms)))
+
+    def again(self, look: Callable[[], Steps[_T]]) -> Steps[_T]:
+        """Until the queue begins where it did when the look began."""
+        while True:
+            begins = self.min_offset
+            try:
+                found = yield from look()
+            except DamageError:
+                if begins == self.min_offset:
+                    raise
+            else:
+                if begins == self.min_offset:
+                    return found
+
+    def entries_now(self, offset: int, entries_max: int) -> Steps[tuple[QueueEntry, ...]]:
         begin = max(offset, self.min_offset)
         end = min(begin + entries_max, begin + 64, self.max_offset)
         units = (yield from self.units(begin, end)) if begin < end else []
         return tuple(self.entry(begin + number, unit) for number, unit in enumerate(units))
 
     def entry(self, offset: int, unit: bytes) -> QueueEntry:
-        if len(unit) < _SIZE or crc32(unit[:_CHECKED]) != int.from_bytes(unit[_CHECKED:], "little"):
+        if len(unit) < _SIZE or unit[_CHECKED:] != self.checksum(offset, unit[:_CHECKED]):
             raise DamageError(self.file(offset), offset % self.per_file * _SIZE, f"there is no good unit for message {offset}")
         position, log_index, store_ms, size_bytes, number, tag_code, _ = _UNIT.unpack(unit)
         return QueueEntry(offset, position, log_index, store_ms, size_bytes, 1, number, tag_code)
 
-    def offset_at(self, store_ms: int) -> Steps[int]:
+    def offset_now(self, store_ms: int) -> Steps[int]:
         low, high = self.min_offset, self.max_offset
         while low < high:
             middle = (low + high) // 2

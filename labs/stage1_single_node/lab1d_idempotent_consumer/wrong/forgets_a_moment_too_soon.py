@@ -1,0 +1,14 @@
+"""An order is forgotten 50 ms before the last copy of it can come."""
+
+from collections.abc import Mapping
+
+from labs.stage1_single_node.lab1d_idempotent_consumer.solution.consumer import OrderConsumer as Reference
+
+__all__ = ["OrderConsumer"]
+
+
+class OrderConsumer(Reference):
+    """See above."""
+
+    def __init__(self, rows: Mapping[str, str], *, keep_ms: int, attempts_max: int, retry_ms: int) -> None:
+        super().__init__(rows, keep_ms=keep_ms - 50, attempts_max=attempts_max, retry_ms=retry_ms)
