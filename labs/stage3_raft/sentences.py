@@ -1,0 +1,40 @@
+"""Ring 1 of the Raft labs: tests made of functions, each a sentence of the paper. A function's name is what its test says."""
+
+from collections.abc import Callable, Sequence
+
+from labs.grader.seams import Make
+from labs.grader.suite import Case, Check, Run
+from labs.stage3_raft.lone import Bench
+
+__all__ = ["Sentences"]
+
+
+class Sentences:
+    """Puts a test for each decorated function into `checks`. points: of one that says nothing else."""
+
+    def __init__(self, points: int = 1) -> None:
+        self.checks: list[Check] = []
+        self._points = points
+
+    def __call__(
+        self, section: str, *, points: int | None = None, of: Sequence[object] = ()
+    ) -> Callable[[Callable[..., None]], Callable[..., None]]:
+        """Makes a test of a function. section: where its sentence stands. of: it is tried with each of these, all must hold."""
+
+        def make_check(test: Callable[..., None]) -> Callable[..., None]:
+            name = test.__name__.replace("_", " ")
+
+            def play(make: Make, steps: tuple[object, ...], run: Run) -> None:
+                bench = Bench(make, name[0].upper() + name[1:], section)
+                try:
+                    test(bench, *steps)
+                finally:
+                    run.story[:] = bench.told()
+
+            cases = tuple(Case(str(at) if of else "", (one,), play) for at, one in enumerate(of, 1)) or (Case("", (), play),)
+            number = f"1.{len(self.checks) + 1}"
+            worth = self._points if points is None else points
+            self.checks.append(Check(number, f"{name} ({section})", section, lambda _seeds: cases, points=worth))
+            return test
+
+        return make_check

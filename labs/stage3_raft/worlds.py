@@ -1,0 +1,96 @@
+"""Seeded schedules of a whole group, as cases of a lab: the world, its faults and its checkers are out here, the Raft is not.
+
+The same seed makes the same run, whether the Raft is in this process or in another one. (The trace tells of a node's members
+when it has another object for them; of an equal one it may tell once more here than there.)
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from labs.grader.process import NotStartedError, ProcessGoneError
+from labs.grader.remote import OrganRaisedError, WrongTypeError
+from labs.grader.seams import Make
+from labs.grader.seeds import Seeds
+from labs.grader.suite import Case, Check, PromiseBrokenError, Run
+from labs.stage3_raft.remote import raft_made_by
+from mq.core.errors import MqError
+from mq.sim.checkers import VacuousRunError
+from mq.sim.group.options import GroupOptions, draw_options
+from mq.sim.group.watch import ViolationError
+from mq.sim.group.world import GroupWorld
+
+__all__ = ["lab_options", "world_case", "world_check", "world_of"]
+
+_STEPS = 500
+"""Of a run at least, before all is healed."""
+_ELECTION_TICKS_MAX, _SHARE = 10, 0.6
+_STORY_LINES = 24
+_CASES, _SWEEP, _POINTS = 12, 60, 20
+
+
+def lab_options(seed: int) -> GroupOptions:
+    """As the world draws them, and then fewer clients, a shorter life, and no storms: more runs show more than longer ones."""
+    drawn = draw_options(seed, steps=_STEPS)
+    ticks = drawn.raft.election_ticks
+    raft = replace(drawn.raft, election_ticks=min(_ELECTION_TICKS_MAX, ticks))
+    share = _SHARE * raft.election_ticks / ticks
+    load = replace(drawn.workload, clients=min(2, drawn.workload.clients), think_ms=max(150, drawn.workload.think_ms))
+    return replace(
+        drawn,
+        raft=raft,
+        workload=load,
+        faults=tuple(fault for fault in drawn.faults if fault != "storm"),
+        network=replace(drawn.network, repeat_probability=min(0.05, drawn.network.repeat_probability)),
+        chaos_ms=int(drawn.chaos_ms * share),
+        fault_every_ms=max(150, int(drawn.fault_every_ms * share)),
+    )
+
+
+def world_of(seed: int, make: Make, options: Callable[[int], GroupOptions] = lab_options) -> GroupWorld:
+    """The run of a seed, with Rafts that `make` makes. options: those of a seed."""
+    return GroupWorld(seed, options(seed), make=raft_made_by(make))  # type: ignore[arg-type]  # it makes nodes
+
+
+def world_case(
+    seed: int,
+    *,
+    options: Callable[[int], GroupOptions] = lab_options,
+    also_met: Callable[[GroupWorld], Mapping[str, int]] = lambda _world: {},
+) -> Case:
+    """All promises, after every step of one seed. also_met: what is counted of a run besides `GroupWorld.met`."""
+
+    def play(make: Make, _steps: tuple[object, ...], run: Run) -> None:
+        world = world_of(seed, make, options)
+        try:
+            with suppress(VacuousRunError):  # what all seeds of a test together must have met, the test says
+                world.run()
+        except ViolationError as error:
+            run.story[:] = world.trace.tail(_STORY_LINES).splitlines()
+            raise _told(error) from error
+        finally:
+            run.met.update({**world.met(), **also_met(world)})
+
+    return Case(str(seed), (), play)
+
+
+def world_check(
+    lab: str, name: str, section: str, case: Callable[[int], Case] = world_case, *, must_meet: Mapping[str, int]
+) -> Check:
+    """Test 2.1 of a lab: worlds by seeds of its own."""
+
+    def cases(seeds: Seeds) -> Sequence[Case]:
+        return [case(seed) for seed in seeds.draw(f"{lab}/2.1", _CASES)]
+
+    return Check("2.1", name, section, cases, case, _POINTS, _SWEEP, must_meet=must_meet)
+
+
+def _told(error: ViolationError) -> Exception:
+    """What ended the run: a promise that broke, or what the student's process did or did not answer."""
+    cause = error.__cause__
+    if isinstance(cause, OrganRaisedError | WrongTypeError | ProcessGoneError | NotStartedError):
+        return cause
+    if isinstance(cause, MqError) and hasattr(cause, "__notes__"):  # over there: the note says by which call, and in which line
+        return cause
+    found = error.violation
+    return PromiseBrokenError(found.promise, expected=found.facts[0], found=found.facts[1], section=found.section)
