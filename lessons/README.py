@@ -7,11 +7,11 @@
 # explains what it found. At the end of a lab your organ drives the real broker, and the official RocketMQ client talks to
 # it.
 #
-# **How to go on:** do lab 0 first (one hour; in a terminal: `.venv/bin/mq lab start lab0`). Then open the first lesson
-# below with a click. In a notebook, Shift + Enter runs a cell and moves to the next. All that a lesson starts, it stops
-# again.
+# **How to go on:** in the order of the arrows: lab 0, lessons 0 and 1, lab 1a, lesson 2, lab 1b, lesson 3, labs 1c and 1d,
+# lesson 4. Lab 0 takes an hour, and begins in a terminal: `mq lab start lab0`. A lesson opens with a click, below. In a
+# notebook, Shift + Enter runs a cell and moves to the next. All that a lesson starts, it stops again.
 
-# %% tags=["live", "picture"]
+# %% tags=["picture"]
 from IPython.display import Markdown, display
 
 from lessons.course_map import draw_map, lesson_links, progress
@@ -28,9 +28,10 @@ display(Markdown(lesson_links()))
 # ## The labs, and how far you are
 #
 # Run this cell again (click on it, then Shift + Enter) after you have worked on a lab. Commands are typed into a terminal:
-# *File → New → Terminal* opens one here.
+# *File → New → Terminal* opens one here, in which `mq` is found. In any other terminal, go into the folder of this course
+# and say `.venv/bin/mq` (Windows: `.venv\Scripts\mq`).
 
-# %% tags=["live", "picture"]
+# %% tags=["picture"]
 display(Markdown(progress()))
 
 # %% [markdown]
@@ -41,4 +42,4 @@ display(Markdown(progress()))
 # * A picture is missing: run the cell above it. In a notebook that JupyterLab does not trust yet, pictures are shown, and
 #   moving ones are not; `python3 run.py course` trusts all notebooks of the course.
 # * Anything else: `python3 run.py doctor`, in a terminal in the folder of this course, says what this machine lacks.
-# * Words that are new to you are in `docs/glossary.md`.
+# * Words that are new to you are in [the glossary](../docs/glossary.md).

@@ -6,12 +6,20 @@ One baker, one order at a time. FOLDER/mood says how many milliseconds a bread t
 order that was baked.
 """
 
+import os
 import socket
 import sys
 import time
 from pathlib import Path
 
 TOPIC, GROUP, METHOD = "orders", "bakery", "/bakery/Bake"
+
+
+def set_mood(folder: Path, bread_ms: int) -> None:
+    """From now on a bread takes so long. It is written over what is there, so that a baker who reads it finds a number."""
+    handle = os.open(folder / "mood", os.O_WRONLY | os.O_CREAT)
+    os.write(handle, b"%6d" % bread_ms)
+    os.close(handle)
 
 
 class Kitchen:

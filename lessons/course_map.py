@@ -1,25 +1,60 @@
-"""The map of the course, and how far one is: from `course.toml`, the files that are there, and `mq lab list`."""
+"""The map of the course, the order in which one goes, and how far one is: from `course.toml`, `mq lab list`, the files there."""
 
 import json
 import os
 import subprocess
 import sys
+import textwrap
 import tomllib
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import networkx as nx
+from matplotlib.axes import Axes
 
-from lessons.showing import COLOURS, FAINT, FREE, ROOT, TEXT, bare, figure, legend_below
+from lessons.showing import COLOURS, FAINT, FREE, ROOT, TEXT, bare, figure, legend_below, show_with_words
 
-__all__ = ["draw_map", "lesson_links", "progress", "stages"]
+__all__ = ["draw_map", "lesson_links", "progress", "stages", "way", "way_in_words"]
+
+_FILLS = {"lesson": COLOURS["good"], "lab": COLOURS["safe"], "planned": FREE}
+_LABEL_CHARS = 11
+"""In one line of a lab's box."""
+
+
+def _course() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "course.toml").read_text(encoding="utf-8"))
 
 
 def stages() -> list[dict[str, Any]]:
     """The stages of the course, in order."""
-    course: dict[str, Any] = tomllib.loads((ROOT / "course.toml").read_text(encoding="utf-8"))
-    return list(course["stage"])
+    return list(_course()["stage"])
+
+
+def way() -> list[str]:
+    """The lessons and labs that are there, by name, in the order in which one goes."""
+    gone = {name for stage in stages() for name in stage["labs"] if not _is_there(stage, name)}
+    return [name for name in _course()["way"] if name not in gone]
+
+
+def way_in_words() -> str:
+    """The way as "lab 0, lessons 0 and 1, lab 1a"."""
+    groups = []
+    for kind, names in groupby(map(_spoken, way()), lambda words: words.split()[0]):
+        numbers = [name.split()[1] for name in names]
+        many = f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+        groups.append(f"{kind}s {many}" if len(numbers) > 1 else f"{kind} {numbers[0]}")
+    return ", ".join(groups)
+
+
+def _spoken(name: str) -> str:
+    """ "lesson 1" or "lab 1a"."""
+    short = name.partition("_")[0]
+    return short.replace("lab", "lab ") if short.startswith("lab") else f"lesson {int(short)}"
+
+
+def _is_there(stage: dict[str, Any], lab: str) -> bool:
+    return (ROOT / "labs" / stage["folder"] / lab / "lab.toml").exists()
 
 
 def title_of(notebook: Path) -> str:
@@ -29,58 +64,86 @@ def title_of(notebook: Path) -> str:
 
 
 def lesson_links() -> str:
-    """The lessons as a list of links, for Markdown."""
-    lines = []
+    """The lessons as a list of links, each with the labs that come behind it, for Markdown."""
+    lines, names = [], way()
     for stage in stages():
         if stage["lessons"]:
             lines.append(f"**Stage {stage['id']}: {stage['title']}**\n")
             for name in stage["lessons"]:
                 file = f"{stage['folder']}/{name}.ipynb"
-                lines.append(f"* [{title_of(ROOT / 'lessons' / file)}]({file})")
+                labs = _labs_behind(names, name)
+                then = f"; then {' and '.join(map(_spoken, labs))}" if labs else ""
+                lines.append(f"* [{title_of(ROOT / 'lessons' / file)}]({file}){then}")
             lines.append("")
     return "\n".join(lines)
 
 
-def _labs_of(stage: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """(id, label, kind) of a stage's labs."""
-    found = []
-    for name in stage["labs"]:
-        is_there = (ROOT / "labs" / stage["folder"] / name / "lab.toml").exists()
-        short, _, noun = name.partition("_")
-        found.append((name, f"{short.replace('lab', 'lab ')}\n{noun.replace('_', ' ')}", "lab" if is_there else "planned"))
-    return found
+def _labs_behind(names: list[str], lesson: str) -> list[str]:
+    behind = names[names.index(lesson) + 1 :]
+    is_next = next((number for number, name in enumerate(behind) if not name.startswith("lab")), len(behind))
+    return behind[:is_next]
 
 
 def draw_map() -> None:
-    """Each stage a row: its labs, and above them the lessons that lead into them."""
-    graph, boxes, names, y = nx.Graph(), {}, [], 0.0
+    """Each stage a row: its labs, and above them the lessons that lead into them. Arrows are the way."""
+    graph, boxes, names, y = nx.DiGraph(), {}, [], 0.0
+    nx.add_path(graph, way())
     for stage in stages():
-        lessons = [(f"{stage['id']}/{name}", f"lesson {int(name[:2])}", "lesson") for name in stage["lessons"]]
-        labs = _labs_of(stage)
-        top = y
-        for row, gap in ((lessons, 1.0), (labs, 1.45)):
-            for column, (name, label, kind) in enumerate(row):
-                boxes[name] = (column * gap, y, label, kind)
-            nx.add_path(graph, [name for name, _, _ in row])
-            y -= 0.75 if row else 0.0
-        if labs or lessons:
-            names.append((top if not lessons else top - 0.37, f"{stage['id']}  {stage['title'].split(':')[0]}"))
-            y -= 0.3
-    _, axes = figure(0.72 * -y)
+        if not stage["lessons"] + stage["labs"]:
+            continue
+        columns, top = _columns(stage), y
+        for row in filter(None, (stage["lessons"], stage["labs"])):
+            boxes |= {name: (columns[name], y, *_box_of(stage, name)) for name in row}
+            y -= 0.85
+        names.append(((top + y + 0.85) / 2, f"{stage['id']}  {stage['title'].split(':')[0]}"))
+        y -= 0.2
+        nx.add_path(graph, [name for name in stage["labs"] if not _is_there(stage, name)])
+    drawn, axes = figure(0.72 * -y)
     bare(axes)
-    nx.draw_networkx_edges(graph, {name: box[:2] for name, box in boxes.items()}, ax=axes, edge_color=FAINT, width=1.2)
-    fills = {"lesson": COLOURS["good"], "lab": COLOURS["safe"], "planned": FREE}
-    for x, bottom, label, kind in boxes.values():
-        box = {"boxstyle": "round,pad=0.38", "facecolor": fills[kind], "edgecolor": "white"}
-        axes.text(
-            x, bottom, label, ha="center", va="center", fontsize=9.5, bbox=box, color=TEXT if kind == "planned" else "white"
-        )
     for middle, name in names:
-        axes.text(-0.8, middle, name, ha="right", va="center", fontweight="bold")
-    axes.set_xlim(-3.0, max(x for x, *_ in boxes.values()) + 0.7)
-    axes.set_ylim(y + 0.55, 0.5)
-    legend_below(axes, {fills["lesson"]: "a lesson", fills["lab"]: "a lab", fills["planned"]: "not there yet"})
-    plt.show()
+        axes.text(-0.75, middle, name, ha="right", va="center", fontweight="bold")
+    axes.set_xlim(-2.5, max(x for x, *_ in boxes.values()) + 0.6)
+    axes.set_ylim(y + 0.5, 0.5)
+    _draw_boxes(axes, boxes, graph)
+    legend_below(axes, {_FILLS["lesson"]: "a lesson", _FILLS["lab"]: "a lab", _FILLS["planned"]: "not there yet"})
+    labels = [f"{' '.join(label.split())}{' (planned)' * (kind == 'planned')}" for _, _, label, kind in boxes.values()]
+    show_with_words(drawn, f"The map: {', '.join(labels)}. The way: {way_in_words()}")
+
+
+def _columns(stage: dict[str, Any]) -> dict[str, float]:
+    """Where each lesson and lab of a stage stands, from the left: what is there so that the way leads to the right."""
+    on_way = [name for name in way() if name in stage["lessons"] + stage["labs"]]
+    columns = dict.fromkeys(on_way[:1], 0.0)
+    for before, name in pairwise(on_way):
+        is_below_or_above = before.startswith("lab") != name.startswith("lab")
+        columns[name] = columns[before] + (0.55 if is_below_or_above else 1.1)
+    first = max(columns.values(), default=-1.1) + 1.1
+    planned = [name for name in stage["labs"] if name not in columns]
+    return columns | {name: first + 1.1 * number for number, name in enumerate(planned)}
+
+
+def _box_of(stage: dict[str, Any], name: str) -> tuple[str, str]:
+    """(what it says, its kind)."""
+    if name in stage["lessons"]:
+        return _spoken(name), "lesson"
+    noun = name.partition("_")[2].replace("_", " ")
+    label = "\n".join([_spoken(name), *textwrap.wrap(noun, _LABEL_CHARS)])
+    return label, "lab" if _is_there(stage, name) else "planned"
+
+
+def _draw_boxes(axes: Axes, boxes: dict[str, tuple[float, float, str, str]], graph: "nx.DiGraph[str]") -> None:
+    patches = {}
+    for name, (x, y, label, kind) in boxes.items():
+        box = {"boxstyle": "round,pad=0.38", "facecolor": _FILLS[kind], "edgecolor": "white"}
+        colour = TEXT if kind == "planned" else "white"
+        text = axes.text(x, y, label, ha="center", va="center", fontsize=9.5, bbox=box, color=colour)
+        patches[name] = text.get_bbox_patch()
+    centres = {name: box[:2] for name, box in boxes.items()}
+    arrows = nx.draw_networkx_edges(graph, centres, ax=axes, edge_color=FAINT, width=1.2, arrowsize=11, node_size=0)
+    for arrow, (source, target) in zip(arrows, graph.edges, strict=True):
+        arrow.set_patchA(patches[source])
+        arrow.set_patchB(patches[target])
+        arrow.set_zorder(4)  # behind the boxes in time: only then are their edges known
 
 
 def progress() -> str:
@@ -90,11 +153,13 @@ def progress() -> str:
     """
     command = [sys.executable, "-m", "mq.cli.main", "lab", "list", "-o", "json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    lines = ["| lab | | hours | your work | last result |", "|---|---|---|---|---|"]
+    behind = {name.partition("_")[0]: _spoken(before) for before, name in pairwise(way())}
+    lines = ["| lab | | after | hours | your work | last result |", "|---|---|---|---|---|---|"]
     for lab in json.loads(done.stdout)["labs"]:
         is_started = lab["work"] != "not started" and (_work() / Path(lab["work"]).name).is_dir()
         work = f"`{lab['work']}`" if is_started else f"`.venv/bin/mq lab start {lab['lab']}`"
-        lines.append(f"| **{lab['lab']}** | {lab['title']} | {lab['hours']} | {work} | {_result_of(lab)} |")
+        after = behind.get(lab["lab"], "")
+        lines.append(f"| **{lab['lab']}** | {lab['title']} | {after} | {lab['hours']} | {work} | {_result_of(lab)} |")
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
+from lessons.bakery import set_mood
 from lessons.programs import Program
 from lessons.showing import COLOURS, FAINT, figure
 
@@ -55,7 +56,7 @@ def market_day(way: str, send: Callable[[bytes], str], bakery: Program, folder: 
     def now_s() -> float:
         return (time.time_ns() - opened_ns) / 1e9
 
-    troubles = threading.Thread(target=_trouble, args=(day, bakery, folder / "mood", now_s))
+    troubles = threading.Thread(target=_trouble, args=(day, bakery, folder, now_s))
     troubles.start()
     for number in range(CUSTOMERS):
         came_s = number * EVERY_S
@@ -70,7 +71,7 @@ def market_day(way: str, send: Callable[[bytes], str], bakery: Program, folder: 
     return day
 
 
-def _trouble(day: Day, bakery: Program, mood: Path, now_s: Callable[[], float]) -> None:
+def _trouble(day: Day, bakery: Program, folder: Path, now_s: Callable[[], float]) -> None:
     """What happens to the bakery, at its times, whatever the shop is doing."""
 
     def at(second: float, what: str) -> None:
@@ -78,10 +79,10 @@ def _trouble(day: Day, bakery: Program, mood: Path, now_s: Callable[[], float]) 
         day.events.append((now_s(), what))
 
     at(SLOW_S, "slow")
-    mood.write_text(str(SLOW_MS))
+    set_mood(folder, SLOW_MS)
     at(KILLED_S, "killed")
     bakery.kill()
-    mood.write_text(str(QUICK_MS))
+    set_mood(folder, QUICK_MS)
     at(BACK_S, "started again")
     bakery.start()
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 __all__ = [
     "COLOURS", "FAINT", "FREE", "TEXT", "bare", "byte_rows", "field_rows", "figure", "legend_below", "printable", "scratch",
-    "strip",
+    "show_with_words", "strip",
 ]  # fmt: skip
 
 SAFE, WAITING, TORN, DAMAGED, GOOD, OTHER = "#2a7f9e", "#e9a13b", "#d1495b", "#5b2a86", "#4c956c", "#8d99ae"
@@ -127,3 +128,12 @@ def scratch(name: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def show_with_words(drawn: Figure, words: str) -> None:
+    """Show a figure, with what it says as text beside it: for those who cannot see it, and to compare it to the letter."""
+    from IPython.core.pylabtools import print_figure  # only in a notebook
+    from IPython.display import display
+
+    display({"image/png": print_figure(drawn, base64=True), "text/plain": words}, raw=True)
+    plt.close(drawn)

@@ -15,8 +15,8 @@
 # you see here in section 5.
 #
 # Run the cells one after the other (Shift + Enter). Where it says **Predict**, write your guess down *before* you run the
-# next cell. All of it is real: processes, sockets, gRPC, and our own broker are started here, on your machine, and stopped
-# again. So your numbers will differ a little from those you see.
+# next cell. All of it is real: processes, their connections, and our own broker are started here, on your machine, and
+# stopped again. So your numbers will differ a little from those you see.
 
 # %%
 import inspect
@@ -37,8 +37,15 @@ from mq.rpc.message_client import MessageClient
 # %% [markdown]
 # ## 1. The bakery
 #
-# The bakery bakes one order at a time, and writes each one into a book when it is done. It has three front doors. Read all
-# three; each is a few lines.
+# The bakery bakes one order at a time, and writes each one into a book when it is done. It has three front doors:
+#
+# * a **socket** is one end of a connection between two programs: what one writes into it, the other can read, bytes in order
+#   and no more;
+# * a **remote procedure call** (RPC) is a request with its answer, which the caller writes like a call of a function.
+#   **gRPC** is a library for it, here with one function, `Bake`;
+# * a **message queue** is a program between the two, which keeps messages until somebody asks for them.
+#
+# Read all three; each is a few lines.
 
 # %%
 for part in (bakery.Kitchen.bake, bakery.over_socket, bakery.over_rpc, bakery.from_queue):
@@ -72,7 +79,7 @@ address = f"127.0.0.1:{free_port()}"
 
 def open_bakery(stack, door, folder, address):
     """A bakery in a process of its own, which ends with the block at the latest."""
-    (folder / "mood").write_text("10")
+    bakery.set_mood(folder, 10)
     (folder / "book").touch()
     program = Program("-m", "lessons.bakery", door, address, str(folder), log_file=folder / "bakery.log")
     return stack.enter_context(program)
@@ -200,8 +207,9 @@ with ExitStack() as stack:
 draw_answers(days["queue"])
 
 # %% [markdown]
-# The shop notices nothing. Slow or dead, the bakery is not its business any more. And still nobody is lied to: each *yes*
-# is in the broker's log, synced. What was waiting in the broker is baked when the bakery is back. One
+# The shop notices nothing: its customers wait for the broker and its disk alone, as long when the bakery is slow or dead as
+# before. (A few wait longer while the bakery starts again: starting a program is work for this machine.) And still nobody is
+# lied to: each *yes* is in the broker's log, synced. What was waiting in the broker is baked when the bakery is back. One
 # order comes last, long after the others: the bakery died with it in its hands (section 5).
 #
 # ## 3. Side by side
@@ -235,10 +243,10 @@ report(list(days.values()))
 # In the remote call's picture there may be a customer or two who heard *we do not know*. Is the shop just too lazy to find
 # out?
 #
-# **Predict:** the bakery takes 0.6 s for a bread, and the shop waits 0.3 s at most. It calls twice, and gets an error both
-# times. How many breads are baked?
+# **Predict:** the bakery takes a second for a bread, and the shop waits for half a second at most. It calls, gets an error,
+# thinks for a moment, calls once more, and gets an error again. How many breads are baked?
 
-# %% tags=["live"]
+# %%
 with ExitStack() as stack:
     folder = stack.enter_context(scratch("deadline"))
     address = f"127.0.0.1:{free_port()}"
@@ -247,14 +255,14 @@ with ExitStack() as stack:
     grpc.channel_ready_future(channel).result(60)
     bake = channel.unary_unary(bakery.METHOD)
     bake(b"warm-up")
-    (folder / "mood").write_text("600")
+    bakery.set_mood(folder, 1000)
     heard = []
     for _ in range(2):
         try:
-            heard.append(bake(b"one loaf", timeout=0.3).decode())  # the one line
+            heard.append(bake(b"one loaf", timeout=0.5).decode())  # the one line
         except grpc.RpcError as error:
             heard.append(error.code().name)
-    time.sleep(2)  # for what is still under way
+        time.sleep(1.5)  # the bakery is done by then with what is under way
     print("the shop heard:", heard)
     print("the book says:", [line.split(b" ", 1)[1].decode() for line in (folder / "book").read_bytes().splitlines()[1:]])
 
@@ -268,7 +276,7 @@ with ExitStack() as stack:
 #
 # Every error of our broker says which one it is (`mq/core/errors.py`).
 #
-# **Change this one line.** Set `timeout=0.3` to `3`, and run the cell again: now the shop hears `baked` twice, and two
+# **Change this one line.** Set `timeout=0.5` to `5`, and run the cell again: now the shop hears `baked` twice, and two
 # loaves are right. No time-out is the right one for every day: too short makes double work just when the other side is
 # overloaded, too long makes you as slow as your slowest friend.
 #

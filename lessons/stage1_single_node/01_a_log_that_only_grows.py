@@ -100,7 +100,7 @@ axes.set_xlabel("time for one write (each line to the right: ten times as long)"
 axes.set_ylabel("% of writes that\nwere done by then")
 axes.set_title(f"In the middle: {alone[150] * 1000:.0f} µs without fsync, {with_sync[150] * 1000:.0f} µs with it")
 axes.grid(visible=True)
-axes.legend(frameon=False, loc="center")
+axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 plt.show()
 
 # %% [markdown]
@@ -601,5 +601,6 @@ plt.show()
 #     .venv/bin/mq lab start lab1a
 #     .venv/bin/mq lab check lab1a
 #
-# In the code: `mq/broker/store/record.py` (the bytes), `commit_log.py` (the plans), `recovery.py` (torn or damaged); one
-# page for all: `ARCHITECTURE.md`. The next lesson asks how a message is *found* in a log that only grows.
+# In the code: `mq/broker/store/record.py` (the bytes); one page for all: `ARCHITECTURE.md`. And after the lab, which asks for
+# them: `commit_log.py` (the plans), `recovery.py` (torn or damaged). The next lesson asks how a message is *found* in a log that
+# only grows.

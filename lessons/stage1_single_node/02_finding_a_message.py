@@ -2,7 +2,7 @@
 # # 2 · Finding a message
 #
 # Everything is in one log, one behind the other: orders, payments, letters, of all topics. Now somebody asks for *message 17
-# of queue 2 of the topic orders*. Where is it?
+# of queue 1 of the topic orders*. Where is it?
 #
 # After this lesson you can say, and show with a run:
 #
@@ -138,7 +138,8 @@ plt.show()
 # ## 2. An index card for each batch
 #
 # A **consume queue** belongs to one queue. For each stored batch it has one entry, always of the same size, and it holds
-# *no bodies*. Here is one, with the batch that it stands for:
+# *no bodies*. A sender may give a message a **tag**, a word such as *bread* or *cake*, by which a consumer can ask for some
+# messages only (a **filter**); the entry has a number made of that word, its code. Here are four entries, and one in bytes:
 
 # %%
 queue = broker.queue("orders", 1)
@@ -215,8 +216,8 @@ for count in counts:
     print(f"{count:>7,} entries: {disk.reads} reads, {disk.read_bytes} bytes")
 
 # %% [markdown]
-# Ten times as many entries, and three or four reads more: the number of halvings. A million entries are twenty reads of 48
-# bytes. Reading them one after the other would be 48 megabytes.
+# Ten times as many entries, and only two to four reads more: the number of halvings. A million entries are some twenty reads
+# of 48 bytes. Reading them one after the other would be 48 megabytes.
 #
 # ## 4. Finding a time
 #
@@ -235,10 +236,22 @@ for number in range(400):
         clock -= 150_000  # two and a half minutes back
     said.append(clock)
 
+
+def never_falling(times):
+    """Each time, or the latest one before it, where that is later."""
+    latest = 0
+    for time_ms in times:
+        latest = max(latest, time_ms)  # the one line
+        yield latest
+
+
+written = list(never_falling(said))
+
 kept = ConsumeQueue("orders", 0)
 for number, time_ms in enumerate(said):
     kept.append(QueueEntry(number, 100 + 200 * number, number + 1, time_ms, 200, 1, 0, 0))
-written = [entry.store_ms for entry in drive(kept.entries(0, 400), SmallBroker().disk)]
+by_broker = [entry.store_ms for entry in drive(kept.entries(0, 400), SmallBroker().disk)]
+print("the broker's own queue writes the same times:", by_broker == written)
 
 
 def halved(times, wanted):
@@ -271,12 +284,9 @@ axes.legend(frameon=False, loc="upper left")
 plt.show()
 
 # %% [markdown]
-# **Change this one line.** The line is in `ConsumeQueue.append` (`mq/broker/store/consume_queue.py`):
-#
-# `store_ms = max(store_ms, self._last_store_ms)`
-#
-# Without `max` the red line is written down, and the run above shows what halving makes of it. With it some times are *too
-# late*, by up to two and a half minutes. A reader then gets a few messages more than it asked for, never fewer. When you
+# **Change this one line.** In `never_falling`, say `latest = time_ms`, and run again: now the red line is written down, the
+# broker's queue writes something else, and halving misses as many messages as over what the clock said. With `max` some times
+# are *too late*, by up to two and a half minutes. A reader then gets a few messages more than it asked for, never fewer. When you
 # must be wrong, choose the side on which it hurts less.
 #
 # ## 5. It may be lost
@@ -373,9 +383,9 @@ plt.show()
 # ## Questions for you
 #
 # * Retention removes the oldest segments of the log. What must happen to the consume queue, and in which order?
-#   (`ConsumeQueue.drop_before`)
+#   (When you have done the lab: `ConsumeQueue.drop_before`.)
 # * A message is delayed by an hour: it is in the log now, and in its queue in an hour. Which of the three numbers can its
-#   entry not know by then, and why? (`NO_POSITION` in `consume_queue.py` answers it.)
+#   entry not know by then, and why? (When you have done the lab: `NO_POSITION` in `consume_queue.py` answers it.)
 # * Two consumers of different groups read the same queue. How many consume queues does that take?
 #
 # ## What next
@@ -383,5 +393,5 @@ plt.show()
 # **Lab 1b** asks you to write the consume queue, and a grader tries to find a message that yours does not. Lesson 3 asks
 # what happens *after* a message was found: who gets it, and when is it done?
 #
-# In the code: `mq/broker/store/consume_queue.py`; `mq/broker/store/record_reader.py` (from an entry to the batch);
-# `mq/broker/machine.py` (dispatch).
+# In the code: `mq/broker/store/record_reader.py` (from an entry to the batch), `mq/broker/machine.py` (dispatch); and after the
+# lab, which asks for it, `mq/broker/store/consume_queue.py`.

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 3 · At least once
 #
-# A message is found (lesson 2). Who gets it, how long may they take, and when is it *done*?
+# A message can be found (how, is lesson 2; nothing here needs it). Who gets it, how long may they take, and when is it *done*?
 #
 # After this lesson you can say, and show with a run:
 #
@@ -349,7 +349,8 @@ plt.show()
 #   transaction. In a file: one write and sync, such as lesson 1 has it.)
 #
 # **Change this one line.** In `in_one_step`, put a `yield` between the two lines that are one transaction, and run again.
-# How many days are right now? Then exchange the two lines as well. You have built two of the other consumers.
+# How many days are right now? Then exchange the two lines as well. Each time it is wrong in the way of another consumer above:
+# of which?
 #
 # Often one needs no list at all, when the effect can be said in another way: not *"add 5"* but *"order 17 is paid"*. To say
 # that twice changes nothing.
@@ -359,7 +360,7 @@ plt.show()
 # A sender, too, may hear nothing and send again (lesson 0). Our broker knows the last 100,000 ids of each topic, and stores
 # such a message once:
 #
-# **Predict:** one of these three sends makes a second order. Which?
+# **Predict:** one of these four sends, other than the first, makes a second order. Which?
 
 # %%
 broker = SmallBroker()
@@ -438,5 +439,6 @@ draw_film(film, ["a poisoned cake", "a tart"], "A poisoned order", EVENTS)
 #
 #     .venv/bin/mq lab list
 #
-# In the code: `mq/broker/delivery/table.py` (the four places), `mq/broker/delivery/picker.py` (who gets what). Lesson 4
-# leaves the simulation: a real broker, the official client, and a real kill.
+# In the code: `mq/broker/delivery/picker.py` (who gets what); and after lab 1c, which asks for it,
+# `mq/broker/delivery/table.py` (the four places). Lesson 4 leaves the simulation: a real broker, the official client, and a
+# real kill.

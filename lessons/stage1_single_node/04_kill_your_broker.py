@@ -57,8 +57,8 @@ for node in ast.parse(source).body:
 #
 # ## 2. The kill
 #
-# 180 orders are sent and consumed. When 60 are acknowledged, the broker ends, for a second; then it is started again on the
-# same folder.
+# 180 orders are sent and consumed. When 60 are acknowledged, the broker ends. A second later it is started again on the same
+# folder, and a start takes a second or more itself.
 #
 # **Predict:** the broker is killed with SIGKILL: it has no time to write anything. How many acknowledged orders are lost?
 # How many are consumed twice? How long does nobody get an answer?
@@ -144,12 +144,17 @@ judge(sent, consumed)
 # %% [markdown]
 # No acknowledged order is lost: what the broker said *yes* to was synced (lesson 1). A few may have been consumed twice:
 # their ack was on its way when the broker died, or they were stored, and the *yes* was on its way (lesson 3). To the
-# program that sends it is a pause, and an error or two.
+# program that sends it is a pause, and some dozens of errors: one for each try, ten tries a second.
 #
-# The pause is longer than the broker was away: a client that cannot connect waits longer and longer before it tries again,
-# so that a thousand clients do not fall upon a broker that has just come back.
+# For one of the two clients, or for both, the pause is longer than the broker was away. Each try of the *program* fails at
+# once; but under it is the client's *connection*, and this one waits longer and longer between its own attempts, so that a
+# thousand clients do not fall upon a broker that has just come back. Until the next attempt is due nothing gets through,
+# though the broker is there: look how far behind the red stripe each line rises.
 #
-# **Change this one line.** Say `broker.stop()` in place of `broker.kill()`: the broker is *asked* to end (SIGTERM). It
+# Now and then the last orders are consumed only half a minute later. They had been handed out when the broker died, and the
+# answer with them never arrived; so they are hidden until their invisible time is over (lesson 3).
+#
+# **Change this one line.** Say `broker.stop()` in place of `broker.kill()` (SIGKILL): the broker is *asked* to end (SIGTERM). It
 # closes its door, brings what is under way to an end, gives back what was handed out, and goes. Here is that run:
 
 # %% tags=["live"]
@@ -164,7 +169,7 @@ with scratch("stop") as other:
 # When the broker was killed, the cell above made a copy of its folder, before anybody opened it again. Let us be the one
 # who finds it in the morning.
 
-# %% tags=["live"]
+# %% tags=["live", "first-words"]
 found = folder / "as-it-was"
 for file in sorted(file for file in found.rglob("*") if file.is_file()):
     data = file.read_bytes()
@@ -172,6 +177,17 @@ for file in sorted(file for file in found.rglob("*") if file.is_file()):
     print(f"{file.relative_to(found).as_posix():34} {len(data):>10,} bytes, {used:>8,} up to the last one that is not zero")
 
 # %% [markdown]
+# | file | what is in it |
+# |---|---|
+# | `log/...log` | a **segment** of the commit log: all that counts is in here |
+# | `durable` | up to where the log was synced: if less is found the next time, something was lost, and the broker says so |
+# | `organs.json` | whose code wrote all this: ours, or parts of yours (`--parts`) |
+# | `LOCK` | the number of the process that uses this folder: a second broker is refused while it lives |
+#
+# In a folder that was used for longer there are more: `queues/` (consume queues, lesson 2), `index/` (to find a message by
+# its id) and `snapshots/` (the whole state at one point of the log, so that a start need not carry out all commands again).
+# All three can be made again from a log that is there from its first entry on.
+#
 # The segment is as large as it will ever be from its first moment on: so that appending changes no file size, which a sync
 # would have to write as well. And these are the last entries of the log, as `mq log dump` prints them:
 
@@ -246,20 +262,22 @@ _, axes = figure(2.2)
 bare(axes)
 window = 900
 for bottom, data, label in ((2, whole, "as it was"), (1, cut, "60 bytes less"), (0, repaired, "opened again")):
-    colours = []
-    for at in range(end - window, end + 40):
-        is_kept = at < log_after.end_position
-        colours.append(FREE if data[at] == 0 and not is_kept else COLOURS["safe"] if is_kept else COLOURS["waiting"])
-    if bottom == 1:
-        colours = [COLOURS["torn"] if colour == COLOURS["waiting"] else colour for colour in colours]
-    strip(axes, colours, bottom)
+    kept_to, written_to = log_after.end_position, len(data.rstrip(b"\0"))
+    last = COLOURS["torn"] if data is cut else COLOURS["waiting"]
+    places = range(end - window, end + 40)
+    strip(axes, [COLOURS["safe"] if at < kept_to else last if at < written_to else FREE for at in places], bottom)
     axes.text(-10, bottom + 0.4, label, ha="right", va="center")
 axes.set_xlim(-170, window + 45)
 axes.set_ylim(-0.1, 3)
 axes.set_title("The end of the log")
 legend_below(
     axes,
-    {COLOURS["safe"]: "whole groups", COLOURS["waiting"]: "the last group", COLOURS["torn"]: "not whole any more", FREE: "zeros"},
+    {
+        COLOURS["safe"]: "whole groups",
+        COLOURS["waiting"]: "the last group",
+        COLOURS["torn"]: "what is left of it",
+        FREE: "zeros, to the end",
+    },
 )
 plt.show()
 keep.close()
@@ -290,7 +308,7 @@ keep.close()
 # `"--parts", str(ROOT / "work/lab1a_commit_log")` behind `folder` in the `Broker(...)` of `run`, in section 2 of this
 # lesson, and kill it. Or run it by hand:
 #
-#     .venv/bin/mq broker --data .mq/mine --parts work/lab1a_commit_log
+#     .venv/bin/mq broker --data .mq/lesson4 --parts work/lab1a_commit_log
 #
 # One broker that comes back is not enough: while it is away, nobody is served, and when its *disk* dies, all is lost. The
 # stages that follow put more than one in its place.

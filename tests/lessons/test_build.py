@@ -39,8 +39,8 @@ def printed(text: str) -> dict[str, Any]:
     return {"output_type": "stream", "name": "stdout", "text": text}
 
 
-def picture(data: str) -> dict[str, Any]:
-    return {"output_type": "display_data", "metadata": {}, "data": {"image/png": data, "text/plain": "<Figure>"}}
+def picture(data: str, words: str = "<Figure>") -> dict[str, Any]:
+    return {"output_type": "display_data", "metadata": {}, "data": {"image/png": data, "text/plain": words}}
 
 
 @pytest.fixture
@@ -118,6 +118,29 @@ def test_a_live_cell_that_lost_its_tag_or_its_output_is_found(lesson: Lesson) ->
     assert differences(run(lesson), committed) == ["cell 3: the notebook has no output"]
     committed["cells"][2]["metadata"] = {}
     assert "not that of the source" in differences(run(lesson), committed)[0]
+
+
+def test_of_a_live_listing_the_names_must_be_the_same_and_nothing_else(lesson: Lesson) -> None:
+    lesson.source.write_text(SOURCE.replace('tags=["live"]', 'tags=["live", "first-words"]'), encoding="utf-8")
+    before, other_size, other_name = (
+        f"LOCK  4 bytes\n\n{text} bytes\n" for text in ("organs.json  153", "organs.json  217", "durable  16")
+    )
+    make(lesson, run=runner(ONE, [printed(before)]))
+    assert check(lesson, run=runner(ONE, [printed(other_size)])) == []
+    assert not make(lesson, run=runner(ONE, [printed(other_size)])), "a size alone is no reason for a new notebook"
+    for stale in (other_name, before + "durable  16 bytes\n", "LOCK  4 bytes\n"):
+        (sentence,) = check(lesson, run=runner(ONE, [printed(stale)]))
+        assert "cell 3: it now says" in sentence
+    assert make(lesson, run=runner(ONE, [printed(other_name)])), "it is built anew without being asked to"
+    assert "durable" in lesson.notebook.read_text(encoding="utf-8")
+
+
+def test_the_words_of_a_picture_are_compared_to_the_letter(lesson: Lesson) -> None:
+    pixels = png((5, 5))
+    make(lesson, run=runner([picture(pixels, "lab 3e membership")], []))
+    assert check(lesson, run=runner([picture(pixels, "lab 3e membership")], [])) == []
+    (sentence,) = check(lesson, run=runner([picture(pixels, "lab 3e write the test")], []))
+    assert "cell 2: it now says\nlab 3e write the test" in sentence
 
 
 def test_a_few_pixels_at_the_edge_of_a_line_are_no_difference() -> None:

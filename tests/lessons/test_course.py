@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,12 +18,13 @@ from typing import Any
 
 import psutil
 import pytest
+import websocket
 from playwright.sync_api import sync_playwright
 
 from labs.grader.files import note_progress
 from labs.grader.result import Grade, Outcome
-from lessons.course_map import progress
-from tools.lesson_files import LESSONS, lessons_of
+from lessons.course_map import lesson_links, progress, stages, way, way_in_words
+from tools.lesson_files import LESSONS, lessons_of, read_notebook
 from tools.runner import course
 
 ROOT = LESSONS.parent
@@ -57,6 +60,28 @@ def asked(port: int, path: str, data: bytes | None = None) -> Any:
         return None
 
 
+def connections_of(process: psutil.Process) -> list[Any]:
+    """Those of a process; none when it is gone by now, as what a shell starts with."""
+    with suppress(psutil.NoSuchProcess):
+        return list(process.net_connections())
+    return []
+
+
+def typed_into_a_terminal(port: int, line: str, until: str) -> str:
+    """What a terminal of JupyterLab's says when that line is typed into it, up to that text."""
+    name = asked(port, "api/terminals", data=b"{}")["name"]
+    address = f"ws://127.0.0.1:{port}/terminals/websocket/{name}?token={TOKEN}"
+    said, connection = "", websocket.create_connection(address, timeout=60)
+    try:
+        connection.send(json.dumps(["stdin", f"{line}\r"]))
+        while until not in said or "\n" not in said.partition(until)[2]:
+            kind, *words = json.loads(connection.recv())
+            said += "".join(words) if kind == "stdout" else ""
+    finally:
+        connection.close()
+    return said
+
+
 def test_all_that_jupyter_keeps_lies_in_one_folder(tmp_path: Path) -> None:
     mine = {"JUPYTER_TOKEN": "x", "JUPYTERLAB_SETTINGS_DIR": "elsewhere", "PATH": "/bin", "PYTHONPATH": "elsewhere"}
     variables = course.surroundings(tmp_path, mine)
@@ -66,6 +91,20 @@ def test_all_that_jupyter_keeps_lies_in_one_folder(tmp_path: Path) -> None:
     folders = {name: value for name, value in variables.items() if name.endswith("DIR")}
     assert len(folders) == 6
     assert all(Path(value).is_relative_to(tmp_path) for value in folders.values())
+
+
+def test_the_programs_of_the_environment_are_found_before_all_others(tmp_path: Path) -> None:
+    python, beside = Path("some", "bin", "python"), str(Path("some", "bin"))
+    assert course.with_programs(python, {"PATH": "/bin", "HOME": "/h"}) == {"PATH": f"{beside}{os.pathsep}/bin", "HOME": "/h"}
+    assert course.with_programs(python, {})["PATH"] == beside, "an empty part of a PATH is the folder that one is in"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="login shells are a matter of POSIX")
+def test_terminals_begin_with_no_login_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELL", "/bin/a shell")
+    assert "--ServerApp.terminado_settings={'shell_command': ['/bin/a shell']}" in course.command(Path("python"), [])
+    monkeypatch.delenv("SHELL")
+    assert "--ServerApp.terminado_settings={'shell_command': ['sh']}" in course.command(Path("python"), [])
 
 
 def test_news_updates_and_extensions_are_off(tmp_path: Path) -> None:
@@ -90,9 +129,10 @@ def test_a_students_own_settings_stay(tmp_path: Path) -> None:
 @pytest.mark.skipif(not IS_LINUX, reason="processes are found by /proc")
 def test_what_a_course_left_behind_is_found() -> None:
     marked = dict(os.environ, RAFTMQ_COURSE="abc123")
-    with subprocess.Popen(
-        [sys.executable, "-c", "input()"], env=marked, stdin=subprocess.PIPE, start_new_session=True
-    ) as process:
+    program = [sys.executable, "-c", "print('here', flush=True); input()"]
+    with subprocess.Popen(program, env=marked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"here\n"  # amid its exec a process shows no variables at all
         assert course.leftovers("abc123") == [process.pid]
         assert course.leftovers("abc124") == []
         process.kill()
@@ -120,13 +160,13 @@ def test_it_opens_and_leaves_nothing_running() -> None:
         assert all(cell["metadata"].get("trusted") for cell in content["content"]["cells"] if cell["cell_type"] == "code")
         kernel = asked(port, "api/kernels", data=b"{}")
         assert kernel["name"] == "python3"
+        assert f"the-mq-is {ROOT / '.venv' / 'bin' / 'mq'}" in typed_into_a_terminal(
+            port, "echo the-mq-is $(command -v mq)", "the-mq-is /"
+        )
         family = psutil.Process(runner.pid).children(recursive=True)
         assert len(family) >= 2, "a server and a kernel"
         away = [
-            one
-            for process in family
-            for one in process.net_connections()
-            if len(one.raddr) and not one.raddr.ip.startswith("127.")
+            one for process in family for one in connections_of(process) if len(one.raddr) and not one.raddr.ip.startswith("127.")
         ]
         assert away == []
         runner.send_signal(signal.SIGTERM)
@@ -145,12 +185,38 @@ def test_it_opens_and_leaves_nothing_running() -> None:
 
 def test_the_start_page_tells_results_and_is_made_without_anybodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAFTMQ_WORK", str(tmp_path))
-    assert "| **lab0** | Tools | 1 | `.venv/bin/mq lab start lab0` | none yet, of 100 points |" in progress()
+    assert "| **lab0** | Tools |  | 1 | `.venv/bin/mq lab start lab0` | none yet, of 100 points |" in progress()
     outcomes = (Outcome("1.1", "one", 70, is_passed=True), Outcome("1.2", "other", 30))
     grade = Grade("lab0_tools", "Tools", "practice", outcomes, points_max=100)
     note_progress(tmp_path / "results" / "lab0_tools", grade, "mq lab check")
     assert "| 70 of 100 points (`mq lab check`, 20" in progress()
     assert progress().count("none yet") == len(progress().splitlines()) - 3
+
+
+def test_the_way_leads_once_through_all_that_is_there() -> None:
+    lessons = [name for stage in stages() for name in stage["lessons"]]
+    labs = [
+        name for stage in stages() for name in stage["labs"] if (ROOT / "labs" / stage["folder"] / name / "lab.toml").exists()
+    ]
+    assert sorted(way()) == sorted(lessons + labs)
+    assert sorted(way()) == sorted(tomllib.loads((ROOT / "course.toml").read_text(encoding="utf-8"))["way"])
+    for own in (lessons, labs):
+        assert [name for name in way() if name in own] == own, "each kind in its own order"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/syllabus.md", "labs/grader/for_students.md", "lessons/README.py"])
+def test_every_page_to_begin_with_says_the_way(page: str) -> None:
+    assert way_in_words() == "lab 0, lessons 0 and 1, lab 1a, lesson 2, lab 1b, lesson 3, labs 1c and 1d, lesson 4"
+    assert way_in_words() in re.sub(r"\s+(# )?", " ", (ROOT / page).read_text(encoding="utf-8"))
+
+
+def test_the_start_page_links_only_what_is_there() -> None:
+    notebook = read_notebook(LESSONS / "README.ipynb")
+    assert notebook is not None
+    texts = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown"] + [lesson_links()]
+    targets = re.findall(r"\]\(([^)]+)\)", "\n".join(texts))
+    assert "../docs/glossary.md" in targets
+    assert [target for target in targets if not (LESSONS / target).exists()] == []
 
 
 # ---------------------------------------------------------------- in a browser

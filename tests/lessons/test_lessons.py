@@ -4,12 +4,16 @@ import base64
 import re
 import subprocess
 import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from lessons import bakery
 from tools.lesson_files import LESSONS, Lesson, lessons_of, read_notebook
 
 ROOT = LESSONS.parent
@@ -61,6 +65,23 @@ def test_pictures_are_of_a_notebooks_width_and_not_empty(lesson: Lesson) -> None
         picture = Image.open(BytesIO(data))
         assert 700 <= picture.width <= 1100, "wider is shrunk until nobody can read it"
         assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 10, "there is nothing on it"
+
+
+def test_a_baker_who_reads_his_mood_while_it_changes_finds_a_number(tmp_path: Path) -> None:
+    bakery.set_mood(tmp_path, 10)
+
+    def read() -> Counter[int]:
+        return Counter(int((tmp_path / "mood").read_text()) for _ in range(2000))
+
+    found: Counter[int] = Counter()
+    with ThreadPoolExecutor() as pool:
+        while not {10, 150} <= set(found):
+            reading = pool.submit(read)
+            while not reading.done():
+                for mood in (10, 150):
+                    bakery.set_mood(tmp_path, mood)
+            found += reading.result()
+    assert set(found) <= {10, 150, 50, 110}, "digits of both, at most"
 
 
 def test_what_the_sources_name_in_the_repository_is_there() -> None:
