@@ -1,11 +1,15 @@
 """docker/compose.yaml as somebody uses it: up, down, and up again on the same volumes."""
 
+import contextlib
 import functools
 import os
 import secrets
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from mq.cluster.asking import ask_broker
 from mq.cluster.docker_engine import engine
@@ -15,37 +19,61 @@ FILE = Path(__file__).resolve().parents[2] / "docker" / "compose.yaml"
 _SERVE_S_MAX = 90.0
 
 
+@functools.cache
+def commands() -> tuple[tuple[str, ...], ...]:
+    """Compose 2 and Compose 1, as far as they are there."""
+    found = []
+    for command in (("docker", "compose"), ("docker-compose",)):
+        with contextlib.suppress(OSError):
+            if subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0:
+                found.append(command)
+    return tuple(found)
+
+
 class Compose:
-    """One project. names: of the services. ports: of this machine, by service."""
+    """One project. names: of the services. ports: of this machine, by service.
+
+    parts: MQ_PARTS, empty for none. command: which Compose, by default the newest that is there. environment: more variables.
+    """
 
     names = ("broker-a-1", "broker-a-2", "broker-a-3")
 
-    def __init__(self, image: str) -> None:
+    def __init__(
+        self, image: str, *, parts: str = "", command: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
         self.image = image
+        self._command = tuple(command) or commands()[0]
         self.project = f"raftmqtest{secrets.token_hex(4)}"
         self.ports = {name: free_port() for name in self.names}
         self.net = f"10.{200 + secrets.randbelow(50)}.{secrets.randbelow(256)}"
         self._environment = {
-            **os.environ, "MQ_IMAGE": image, "MQ_NET": self.net, "MQ_CLUSTER_SECRET": secrets.token_hex(16),
+            **os.environ, "MQ_IMAGE": image, "MQ_NET": self.net, "MQ_CLUSTER_SECRET": secrets.token_hex(16), "MQ_PARTS": parts,
             **{f"MQ_PORT_{name[-1]}": str(port) for name, port in self.ports.items()},
+            **(environment or {}),
         }  # fmt: skip
 
-    @staticmethod
-    @functools.cache
-    def command() -> tuple[str, ...]:
-        """Compose 2, or else 1; empty when there is neither."""
-        for command in (("docker", "compose"), ("docker-compose",)):
-            try:
-                if subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0:
-                    return command
-            except OSError:
-                continue
-        return ()
-
-    def run(self, *arguments: str) -> None:
-        command = [*self.command(), "-f", str(FILE), "-p", self.project, *arguments]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=200, check=False)
+    def run(self, *arguments: str) -> str:
+        """A command of Compose; what it printed."""
+        done = self.tried(*arguments)
         assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    def tried(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """The same, however it ends."""
+        command = [*self._command, "-f", str(FILE), "-p", self.project, *arguments]
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=200, check=False)
+
+    def config(self) -> dict[str, Any]:
+        """The file as Compose understands it; this needs no engine."""
+        found = yaml.safe_load(self.run("config"))
+        assert isinstance(found, dict)
+        return found
+
+    def services(self) -> dict[str, Any]:
+        """The services of it."""
+        found = self.config()["services"]
+        assert isinstance(found, dict)
+        return found
 
     def up(self) -> None:
         """Until every node answers and one leads."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -10,7 +11,7 @@ from mq.cluster.docker_engine import check_image, engine
 from mq.cluster.docker_plan import DEFAULT_IMAGE
 from mq.cluster.errors import ClusterError
 from mq.cluster.plan import ClusterPlan
-from tests.docker.compose import Compose
+from tests.docker.compose import Compose, commands
 
 IMAGE = os.environ.get("MQ_IMAGE", DEFAULT_IMAGE)
 
@@ -31,17 +32,34 @@ def image() -> str:
     return IMAGE
 
 
-@pytest.fixture(scope="module")
-def compose(image: str) -> Iterator[Compose]:
-    """docker/compose.yaml, up, with a name, ports and a network of its own; nothing of it is left behind."""
-    if not Compose.command():
+@pytest.fixture(scope="session")
+def has_compose() -> None:
+    """Compose is there, with or without an engine."""
+    if not commands():
         _missing("neither `docker compose` nor `docker-compose` is there")
-    made = Compose(image)
+
+
+@contextmanager
+def _up(made: Compose) -> Iterator[Compose]:
     try:
         made.up()
         yield made
     finally:
         made.run("down", "--volumes", "--timeout", "1")
+
+
+@pytest.fixture(scope="module")
+def compose(image: str, has_compose: None) -> Iterator[Compose]:
+    """docker/compose.yaml, up, with a name, ports and a network of its own; nothing of it is left behind."""
+    with _up(Compose(image)) as made:
+        yield made
+
+
+@pytest.fixture
+def compose_with_parts(image: str, has_compose: None) -> Iterator[Compose]:
+    """The same with a Raft of somebody else, by MQ_PARTS."""
+    with _up(Compose(image, parts="labs/stage3_raft/right/lazy.py")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

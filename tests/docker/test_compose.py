@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from mq.cluster import docker_plan as planned
 from mq.cluster.docker_engine import engine
+from mq.core.errors import Code, RefusedError
 from tests.cluster.broker_process import run_mq, wait_until
 from tests.cluster.load import read_queues
 from tests.docker.compose import Compose
@@ -42,9 +44,26 @@ def create(compose: Compose, topic: str) -> None:
     assert made.code == 0, made
 
 
-def bodies(compose: Compose, topic: str) -> list[str]:
-    """All that a topic holds, as each of the nodes has it."""
-    return [one.body.decode() for one in asyncio.run(read_queues(compose.outside[0], topic, QUEUES))]
+def stored(client: str, topic: str) -> list[str]:
+    """All that a topic holds, as this node has it itself; nothing while it does not know the topic yet."""
+    try:
+        return sorted(one.body.decode() for one in asyncio.run(read_queues(client, topic, QUEUES)))
+    except RefusedError as error:
+        if error.code != Code.TOPIC_NOT_FOUND:
+            raise
+        return []
+
+
+def check_stored_everywhere(compose: Compose, topic: str, expected: Iterable[str]) -> None:
+    """Each of the nodes has exactly these; one that does not lead may be a moment behind."""
+    wanted = sorted(expected)
+    for client in compose.outside:
+
+        def has_all(client: str = client) -> bool:
+            return len(stored(client, topic)) >= len(wanted)
+
+        wait_until(has_all, f"{client} has all of {topic}")
+        assert stored(client, topic) == wanted, client
 
 
 def test_the_image_runs_as_nobody_with_an_init_and_says_how_it_is(compose: Compose) -> None:
@@ -66,16 +85,49 @@ def test_both_sides_of_the_network_are_told_addresses_that_they_reach(compose: C
     assert told == set(compose.outside)
     inside = engine().containers.run(
         compose.image, ["-c", ASK_ROUTE, "broker-a-2:8081", "both-sides"], entrypoint=["/opt/raftmq/bin/python"],
-        network=f"{compose.project}_mq", remove=True,
+        network=f"{compose.project}_mq", remove=True, tmpfs={planned.DATA: ""},
     )  # fmt: skip
     assert json.loads(inside) == compose.inside
     # And they are good: one side sends by them, the other one receives.
     sent = engine().containers.run(
         compose.image, ["send", "both-sides", "a loaf", "--endpoint", ",".join(compose.inside)],
-        network=f"{compose.project}_mq", remove=True,
+        network=f"{compose.project}_mq", remove=True, tmpfs={planned.DATA: ""},
     )  # fmt: skip
     assert sent
-    assert bodies(compose, "both-sides") == ["a loaf"]
+    check_stored_everywhere(compose, "both-sides", ["a loaf"])
+
+
+def test_status_shows_each_node_once_by_the_addresses_of_the_side_that_asks(compose: Compose) -> None:
+    await_rows(compose, ",".join(compose.outside), compose.outside[1])
+    inside = json.loads(asked_inside(compose, "raft", "status", "--endpoint", "broker-a-2:8081", "-o", "json"))
+    assert {one["client"] for node in inside["nodes"] for one in node["addresses"]} == set(compose.inside)
+    leader = compose.leader()
+    compose.container(leader).kill("SIGKILL")
+    try:
+        alive = [f"127.0.0.1:{port}" for name, port in compose.ports.items() if name != leader]
+        await_rows(compose, ",".join(compose.outside), *alive)
+    finally:
+        compose.container(leader).start()
+        wait_until(compose.is_whole, "the killed one is back", limit_s=60)
+
+
+def await_rows(compose: Compose, *endpoints: str) -> None:
+    """Asked there, `mq raft status` shows the three nodes once each, with their outside addresses."""
+    expected = [(str(number), client) for number, client in enumerate(compose.outside, 1)]
+    for endpoint in endpoints:
+
+        def is_shown(endpoint: str = endpoint) -> bool:
+            ran = run_mq("raft", "status", "--endpoint", endpoint)
+            return [(row.split()[0], row.split()[-1]) for row in ran.out.splitlines()[1:]] == expected
+
+        wait_until(is_shown, f"three rows by {endpoint}", limit_s=60)
+
+
+def asked_inside(compose: Compose, *command: str) -> bytes:
+    """What a command of `mq` prints in a container of the group's network."""
+    found = engine().containers.run(compose.image, list(command), network=f"{compose.project}_mq", remove=True)
+    assert isinstance(found, bytes)
+    return found
 
 
 def test_the_leaders_container_is_killed_in_mid_stream_and_nothing_acknowledged_is_lost(
@@ -115,6 +167,6 @@ def test_containers_that_are_removed_and_made_again_find_everything_on_their_vol
     compose.run("down")
     compose.up()
     assert all(compose.container(name).id != earlier[name] for name in compose.names), "these are the same containers"
-    assert sorted(map(int, bodies(compose, "kept"))) == list(range(100))
+    check_stored_everywhere(compose, "kept", map(str, range(100)))
     described = run_mq("topic", "describe", "kept", "--endpoint", compose.outside[2])
     assert described.code == 0, described

@@ -30,10 +30,14 @@ from rocketmq import (
 Plain = dict[str, Any]
 
 
-def new_message(topic: str, body: str, tag: str = "", keys: tuple[str, ...] = (), properties: Plain | None = None) -> Any:
+def new_message(
+    topic: str, body: str, tag: str = "", keys: tuple[str, ...] = (), properties: Plain | None = None, message_group: str = ""
+) -> Any:
     """A message of the client's own kind. body: bytes as Latin-1."""
     message = Message()
     message.topic, message.body = topic, body.encode("latin-1")
+    if message_group:
+        message.message_group = message_group
     if tag:
         message.tag = tag
     for key in keys:
@@ -55,7 +59,8 @@ def shown(message: Any) -> Plain:
 class Listener(MessageListener):  # type: ignore[misc]
     """Notes each delivery; then takes the message, or refuses it.
 
-    take_from_attempt: earlier attempts fail; 0 = all fail. While `go_on` is not set, it sits on what it got.
+    take_from_attempt: earlier attempts fail; 0 = all fail. Those that the client makes by itself, in an ordered group, count,
+    too, though the message does not say so. While `go_on` is not set, it sits on what it got.
     """
 
     def __init__(self, take_from_attempt: int, *, holds: bool) -> None:
@@ -67,9 +72,11 @@ class Listener(MessageListener):  # type: ignore[misc]
 
     def consume(self, message: Any) -> Any:
         """One delivery."""
-        self.seen.append((time.time(), bytes(message.body).decode("latin-1"), message.delivery_attempt))
+        body = bytes(message.body).decode("latin-1")
+        self.seen.append((time.time(), body, message.delivery_attempt))
         self.go_on.wait()
-        is_taken = 0 < self._take_from <= message.delivery_attempt
+        attempt = max(message.delivery_attempt, sum(body == seen for _, seen, _ in self.seen[:]))
+        is_taken = 0 < self._take_from <= attempt
         return ConsumeResult.SUCCESS if is_taken else ConsumeResult.FAILURE
 
 
@@ -93,9 +100,7 @@ class Sending:
             if self._over.is_set():
                 return
             body, error = f"{caller} {number}", ""
-            message = new_message(self._topic, body)
-            if self._is_ordered:
-                message.message_group = caller
+            message = new_message(self._topic, body, message_group=caller if self._is_ordered else "")
             began_s = time.monotonic()
             try:
                 self._producer.send(message)

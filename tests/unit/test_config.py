@@ -194,6 +194,30 @@ def test_a_mistake_in_the_environment_is_named_with_its_variable() -> None:
         load_config(None, {"MQ_BROKER_NODE": "0"}, {"data": "d"})
 
 
+def test_parts_have_a_shorter_name_in_the_environment_which_is_as_good(tmp_path: Path) -> None:
+    file = tmp_path / "mq.yaml"
+    file.write_text("parts: of-the-file\n")
+    assert load_config(None, {"MQ_PARTS": "work/lab1a"}, {"data": "d"}).parts == "work/lab1a"
+    assert load_config(file, {"MQ_PARTS": "work/lab1a"}, {"data": "d"}).parts == "work/lab1a", "over the file"
+    assert load_config(None, {"MQ_PARTS": "work/lab1a"}, {"data": "d", "parts": "x"}).parts == "x", "below the flag"
+    assert load_config(None, {"MQ_PARTS": "same", "MQ_BROKER_PARTS": "same"}, {"data": "d"}).parts == "same"
+
+
+def test_an_empty_short_name_is_as_none_since_compose_hands_it_on_when_nobody_set_it(tmp_path: Path) -> None:
+    file = tmp_path / "mq.yaml"
+    file.write_text("parts: of-the-file\n")
+    assert load_config(file, {"MQ_PARTS": ""}, {"data": "d"}).parts == "of-the-file"
+    assert load_config(None, {"MQ_PARTS": "", "MQ_BROKER_PARTS": "long"}, {"data": "d"}).parts == "long"
+    assert load_config(file, {"MQ_BROKER_PARTS": ""}, {"data": "d"}).parts == "", "the long name is as all others are"
+
+
+@pytest.mark.parametrize("long", ["other", ""])
+def test_two_names_of_parts_that_say_two_things_are_a_mistake(long: str) -> None:
+    with pytest.raises(IllegalArgumentError) as caught:
+        load_config(None, {"MQ_PARTS": "work/lab1a", "MQ_BROKER_PARTS": long}, {"data": "d"})
+    assert str(caught.value) == f"parts: MQ_PARTS is 'work/lab1a', and MQ_BROKER_PARTS is {long!r}: which one is meant?"
+
+
 def test_a_kubernetes_service_of_our_name_does_no_harm() -> None:
     names = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_GRPC", "PORT", "PORT_8081_TCP", "PORT_8081_TCP_ADDR")
     linked = {f"MQ_BROKER_{name}": "tcp://10.0.0.1:8081" for name in names}

@@ -58,3 +58,10 @@ def test_the_own_address_is_the_one_that_is_listened_on_or_the_only_one_or_unkno
     assert made.own_of(told, ("10.0.0.13", 8081)) == ("10.0.0.13", 8081)
     assert made.own_of(told[:1], ("0.0.0.0", 8081)) == ("10.0.0.11", 8081)
     assert made.own_of(told[:2], ("0.0.0.0", 8081)) is None
+
+
+def test_which_outside_address_is_whose_is_known_where_there_is_one_for_each() -> None:
+    assert config().outside_by_node(8082) == {1: ("127.0.0.1", 9003), 2: ("127.0.0.1", 9001), 3: ("127.0.0.1", 9002)}
+    assert config(advertise_outside=OUTSIDE[:1]).outside_by_node(8082) == {}, "all behind one address"
+    alone = BrokerConfig(data=DATA, listen_outside="127.0.0.1:0")
+    assert alone.outside_by_node(5) == {1: ("127.0.0.1", 5)}

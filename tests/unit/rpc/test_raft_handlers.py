@@ -87,6 +87,12 @@ async def test_a_leader_says_all_that_it_knows(group: Group) -> None:
     assert [(organ.name, organ.class_name, organ.calls) for organ in view.organs] == [("raft", "x.Raft", 5)]
 
 
+async def test_who_comes_in_by_another_listener_is_told_the_addresses_of_that_side(group: Group) -> None:
+    raw = await RaftHandlers(group, {4: "outside:4", 9: "outside:9"}).describe_raft(b"", NOBODY)
+    view = to_raft(pb.DescribeRaftResponse.FromString(raw))
+    assert view.addresses == (AddressView(1, "a:1", "a:2"), AddressView(4, "d:1", "outside:4"))
+
+
 async def test_what_is_not_known_is_none_and_not_node_0(group: Group) -> None:
     group.vote = None
     assert to_raft(await described(group)).vote is None

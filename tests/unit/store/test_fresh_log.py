@@ -45,6 +45,16 @@ def test_of_an_append_that_is_taken_back_nothing_is_at_hand() -> None:
     assert log.last_index == 3
 
 
+def test_it_knows_which_of_its_appends_is_next() -> None:
+    log = new_log()
+    assert log.sequence_after(-1) is None
+    first, second = append(log, 0, 3, 1).sequence, append(log, 3, 1, 1).sequence
+    third = log.reset(EntryId(Term(1), LogIndex(9)), HardState(Term(1), None)).sequence
+    assert [log.sequence_after(one) for one in (-1, first, second, third)] == [first, second, third, None]
+    log.abandon(third)
+    assert log.sequence_after(second) is None
+
+
 def test_behind_a_reset_nothing_is_at_hand() -> None:
     log = new_log()
     log.synced(append(log, 0, 3, 1).sequence)
