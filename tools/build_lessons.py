@@ -5,8 +5,9 @@
     .venv/bin/python -m tools.build_lessons --check log      execute, and say what differs from the committed notebook
 
 A cell tagged `live` measures or starts processes: it is executed, and what it says is not compared. Its committed
-outputs stay as long as its source does, so that making a notebook again changes nothing. Everything else must
-come out the same on any machine: text to the letter, pictures but for a few pixels.
+outputs stay as long as its source does, so that making a notebook again changes nothing. When it is tagged `first-words`
+as well, the first word of each line must stay the same: names that a listing begins with. Everything else must come out
+the same on any machine: text to the letter, pictures but for a few pixels.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.lesson_compare import differences, is_live, outputs_equal
+from tools.lesson_compare import cells_equal, differences
 from tools.lesson_files import LESSONS, Lesson, lessons_of, read_notebook, read_source, write_notebook
 
 __all__ = ["LessonError", "check", "execute", "main", "make"]
@@ -87,7 +88,7 @@ def settled(made: dict[str, Any], committed: dict[str, Any] | None) -> dict[str,
         old = before.get(cell["id"])
         if old is None or "outputs" not in cell or old.get("source") != cell["source"]:
             continue
-        if is_live(cell) or outputs_equal(cell["outputs"], old["outputs"]):
+        if cells_equal(cell, old):
             cell["outputs"] = old["outputs"]
     return made
 

@@ -25,6 +25,7 @@ from typing import Any
 
 from mq.core.errors import IllegalArgumentError, StateError
 from mq.raft.node import RaftNode
+from mq.sim.arguments import read_jobs, read_seed
 from mq.sim.group.seeds import SeedResult, calm_collector, run_seeds
 from mq.sim.load_raft import load_raft
 from tools.kill_notes import KINDS, Notes
@@ -207,13 +208,13 @@ def _try_one(options: _Options) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.kill_table", description="By what each wrong Raft dies.")
     add = parser.add_argument
-    add("--only", nargs="*", default=[], metavar="NAME", help="some of them")
-    add("--seeds", type=int, default=_SEEDS, metavar="N", help="try the seeds 1 to N on each wrong one (%(default)s)")
+    add("--only", nargs="*", default=[], metavar="NAME", choices=[name for kind in KINDS for name in names_of(kind)], help="some")
+    add("--seeds", type=read_seed, default=_SEEDS, metavar="N", help="try the seeds 1 to N on each wrong one (%(default)s)")
     so_far = "on each right one, behind those that were tried with this code"
-    add("--rights", type=int, default=_RIGHTS, metavar="N", help=f"the seeds 1 to N {so_far} (%(default)s)")
+    add("--rights", type=read_seed, default=_RIGHTS, metavar="N", help=f"the seeds 1 to N {so_far} (%(default)s)")
     add("--no-search", action="store_true", help=f"leave out the searches, of {_SEARCH_SECONDS} s each")
     add("--anew", action="store_true", help="also what is known of this code")
-    add("--jobs", type=int, default=_JOBS, metavar="N", help="processes at a time (%(default)s)")
+    add("--jobs", type=read_jobs, default=_JOBS, metavar="N", help="processes at a time (%(default)s)")
     is_found = shutil.which("pypy3") is not None
     by_pypy = f"let pypy3 run those, after {_COMPARED} seeds were compared; where it is found, unless told otherwise"
     add("--pypy", action=argparse.BooleanOptionalAction, default=is_found, help=by_pypy)
@@ -225,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0 when all wrong ones die, each by something that spares the right ones, and all right ones live.
+    """Returns 0 when all wrong ones die, each by something that spares the right ones, and all right ones live through all seeds.
 
     With --try: when nothing kills that one; with --stale: when nothing is of other code.
     """
@@ -262,10 +263,11 @@ def _say_end(notes: Notes) -> int:
     alive = [name for name, row in wrong.items() if name not in untried and not killers_of(row)]
     unsharp = [name for name, row in wrong.items() if killers_of(row) and not any(spared_killers(row, right))]
     dead = [name for name, row in right.items() if row.get("seeds", {"broken": []})["broken"]]
+    short = [name for name, row in right.items() if row.get("seeds", {"runs": 0})["runs"] < _RIGHTS]
     print(f"{len(wrong)} wrong, alive: {alive or 'none'}; dead by nothing but what right ones break, too: {unsharp or 'none'}")
-    print(f"{len(right)} right, broken: {dead or 'none'}")
+    print(f"{len(right)} right, broken: {dead or 'none'}; by fewer than {_RIGHTS:,} seeds: {short or 'none'}")
     print(f"not tried: {len(untried)} Rafts; of other code: {len(notes.plain['stale'])} parts of rows")
-    return 1 if untried or alive or unsharp or dead else 0
+    return 1 if untried or alive or unsharp or dead or short else 0
 
 
 def _fresh_row(notes: Notes, kind: str, name: str) -> dict[str, Any]:
@@ -274,4 +276,8 @@ def _fresh_row(notes: Notes, kind: str, name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("stopped; what was found so far is noted, but for --try, and the same command goes on", file=sys.stderr)
+        sys.exit(130)

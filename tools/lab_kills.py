@@ -2,9 +2,8 @@
 
     .venv/bin/python -m tools.lab_kills lab1a               all of them; writes KILLS.md and kills.json
     .venv/bin/python -m tools.lab_kills lab1a torn          those with this in their name; writes nothing
-    .venv/bin/python -m tools.lab_kills lab1a --night 200000     the right ones in this process, seed after seed
 
-A night goes on where it stopped. Each wrong one is run through every ring until a test of that ring fails: so the table says
+Each wrong one is run through every ring until a test of that ring fails: so the table says
 which rings find it.
 """
 
@@ -13,26 +12,21 @@ import json
 import os
 import platform
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from labs.grader.explaining import explain
 from labs.grader.grading import in_a_process
 from labs.grader.lab import Lab, find_lab
-from labs.grader.loading import organ_in
 from labs.grader.running import Runner
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import skeleton_of
 from labs.grader.submission import Submission, read_submission
-from labs.grader.suite import Run
 from tools.said_by_git import commit
 
 __all__ = ["Hole", "Kill", "hole_of", "kills_of", "main"]
 
 RINGS = {1: "sentences", 2: "schedules", 3: "searches"}
-_NIGHT_STEP = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,50 +129,13 @@ def table_of(lab: Lab, kills: Sequence[Kill], holes: Sequence[Hole]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def night(lab: Lab, count: int, file: Path) -> int:
-    """Right solutions through many seeds, in this process. Goes on where it stopped. Returns how many failed."""
-    state = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    failed = 0
-    for solution in sorted((lab.folder / "right").glob("*.py")):
-        make = organ_in(solution, lab.organ_file, lab.seam.name)
-        done, found = state.get(solution.stem, [0, []])
-        begun = time.perf_counter()
-        while done < count:
-            seeds = range(done, min(done + _NIGHT_STEP, count))
-            for check in lab.suite.checks:
-                by_seed = check.by_seed
-                if by_seed is None:
-                    continue
-                for seed in seeds:
-                    case, run = by_seed(seed), Run()
-                    try:
-                        case.play(make, case.steps, run)
-                    except Exception as error:  # noqa: BLE001 - whatever it is, it is to be looked at
-                        found.append([check.number, seed, explain(error, run).sentence])
-            done = min(done + _NIGHT_STEP, count)
-            state[solution.stem] = [done, found]
-            half = file.with_suffix(".half")
-            half.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-            half.replace(file)
-        failed += len(found)
-        print(
-            f"{solution.stem}: {done} seeds of each test, {len(found)} failures, {time.perf_counter() - begun:.0f} s now",
-            flush=True,
-        )
-    return failed
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the table; returns 1 when a wrong one lives, a right one dies, or a function is not missed."""
     parser = argparse.ArgumentParser(prog="python -m tools.lab_kills", description="Who of a lab's solutions dies by what.")
     parser.add_argument("lab")
     parser.add_argument("only", nargs="?", default="", help="solutions with this in their name")
-    parser.add_argument("--night", type=int, default=0, metavar="SEEDS", help="run the right ones through so many seeds instead")
-    parser.add_argument("--resume", type=Path, default=Path("night.json"), help="where a night's state is kept")
     options = parser.parse_args(arguments)
     lab = find_lab(options.lab)
-    if options.night:
-        return 1 if night(lab, options.night, options.resume) else 0
     kills: list[Kill] = []
     is_bad = False
     for kind in ("wrong", "right"):

@@ -1,8 +1,8 @@
 """Where lessons lie, and how source and notebook are read and written.
 
 A lesson's source is a Python file in the percent format: `# %% [markdown]` begins a cell of text, `# %%` one of code,
-`# %% tags=["live"]` one whose outputs are not compared, `# %% tags=["picture"]` one that only draws: JupyterLab
-shows what it draws, and its code on a click.
+`# %% tags=["live"]` one whose outputs are not compared (with "first-words": but for the first word of each line),
+`# %% tags=["picture"]` one that only draws: JupyterLab shows what it draws, and its code on a click.
 """
 
 import json

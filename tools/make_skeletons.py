@@ -10,17 +10,27 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from labs.grader.lab import Lab, all_labs
-from labs.grader.skeleton import skeleton_of, write_all
+from labs.grader.lab import Lab, every_lab
+from labs.grader.skeleton import HOLLOW, hollow_of, skeleton_of
 
 __all__ = ["differences", "main"]
 
 
 def differences(lab: Lab) -> list[str]:
-    """Files of a skeleton that are missing, stale, or not known."""
-    folder, wanted = lab.folder / "skeleton", skeleton_of(lab)
-    there = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.*")}
+    """Files of a skeleton, and of what is given beside it, that are missing, stale, or not known."""
+    wanted, there = _wanted(lab), {}
+    for folder in ("skeleton", HOLLOW):
+        for file in (lab.folder / folder).rglob("*.*"):
+            if file.is_file():
+                there[file.relative_to(lab.folder).as_posix()] = file.read_text(encoding="utf-8")
     return sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))
+
+
+def _wanted(lab: Lab) -> dict[str, str]:
+    made = {f"skeleton/{name}": text for name, text in skeleton_of(lab).items()}
+    if lab.gather is not None:
+        made |= {f"{HOLLOW}/{name}": text for name, text in hollow_of(lab).items()}
+    return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,11 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing, compare")
     options = parser.parse_args(arguments)
     stale = []
-    for lab in all_labs():
+    for lab in every_lab():
         if options.check:
-            stale += [f"{lab.folder.name}/skeleton/{name}" for name in differences(lab)]
-        else:
-            write_all(lab.folder / "skeleton", skeleton_of(lab))
+            stale += [f"{lab.folder.name}/{name}" for name in differences(lab)]
+            continue
+        for name, text in _wanted(lab).items():
+            file = lab.folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
     for name in stale:
         print(f"{name} is not what the reference makes of it")
     if stale:

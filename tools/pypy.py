@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from itertools import chain, repeat
 from pathlib import Path
 
 from mq.sim.group.seeds import SeedResult
@@ -147,7 +148,7 @@ def _call(folder: Path, python: str, what: str, seeds: range, steps: int, raft: 
 def run_seeds(folder: Path, seeds: range, steps: int, raft: str, *, jobs: int = 1, python: str = "pypy3") -> Iterator[SeedResult]:
     """As `mq.sim.group.seeds.run_seeds`, on a copy, and in the seeds' order. raft: `FILE:Class`, the file from the copy's root.
 
-    Raises: subprocess.CalledProcessError when one of the processes did not come to its end.
+    Raises: subprocess.CalledProcessError when one of the processes did not come to its end; what came before has no gap.
     """
     parts = [seeds[part::jobs] for part in range(jobs)]
     with ExitStack() as stack:
@@ -155,10 +156,15 @@ def run_seeds(folder: Path, seeds: range, steps: int, raft: str, *, jobs: int = 
         for one in running:
             stack.enter_context(one)
             stack.callback(one.kill)
-        yield from map(SeedResult.from_line, in_turns(running))
-        for one in running:
-            if one.wait() != 0:
-                raise subprocess.CalledProcessError(one.returncode, one.args)
+        # They take turns, so what comes is in the seeds' order: the first that is missing is where one of them died.
+        for place, line in enumerate(chain(in_turns(running), repeat(None))):
+            if place == len(seeds):
+                break
+            result = None if line is None else SeedResult.from_line(line)
+            if result is None or result.seed != seeds[place]:
+                dead = running[place % jobs]
+                raise subprocess.CalledProcessError(dead.wait(), dead.args)
+            yield result
 
 
 def same_traces(folder: Path, seeds: range, steps: int, raft: str, *, python: str = "pypy3") -> bool:

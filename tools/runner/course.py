@@ -16,7 +16,7 @@ from pathlib import Path
 from tools.runner.places import ROOT
 from tools.runner.say import say
 
-__all__ = ["command", "leftovers", "prepare", "run", "surroundings"]
+__all__ = ["command", "leftovers", "prepare", "run", "surroundings", "with_programs"]
 
 _TOKEN = "RAFTMQ_COURSE"  # noqa: S105 - the name of a variable
 """Marks all processes that a course started, so that none outlives it."""
@@ -48,6 +48,11 @@ def surroundings(home: Path, variables: Mapping[str, str]) -> dict[str, str]:
     return kept | {name: str(home / folder) for name, folder in folders.items()} | {"JUPYTER_PLATFORM_DIRS": "1"}
 
 
+def with_programs(python: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """With the programs beside that Python found first, so that JupyterLab's own terminals know `mq`."""
+    return {**variables, "PATH": os.pathsep.join(filter(None, (str(python.parent), variables.get("PATH", ""))))}
+
+
 def prepare(home: Path) -> None:
     """Write the settings that keep JupyterLab from asking the network for anything."""
     for name, values in _SETTINGS.items():
@@ -64,6 +69,8 @@ def prepare(home: Path) -> None:
 def command(python: Path, arguments: Sequence[str]) -> list[str]:
     """What starts JupyterLab. arguments: more of its own, such as `--no-browser` or `--port=9000`."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    # Else, where nobody looks on, terminals run a login shell, which begins with a PATH of its own.
+    shell = {"shell_command": [os.environ.get("SHELL") or "sh"]}
     return [
         str(python), "-m", "jupyterlab",
         f"--ServerApp.root_dir={ROOT}",
@@ -73,6 +80,7 @@ def command(python: Path, arguments: Sequence[str]) -> list[str]:
         "--LabApp.extension_manager=readonly",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--ServerApp.answer_yes=True",
+        *([f"--ServerApp.terminado_settings={shell}"] if os.name == "posix" else []),
         *(["--allow-root"] if is_root else []),
         *arguments,
     ]  # fmt: skip
@@ -91,7 +99,7 @@ def run(python: Path, arguments: Sequence[str]) -> int:
     """Open the course, and return when JupyterLab has ended: its exit status."""
     home = ROOT / ".mq" / "course"
     prepare(home)
-    variables = surroundings(home, os.environ) | {_TOKEN: secrets.token_hex(8)}
+    variables = with_programs(python, surroundings(home, os.environ)) | {_TOKEN: secrets.token_hex(8)}
     found = notebooks()
     trusted = subprocess.run(
         [str(python), "-m", "jupyter", "trust", *found], cwd=ROOT, env=variables, capture_output=True, text=True, check=False
@@ -128,7 +136,10 @@ def _waited(process: "subprocess.Popen[bytes]") -> int:
 
 
 def leftovers(token: str) -> list[int]:
-    """Processes of a course that are still there. Known on Linux; elsewhere a kernel's own end takes its children with it."""
+    """Processes of a course that are still there. Known on Linux; elsewhere a kernel's own end takes its children with it.
+
+    labs.grader.leftovers looks in the same way; the runner imports the standard library and itself alone.
+    """
     mark, found = f"{_TOKEN}={token}".encode(), []
     for file in Path("/proc").glob("[0-9]*/environ"):
         try:
