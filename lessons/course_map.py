@@ -54,7 +54,9 @@ def _spoken(name: str) -> str:
 
 
 def _is_there(stage: dict[str, Any], lab: str) -> bool:
-    return (ROOT / "labs" / stage["folder"] / lab / "lab.toml").exists()
+    """A draft is not there yet, for those who take the course."""
+    about = ROOT / "labs" / stage["folder"] / lab / "lab.toml"
+    return about.exists() and not tomllib.loads(about.read_text(encoding="utf-8")).get("is_draft", False)
 
 
 def title_of(notebook: Path) -> str:
