@@ -28,6 +28,8 @@ _SCRIPTS = (
     "tests/paper/*.py",
     "tests/transcripts/*.txt",
     "labs/stage3_raft/schedules/*.txt",
+    "labs/stage3_raft/scripted.py",
+    "labs/stage3_raft/watching.py",
     "tools/schedule.py",
 )
 """What comes of scripts depends on these, too."""
