@@ -75,13 +75,14 @@ Wrote: TypeAlias = Put | Reset | Synced | Abandoned | Dropped
 
 
 class Seen(NamedTuple):
-    """What a node shows of itself after a call."""
+    """What a node shows of itself after a call. apply_to: as in `mq.raft.view.NodeView`."""
 
     term: Term
     vote: int | None
     role: Role
     leader: int | None
     commit_index: LogIndex
+    apply_to: LogIndex
     snapshot: Snapshot
 
 

@@ -177,7 +177,7 @@ class HostedRaft:
     def _did(self, output: Output | None) -> Did:
         node, log = self._node, self._log
         wrote, log.wrote = tuple(log.wrote), []
-        seen: Seen | None = Seen(node.term, node.vote, node.role, node.leader, node.commit_index, node.snapshot)
+        seen: Seen | None = Seen(node.term, node.vote, node.role, node.leader, node.commit_index, node.apply_to, node.snapshot)
         if seen == self._shown:
             seen = None
         else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from labs.grader.remote import WrongTypeError
 from labs.grader.seams import Make, Seam
@@ -21,7 +21,7 @@ from mq.raft.output import NOTHING, Chunk, ChunkWanted, EntriesWanted, Output, R
 from mq.raft.port import Chance, LogStorage
 from mq.raft.role import Role
 
-__all__ = ["RemoteRaft", "raft_made_by", "raft_seam"]
+__all__ = ["RemoteRaft", "RemoteView", "raft_made_by", "raft_seam"]
 
 _CALLS = (
     "begin", "tick", "step", "campaign", "saved", "save_failed", "disk_failed", "applied", "fetched", "chunk_fetched",
@@ -65,7 +65,7 @@ def raft_made_by(make: Make) -> Callable[..., Any]:
         kept, later = log.entries(log.first_index, log.last_index), tuple(later_configurations)
         now = (log.hard_state, log.is_damaged, chance.getstate() if isinstance(chance, Random) else None)
         life = Life(node_id, base, kept, *now, options, configuration, snapshot, later)
-        return RemoteRaft(make(life), log)
+        return RemoteRaft(make(life), node_id, log)
 
     return made
 
@@ -77,14 +77,27 @@ class WorldLog(LogStorage, Protocol):
         """Those from `first` to `last`."""
 
 
+class RemoteView(NamedTuple):
+    """What is looked at of a node: a part of `mq.raft.view.NodeView`. What a leader knows of its followers stays over there."""
+
+    node_id: int
+    role: Role
+    term: Term
+    vote: int | None
+    leader: int | None
+    commit_index: LogIndex
+    apply_to: LogIndex
+    configuration: Configuration
+
+
 class RemoteRaft:
     """Stands for a `RaftNode`. log: the world's own, which gets what the other one got, and judges it by the same rules.
 
     What the world reads of a node is what it showed after its last call.
     """
 
-    def __init__(self, organ: Any, log: WorldLog) -> None:
-        self._organ, self._log = organ, log
+    def __init__(self, organ: Any, node_id: int, log: WorldLog) -> None:
+        self._organ, self.node_id, self._log = organ, node_id, log
         self._planned: dict[int, Appended] = {}
         self._ahead: int | None = None
         did = organ.begin()
@@ -117,6 +130,13 @@ class RemoteRaft:
     @property
     def snapshot(self) -> Snapshot:
         return self._seen.snapshot
+
+    def view(self) -> RemoteView:
+        """All of this, as it is now."""
+        seen = self._seen
+        return RemoteView(
+            self.node_id, seen.role, seen.term, seen.vote, seen.leader, seen.commit_index, seen.apply_to, self.configuration
+        )
 
     # --- calls
 
