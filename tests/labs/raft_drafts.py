@@ -75,10 +75,11 @@ def _submission(text: str) -> Submission:
 
 
 _WRONG_3A = (
-    "candidate_never_gives_way", "campaigns_in_same_term", "half_is_majority", "leader_not_protected", "learner_campaigns",
-    "length_only_check", "no_hides_yes", "no_log_check", "old_pre_votes_count", "old_votes_count", "own_term_as_last",
-    "pre_candidate_takes_term", "pre_vote_without_log_check", "pre_voter_takes_term", "pre_votes_count", "timer_never_random",
-    "vote_before_fsync", "vote_kept_in_new_term", "votes_for_everyone", "votes_not_reset", "votes_per_reply",
+    "any_request_stops_the_clock", "candidate_never_gives_way", "campaigns_in_same_term", "forgets_no_leader", "half_is_majority",
+    "leader_not_protected", "learner_campaigns", "length_only_check", "no_hides_yes", "no_log_check", "old_pre_votes_count",
+    "old_votes_count", "own_term_as_last", "pre_candidate_takes_term", "pre_vote_without_log_check", "pre_voter_takes_term",
+    "pre_votes_count", "reply_term_ignored", "term_not_saved", "timer_never_random", "vote_before_fsync", "vote_kept_in_new_term",
+    "vote_not_saved", "votes_for_everyone", "votes_not_reset", "votes_per_reply", "wins_by_most_answers",
 )  # fmt: skip
 # Those that are about copying, counting and quorums. `reply_by_index` is what a host makes of an index, and dies in the world
 # alone; `commit_by_new_alone`, `commit_by_old_alone` and `quorum_check_of_new_alone` ask for a change of members,

@@ -17,18 +17,20 @@ class Raft(RaftNode):
         """Each time another span, so that candidates seldom split the votes again and again. Paper: Raft, section 5.2."""
         raise NotImplementedError("lab 3a: Raft._restart_timer")
 
-    def _time_out(self) -> None:
-        """No leader was heard of for too long. A node without a vote of its own never campaigns."""
-        raise NotImplementedError("lab 3a: Raft._time_out")
+    def _meet_term(self, message: Message) -> bool:
+        """Compare a message's term with ours. True when the message is of our term then, and is to be handled.
 
-    def _become_candidate(self, event: Event) -> None:
-        """A new term, a vote for oneself, and requests for all others'. Paper: Raft, section 5.2."""
-        raise NotImplementedError("lab 3a: Raft._become_candidate")
+        Paper: Raft, section 5.1: a higher term makes a follower; what comes from a lower one is refused.
+        """
+        raise NotImplementedError("lab 3a: Raft._meet_term")
 
-    def _ask_for_votes(self, term: Term, *, is_pre_vote: bool = False, is_transfer: bool = False) -> None:
-        # A pre-vote promises nothing; a real request says that the term is on the disk, and the log that it names. (Meanwhile a
-        # snapshot may take the place of that log: who has the entry that it stands for votes for no log without it.)
-        raise NotImplementedError("lab 3a: Raft._ask_for_votes")
+    def _is_leader_well(self) -> bool:
+        """Whether there is a leader that has to be protected from nodes that only do not hear it. Paper: Raft, section 6."""
+        raise NotImplementedError("lab 3a: Raft._is_leader_well")
+
+    def on_pre_vote_request(self, message: VoteRequest) -> None:
+        """What would be answered to a campaign in that term. Changes nothing, so it may be asked often. Thesis: section 9.6."""
+        raise NotImplementedError("lab 3a: Raft.on_pre_vote_request")
 
     def _is_up_to_date(self, last: EntryId) -> bool:
         """Whether a log that ends so has at least what ours has: the later term wins, then the longer log.
@@ -45,12 +47,13 @@ class Raft(RaftNode):
         """One vote a term, first come, first served, and only for a log that lacks nothing of ours. Paper: Raft, figure 2."""
         raise NotImplementedError("lab 3a: Raft.on_vote_request")
 
-    def _meet_term(self, message: Message) -> bool:
-        """Compare a message's term with ours. True when the message is of our term then, and is to be handled.
+    def _time_out(self) -> None:
+        """No leader was heard of for too long. A node without a vote of its own never campaigns."""
+        raise NotImplementedError("lab 3a: Raft._time_out")
 
-        Paper: Raft, section 5.1: a higher term makes a follower; what comes from a lower one is refused.
-        """
-        raise NotImplementedError("lab 3a: Raft._meet_term")
+    def _become_candidate(self, event: Event) -> None:
+        """A new term, a vote for oneself, and requests for all others'. Paper: Raft, section 5.2."""
+        raise NotImplementedError("lab 3a: Raft._become_candidate")
 
     def on_vote_reply(self, message: VoteReply) -> None:
         """Count it, if it belongs to the campaign that is under way."""
@@ -63,11 +66,3 @@ class Raft(RaftNode):
     def _become_pre_candidate(self) -> None:
         """Ask whether an election could be won, before a new term disturbs a leader who is well. Thesis: section 9.6."""
         raise NotImplementedError("lab 3a: Raft._become_pre_candidate")
-
-    def _is_leader_well(self) -> bool:
-        """Whether there is a leader that has to be protected from nodes that only do not hear it. Paper: Raft, section 6."""
-        raise NotImplementedError("lab 3a: Raft._is_leader_well")
-
-    def on_pre_vote_request(self, message: VoteRequest) -> None:
-        """What would be answered to a campaign in that term. Changes nothing, so it may be asked often. Thesis: section 9.6."""
-        raise NotImplementedError("lab 3a: Raft.on_pre_vote_request")

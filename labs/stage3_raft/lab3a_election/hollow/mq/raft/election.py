@@ -55,7 +55,10 @@ class Election(Persistence):
     def _ask_for_votes(self, term: Term, *, is_pre_vote: bool = False, is_transfer: bool = False) -> None:
         # A pre-vote promises nothing; a real request says that the term is on the disk, and the log that it names. (Meanwhile a
         # snapshot may take the place of that log: who has the entry that it stands for votes for no log without it.)
-        raise NotImplementedError("lab 3a: Election._ask_for_votes")
+        send = self._tell if is_pre_vote else self._promise
+        for voter in self.configuration.members:
+            if voter != self.node_id and self.configuration.is_voter(voter):
+                send(VoteRequest(self.node_id, voter, term, self.log.last, is_pre_vote, is_transfer))
 
     def on_vote_reply(self, message: VoteReply) -> None:
         """Count it, if it belongs to the campaign that is under way."""

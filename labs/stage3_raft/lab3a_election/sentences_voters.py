@@ -1,0 +1,151 @@
+"""Ring 1: what a voter answers. First to the question of pre-vote, which changes nothing; then to a request, which does."""
+
+from labs.stage3_raft.lab3a_election.sentences import TICKS, answer_of, hears_a_leader, sentence
+from labs.stage3_raft.lone import NOWHERE, Bench, Lone, entry_id, is_in, of_kind
+from mq.core.ids import EntryId, Term
+from mq.raft.messages import VoteReply, VoteRequest
+from mq.raft.role import Role
+
+__all__ = ["sentence"]
+
+_5_2, _5_4_1 = "Paper: Raft, section 5.2", "Paper: Raft, section 5.4.1"
+_6, _9_6 = "Paper: Raft, section 6", "Thesis: section 9.6"
+_WORDS = ("no", "yes")
+
+
+def _question(term: int, last: EntryId = NOWHERE, *, candidate: int = 2) -> VoteRequest:
+    return VoteRequest(candidate, 1, Term(term), last, is_pre_vote=True)
+
+
+def _votes(bench: Bench, node: Lone, request: VoteRequest, *, expected: bool, because: str) -> None:
+    reply = answer_of(bench, node.hear(request), request.sender)
+    bench.see(reply.is_granted == expected, f"{because}: the answer is {_WORDS[expected]}", f"it is {_WORDS[reply.is_granted]}")
+
+
+# --- the question
+
+
+@sentence(_9_6)
+def a_question_about_an_earlier_term_gets_a_no_with_the_own_term(bench: Bench) -> None:
+    node = bench.lone(term=3, has_pre_vote=True)
+    reply = answer_of(bench, node.hear(_question(2)), 2)
+    found = (reply.is_granted, reply.is_pre_vote, reply.term)
+    bench.see(found == (False, True, 3), "it is in term 3: a no that says so, as an answer to a question", reply)
+
+
+_LOGS: tuple[tuple[list[int], EntryId, bool, str], ...] = (
+    ([1, 2], entry_id(2, 2), True, "the same log"),
+    ([1, 2], entry_id(3, 2), True, "a longer log that ends in the same term"),
+    ([1, 1, 1], entry_id(1, 2), True, "a shorter log that ends in a later term"),
+    ([1, 3], entry_id(9, 2), False, "a longer log that ends in an earlier term"),
+    ([1, 1, 1], entry_id(2, 1), False, "a shorter log that ends in the same term"),
+    ([1], NOWHERE, False, "no log"),
+)
+
+
+@sentence(_5_4_1, of=_LOGS)
+def who_asks_could_win_only_with_a_log_that_lacks_nothing(bench: Bench, one: tuple[list[int], EntryId, bool, str]) -> None:
+    terms, last, expected, what = one
+    node = bench.lone(3, terms, has_pre_vote=True)
+    because = f"its log has terms {terms}, and who asks has {what}"
+    _votes(bench, node, _question(9, last), expected=expected, because=because)
+
+
+@sentence(_9_6)
+def who_is_asked_neither_enters_the_term_nor_gives_its_vote(bench: Bench) -> None:
+    node = bench.lone(term=3, has_pre_vote=True)
+    for candidate in (2, 3):
+        reply = answer_of(bench, node.hear(_question(9, candidate=candidate)), candidate)
+        so = (reply.is_granted, reply.is_pre_vote, reply.term)
+        bench.see(so == (True, True, 9), f"node {candidate} gets a yes for term 9", reply)
+    is_in(bench, node, Role.FOLLOWER, 3, because="it was only asked")
+    bench.see(node.node.vote is None, "its vote is free", f"its vote is {node.node.vote}")
+
+
+@sentence(_9_6)
+def while_its_leader_is_well_the_answer_to_a_question_is_no(bench: Bench) -> None:
+    node = hears_a_leader(bench, has_pre_vote=True, has_check_quorum=True)
+    _votes(bench, node, _question(2), expected=False, because="it has just heard from its leader")
+    node.tick(TICKS - 1)
+    _votes(bench, node, _question(2), expected=False, because=f"its leader was silent for {TICKS - 1} ticks of {TICKS}")
+
+
+@sentence(_9_6, of=((2, 3, False), (3, 2, True), (3, 3, False), (4, 3, True)))
+def the_answer_is_that_which_a_request_would_get(bench: Bench, one: tuple[int, int, bool]) -> None:
+    term, candidate, expected = one
+    node = bench.lone(term=3, vote=2, has_pre_vote=True)
+    reply = answer_of(bench, node.hear(_question(term, candidate=candidate)), candidate)
+    because = f"it is in term 3 and voted for node 2; node {candidate} asks about term {term}"
+    wanted = (expected, term if expected else 3)
+    bench.see((reply.is_granted, reply.term) == wanted, f"{because}: the answer is {wanted}", (reply.is_granted, reply.term))
+
+
+# --- the vote
+
+
+@sentence(_5_4_1, of=_LOGS)
+def a_vote_is_given_only_to_a_log_that_lacks_nothing(bench: Bench, one: tuple[list[int], EntryId, bool, str]) -> None:
+    terms, last, expected, what = one
+    node = bench.lone(3, terms)
+    _votes(
+        bench,
+        node,
+        node.request_of(2, 9, last),
+        expected=expected,
+        because=f"its log has terms {terms}, the candidate has {what}",
+    )
+
+
+@sentence(_5_4_1)
+def what_counts_is_the_last_entrys_term_and_not_the_current_one(bench: Bench) -> None:
+    node = bench.lone(3, [1], term=7)
+    _votes(bench, node, node.request_of(2, 9, entry_id(1, 1)), expected=True, because="both logs end with entry 1 of term 1")
+
+
+@sentence(_5_2)
+def one_vote_a_term_first_come_first_served(bench: Bench) -> None:
+    node = bench.lone()
+    _votes(bench, node, node.request_of(3, 1), expected=True, because="node 3 asks first")
+    _votes(bench, node, node.request_of(2, 1), expected=False, because="node 3 has its vote in term 1")
+    _votes(bench, node, node.request_of(2, 2), expected=True, because="in term 2 its vote is free again")
+
+
+@sentence(_5_2)
+def the_same_candidate_gets_the_same_answer_again(bench: Bench) -> None:
+    node = bench.lone()
+    _votes(bench, node, node.request_of(3, 1), expected=True, because="node 3 asks first")
+    _votes(bench, node, node.request_of(3, 1), expected=True, because="node 3 asks again: the answer may have been lost")
+
+
+@sentence("Paper: Raft, figure 2")
+def a_vote_is_in_the_log_before_it_is_given(bench: Bench) -> None:
+    node = bench.lone()
+    node.member.is_manual = True
+    sent = node.hear(node.request_of(3, 1))
+    bench.see(not of_kind(sent, VoteReply), "its disk is not done: no answer left", f"{len(sent)} left")
+    answer_of(bench, node.save(), 3)
+    node.restart()
+    _votes(bench, node, node.request_of(2, 1), expected=False, because="behind a restart it still knows that node 3 has its vote")
+
+
+@sentence(_5_2)
+def a_vote_that_it_gave_begins_the_time_out_anew(bench: Bench) -> None:
+    node = bench.lone(3, [1, 1])
+    node.tick(TICKS - 1)
+    node.hear(node.request_of(2, 2, entry_id(2, 1)))
+    node.tick(TICKS - 1)
+    is_in(bench, node, Role.FOLLOWER, 2, because=f"it gave its vote {TICKS - 1} ticks ago")
+
+
+@sentence(_6)
+def a_campaign_that_the_leader_asked_for_needs_no_protection(bench: Bench) -> None:
+    node = hears_a_leader(bench, has_check_quorum=True)
+    node.hear(node.request_of(2, 9, is_transfer=True))
+    is_in(bench, node, Role.FOLLOWER, 9, because="the leader itself asked node 2 to campaign")
+
+
+@sentence(_6)
+def a_leader_without_check_quorum_protects_nobody(bench: Bench) -> None:
+    node = hears_a_leader(bench)
+    node.hear(node.request_of(2, 9))
+    is_in(bench, node, Role.FOLLOWER, 9, because="a leader that nobody hears would be protected for ever")
