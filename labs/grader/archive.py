@@ -11,6 +11,7 @@ from labs.grader.box import ROOT
 from labs.grader.gradescope import KEY_FILE, LAB_FILE
 from labs.grader.lab import Lab
 from labs.grader.release import tracked
+from labs.grader.shared import shared_by
 
 __all__ = ["SCRIPTS", "write_zip"]
 
@@ -53,7 +54,8 @@ def write_zip(lab: Lab, file: Path, key: bytes) -> int:
     folder = lab.folder.relative_to(ROOT).as_posix()
     taken = ("mq/", "labs/__init__.py", "labs/grader/", f"{folder}/")
     left_out = (f"{folder}/wrong/", f"{folder}/KILLS.md", f"{folder}/kills.json")
-    names = [name for name in tracked() if name.startswith(taken) and not name.startswith(left_out)]
+    shared = shared_by(lab)
+    names = [name for name in tracked() if name in shared or (name.startswith(taken) and not name.startswith(left_out))]
     contents = {name: (ROOT / name).read_bytes() for name in names}
     contents |= {name: text.encode() for name, text in SCRIPTS.items()}
     contents |= {LAB_FILE: f"{lab.id}\n".encode(), KEY_FILE: key + b"\n"}

@@ -24,6 +24,7 @@ from labs.grader.files import as_data, write_files
 from labs.grader.grading import PRACTICE
 from labs.grader.lab import Lab
 from labs.grader.result import Grade
+from labs.grader.shared import shared_by
 from labs.grader.submission import Submission, SubmissionError, place_of, read_submission
 
 __all__ = ["ClassRun", "Done", "Entry", "entries_in", "is_of_the_table", "read_entry"]
@@ -63,7 +64,8 @@ def entries_in(folder: Path, lab: Lab) -> list[Entry]:
         return []
     there = sorted(each for each in folder.iterdir() if each.name[0] != "." and each.name not in (_POLICY, *_OF_MACHINES))
     # Files of a lab lie in a folder of one person; else each Python file is what one person handed in.
-    kinds = _ARCHIVES if {each.name for each in there} & set(lab.files) else (*_ARCHIVES, ".py")
+    is_one_persons = bool({each.name for each in there} & {*lab.files, *lab.texts}) or not lab.files
+    kinds = _ARCHIVES if is_one_persons else (*_ARCHIVES, ".py")
     plain = [each for each in there if each.name[0] != "_" and not each.is_symlink()]
     is_class = any(each.is_dir() or each.suffix.lower() in kinds for each in plain) or (folder / _POLICY).exists()
     return [Entry(each.name, each) for each in there] if is_class else []
@@ -78,7 +80,7 @@ def read_entry(entry: Entry, lab: Lab) -> Submission:
     """Raises: SubmissionError."""
     if is_of_the_table(entry.name):
         raise SubmissionError(f"{entry.name} is what a file of the table is called; give it the name of whose it is")
-    if entry.name in (*lab.files, "__init__.py") and not entry.path.is_dir():
+    if entry.name in (*lab.files, *lab.texts, "__init__.py") and not entry.path.is_dir():
         raise SubmissionError(f"{entry.name} belongs into somebody's folder, and lies in none")
     return read_submission(place_of(entry.path, lab.organ_file), lab.organ_file, lab.texts)
 
@@ -178,5 +180,6 @@ class ClassRun:
 
     def _judging(self) -> Iterator[Path]:
         yield self.lab.folder / "lab.toml"
+        yield from (ROOT / name for name in shared_by(self.lab))
         for folder in (*(ROOT / name for name in _JUDGED_BY), self.lab.folder):
             yield from sorted(file for file in folder.rglob("*.py") if "__pycache__" not in file.parts)

@@ -81,7 +81,8 @@ def _start(lab: Lab, folder: Path) -> int:
         (target / file.name).write_bytes(file.read_bytes())
     (target / "README.md").write_bytes((lab.folder / "README.md").read_bytes())
     hours = f"{lab.hours} hour" if lab.hours == "1" else f"{lab.hours} hours"
-    print_line(f"{target}: {len(lab.blanks)} methods to write, {hours}. Begin with {target / 'README.md'}")
+    what = f"{len(lab.blanks)} methods" if lab.files else f"{len(lab.texts)} files"
+    print_line(f"{target}: {what} to write, {hours}. Begin with {target / 'README.md'}")
     print_line(f"then: mq lab check {lab.short}")
     return 0
 

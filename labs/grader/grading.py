@@ -25,15 +25,19 @@ def in_a_process() -> Start:
 
 
 def until_it_fails(lab: Lab) -> Callable[[Outcome], bool]:
-    """For `tell` of `grade_of`: runs all sentences, then the rest up to the first failure; nothing behind one that hangs."""
-    last_sentence = [check.number for check in lab.suite.checks if check.ring == 1][-1]
+    """For `tell` of `grade_of`: runs the whole first ring, then the rest up to the first failure; nothing behind one that hangs.
+
+    The first ring are the sentences, where there are any.
+    """
+    first_ring = lab.suite.checks[0].ring
+    last_sentence = [check.number for check in lab.suite.checks if check.ring == first_ring][-1]
     failed: list[Outcome] = []
 
     def goes_on(outcome: Outcome) -> bool:
         if not outcome.is_passed:
             failed.append(outcome)
         is_hanging = outcome.failure is not None and outcome.failure.is_gone
-        is_ring_over = outcome.number == last_sentence or not outcome.number.startswith("1.")
+        is_ring_over = outcome.number == last_sentence or not outcome.number.startswith(f"{first_ring}.")
         return not (failed and (is_ring_over or is_hanging))
 
     return goes_on

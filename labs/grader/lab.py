@@ -55,6 +55,7 @@ class Gather(NamedTuple):
 class Lab:
     """id: such as lab1a_commit_log. hours: what it takes. files: a student's file -> the reference's, from the root.
 
+    Without files nothing but texts is handed in, which are judged here.
     suite: the module with SUITE and SEAM. texts: files that are handed in besides, and are no Python.
     sealed: modules of its tests that would tell a solution, such as a model that does the same. planted: mistakes to be found.
     gather: how the student's one class comes about, where it is not copied from files. is_draft: it is being written, and is not
@@ -91,8 +92,8 @@ class Lab:
 
     @property
     def organ_file(self) -> str:
-        """The file that holds the organ's class: the first one."""
-        return next(iter(self.files))
+        """The file that must be handed in: the first one, which holds the organ's class, or the first of the texts."""
+        return next(iter((*self.files, *self.texts)))
 
     @property
     def seam(self) -> Seam:
@@ -156,7 +157,7 @@ def _read(file: Path) -> Lab:
         data["title"],
         data["hours"],
         module,
-        data["files"],
+        data.get("files", {}),
         blanks,
         texts,
         sealed,

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from labs.grader.box import ROOT
 from labs.grader.lab import STUDENT_MARK, Lab, all_labs, is_for_students
+from labs.grader.shared import is_sealed, shared_by
 from labs.grader.skeleton import HOLLOW, hollow_of
 from labs.grader.survivors import Survivor, survivors
 from mq.parts import ORGANS
@@ -28,7 +29,7 @@ _TAKEN = (
     *("labs/__init__.py", "labs/grader/"),
 )
 _TAKEN_OF_A_LAB = ("README.md", "lab.toml", "skeleton/", f"{HOLLOW}/")
-"""And the modules of its tests, which lie flat in its folder."""
+"""And the modules of its tests, which lie flat in its folder, and what those import of its stage."""
 _MARK = "# Made by `mq lab release`: what is sealed, or left out, is what the labs ask for.\n"
 _SURVIVORS_SHOWN = 8
 _SEALED_CHARS = 120
@@ -48,6 +49,7 @@ runs one with yours, and `mq raft status` says whose code it is and how often it
 _ORGAN = """What you write in {lab}. The one that works is sealed, so that the broker and the lessons run before yours does.
 
 Where your code is graded it is not there at all. `mq broker --parts work/{id}` runs the broker with yours."""
+_TO_KILL = "One of the right and wrong solutions that a student's tests are tried on. What it does is said in the lab's README."
 _A_TEST = "A part of the lab's tests that would tell too much."
 
 
@@ -87,10 +89,11 @@ def release(folder: Path, labs: Sequence[Lab], kind: Kind = Kind.SEALED) -> int:
     return count + 2
 
 
-def _names(labs: Iterable[Lab]) -> Iterator[str]:
+def _names(labs: Sequence[Lab]) -> Iterator[str]:
     folders = [lab.folder.relative_to(ROOT).as_posix() for lab in labs]
+    shared = {name for lab in labs for name in shared_by(lab)}
     for name in tracked():
-        if name.startswith(_TAKEN):
+        if name.startswith(_TAKEN) or name in shared:
             yield name
             continue
         for folder in folders:
@@ -120,6 +123,8 @@ def _instead(labs: Iterable[Lab], kind: Kind) -> Iterator[tuple[str, str]]:
         for name in lab.sealed:
             file = lab.folder / name
             yield file.relative_to(ROOT).as_posix(), _sealed(file.read_text(encoding="utf-8"), _A_TEST)
+        for name in filter(is_sealed, shared_by(lab)):
+            yield name, _sealed((ROOT / name).read_text(encoding="utf-8"), _TO_KILL)
         if kind is Kind.NONE:
             yield from hollow_of(lab).items()
             continue

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple, Protocol, get_args, get_origin, get_type_hin
 from labs.grader.decoding import Decode, decoder_of
 from mq.core.ports import Disk, drive
 
-__all__ = ["Call", "Elsewhere", "Make", "Method", "Readable", "Seam", "at_once", "drive_on", "made_by"]
+__all__ = ["NO_CODE", "Call", "Elsewhere", "Make", "Method", "Readable", "Seam", "at_once", "drive_on", "made_by"]
 
 Make = Callable[..., Any]
 """Makes an organ as its class would: `make(segment_bytes=2048)`. See also `made_by`."""
+_PLAIN = frozenset({int, str, bytes, bool, float, type(None)})
 
 
 class Readable(Disk, Protocol):
@@ -74,18 +75,21 @@ def _done(found: Any, disk: Readable | None) -> Any:
 
 def _as_now(value: Any) -> Any:
     """A copy of what an organ may go on to change."""
+    kind = type(value)
+    if kind in _PLAIN:  # most are: it is asked a hundred times for each answer
+        return value
+    if kind in (list, tuple):
+        return kind(map(_as_now, value))
     if isinstance(value, Mapping):
         return {key: _as_now(one) for key, one in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(map(_as_now, value))
-    if is_dataclass(value) and not isinstance(value, type):
-        return type(value)(*(getattr(value, name) for name in _names(type(value))))
-    return value
+    names = _names(kind)
+    return value if names is None else kind(*[getattr(value, name) for name in names])
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind))
+def _names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None for any other class."""
+    return tuple(each.name for each in fields(kind)) if is_dataclass(kind) else None
 
 
 def made_by(make: Make, maker: str, *args: Any, **named: Any) -> Any:
@@ -133,6 +137,10 @@ class Seam:
             getter: Any = getattr(self.organ, name).fget
             found[name] = decoder_of(get_type_hints(getter)["return"])
         return found
+
+
+NO_CODE = Seam(object, "", "", (), ())
+"""Of a lab in which texts alone are handed in: nothing of a student's runs."""
 
 
 def _method_of(returns: Any) -> Method:

@@ -162,6 +162,8 @@ def _sorted_imports(source: str) -> str:
 def _made(lab: Lab, blanks: Iterable[Blank], planted: Iterable[Planted] = ()) -> dict[str, str]:
     if lab.gather is not None:
         return {"__init__.py": _DOOR.format(package=lab.id), lab.organ_file: gathered(lab, blanks)}
+    if not lab.files:
+        return {}  # texts alone
     wanted, mistakes, made, left = list(blanks), list(planted), {}, {blank.name for blank in lab.blanks}
     for file, reference in lab.files.items():
         source = (ROOT / reference).read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
 """What a student hands in, taken in as bytes: no file of it is ever imported or run here, and no path that it made is followed.
 
-Taken are Python files that lie flat in the folder and that are plain files of a modest size. What else lies there
-(tests, notes, caches) is
-left alone; a link in the place of a Python file is refused, for nobody knows what stands behind it tomorrow.
+Taken are Python files that lie flat in the folder and that are plain files of a modest size; of a lab that asks for texts alone,
+no Python. What else lies there (tests, notes, caches) is left alone; a link in the place of a Python file is refused, for nobody
+knows what stands behind it tomorrow.
 """
 
 import os
@@ -51,7 +51,7 @@ class Submission:
 
 
 def read_submission(where: Path, organ_file: str, texts: Collection[str] = ()) -> Submission:
-    """From a folder, from a zip file, or from one Python file that is then the organ's. Raises: SubmissionError.
+    """From a folder, a zip file, or one Python file that is then the organ's, or one of the texts. Raises: SubmissionError.
 
     organ_file: the file that must be there. texts: names of other files that are taken in when they are there.
     """
@@ -70,7 +70,7 @@ def _said_in_a_sentence(where: Path) -> Iterator[None]:
 
 def _read(where: Path, organ_file: str, texts: Collection[str]) -> Submission:
     def is_wanted(name: str) -> bool:
-        return name in texts or bool(_NAME.fullmatch(name) and not _LEFT_ALONE.fullmatch(name))
+        return name in texts or bool(organ_file not in texts and _NAME.fullmatch(name) and not _LEFT_ALONE.fullmatch(name))
 
     if where.is_symlink():
         raise SubmissionError(f"{where} is a link; hand in the folder itself")
@@ -81,9 +81,7 @@ def _read(where: Path, organ_file: str, texts: Collection[str]) -> Submission:
             raise SubmissionError(str(error)) from error
         return _checked(where, found, organ_file)
     if where.is_file():
-        if where.suffix.lower() != ".py":
-            raise SubmissionError(f"{where.name} is neither a folder nor a zip file nor a Python file")
-        return Submission({organ_file: _bytes_of(where)})
+        return Submission({_one_file(where, organ_file, texts): _bytes_of(where)})
     if not where.is_dir():
         raise SubmissionError(f"{where} is no plain file" if where.exists() else f"there is no folder {where}")
     there = os.listdir(where)  # noqa: PTH208 - names alone
@@ -91,6 +89,15 @@ def _read(where: Path, organ_file: str, texts: Collection[str]) -> Submission:
     if len(names) > _FILES_MAX:
         raise SubmissionError(f"{where} holds {len(names)} files, and {_FILES_MAX} are allowed")
     return _checked(where, {name: _bytes_of(where / name) for name in names}, organ_file)
+
+
+def _one_file(where: Path, organ_file: str, texts: Collection[str]) -> str:
+    """What a file that is handed in alone is taken for. Raises: SubmissionError."""
+    is_of_texts = organ_file in texts
+    if where.name in texts if is_of_texts else where.suffix.lower() == ".py":
+        return where.name if is_of_texts else organ_file
+    kind = f"one of {', '.join(texts)}" if is_of_texts else "a Python file"
+    raise SubmissionError(f"{where.name} is neither a folder nor a zip file nor {kind}")
 
 
 def _checked(where: Path, files: Mapping[str, bytes], organ_file: str) -> Submission:

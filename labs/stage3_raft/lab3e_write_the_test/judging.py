@@ -1,0 +1,138 @@
+"""What a student's schedule is worth: it is played on right Rafts, in which it must come to its end, and on the wrong one.
+
+A schedule *tells apart* when the wrong Raft does not meet an `expect` that all right ones meet; it *kills* when the wrong Raft
+breaks a promise in it, whatever the schedule expects. All is played here, in the trusted process: a schedule is data.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+
+from labs.grader.lab import has_reference
+from labs.grader.result import NOT_WRITTEN
+from labs.stage3_raft.lab3e_write_the_test.language import LineError, Schedule, parsed
+from labs.stage3_raft.lab3e_write_the_test.rafts import RIGHT, TO_KILL, ToKill
+from labs.stage3_raft.scripted import NOT_DONE, Ended, played
+
+__all__ = ["Verdict", "Worth", "judged"]
+
+CAN_BE_READ = "A schedule is read before it is played"
+RIGHT_LIVE = "A right Raft lives in every schedule"
+TELLS_APART = "A test tells a wrong Raft from a right one"
+KILLS = "In a test that kills, the wrong Raft breaks a promise"
+_MAY_EXPECT, _LANGUAGE, _KILLED = 'README, "What you may expect"', 'README, "The language"', 'README, "What kills"'
+
+
+class Worth(IntEnum):
+    """How far a schedule has come."""
+
+    NOTHING = 0
+    LIVES = 1
+    TELLS_APART = 2
+    KILLS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Of one schedule. promise, expected, found, section: what is told of one that does not kill, or of how it kills.
+
+    story: what happened, on the Raft that is told of. costs: its length. is_broken: whether a promise broke at the story's end.
+    """
+
+    worth: Worth
+    promise: str
+    expected: str = ""
+    found: str = ""
+    section: str = ""
+    story: tuple[str, ...] = ()
+    costs: int = 0
+    is_broken: bool = False
+
+
+@lru_cache(maxsize=2 * len(TO_KILL))
+def judged(kill: ToKill, text: str) -> Verdict:
+    """A student's text for one of the wrong Rafts. It is played once, however many tests ask."""
+    try:
+        schedule = parsed(text)
+    except LineError as error:
+        return Verdict(Worth.NOTHING, CAN_BE_READ, f"`{kill.file}` can be read", str(error), _LANGUAGE)
+    if not schedule.commands:
+        return Verdict(Worth.NOTHING, f"`{kill.file}`{NOT_WRITTEN}", section=f'README, "{kill.name}"')
+    if not has_reference():
+        found = "this repository was made without one; who grades has it"
+        return Verdict(Worth.NOTHING, TELLS_APART, "there is a Raft to try it on", found)
+    ends = {name: played(schedule.text(), raft) for name, raft in RIGHT.items()}
+    unfair = next(((name, end) for name, end in ends.items() if end.sentence is not None), None)
+    if unfair is not None:
+        return _unfair(kill, *unfair)
+    return _on_the_wrong_one(kill, schedule, next(iter(ends.values())))
+
+
+def _unfair(kill: ToKill, name: str, end: Ended) -> Verdict:
+    """A right Raft does not come to the schedule's end."""
+    expected = f"all right Rafts come to the end of `{kill.file}`"
+    if end.is_unsaid:
+        advice = "Messages differ from one right Raft to another: `stabilize` and `deliver 1>2 all` fit them all"
+        advice = advice if "no such message" in str(end.sentence) else "It cannot be done on any Raft"
+    elif end.line.startswith("expect"):
+        advice = "It is a Raft's own choice, then, and nothing that is promised"
+    else:
+        advice = "What no Raft can keep is no promise: the schedule asks for the impossible"
+    return Verdict(
+        Worth.NOTHING, RIGHT_LIVE, expected, f"a right one ({name}) does not: {_at(end)}. {advice}", _MAY_EXPECT, end.story
+    )
+
+
+def _on_the_wrong_one(kill: ToKill, schedule: Schedule, ours: Ended) -> Verdict:
+    costs = schedule.costs
+    asked = played(schedule.text(), kill.raft)
+    bare = asked if not asked.line.startswith("expect") else played(schedule.text(with_expectations=False), kill.raft)
+    if bare.broken is not None and bare.broken.section:
+        broken = bare.broken
+        return Verdict(
+            Worth.KILLS,
+            broken.promise,
+            broken.expected,
+            f"{broken.found} ({_where(bare)})",
+            broken.section,
+            bare.story,
+            costs,
+            is_broken=True,
+        )
+    if asked.sentence is not None and asked.line.startswith("expect"):
+        found = f"{_at(asked)}. That tells it from right ones, and nobody has lost anything yet: let the schedule go on until"
+        found = f"{found} what was promised to somebody is not so"
+        return Verdict(Worth.TELLS_APART, KILLS, f"`{kill.name}` breaks a promise", found, _KILLED, asked.story, costs)
+    if asked.sentence is not None:
+        found = f"the schedule ends too early on it: {_at(asked)}"
+        return Verdict(Worth.LIVES, TELLS_APART, f"`{kill.name}` breaks a promise", found, _KILLED, asked.story, costs)
+    return Verdict(Worth.LIVES, TELLS_APART, f"`{kill.name}` breaks a promise", _lives(asked, ours), _KILLED, asked.story, costs)
+
+
+def _lives(wrong: Ended, ours: Ended) -> str:
+    """Whether the schedule comes near to what is wrong."""
+    at = next((at for at, (one, other) in enumerate(zip(wrong.story, ours.story, strict=False)) if one != other), None)
+    if at is None:
+        return "it lives, and all that it does a right Raft does, too: the schedule does not come to what is wrong with it"
+    return f"it lives, although it acts otherwise than a right Raft from {_command_at(wrong.story, at)} on: there you are near"
+
+
+def _command_at(story: Sequence[str], at: int) -> str:
+    """Which command a line of a story comes of."""
+    found = next(
+        (match for told in reversed(story[: at + 1]) if (match := re.fullmatch(r" *(\d+): (.*)", told)) is not None), None
+    )
+    return f"line {found[1]}, `{found[2]}`" if found is not None else "the beginning"
+
+
+def _where(end: Ended) -> str:
+    return f"line {end.number}, `{end.line}`"
+
+
+def _at(end: Ended) -> str:
+    """The command that it ended with, and why."""
+    why = str(end.sentence).removeprefix(f"line {end.number}, {end.line!r}")
+    why = f"it cannot be done: {why.removeprefix(NOT_DONE)}" if end.is_unsaid else why.removeprefix(": ")
+    return f"{_where(end)}: {why}"
