@@ -5,13 +5,14 @@ from pathlib import Path
 
 import click
 
+from labs.grader.cli_begin import carried_lines, catch_up_command, start_command
 from labs.grader.cli_class import release_command, zip_command
 from labs.grader.cli_grade import grade_command
 from labs.grader.cli_help import CommandsOfLabs
 from labs.grader.cli_types import lab_argument
 from labs.grader.files import note_progress, write_files
 from labs.grader.grading import grade_of, until_it_fails
-from labs.grader.lab import Lab, LabError, all_labs, find_lab, is_for_students
+from labs.grader.lab import Lab, LabError, all_labs, find_lab
 from labs.grader.places import course_above, path_told, results_of, work_folder
 from labs.grader.replay import ReplayError, replayed, replayed_grade, with_prints_of
 from labs.grader.report import failure_lines, outcome_line, printed_lines, story_lines
@@ -28,9 +29,6 @@ _FAILED = 1
 _path = click.argument("path", type=click.Path(path_type=Path), required=False)
 _output = click.option(
     "-o", "--output", type=click.Choice(["table", "json"], case_sensitive=False), default="table", show_default=True
-)
-_dir = click.option(
-    "--dir", "folder", type=click.Path(path_type=Path), default=work_folder, show_default="work", help="Where your work lies."
 )
 
 
@@ -67,24 +65,7 @@ def _list(output: str) -> None:
         print_table(["LAB", "TITLE", "HOURS", "POINTS", "WORK"], [[str(value) for value in row.values()] for row in rows])
 
 
-@lab_command.command("start")
-@lab_argument
-@_dir
-def _start(lab: Lab, folder: Path) -> int:
-    """Copy a lab's skeleton into your work folder."""
-    target = folder / lab.id
-    if target.exists():
-        note(f"{target} is there already, and is left as it is. To begin anew, move it away first.")
-        return _FAILED
-    target.mkdir(parents=True)
-    for file in sorted((lab.folder / "skeleton").glob("*.*")):
-        (target / file.name).write_bytes(file.read_bytes())
-    (target / "README.md").write_bytes((lab.folder / "README.md").read_bytes())
-    hours = f"{lab.hours} hour" if lab.hours == "1" else f"{lab.hours} hours"
-    what = f"{len(lab.blanks)} methods" if lab.files else f"{len(lab.texts)} files"
-    print_line(f"{target}: {what} to write, {hours}. Begin with {target / 'README.md'}")
-    print_line(f"then: mq lab check {lab.short}")
-    return 0
+lab_command.add_command(start_command)
 
 
 def _submission_of(lab: Lab, path: Path | None) -> Submission:
@@ -120,13 +101,15 @@ def _check(lab: Lab, path: Path | None, is_all: bool) -> int:  # noqa: FBT001 - 
         note_progress(results_of(lab, path), grade, "mq lab check")
     if grade.first_failure is not None:
         grade = with_prints_of(lab, submission, grade, grade.first_failure)
-    return _told(lab, grade, results_of(lab, path), is_all=is_all)
+    return _told(lab, grade, results_of(lab, path), submission, is_all=is_all)
 
 
-def _told(lab: Lab, grade: Grade, folder: Path, *, is_all: bool) -> int:
+def _told(lab: Lab, grade: Grade, folder: Path, submission: Submission, *, is_all: bool) -> int:
     first = grade.first_failure
     if first is not None:
         for line in (*failure_lines(first, grade.path), *printed_lines(grade.printed, grade.printed_in)):
+            print_line(line)
+        for line in () if first.failure is None or first.failure.is_lack else carried_lines(lab, submission):
             print_line(line)
     print_line(f"\n{lab.short}: {grade.points} of {grade.max_score} points so far, in {grade.seconds:.1f} s ({grade.mode})")
     if first is not None and is_all:
@@ -168,30 +151,6 @@ def _replay(token: str, path: Path | None) -> int:
 lab_command.add_command(grade_command)
 
 
-@lab_command.command("catch-up")
-@lab_argument
-@_dir
-def _catch_up(lab: Lab, folder: Path) -> int:
-    """Write a working solution of a lab, as a base for the next one. Your own work stays as it is."""
-    from labs.grader.skeleton import solution_of, write_all  # noqa: PLC0415 - for this command only
-
-    if is_for_students():
-        note("there is no solution in a repository for students; ask your teacher for one")
-        return _FAILED
-    target = folder / lab.id
-    if target.exists():
-        target = folder / f"{lab.id}_reference"
-    if target.exists():
-        note(f"{target} is there already, and is left as it is.")
-        return _FAILED
-    write_all(target, solution_of(lab))
-    print_line(f"{target}: the reference of {lab.short}")
-    if lab.seam.organ.__module__.startswith("mq."):
-        print_line(f"run it: mq broker --data .mq/{lab.short} --parts {target}")
-    else:
-        print_line(f"its tests: mq lab check {lab.short} {target}")
-    return 0
-
-
+lab_command.add_command(catch_up_command)
 lab_command.add_command(release_command)
 lab_command.add_command(zip_command)
