@@ -57,7 +57,7 @@ _OF_THE_GROUP = (
 )  # fmt: skip
 """Of what the group itself looks after (`mq.sim.hand.group`): how it says it, the promise, and the two facts."""
 _EXPECTED = re.compile(r"((\w+) of node \d+) is (.*), not (.*)", re.DOTALL)
-_ENDS_SO = Promise("what happens comes to what must come of it", "")
+_ENDS_SO = Promise("a schedule comes to what must come of it", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,8 @@ class _Clients:
 class _Player:
     """One schedule, command by command. story: what was done, and what came of it."""
 
-    def __init__(self, make: Callable[..., Any]) -> None:
-        self._script = Script(make)  # type: ignore[arg-type]  # it makes nodes
+    def __init__(self, script: Script) -> None:
+        self._script = script
         self._watch, self._slow, self._clients = Watch(), _Slow(), _Clients()
         self.story: list[str] = []
 
@@ -188,12 +188,13 @@ class _Player:
             return []  # there is no group yet
 
 
-def played(text: str, make: Callable[..., Any] = RaftNode) -> Ended:
+def played(text: str, make: Callable[..., Any] = RaftNode, *, script: Script | None = None) -> Ended:
     """Play a schedule to its end, or to the first promise that is broken. make: what makes the nodes: a class, or `raft_made_by`.
 
-    A command that cannot be done, or is not written as it should be, says nothing about the Raft: see `Ended.is_unsaid`.
+    script: what does the commands instead, one that keeps a trace say. A command that cannot be done, or is not written as it
+    should be, says nothing about the Raft: see `Ended.is_unsaid`.
     """
-    player = _Player(make)
+    player = _Player(Script(make) if script is None else script)  # type: ignore[arg-type]  # it makes nodes
     number, line = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):

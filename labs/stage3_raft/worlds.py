@@ -26,7 +26,7 @@ _STEPS = 500
 """Of a run at least, before all is healed."""
 _ELECTION_TICKS_MAX, _SHARE = 10, 0.6
 _STORY_LINES = 24
-_CASES, _SWEEP, _POINTS = 12, 60, 20
+_CASES, _SWEEP, _POINTS = 12, 60, 3
 
 
 def lab_options(seed: int) -> GroupOptions:

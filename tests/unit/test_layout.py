@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 COURSE: dict[str, Any] = tomllib.loads((ROOT / "course.toml").read_text(encoding="utf-8"))
 STAGES: list[dict[str, Any]] = COURSE["stage"]
 KEYS = {"id", "folder", "title", "status", "shows", "packages", "lessons", "labs"}
-SHARED_BY_LABS = {"wrong", "right", "schedules"}
+SHARED_BY_LABS = {"wrong", "right", "schedules", "schedules_of_labs"}
 LAB_NAME = re.compile(r"lab(\d)[a-z]?_[a-z_]+")
 
 
