@@ -50,7 +50,7 @@ def test_a_lesson_comes_to_its_end_and_says_what_is_committed(lesson: Lesson) ->
 @pytest.mark.parametrize("lesson", TAUGHT, ids=named)
 def test_a_lesson_asks_shows_and_leads_on(lesson: Lesson) -> None:
     texts = texts_of(lesson)
-    assert re.match(r"# \d · ", texts), "it begins with its number and title"
+    assert re.match(r"# \d+ · ", texts), "it begins with its number and title"
     assert texts.count("**Predict:**") >= 3
     assert "**Change this one line" in texts
     assert "## Claims to defend" in texts

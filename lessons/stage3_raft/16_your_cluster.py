@@ -1,0 +1,220 @@
+# %% [markdown]
+# # 16 · Your cluster
+#
+# Until now every group lived in a simulator, and stood still whenever we wanted to look. Now it is real: three brokers that
+# agree by the same Raft, orders that the *official* client sends and consumes, and a clock that nobody can stop.
+#
+# **Question:** you take a running group's leader away, in three ways. What does somebody notice who only sends orders?
+#
+# After this lesson you can say, and show with a run:
+#
+# * why a leader that is *killed* is missed for a shorter time than one that *stands still*;
+# * why two brokers may both lead at the same moment, and why that costs nobody an order;
+# * what the official client sees of all this, and what it does not;
+# * how your own Raft takes the place of ours in a real broker.
+#
+# **Time:** 25 to 40 minutes. **Before:** lessons 4, 11 and 12. **Leads to:** lab 3f, in which your own Raft does what ours
+# does here.
+#
+# All that is started here is ended here, also when a cell fails, is interrupted, or the kernel ends. Your numbers will differ.
+
+# %%
+import re
+
+from lessons.cluster_pictures import show_election
+from lessons.your_cluster import YourCluster, why_no_containers
+from mq.chaos.merging import judge_files
+from mq.cluster.errors import ClusterError
+
+RUNS_IN = "processes"  # or "docker": three containers. Where there is no engine, or no image, it will be processes all the same
+
+# %% [markdown]
+# ## 1. Three brokers
+#
+# A broker is the program that you killed in lesson 4. Three of them make a **group**: each keeps the whole log, and Raft makes
+# them agree on it. Between them stands a small program, a *proxy*, through which all that they say to each other goes, so that
+# it can be cut. (Containers need none: their network itself is cut.)
+
+# %% tags=["live"]
+print(why_no_containers() or "Docker is here: you may say `docker` above")
+cluster = YourCluster(RUNS_IN).up()
+cluster.show()
+
+# %% [markdown]
+# A client is told all three addresses, and may talk to any of them. One that does not lead passes on what it is asked to the
+# one that leads. So most clients never learn who leads.
+#
+# ## 2. The leader is killed
+#
+# A producer sends one order after the other and waits for each *yes*; a consumer takes them. After a second the leader gets
+# SIGKILL; a second later it is started again.
+#
+# A follower waits 0.6 to 1.2 seconds for a sign of its leader before it campaigns (lesson 11: a random time).
+#
+# **Predict:** for how long does the producer get no answer? How many errors does it see? How many orders are lost?
+
+# %% tags=["live"]
+with cluster.day("The leader is killed", seconds=4.5) as day:
+    killed = cluster.leader()
+    day.at(1)
+    cluster.kill(killed)
+    day.at(2)
+    cluster.start(killed)
+day.report()
+
+# %% [markdown]
+# In the upper part you hardly see it. In the lower part: one lane ends, another one turns blue. The wait is far shorter than
+# the time-out of 0.6 s, because nobody waits for a time-out here: when a *process* dies, its operating system closes its
+# connections, and the others know at once. They campaign as soon as their connection with the leader breaks.
+#
+# The producer saw no error, or a few: its order had gone to the dead one, and its client asked another broker. Such an
+# order may be in the queues twice (lesson 4: twice, never not at all). The consumer may stand still for a second longer: its
+# question for more orders lay with the dead one. And the one that comes back needs a moment to start, and follows.
+#
+# This is the election, as the brokers wrote it down themselves while it happened. It is the same picture as in lesson 11, and
+# the same program draws it. The numbers on the left are milliseconds.
+
+# %% tags=["live"]
+show_election(day, cluster.traces, killed)
+
+# %% [markdown]
+# ## 3. The leader stands still
+#
+# A process can be *stopped* without being ended (SIGSTOP; for a container, the freezer). It does nothing, and all its connections
+# stay open. A long pause of a garbage collector looks like that, or a virtual machine that is moved to other hardware.
+#
+# **Predict:** now what is the time without an answer? And when the old leader goes on, it is sure that it still leads. What
+# is the first thing that tells it otherwise, and can it do harm until then?
+
+# %% tags=["live"]
+with cluster.day("The leader stands still", seconds=4.5) as day:
+    paused = cluster.leader()
+    day.at(1)
+    cluster.pause(paused)
+    day.at(3)
+    cluster.resume(paused)
+day.report()
+
+# %% [markdown]
+# Nothing breaks, so nobody is told. Only *silence* says that something is wrong, and silence takes a time-out to be heard:
+# that is the wait, or most of it. (It may be three seconds, when the producer's order lay at the one that stands still:
+# the official client waits so long for an answer before it asks another broker.)
+#
+# The lane of the old leader stays blue while it stands still: it has not changed its mind, it has no mind at the moment. When it
+# goes on, the first message of the new term ends its reign. Until then it may *think* what it likes: to commit something it
+# needs a second broker, and each of the others has promised its vote and its obedience to a later term.
+#
+# ## 4. The leader is cut off
+#
+# Now the leader lives, and clients reach it. Only the other two do not hear it, and it does not hear them.
+#
+# **Predict:** will there be two leaders at the same time? In the same *term*? Whose orders are acknowledged?
+
+# %% tags=["live"]
+with cluster.day("The leader is cut off", seconds=4.5) as day:
+    alone = cluster.leader()
+    day.at(1)
+    cluster.isolate(alone)
+    day.at(3)
+    cluster.heal()
+day.report()
+
+# %% [markdown]
+# The two that hear each other are a majority. They wait for a time-out, elect, and go on. The one that is alone hears of no
+# majority for a time-out, and steps down by itself (*check-quorum*), so as not to keep clients waiting. Then it asks around
+# whether it could win an election (*pre-vote*), hears nothing, and so begins no new term: it comes back without disturbing
+# anybody. Look closely at the moment when one lane stops to be blue and the other one begins: these two time-outs know
+# nothing of each other, and either may end first.
+#
+# ## 5. All that they said
+#
+# Each broker wrote down what it did: each message, each vote, each write. The checkers of the simulator read such lines, too.
+# They look at every promise of Raft: one leader in a term, no entry committed twice in different ways, no vote given twice, no
+# promise before its write. (`mq chaos judge` is the same.)
+
+# %% tags=["live"]
+judged = judge_files(sorted(cluster.traces.glob("*.trace")))
+print(f"{judged.events:,} events, {len(judged.won)} elections won")
+print(judged.violation or "every promise was kept")
+
+# %% [markdown]
+# ## 6. Break it
+#
+# **Change this one line.** Does the safety of the orders rest on this stepping down? Take it out. In
+# `labs/stage3_raft/wrong/leads_without_quorum.py` is a Raft in which a leader never looks whether it still has a majority:
+#
+#     class Raft(RaftNode):
+#         def _check_quorum(self) -> None:
+#             pass
+#
+# The cluster is ended, and started again with *this* class in all three brokers.
+#
+# **Predict:** what do you see in the lanes now, and what in the numbers below them?
+
+# %% tags=["live"]
+cluster.end()
+cluster = YourCluster(RUNS_IN, raft="labs/stage3_raft/wrong/leads_without_quorum.py")  # the one line
+
+with cluster.day("The leader is cut off, and does not ask itself whether it leads", seconds=4.5) as day:
+    alone = cluster.leader()
+    day.at(1)
+    cluster.isolate(alone)
+    day.at(3)
+    cluster.heal()
+day.report()
+
+# %% [markdown]
+# **Two leaders at the same moment**, for as long as the cut lasts, of two *terms*. And nothing is lost. The old one accepts
+# whatever a client brings, and can commit nothing: there is no second disk for it. Who sends to it waits; who sends to the
+# others is served. So stepping down is a courtesy to clients. What keeps the orders safe is that an order counts when a
+# *majority* has it, and that two majorities always share a broker (lesson 10).
+#
+# And who runs this class? Every broker counts the calls of an organ that is not ours. `mq raft status` shows the same.
+
+# %% tags=["live"]
+for name, runs in cluster.organs().items():
+    print(f"{name}: {runs}")
+
+# %% [markdown]
+# Another one: `commit_by_one_too_few.py` takes an entry for committed when one copy fewer than a majority has it. With three
+# brokers that is *one*: its own. In the simulator such a mistake costs orders, some day. A broker does not wait for that day: it
+# looks at what its Raft hands out, and at what the others told it they have on their disks.
+
+# %% tags=["live"]
+cluster.end()
+try:
+    YourCluster(RUNS_IN, raft="labs/stage3_raft/wrong/commit_by_one_too_few.py").up()
+except ClusterError as error:
+    print(re.search(r"ERROR +(.*)", str(error)).group(1))
+
+# %% [markdown]
+# That is what you will read when your own Raft does something that no right Raft does.
+#
+# ## Claims to defend
+#
+# 1. Who is dead is missed quickly, who is silent slowly. A time-out is needed only where nothing tells of the end.
+# 2. "At most one leader" is true of each *term*. Of a moment it is not, and need not be.
+# 3. A leader without a majority may believe what it likes: it cannot commit, and so it can acknowledge nothing.
+# 4. The client needs no knowledge of Raft. It needs more than one address, patience, and a consumer that bears twice.
+#
+# ## Questions for you
+#
+# * Kill *two* brokers in one day. Who is served then, and what does the producer see? Would you rather have answers?
+# * `YourCluster(RUNS_IN, election_ticks=40)` waits three times as long before it elects, `election_ticks=3` a quarter as long (a
+#   tick is 50 ms). Measure the wait in section 3 with both. What does the second one cost on a busy machine?
+# * In section 4, cut only one way: `cluster.backend.cut(alone, other)`. Try pairs. Which cut does nobody notice?
+# * What do the brokers say to `raft="labs/stage3_raft/wrong/ack_before_fsync.py"`, while nobody pulls a plug?
+#
+# ## What next
+#
+# In lab 3f **your** Raft takes this seat: the same three brokers, the same faults, the same official client as witness. If you
+# have written some of labs 3a to 3d by now, give it a day here, in section 6:
+#
+# > `cluster = YourCluster(RUNS_IN, raft="work/lab3d_snapshots/raft.py")`
+#
+# By hand it is `mq cluster up --parts work/lab3d_snapshots/raft.py`, then `mq cluster kill leader`, `pause`, `isolate` and
+# `heal`, and `mq raft status` to look at it.
+
+# %% tags=["live"]
+cluster.end()
+print("all is ended")
