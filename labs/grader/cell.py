@@ -63,9 +63,7 @@ def _next(grade: Grade, outcome: Outcome) -> str:
         read = f"write it ({section}, has hints)"
     else:
         read = f"read {section}, and mend your code" if section else "mend your code"
-    where = f", {grade.path!r}" if grade.path else ""
-    call = f'replay("{outcome.replay}"{where})'
-    again = f"<code>{escape(call, quote=False)}</code>" if outcome.replay else "this cell"
+    again = f"<code>{escape(outcome.call(grade.path), quote=False)}</code>" if outcome.replay else "this cell"
     how = "this cell again" if grade.mode == REPLAY else f"{again} for this failure alone, or this cell for all tests"
     return f'<p class="next"><strong>Next:</strong> {marked(read)}. Then run {how}.</p>'
 

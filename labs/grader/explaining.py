@@ -37,7 +37,10 @@ def _explained(error: Exception, run: Run, section: str) -> Failure:  # noqa: PL
     story = tuple(run.story)
     match error:
         case PromiseBrokenError():
-            return Failure(error.promise, error.expected, error.found, error.section, story, error.disks, figure=run.figure)
+            return Failure(
+                error.promise, error.expected, error.found, error.section, story, error.disks, figure=run.figure,
+                are_facts=error.are_facts,
+            )  # fmt: skip
         case OrganRaisedError(kind="NotImplementedError", text=text, place=place):
             return _not_written(text, place, story)
         case OrganRaisedError():

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from labs.grader.result import CHECKED, CHECKED_ALL, Failure, Grade, Outcome
+from labs.grader.result import CHECKED, CHECKED_ALL, IMPORTED, Failure, Grade, Outcome
 from labs.grader.strips import IN_PICTURES, legend, picture_of, strips_of
 
 __all__ = ["drawing", "facts_of", "marked", "page_of", "story_of", "table_of"]
@@ -69,6 +69,8 @@ def _failure(outcome: Outcome, path: str, *, is_drawn: bool) -> str:
     failure = outcome.failure or Failure("The test did not come to its end")
     read = f"<dt>read</dt><dd>{marked(failure.section)}</dd>" if failure.section else ""
     replay = f"<dt>again</dt><dd><code>{escape(outcome.again(path))}</code></dd>" if outcome.replay else ""
+    call = escape(f"{IMPORTED}; {outcome.call(path)}", quote=False)
+    replay += f"<dt>notebook</dt><dd><code>{call}</code></dd>" if outcome.replay else ""
     return (
         f'<h2 id="t{outcome.number}">{outcome.number} {escape(outcome.name)}</h2>'
         f"<p><strong>{marked(failure.promise)}.</strong></p>"
@@ -83,8 +85,7 @@ def marked(text: str) -> str:
 
 def facts_of(failure: Failure, more: str = "") -> str:
     """The two facts that conflict. more: of the list, behind them."""
-    facts = [("expected", failure.expected), ("found", failure.found)]
-    listed = "".join(f"<dt>{name}</dt><dd>{marked(text)}</dd>" for name, text in facts if text)
+    listed = "".join(f"<dt>{name}</dt><dd>{marked(text)}</dd>" for name, text in failure.facts)
     code = f"<pre>{escape(failure.code)}</pre>" if failure.code else ""
     return f'<dl class="facts">{listed}{more}</dl>{code}'
 

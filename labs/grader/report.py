@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from labs.grader.figure import Figure
 from labs.grader.harmless import harmless
-from labs.grader.result import Failure, Grade, Outcome
+from labs.grader.result import IMPORTED, Failure, Grade, Outcome
 from labs.grader.strips import legend, strips_of
 
 __all__ = ["closing_lines", "failure_lines", "outcome_line", "printed_lines", "story_lines"]
@@ -39,10 +39,8 @@ def failure_lines(outcome: Outcome, path: str = "") -> list[str]:
     """All that is known of a failure. path: see `Grade`."""
     failure = outcome.failure or Failure("The test did not come to its end")
     lines = ["", f"--- {outcome.number} {outcome.name}", "", *_wrapped(f"{failure.promise}.")]
-    if failure.expected:
-        lines += _wrapped(f"expected:  {failure.expected}", "           ")
-    if failure.found:
-        lines += _wrapped(f"found:     {failure.found}", "           ")
+    for name, fact in failure.facts:
+        lines += _wrapped(f"{name + ':':11}{fact}", " " * 11)
     lines += ["", *failure.code.split("\n")] if failure.code else []
     lines += story_lines(failure.story)
     for heading, disk in failure.disks:
@@ -55,6 +53,7 @@ def failure_lines(outcome: Outcome, path: str = "") -> list[str]:
         lines.append(f"read:      {failure.section}")
     if outcome.replay:
         lines.append(f"again:     {outcome.again(path)}")
+        lines.append(f"notebook:  {IMPORTED}; {outcome.call(path)}")
     return lines
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from labs.grader.figure import Figure
 from mq.sim.disk import SimDisk
 
-__all__ = ["CHECKED", "CHECKED_ALL", "NOT_IMPORTED", "NOT_WRITTEN", "REPLAY", "Failure", "Grade", "Outcome"]
+__all__ = ["CHECKED", "CHECKED_ALL", "IMPORTED", "NOT_IMPORTED", "NOT_WRITTEN", "REPLAY", "Failure", "Grade", "Outcome"]
 
 CHECKED = "one failure of a check"
 """Why there is no mark where a student looked how far the work is."""
 CHECKED_ALL = "all failures of a check"
 """The same, where all tests were run."""
+IMPORTED = "from labs.grader.notebook import replay"
 NOT_IMPORTED = "Your files cannot be imported"
 NOT_WRITTEN = " is not written yet"
 REPLAY = "replay"
@@ -24,7 +25,7 @@ class Failure:
 
     section: where to read. story: the shortest run that was found, one line each. disks: (heading, disk) to be drawn.
     figure: another picture. is_gone: whether the student's process ended or hung over it. code: a line of the student's that
-    Python cannot read, and a sign below the place in it.
+    Python cannot read, and a sign below the place in it. are_facts: nothing was expected, both facts were found.
     """
 
     promise: str
@@ -36,6 +37,13 @@ class Failure:
     is_gone: bool = False
     figure: Figure | None = None
     code: str = ""
+    are_facts: bool = False
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """The two facts that conflict, each with its name."""
+        names = ("fact 1", "fact 2") if self.are_facts else ("expected", "found")
+        return tuple((name, text) for name, text in zip(names, (self.expected, self.found), strict=True) if text)
 
     @property
     def is_of_all(self) -> bool:
@@ -85,6 +93,10 @@ class Outcome:
         if not self.replay:
             return ""
         return f"mq lab replay {self.replay}" + (f" {shlex.quote(path)}" if path else "")
+
+    def call(self, path: str = "") -> str:
+        """What repeats it in a notebook, behind `IMPORTED`; empty as `again` is."""
+        return f'replay("{self.replay}"{f", {path!r}" if path else ""})' if self.replay else ""
 
     @property
     def message(self) -> str:

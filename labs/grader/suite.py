@@ -21,16 +21,23 @@ __all__ = ["Case", "Check", "PromiseBrokenError", "Run", "Suite", "rule"]
 class PromiseBrokenError(Exception):
     """What was found contradicts a promise.
 
-    promise: one sentence. expected, found: the two facts that conflict. section: where to read. disks: (heading, disk)
-    to be drawn.
+    promise: one sentence. expected, found: the two facts that conflict; are_facts: both happened, one after the other. section:
+    where to read. disks: (heading, disk) to be drawn.
     """
 
     def __init__(
-        self, promise: str, *, expected: str, found: str, section: str, disks: Sequence[tuple[str, SimDisk]] = ()
+        self,
+        promise: str,
+        *,
+        expected: str,
+        found: str,
+        section: str,
+        disks: Sequence[tuple[str, SimDisk]] = (),
+        are_facts: bool = False,
     ) -> None:
         super().__init__(f"{promise}: {expected}, but {found}")
         self.promise, self.expected, self.found, self.section = promise, expected, found, section
-        self.disks = tuple(disks)
+        self.disks, self.are_facts = tuple(disks), are_facts
 
 
 @dataclass(slots=True)

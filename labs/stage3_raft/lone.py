@@ -1,6 +1,7 @@
 """One node of a student's, number 1, and a test that plays all others; and a group that is moved by hand.
 
-Both are `mq.sim.hand.group.HandGroup`, which transcripts are played on: what happens is told in its words.
+Both are `mq.sim.hand.group.HandGroup`, which transcripts are played on: what happens is told in its words, and recorded, so that
+a failure has a picture.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from typing import Any, TypeVar
 
 from labs.grader.seams import Make
 from labs.grader.suite import PromiseBrokenError
+from labs.stage3_raft.pictures import GroupPicture
+from labs.stage3_raft.recorded import RecordedGroup
 from labs.stage3_raft.remote import raft_made_by
 from mq.core.entry import Entry, EntryKind
 from mq.core.ids import EntryId, LogIndex, Term
@@ -16,10 +19,8 @@ from mq.raft.configuration import Configuration
 from mq.raft.messages import AppendReply, AppendRequest, Message, VoteReply, VoteRequest
 from mq.raft.options import RaftOptions
 from mq.raft.role import Role
-from mq.sim.hand.group import HandGroup
 from mq.sim.hand.hand_log import HandLog
 from mq.sim.hand.member import Member
-from mq.sim.hand.words import message_text
 
 __all__ = ["NOWHERE", "Bench", "Lone", "command", "entry_id", "is_in", "of_kind"]
 
@@ -51,7 +52,7 @@ class Bench:
     """What a sentence works with. Pre-vote and check-quorum are off unless they are set."""
 
     def __init__(self, make: Make, promise: str, section: str) -> None:
-        self._make, self._groups = raft_made_by(make), list[HandGroup]()
+        self._make, self._groups = raft_made_by(make), list[RecordedGroup]()
         self.promise, self.section = promise, section
 
     def group(
@@ -60,12 +61,17 @@ class Bench:
         logs: dict[int, list[int]] | None = None,
         *,
         learners: Sequence[int] = (),
+        lone: int = 0,
         **options: Any,
-    ) -> HandGroup:
-        """voters: how many, from node 1 on, or which. logs: terms of the entries that each begins with."""
+    ) -> RecordedGroup:
+        """voters: how many, from node 1 on, or which. logs: terms of the entries that each begins with.
+
+        lone: see `RecordedGroup`.
+        """
         settings = RaftOptions(**{"has_pre_vote": False, "has_check_quorum": False, **options})
         ids = range(1, voters + 1) if isinstance(voters, int) else voters
-        made = HandGroup(ids, learners, options=settings, raft_class=self._make)  # type: ignore[arg-type]  # it makes nodes
+        make: Any = self._make
+        made = RecordedGroup(ids, learners, options=settings, raft_class=make, lone=lone)
         for node_id, terms in (logs or {}).items():
             made.give_log(node_id, terms)
         self._groups.append(made)
@@ -81,7 +87,7 @@ class Bench:
         **options: Any,
     ) -> "Lone":
         """Node 1 of these. terms: of the entries in its log; term, vote: what it remembers."""
-        return Lone(self.group(voters, **options), terms, term, vote)
+        return Lone(self.group(voters, lone=1, **options), terms, term, vote)
 
     def time_outs(self, count: int) -> list[int]:
         """How many ticks a node waits before each of so many campaigns, which nobody answers."""
@@ -102,8 +108,18 @@ class Bench:
         return spans
 
     def told(self) -> list[str]:
-        """What happened, line by line."""
-        return [line for group in self._groups for line in group.take_lines()]
+        """What happened, line by line, with the times of the picture."""
+        return [line for group in self._groups for line in group.timed_lines()]
+
+    def picture(self, promise: str = "", facts: tuple[str, ...] = ()) -> GroupPicture | None:
+        """Of the last group in which anything happened. promise, facts: what broke in it, if that is known."""
+        if not self._groups:
+            return None
+        group = self._groups[-1]
+        group.settle()
+        others = "the others are played by the test" if group.lone else "all nodes are yours, moved by hand"
+        title, framed = f"{'n1 is yours, ' if group.lone else ''}{others}", (f"n{group.lone}",) if group.lone else ()
+        return GroupPicture(group.trace.events, title, promise, facts, framed)
 
     def see(self, is_so: bool, expected: str, found: object) -> None:  # noqa: FBT001 - what is seen
         """Raises: PromiseBrokenError when it is not so."""
@@ -114,7 +130,7 @@ class Bench:
 class Lone:
     """See the module."""
 
-    def __init__(self, group: HandGroup, terms: Sequence[int], term: int | None, vote: int | None) -> None:
+    def __init__(self, group: RecordedGroup, terms: Sequence[int], term: int | None, vote: int | None) -> None:
         self.group = group
         if terms or term is not None:
             group.give_log(1, terms, term=term, vote=vote)
@@ -157,8 +173,7 @@ class Lone:
         """Messages come."""
         self._sent()
         for message in messages:
-            self.group.say(1, f"hears {message.sender}", message_text(message))
-            self.member.call(lambda node, message=message: node.step(message))  # type: ignore[misc]
+            self.group.hear(1, message)
         return self._sent()
 
     def tick(self, count: int = 1) -> list[Message]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from labs.grader.seams import Make
-from labs.grader.suite import Case, Check, Run
+from labs.grader.suite import Case, Check, PromiseBrokenError, Run
 from labs.stage3_raft.lone import Bench
 
 __all__ = ["Sentences"]
@@ -28,6 +28,13 @@ class Sentences:
                 bench = Bench(make, name[0].upper() + name[1:], section)
                 try:
                     test(bench, *steps)
+                    run.figure = bench.picture()
+                except PromiseBrokenError as error:
+                    run.figure = bench.picture(error.promise, (error.expected, error.found))
+                    raise
+                except Exception:
+                    run.figure = bench.picture()
+                    raise
                 finally:
                     run.story[:] = bench.told()
 

@@ -4,6 +4,7 @@ The same seed makes the same run, whether the Raft is in this process or in anot
 when it has another object for them; of an equal one it may tell once more here than there.)
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +14,7 @@ from labs.grader.remote import OrganRaisedError, WrongTypeError
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.suite import Case, Check, PromiseBrokenError, Run
+from labs.stage3_raft.pictures import GroupPicture
 from labs.stage3_raft.remote import raft_made_by
 from mq.core.errors import MqError
 from mq.sim.checkers import VacuousRunError
@@ -20,13 +22,15 @@ from mq.sim.group.options import GroupOptions, draw_options
 from mq.sim.group.watch import ViolationError
 from mq.sim.group.world import GroupWorld
 
-__all__ = ["lab_options", "world_case", "world_check", "world_of"]
+__all__ = ["lab_options", "picture_of", "world_case", "world_check", "world_of"]
 
 _STEPS = 500
 """Of a run at least, before all is healed."""
 _ELECTION_TICKS_MAX, _SHARE = 10, 0.6
-_STORY_LINES = 24
 _CASES, _SWEEP, _POINTS = 12, 60, 3
+_LONG_ID = re.compile(r"EntryId\(term=(\d+), index=(\d+)\)")
+_LONG_MESSAGE = re.compile(r"\b(\w+)\(sender=.*\)$")
+"""How a violation names an entry, and a message with all that is in it."""
 
 
 def lab_options(seed: int) -> GroupOptions:
@@ -66,8 +70,10 @@ def world_case(
             with suppress(VacuousRunError):  # what all seeds of a test together must have met, the test says
                 world.run()
         except ViolationError as error:
-            run.story[:] = world.trace.tail(_STORY_LINES).splitlines()
-            raise _told(error) from error
+            told = _told(error)
+            picture = picture_of(world, told)
+            run.story[:], run.figure = picture.story(), picture
+            raise told from error
         finally:
             run.met.update({**world.met(), **also_met(world)})
 
@@ -85,6 +91,14 @@ def world_check(
     return Check("2.1", name, section, cases, case, _POINTS, _SWEEP, must_meet=must_meet)
 
 
+def picture_of(world: GroupWorld, told: Exception) -> GroupPicture:
+    """What led to the end of a run. told: what ended it."""
+    title = f"seed {world.seed}: what led to it"
+    if isinstance(told, PromiseBrokenError):
+        return GroupPicture(world.trace.events, title, told.promise, (told.expected, told.found))
+    return GroupPicture(world.trace.events, title)
+
+
 def _told(error: ViolationError) -> Exception:
     """What ended the run: a promise that broke, or what the student's process did or did not answer."""
     cause = error.__cause__
@@ -93,4 +107,6 @@ def _told(error: ViolationError) -> Exception:
     if isinstance(cause, MqError) and hasattr(cause, "__notes__"):  # over there: the note says by which call, and in which line
         return cause
     found = error.violation
-    return PromiseBrokenError(found.promise, expected=found.facts[0], found=found.facts[1], section=found.section)
+    one, other = (_LONG_MESSAGE.sub(r"a \1", _LONG_ID.sub(r"entry \2 of term \1", fact)) for fact in found.facts)
+    promise = found.promise[0].upper() + found.promise[1:]
+    return PromiseBrokenError(promise, expected=one, found=other, section=found.section, are_facts=True)
