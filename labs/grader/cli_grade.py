@@ -15,14 +15,13 @@ from labs.grader.cli_class import key_of
 from labs.grader.cli_help import GradeCommand
 from labs.grader.cli_types import lab_argument
 from labs.grader.files import as_data, note_progress
-from labs.grader.grading import PRACTICE, grade_of, in_a_process
+from labs.grader.grading import NoContainersError, grade_of, how_to_run
 from labs.grader.harmless import harmless
 from labs.grader.lab import Lab
 from labs.grader.places import path_told, results_folder, results_of
 from labs.grader.policy import NO_POLICY, Policy, PolicyError, read_policy
 from labs.grader.report import closing_lines, failure_lines, outcome_line
 from labs.grader.result import Outcome
-from labs.grader.running import Start
 from labs.grader.seeds import Seeds
 from labs.grader.similarity import Pair
 from labs.grader.submission import SubmissionError, place_of, read_submission
@@ -56,7 +55,7 @@ def grade_command(lab: Lab, path: Path, **options: Any) -> int:
     key = key_of(options["seed"], options["key_file"])
     if not key and options["is_container"]:
         note(_NO_KEY)
-    start, mode = _start(is_container=options["is_container"])
+    start, mode = _start(lab, is_container=options["is_container"])
     if entries := entries_in(path, lab):
         out = options["out"] or results_folder() / f"{lab.id}_class"
         run = ClassRun(lab, out, key, options["jobs"], options["is_container"], options["is_again"])
@@ -64,18 +63,14 @@ def grade_command(lab: Lab, path: Path, **options: Any) -> int:
     return _grade_one(lab, path, key, options["out"] or results_of(lab, path), options["output"], (start, mode))
 
 
-def _start(*, is_container: bool) -> tuple[Start, str]:
-    if not is_container:
-        return in_a_process(), PRACTICE
-    from labs.grader.container import ContainerError, ContainerProcess, in_a_container  # noqa: PLC0415 - not needed else
-
+def _start(lab: Lab, *, is_container: bool) -> tuple[Any, str]:
     try:
-        return in_a_container(), ContainerProcess.mode
-    except ContainerError as error:
+        return how_to_run(lab, is_container=is_container)
+    except NoContainersError as error:
         raise click.UsageError(str(error)) from error
 
 
-def _grade_one(lab: Lab, path: Path, key: str, folder: Path, output: str, how: tuple[Start, str]) -> int:
+def _grade_one(lab: Lab, path: Path, key: str, folder: Path, output: str, how: tuple[Any, str]) -> int:
     try:
         submission = read_submission(place_of(path, lab.organ_file), lab.organ_file, lab.texts)
     except SubmissionError as error:

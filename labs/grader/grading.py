@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
 
 from labs.grader.files import write_files
 from labs.grader.harmless import harmless
@@ -13,10 +14,40 @@ from labs.grader.result import Grade, Outcome
 from labs.grader.running import Runner, Start, patience
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission
+from labs.grader.told import ToldError
 
-__all__ = ["PRACTICE", "grade_of", "in_a_process", "until_it_fails"]
+__all__ = ["PRACTICE", "NoContainersError", "OwnRuns", "grade_of", "how_to_run", "in_a_process", "until_it_fails"]
 
 PRACTICE = WorkerProcess.mode
+
+
+class NoContainersError(ToldError):
+    """Marks need containers, and there are none to be had."""
+
+
+class OwnRuns(Protocol):
+    """What a lab brings whose tests are not cases for a worker: RUNS of its suite's module. Lab 3f runs a whole cluster."""
+
+    def start(self, *, is_container: bool) -> tuple[Any, str]:
+        """What the runner is given, and the mode's name. Raises: Exception when there are no containers to be had."""
+
+    def runner(self, lab: Lab, submission: Submission, start: Any, folder: Path | None, *, with_reference: bool) -> Any:
+        """In the place of a `Runner`: a context with `outcomes`, `close` and `printed`. folder: where the results go."""
+
+
+def how_to_run(lab: Lab, *, is_container: bool) -> tuple[Any, str]:
+    """For `start` and `mode` of `grade_of`: practice, or marks. Raises: NoContainersError."""
+    own: OwnRuns | None = lab.runs
+    try:
+        if own is not None:
+            return own.start(is_container=is_container)
+        if not is_container:
+            return in_a_process(), PRACTICE
+        from labs.grader.container import ContainerProcess, in_a_container  # noqa: PLC0415 - not needed else
+
+        return in_a_container(), ContainerProcess.mode
+    except Exception as error:
+        raise NoContainersError(str(error)) from error
 
 
 def in_a_process() -> Start:
@@ -50,14 +81,15 @@ def grade_of(  # noqa: PLR0913 - what may be chosen has a name each
     *,
     folder: Path | None = None,
     tell: Callable[[Outcome], bool] = lambda _outcome: True,
-    start: Start | None = None,
+    start: Any = None,
     mode: str = PRACTICE,
     path: str = "",
     with_reference: bool = False,
 ) -> Grade:
     """Run all tests. folder: where the files of the result go; they say "0, did not finish" until it has.
 
-    path: see `Grade`. tell: is told each outcome as it comes; when it returns False no more tests are run, and the grade says so.
+    path: see `Grade`. start: a `Start`, or what a lab with runs of its own has for one. tell: is told each outcome as it comes;
+    when it returns False no more tests are run, and the grade says so.
     """
     begun = time.perf_counter()
     points_max = sum(check.points for check in lab.suite.checks)
@@ -66,7 +98,7 @@ def grade_of(  # noqa: PLR0913 - what may be chosen has a name each
         write_files(folder, grade)
     reason, printed, outcomes = "", "", list[Outcome]()
     try:
-        with Runner(lab, submission, seeds, start or in_a_process(), with_reference=with_reference) as runner:
+        with _runner(lab, submission, seeds, start, folder, with_reference=with_reference) as runner:
             for outcome in runner.outcomes():
                 outcomes.append(outcome)
                 if not tell(outcome):
@@ -80,6 +112,13 @@ def grade_of(  # noqa: PLR0913 - what may be chosen has a name each
     seconds = round(time.perf_counter() - begun, 2)
     grade = replace(grade, outcomes=tuple(outcomes), reason=reason, seconds=seconds, printed=printed)
     return grade if folder is None else _written(folder, grade)
+
+
+def _runner(lab: Lab, submission: Submission, seeds: Seeds, start: Any, folder: Path | None, *, with_reference: bool) -> Any:
+    own: OwnRuns | None = lab.runs
+    if own is not None:
+        return own.runner(lab, submission, start, folder, with_reference=with_reference)
+    return Runner(lab, submission, seeds, start or in_a_process(), with_reference=with_reference)
 
 
 def _written(folder: Path, grade: Grade) -> Grade:

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 from labs.grader.files import as_data
-from labs.grader.grading import PRACTICE, grade_of, in_a_process
+from labs.grader.grading import grade_of, how_to_run
 from labs.grader.lab import find_lab
 from labs.grader.process import kill_all_for_good
 from labs.grader.seeds import Seeds
@@ -39,11 +39,7 @@ def main() -> int:
     threading.Thread(target=_watch, name="whether anybody waits", daemon=True).start()
     lab = find_lab(wanted["lab"])
     submission = read_submission(place_of(Path(wanted["path"]), lab.organ_file), lab.organ_file, lab.texts)
-    start, mode = in_a_process(), PRACTICE
-    if wanted["is_container"]:
-        from labs.grader.container import ContainerProcess, in_a_container  # noqa: PLC0415 - not needed else
-
-        start, mode = in_a_container(), ContainerProcess.mode
+    start, mode = how_to_run(lab, is_container=wanted["is_container"])
     seeds = Seeds(wanted["key"].encode(), submission.mark)
     try:
         grade = grade_of(lab, submission, seeds, folder=Path(wanted["out"]), start=start, mode=mode)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from mq.cluster import docker_plan as planned
 from mq.cluster.asking import Ask, ask_broker
 from mq.cluster.backend import ClusterStatus, NodeInfo
-from mq.cluster.docker_engine import check_image, check_unused, engine, explained, freeze, short
+from mq.cluster.docker_confined import confined_options, is_confined, start_keeper, volume_options
+from mq.cluster.docker_engine import check_image, check_unused, engine, explained, freeze, make_network
 from mq.cluster.earlier import as_it_was
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import CUTS, FAULTS, TRACES, ClusterFile, locked, read_json, write_json
@@ -248,7 +249,12 @@ class DockerCluster:
         write_json(self.folder / CUTS, {"cuts": []})
         self._make_test_folders()
         self._make_network()
-        self._each([node.name for node in self._file.nodes], self._make)
+        names = [node.name for node in self._file.nodes]
+        self._each(names, self._make_volume)
+        if is_confined(self._file.docker):
+            volumes = {name: planned.object_name(self.folder, name) for name in names}
+            start_keeper(self._engine, self._file.docker["image"], planned.object_name(self.folder), self._labels(), volumes)
+        self._each(names, self._make)
         self._await_all(waiting)
 
     def _make_test_folders(self) -> None:
@@ -266,34 +272,31 @@ class DockerCluster:
         )  # fmt: skip
 
     def _make_network(self) -> None:
-        import docker  # noqa: PLC0415
-
-        name = planned.object_name(self.folder)
-        for number in range(_SUBNETS_TRIED):
-            pool = docker.types.IPAMPool(subnet=self._file.docker["subnet"])
-            try:
-                self._engine.networks.create(name, ipam=docker.types.IPAMConfig(pool_configs=[pool]), labels=self._labels())
-            except docker.errors.APIError as error:
-                if "overlap" not in str(error) or number == _SUBNETS_TRIED - 1:
-                    raise ClusterError(f"network {name}: the engine refuses: {short(error)}") from error
-                self._file.docker["subnet"] = planned.random_subnet()
-                self._file.nodes = planned.moved(self._file.nodes, self._file.docker["subnet"])
-                self._file.write()
-            else:
+        name, is_internal = planned.object_name(self.folder), is_confined(self._file.docker)
+        for _ in range(_SUBNETS_TRIED):
+            if make_network(self._engine, name, self._file.docker["subnet"], self._labels(), is_internal=is_internal):
                 return
+            self._file.docker["subnet"] = planned.random_subnet()
+            self._file.nodes = planned.moved(self._file.nodes, self._file.docker["subnet"])
+            self._file.write()
+        raise ClusterError(f"network {name}: no subnet of {_SUBNETS_TRIED} that were tried is free")
+
+    def _make_volume(self, name: str) -> None:
+        with explained(name):
+            options = volume_options(self._file.docker)
+            self._engine.volumes.create(planned.object_name(self.folder, name), labels=self._labels(name), **options)
 
     def _make(self, name: str) -> None:
         node = self._file.node(name)
         network, made = planned.object_name(self.folder), planned.object_name(self.folder, name)
         address, port = parse_address(node.peer, "peer")[0], parse_address(node.client, "client")[1]
         with explained(name):
-            self._engine.volumes.create(made, labels=self._labels(name))
             endpoint = self._engine.api.create_endpoint_config(ipv4_address=address, aliases=[name])
             self._engine.containers.create(
                 self._file.docker["image"], name=made, hostname=name, init=True, labels=self._labels(name),
                 environment=planned.settings_of(self._file, name), volumes=planned.mounts_of(self._file, name),
-                ports={f"{planned.OUTSIDE_PORT}/tcp": ("127.0.0.1", port)}, network=network,
-                networking_config={network: endpoint},
+                ports={} if is_confined(self._file.docker) else {f"{planned.OUTSIDE_PORT}/tcp": ("127.0.0.1", port)},
+                network=network, networking_config={network: endpoint}, **confined_options(self._file.docker),
             ).start()  # fmt: skip
 
     def _container(self, name: str) -> "Container | None":

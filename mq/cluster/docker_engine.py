@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-__all__ = ["check_image", "check_unused", "engine", "explained", "freeze", "short"]
+__all__ = ["check_image", "check_unused", "engine", "explained", "freeze", "make_network", "short"]
 
 _FREEZE_S_MAX = 30.0
 
@@ -101,3 +101,17 @@ def freeze(container: "Container") -> None:
     with explained(f"pausing {container.name}"):
         if not poll_until(is_frozen, _FREEZE_S_MAX):
             raise refusals[-1]
+
+
+def make_network(client: "DockerClient", name: str, subnet: str, labels: dict[str, str], *, is_internal: bool) -> bool:
+    """A network of that subnet; False when the subnet is in use. is_internal: it leads nowhere else. Raises: ClusterError."""
+    import docker  # noqa: PLC0415
+
+    pool = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)])
+    try:
+        client.networks.create(name, ipam=pool, labels=labels, internal=is_internal)
+    except docker.errors.APIError as error:
+        if "overlap" in str(error):
+            return False
+        raise ClusterError(f"network {name}: the engine refuses: {short(error)}") from error
+    return True

@@ -5,6 +5,7 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 
+from mq.cluster.docker_confined import given_mounts, is_confined, note_confined
 from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry
 from mq.cluster.plan import CLIENT_PORT, ClusterPlan, environment_of
 from mq.cluster.ports import PortPicker
@@ -52,7 +53,14 @@ def _address(subnet: str, number: int) -> str:
 
 def moved(nodes: list[NodeEntry], subnet: str) -> list[NodeEntry]:
     """The same nodes in another subnet."""
-    return [replace(node, peer=f"{_address(subnet, number)}:{PEER_PORT}") for number, node in enumerate(nodes)]
+    return [
+        replace(
+            node,
+            peer=f"{_address(subnet, number)}:{PEER_PORT}",
+            client=node.client if node.client.startswith(_HOST) else f"{_address(subnet, number)}:{CLIENT_PORT}",
+        )
+        for number, node in enumerate(nodes)
+    ]
 
 
 def image_of(folder: Path) -> str:
@@ -76,6 +84,9 @@ def make(folder: Path, plan: ClusterPlan, image: str) -> ClusterFile:
         folder, nodes, [], dict(plan.settings), backend="docker", docker={"image": image, "subnet": subnet},
         is_under_test=plan.is_under_test,
     )  # fmt: skip
+    if plan.is_confined:  # nothing of this machine leads to them: clients come to where they are
+        note_confined(made.docker, plan.given)
+        made.nodes = [replace(node, client=f"{_address(subnet, number)}:{CLIENT_PORT}") for number, node in enumerate(made.nodes)]
     plan.put_parts(made)
     plan.check_settings(made)
     return made
@@ -93,6 +104,8 @@ def settings_of(file: ClusterFile, name: str) -> dict[str, str]:
         "peers": ",".join(f"{node.node}={node.name}:{PEER_PORT}" for node in group),
         "cluster_secret": file.secret_file().read_text(encoding="utf-8").strip(),
     }  # fmt: skip
+    if is_confined(file.docker):
+        del settings["listen_outside"], settings["advertise_outside"]
     if name in file.parts:
         settings["parts"] = f"{_PARTS}/{Path(file.parts[name]).name}" if Path(file.parts[name]).exists() else file.parts[name]
     return {**environment_of(file, _UNDER_TEST), **{f"{ENVIRONMENT_PREFIX}{key.upper()}": text for key, text in settings.items()}}
@@ -104,6 +117,7 @@ def mounts_of(file: ClusterFile, name: str) -> dict[str, dict[str, str]]:
     if file.is_under_test:
         mounts[str(file.folder / TRACES)] = {"bind": f"{_UNDER_TEST}/{TRACES}", "mode": "rw"}
         mounts[str(file.folder / FAULTS)] = {"bind": f"{_UNDER_TEST}/{FAULTS}", "mode": "ro"}
+    mounts |= given_mounts(file.docker)
     parts = file.parts.get(name, "")
     if parts and Path(parts).exists():
         mounts[parts] = {"bind": f"{_PARTS}/{Path(parts).name}", "mode": "ro"}

@@ -36,8 +36,8 @@ class ClusterPlan:
 
     base_port: node n listens for clients at base_port + 10 n; 0 takes any free ports; None is 8081, and any free port in place
     of one that is taken. settings: of `mq broker`, by field name. parts: replaced organs, by node; "" for all nodes; an
-    empty place stands for our own. is_direct:
-    nodes reach each other without a proxy in between, so that nothing can be cut. is_under_test: see `ClusterBackend`. command:
+    empty place stands for our own. is_direct: nodes reach each other without a proxy in between, so that nothing can be cut.
+    is_under_test: see `ClusterBackend`. is_confined, given: of containers alone, see `mq.cluster.docker_confined`. command:
     starts a node, given the flags of `mq broker`.
     """
 
@@ -48,6 +48,8 @@ class ClusterPlan:
     parts: Mapping[str, str] = field(default_factory=dict)
     is_direct: bool = False
     is_under_test: bool = False
+    is_confined: bool = False
+    given: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = BROKER_COMMAND
 
     def __post_init__(self) -> None:

@@ -1,0 +1,130 @@
+"""What the nodes run in: processes for practice, containers for marks.
+
+*Processes* are this machine's user's: they can reach the network, other processes, this checkout. What they start carries a mark,
+and is ended with them. *Containers* have a network that leads nowhere else, a root that cannot be written, a disk in memory of a
+size of its own, no capabilities, and limits for memory, processes and processors (`mq.cluster.docker_confined`); each keeps its
+trace on its own disk, and it is read there when all is over, as data.
+"""
+
+import os
+import re
+import secrets
+import shutil
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+
+from labs.grader.harmless import harmless
+from labs.grader.leftovers import kill_leftovers
+from labs.grader.submission import Submission
+from labs.stage3_raft.lab3f_drive_it.organs import command_with, has_organ, lay_out, overlay
+from mq.cluster.backend import ClusterBackend
+from mq.cluster.errors import ClusterError
+from mq.cluster.local import LocalCluster
+from mq.cluster.plan import BROKER_COMMAND, ClusterPlan
+
+__all__ = ["CONTAINERS", "PROCESSES", "SETTINGS", "Hosts", "Processes"]
+
+PROCESSES = "practice mode, not for marks"
+CONTAINERS = "for marks: in containers"
+SETTINGS = {"segment_bytes": "8MiB"}
+_MARK = "MQ_DRIVE"
+_TOLD_CHARS = 400
+_HEAD = re.compile(
+    r"^(\d{4}-\d\d-\d\d[T ]?[\d:.,]*Z?\s+)?[A-Z]+\s+(broker: )?(stopping because of this: |the broker cannot start: )?"
+)
+"""Of a log's line: time, level, and who says it."""
+_PLACE = re.compile(r'organs/(\w+\.py)", line (\d+), in (\w+)')
+_PLACE_FOLLOWS = " It was here:"
+_TELLING = re.compile(r"\b(raft|commit_log|consume_queue|delivery_table|parts): |cannot start|Error\b")
+
+
+class Hosts(ABC):
+    """Of one run. folder: its own. with_reference: our layers are whole, for our own Rafts, right or wrong, made of them."""
+
+    mode = ""
+
+    def __init__(self, submission: Submission, folder: Path, *, with_reference: bool = False) -> None:
+        self.folder, self.with_reference = folder, with_reference
+        self.organs = folder / "organs"
+        self.has_organs = has_organ(submission)
+        self.traces = folder / "traces"
+        self.traces.mkdir(parents=True)
+        lay_out(submission, self.organs)
+        self._cluster: ClusterBackend | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """All nodes, as clients take them."""
+        assert self._cluster is not None
+        return self._cluster.status().endpoint
+
+    def up(self) -> ClusterBackend:
+        """Three nodes that serve. Raises: ClusterError with what a node said."""
+        try:
+            self._cluster = self._up()
+        except ClusterError as error:
+            raise ClusterError(telling(str(error))) from error
+        return self._cluster
+
+    def last_words(self, name: str) -> str:
+        """Why a node ended, as its log tells: the last line that says something of an organ, else the last one."""
+        assert self._cluster is not None
+        with suppress(ClusterError, OSError):
+            return telling("".join(self._cluster.logs(name)))
+        return ""
+
+    @abstractmethod
+    def _up(self) -> ClusterBackend:
+        """See `up`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End all nodes; their traces lie in `traces` then. Nothing is left running."""
+
+
+def telling(log: str) -> str:
+    """The line of a log that tells why, for people: harmless, without its time, and with the place in a file of the student's."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    number = max((number for number, line in enumerate(lines) if _TELLING.search(line)), default=len(lines) - 1)
+    line = _HEAD.sub("", lines[number])
+    if line.endswith(_PLACE_FOLLOWS) and (places := _PLACE.findall("\n".join(lines[number:]))):
+        file, at, name = places[-1]
+        line = f"{line.removesuffix(_PLACE_FOLLOWS)} ({file}, line {at}, in {name})"
+    return harmless(line[:_TOLD_CHARS])
+
+
+class Processes(Hosts):
+    """Of this machine."""
+
+    mode = PROCESSES
+
+    def __init__(self, submission: Submission, folder: Path, *, with_reference: bool = False) -> None:
+        super().__init__(submission, folder, with_reference=with_reference)
+        self._mark = secrets.token_hex(16)
+        self._before = os.environ.get(_MARK)
+        os.environ[_MARK] = self._mark  # nodes, and what they start, get it; this process itself was started without
+        if not with_reference:
+            overlay(folder / "given")
+
+    def _up(self) -> ClusterBackend:
+        command = BROKER_COMMAND if self.with_reference else command_with((self.folder / "given").absolute())
+        settings = {**SETTINGS, "trace": str(self.traces.absolute() / "{name}-{node}.trace")}
+        plan = ClusterPlan(nodes=3, base_port=0, parts={"": str(self.organs)}, settings=settings, command=command)
+        return LocalCluster.up(self.folder / "cluster", plan)
+
+    def close(self) -> None:
+        """See `Hosts`."""
+        try:
+            if self._cluster is not None:
+                for node in self._cluster.status().nodes:
+                    if node.state == "paused":
+                        self._cluster.resume(node.name)
+                self._cluster.down()
+        finally:
+            if self._before is None:
+                os.environ.pop(_MARK, None)
+            kill_leftovers(f"{_MARK}={self._mark}")
+            shutil.rmtree(self.folder / "given", ignore_errors=True)
