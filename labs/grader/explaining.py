@@ -47,19 +47,20 @@ def _explained(error: Exception, run: Run, section: str) -> Failure:  # noqa: PL
             where = f" ({error.place})" if error.place and error.place not in str(error) else ""
             if isinstance(error, NotImportedError):
                 return Failure(NOT_IMPORTED, found=f"{error}{where}", story=story, code=error.code)
-            return Failure(_MUST_NOT_RAISE, found=f"{error}{where}", section=section, story=story)
+            return Failure(_MUST_NOT_RAISE, found=f"{error}{where}", section=section, story=story, figure=run.figure)
         case EndlessError():
             return Failure("A method that reads comes to its end", found=str(error), section=section, story=story)
         case WrongTypeError():
             promise = "What your code gives back has the types that the signatures say"
-            return Failure(promise, found=str(error), section=section, story=story)
+            return Failure(promise, found=str(error), section=section, story=story, figure=run.figure)
         case ProcessGoneError():
             return Failure("Every call comes back", found=str(error), section=section, story=story, is_gone=True)
         case MqError():
             return _raised_by_what_is_given(error, run, section)
         case NotImplementedError():
             return _not_written(str(error), "", story)
-    return Failure("The test could not go on with what came back", found=raised(error), section=section, story=story)
+    stopped = "The test could not go on with what came back"
+    return Failure(stopped, found=raised(error), section=section, story=story, figure=run.figure)
 
 
 def _raised_by_what_is_given(error: MqError, run: Run, section: str) -> Failure:
@@ -67,7 +68,7 @@ def _raised_by_what_is_given(error: MqError, run: Run, section: str) -> Failure:
     by = ", ".join(getattr(error, "__notes__", ()))
     found = f"{type(error).__name__}: {error}{', raised by ' + by if by else ''}"
     disks = tuple((heading, disk.copy()) for heading, disk in run.disks if disk.files())
-    return Failure(_MUST_NOT_RAISE, found=found, section=section, story=tuple(run.story), disks=disks)
+    return Failure(_MUST_NOT_RAISE, found=found, section=section, story=tuple(run.story), disks=disks, figure=run.figure)
 
 
 def _not_written(text: str, place: str, story: tuple[str, ...]) -> Failure:

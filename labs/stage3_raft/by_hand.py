@@ -13,6 +13,8 @@ from pathlib import Path
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.suite import Case, Check, PromiseBrokenError, Run
+from labs.stage3_raft.pictures import GroupPicture
+from labs.stage3_raft.recorded import RecordedScript
 from labs.stage3_raft.remote import raft_made_by
 from labs.stage3_raft.scripted import Ended, played
 
@@ -24,6 +26,8 @@ FOLDERS = (_HERE / "schedules", _HERE / "schedules_of_labs")
 _NAMING = ("deliver ", "drop ", "duplicate ", "save ")
 """Commands that cannot be done where a Raft did not send such a message, or did not write."""
 _ANYWAY = "schedules that name no message"
+_STORY_MAX = 30
+"""Lines: of a longer story only those steps are told that led to its end."""
 _POINTS = 2
 
 
@@ -59,8 +63,11 @@ def scripted_case(name: str, section: str) -> Case:
     is_anyway = not _names_a_message(text)
 
     def play(make: Make, _steps: tuple[object, ...], run: Run) -> None:
-        ended = played(text, raft_made_by(make))
-        run.story[:] = [text.partition("\n")[0], *ended.story]
+        script = RecordedScript(raft_made_by(make))  # type: ignore[arg-type]  # it makes nodes
+        ended = played(text, script=script)
+        run.figure = picture = _picture(name, script, ended)
+        is_short = ended.error is None or len(ended.story) <= _STORY_MAX
+        run.story[:] = [text.partition("\n")[0], *(ended.story if is_short else picture.story())]
         if ended.is_unsaid:
             run.met["schedules that say nothing about this Raft"] += 1
         elif ended.error is None:
@@ -70,6 +77,16 @@ def scripted_case(name: str, section: str) -> Case:
             raise _error_of(name, section, ended)
 
     return Case(name, (), play)
+
+
+def _picture(name: str, script: RecordedScript, ended: Ended) -> GroupPicture:
+    broken = ended.broken
+    promise, facts = ("", ()) if broken is None else (_capital(broken.promise), (broken.expected, broken.found))
+    return GroupPicture(script.events, f"{name}.txt", promise, facts)
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _names_a_message(text: str) -> bool:
@@ -82,6 +99,6 @@ def _error_of(name: str, section: str, ended: Ended) -> Exception:
     if ended.broken is None:
         return ended.error
     broken = ended.broken
-    promise = broken.promise[0].upper() + broken.promise[1:]
     found = f"{broken.found} (after line {ended.number} of {name}.txt: {ended.line})"
+    promise = _capital(broken.promise)
     return PromiseBrokenError(promise, expected=broken.expected, found=found, section=broken.section or section)

@@ -3,7 +3,7 @@
 Nothing is asked of a node for it but what it shows anyway. Time has no meaning here: each thing that is done takes 10 ms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from mq.raft.messages import AppendRequest, Message, SnapshotRequest, VoteRequest
@@ -16,6 +16,7 @@ from mq.sim.hand.hand_log import Waiting
 from mq.sim.hand.member import Member
 from mq.sim.hand.script import Script
 from mq.sim.hand.words import message_text
+from mq.sim.trace import Event
 
 __all__ = ["STEP_MS", "RecordedGroup", "RecordedScript"]
 
@@ -49,6 +50,7 @@ class RecordedGroup(HandGroup):
     ) -> None:
         self.trace, self.lone = GroupTrace(), lone
         self._at_ms = self._messages = 0
+        self._is_begun = False
         self._arriving: list[Message] = []
         self._times: list[int] = []
         self._looks: dict[int, _Look] = {}
@@ -59,12 +61,14 @@ class RecordedGroup(HandGroup):
     # --- noting
 
     def _note(self, node_id: int, *what: Any) -> None:
+        if not self._is_begun:
+            self._is_begun, self._at_ms = True, STEP_MS
         self.trace.note((self._at_ms, node_id, *what))
 
     def _pass(self) -> None:
         """The next thing is done."""
         self.settle()
-        self._at_ms += STEP_MS
+        self._at_ms += STEP_MS if self._is_begun else 0
 
     def settle(self) -> None:
         """All that was done is noted: call it before the trace is read."""
@@ -82,19 +86,19 @@ class RecordedGroup(HandGroup):
         node, log, node_id = member.node, member.log, member.node_id
         if node is None or self.lone not in {0, node_id}:
             return
-        if self._at_ms == 0:
+        if not self._is_begun:
             self.trace.rows[:] = [row for row in self.trace.rows if row[1] != node_id]
         hard_state, first, last = log.hard_state, log.first_index, log.last_index
         vote = hard_state.vote
         row = (hard_state.term, vote, first, last, log.term_at(last) or 0, first - 1, self.configuration.members)
-        self._note(node_id, "start", *row)
+        self.trace.note((self._at_ms, node_id, "start", *row))
         self._looks[node_id] = _Look(
             Role.FOLLOWER, hard_state.term, None, vote, max(node.commit_index, first - 1), written, written
         )
         entries = log.entries(first, last)
-        if entries and self._at_ms == 0:  # so that a picture has the terms of all of them
-            self._note(node_id, "append", first - 1, entries, written)
-            self._note(node_id, "save", written, hard_state.term, vote, last)
+        if entries and not self._is_begun:  # so that a picture has the terms of all of them
+            self.trace.note((0, node_id, "append", first - 1, entries, written))
+            self.trace.note((0, node_id, "save", written, hard_state.term, vote, last))
 
     def _look(self, node_id: int) -> None:
         """Notes what is new of a node."""
@@ -157,7 +161,7 @@ class RecordedGroup(HandGroup):
                 snapshot = self.members[node_id].snapshot
                 last = (0, 0) if snapshot is None else (snapshot.last.index, snapshot.last.term)
                 self._note(node_id, "snapshot", *last)
-        self._times.append(self._at_ms)
+        self._times.append(self._at_ms or STEP_MS)
         super().say(node_id, verb, text)
 
     def post(self, message: Message) -> None:
@@ -283,12 +287,14 @@ class RecordedGroup(HandGroup):
 
 
 class RecordedScript(Script):
-    """Runs commands on a group that is recorded. trace: of it; None before it is there."""
+    """Runs commands on a group that is recorded."""
 
-    @property
-    def trace(self) -> GroupTrace | None:
-        """See the class."""
-        return self._group.trace if isinstance(self._group, RecordedGroup) else None
+    def events(self) -> Iterable[Event]:
+        """What happened so far."""
+        if not isinstance(self._group, RecordedGroup):
+            return ()
+        self._group.settle()
+        return self._group.trace.events()
 
     def _begin(self, words: list[str]) -> None:
         super()._begin(words)

@@ -85,10 +85,17 @@ class _Search:
         if last is not None:
             yield last
         for fact in facts:
-            for number in dict.fromkeys(_NODE.findall(fact)):
-                moment = self._of_fact(f"n{number}", fact)
-                if moment is not None:
-                    yield moment
+            nodes = [f"n{number}" for number in dict.fromkeys(_NODE.findall(fact))]
+            found = [self._of_fact(node, fact) for node in nodes] or [self._of_nobody(fact)]
+            yield from (moment for moment in found if moment is not None)
+
+    def _of_nobody(self, fact: str) -> Moment | None:
+        """The moment of which a fact speaks that names no node: where an entry was known to be committed first."""
+        index = _INDEX.search(fact)
+        if index is None or not ("commit" in fact or "appl" in fact):
+            return None
+        moments = (step for step in self._story.steps if isinstance(step, Moment))
+        return next((moment for moment in moments if _is_past(moment, "commit", int(index[1]))), None)
 
     def _of_fact(self, node: str, fact: str) -> Moment | None:
         """The moment of which a fact speaks; the last one in which anything happened, where nothing better is found."""
