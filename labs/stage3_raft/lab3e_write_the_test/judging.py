@@ -19,9 +19,14 @@ from labs.stage3_raft.scripted import NOT_DONE, Ended, played
 __all__ = ["Verdict", "Worth", "judged"]
 
 CAN_BE_READ = "A schedule is read before it is played"
+CAN_BE_DONE = "What a schedule says can be done"
 RIGHT_LIVE = "A right Raft lives in every schedule"
 TELLS_APART = "A test tells a wrong Raft from a right one"
 KILLS = "In a test that kills, the wrong Raft breaks a promise"
+_CHOICE = "So it is a Raft's own choice, and nothing that is promised"
+_NO_MESSAGE = "no such message is on its way"
+_NEAR = ". The wrong Raft has sent it, so you are near: with `all` behind it the command fits right ones, too"
+_GO_ON = "That tells it from right ones; let the schedule go on until what was promised to somebody is not so"
 _MAY_EXPECT, _LANGUAGE, _KILLED = 'README, "What you may expect"', 'README, "The language"', 'README, "What kills"'
 
 
@@ -38,7 +43,7 @@ class Worth(IntEnum):
 class Verdict:
     """Of one schedule. promise, expected, found, section: what is told of one that does not kill, or of how it kills.
 
-    story: what happened, on the Raft that is told of. costs: its length. is_broken: whether a promise broke at the story's end.
+    story: what happened, on the Raft that is told of. costs: its length.
     """
 
     worth: Worth
@@ -48,7 +53,6 @@ class Verdict:
     section: str = ""
     story: tuple[str, ...] = ()
     costs: int = 0
-    is_broken: bool = False
 
 
 @lru_cache(maxsize=2 * len(TO_KILL))
@@ -63,52 +67,50 @@ def judged(kill: ToKill, text: str) -> Verdict:
     if not has_reference():
         found = "this repository was made without one; who grades has it"
         return Verdict(Worth.NOTHING, TELLS_APART, "there is a Raft to try it on", found)
-    ends = {name: played(schedule.text(), raft) for name, raft in RIGHT.items()}
-    unfair = next(((name, end) for name, end in ends.items() if end.sentence is not None), None)
-    if unfair is not None:
-        return _unfair(kill, *unfair)
-    return _on_the_wrong_one(kill, schedule, next(iter(ends.values())))
+    ours: Ended | None = None
+    for name, raft in RIGHT.items():
+        end = played(schedule.text(), raft)
+        ours = ours or end
+        if end.sentence is not None:
+            wrong = played(schedule.text(), kill.raft)
+            is_done = wrong.sentence is None or wrong.number > end.number
+            return _unfair(kill, name, end, is_ours=end is ours, is_done_by_the_wrong_one=is_done)
+    assert ours is not None
+    return _on_the_wrong_one(kill, schedule, ours)
 
 
-def _unfair(kill: ToKill, name: str, end: Ended) -> Verdict:
-    """A right Raft does not come to the schedule's end."""
-    expected = f"all right Rafts come to the end of `{kill.file}`"
+def _unfair(kill: ToKill, name: str, end: Ended, *, is_ours: bool, is_done_by_the_wrong_one: bool) -> Verdict:
+    """A right Raft does not come to the schedule's end. is_done_by_the_wrong_one: whether that one gets beyond this command."""
+    if is_ours and end.is_unsaid:
+        near = _NEAR if _NO_MESSAGE in str(end.sentence) and is_done_by_the_wrong_one else ""
+        section = _MAY_EXPECT if near else _LANGUAGE
+        return Verdict(Worth.NOTHING, CAN_BE_DONE, f"`{kill.file}` can be played", f"{_at(end)}{near}", section, end.story)
     if end.is_unsaid:
         advice = "Messages differ from one right Raft to another: `stabilize` and `deliver 1>2 all` fit them all"
-        advice = advice if "no such message" in str(end.sentence) else "It cannot be done on any Raft"
     elif end.line.startswith("expect"):
-        advice = "It is a Raft's own choice, then, and nothing that is promised"
+        advice = "So no rule asks for it, or what comes before it is not what you think" if is_ours else _CHOICE
     else:
         advice = "What no Raft can keep is no promise: the schedule asks for the impossible"
-    return Verdict(
-        Worth.NOTHING, RIGHT_LIVE, expected, f"a right one ({name}) does not: {_at(end)}. {advice}", _MAY_EXPECT, end.story
-    )
+    expected, found = f"all right Rafts come to the end of `{kill.file}`", f"a right one ({name}) does not: {_at(end)}. {advice}"
+    return Verdict(Worth.NOTHING, RIGHT_LIVE, expected, found, _MAY_EXPECT, end.story)
 
 
 def _on_the_wrong_one(kill: ToKill, schedule: Schedule, ours: Ended) -> Verdict:
     costs = schedule.costs
     asked = played(schedule.text(), kill.raft)
-    bare = asked if not asked.line.startswith("expect") else played(schedule.text(with_expectations=False), kill.raft)
+    is_unmet = asked.sentence is not None and asked.line.startswith("expect")
+    bare = played(schedule.text(with_expectations=False), kill.raft) if is_unmet else asked
     if bare.broken is not None and bare.broken.section:
         broken = bare.broken
-        return Verdict(
-            Worth.KILLS,
-            broken.promise,
-            broken.expected,
-            f"{broken.found} ({_where(bare)})",
-            broken.section,
-            bare.story,
-            costs,
-            is_broken=True,
-        )
-    if asked.sentence is not None and asked.line.startswith("expect"):
-        found = f"{_at(asked)}. That tells it from right ones, and nobody has lost anything yet: let the schedule go on until"
-        found = f"{found} what was promised to somebody is not so"
-        return Verdict(Worth.TELLS_APART, KILLS, f"`{kill.name}` breaks a promise", found, _KILLED, asked.story, costs)
-    if asked.sentence is not None:
-        found = f"the schedule ends too early on it: {_at(asked)}"
-        return Verdict(Worth.LIVES, TELLS_APART, f"`{kill.name}` breaks a promise", found, _KILLED, asked.story, costs)
-    return Verdict(Worth.LIVES, TELLS_APART, f"`{kill.name}` breaks a promise", _lives(asked, ours), _KILLED, asked.story, costs)
+        found = f"{broken.found} ({_where(bare)})"
+        told = (broken.promise, broken.expected, found, broken.section, bare.story)
+        return Verdict(Worth.KILLS, *told, costs)
+    if is_unmet:
+        told = (KILLS, f"`{kill.name}` breaks a promise", f"{_at(asked)}. {_GO_ON}", _KILLED, asked.story)
+        return Verdict(Worth.TELLS_APART, *told, costs)
+    found = _lives(asked, ours) if asked.sentence is None else f"the schedule ends too early on it: {_at(asked)}"
+    expected = f"`{kill.file}` goes wrong with `{kill.name}`, and with no right Raft"
+    return Verdict(Worth.LIVES, TELLS_APART, expected, found, _KILLED, asked.story, costs)
 
 
 def _lives(wrong: Ended, ours: Ended) -> str:

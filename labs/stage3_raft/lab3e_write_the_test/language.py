@@ -5,18 +5,20 @@ line, the word, and what is allowed.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 
 from mq.core.errors import IllegalArgumentError
 from mq.sim.hand.commands import COMMANDS, check, usage
 from mq.sim.hand.report import FACTS
 
-__all__ = ["COSTS_MAX", "LOOKS", "TICKS_MAX", "Command", "LineError", "Schedule", "parsed"]
+__all__ = ["LIMITS", "LOOKS", "Command", "LineError", "Schedule", "parsed"]
 
-COSTS_MAX, TICKS_MAX = 60, 200
-"""Of one schedule: commands, without those that only look; and ticks of all its commands together."""
+LIMITS = {"commands": 60, "looks": 60, "ticks": 200, "entries": 60}
+"""Of one schedule, in all. looks: commands in which nothing happens; entries: of `logs` and of `propose`."""
 _LINES_MAX, _LINE_CHARS_MAX, _DIGITS_MAX, _NODES_MAX = 300, 120, 4, 5
 LOOKS = ("expect", "log", "status", "members")
 """Commands in which nothing happens."""
@@ -70,7 +72,7 @@ class Schedule:
 def parsed(text: str) -> Schedule:
     """Read a file. Raises: LineError."""
     commands: list[Command] = []
-    ticks = 0
+    spent: Counter[str] = Counter()
     for number, line in enumerate(text.split("\n"), 1):
         said = line.strip()
         if number > _LINES_MAX:
@@ -78,13 +80,12 @@ def parsed(text: str) -> Schedule:
         if not said or said.startswith("#"):
             continue
         command = _command(number, said)
-        ticks += _ticks_of(command)
-        if ticks > TICKS_MAX:
-            raise LineError(number, command.text, f"that makes {ticks} ticks; a schedule lets at most {TICKS_MAX} pass, in all")
         _check_place(command, commands)
+        spent += _spends(command)
+        for what, most in LIMITS.items():
+            if spent[what] > most:
+                raise LineError(number, command.text, f"that makes {spent[what]} {what}; a schedule has at most {most} in all")
         commands.append(command)
-        if Schedule(tuple(commands)).costs > COSTS_MAX:
-            raise LineError(number, command.text, f"a schedule has at most {COSTS_MAX} commands, besides {', '.join(LOOKS)}")
     return Schedule(tuple(commands))
 
 
@@ -162,10 +163,16 @@ def _nodes_of(verb: str, words: Sequence[str]) -> Iterator[str]:
             yield word
 
 
-def _ticks_of(command: Command) -> int:
-    if command.verb != "tick":
-        return 0
-    return int(command.words[1]) if len(command.words) > 1 else 1
+def _spends(command: Command) -> Counter[str]:
+    """What it takes of the limits."""
+    spent = Counter({"looks" if command.verb in LOOKS else "commands": 1})
+    if command.verb == "tick":
+        spent["ticks"] = int(command.words[1]) if len(command.words) > 1 else 1
+    elif command.verb == "propose":
+        spent["entries"] = len(command.words) - 1
+    elif command.verb == "logs":
+        spent["entries"] = len([*takewhile(str.isdigit, command.words[1:])])
+    return spent
 
 
 def _check_place(command: Command, before: Sequence[Command]) -> None:

@@ -18,7 +18,12 @@ _IS_MEASURED = "A schedule is measured when it kills"
 
 
 def _told(verdict: Verdict, run: Run) -> None:
-    show(verdict.story, run, is_broken=verdict.is_broken)
+    is_broken = verdict.worth is Worth.KILLS
+    show(
+        verdict.story,
+        run,
+        f"a promise is broken: {verdict.promise}: {verdict.expected}, but {verdict.found}" if is_broken else "",
+    )
 
 
 def _failed(verdict: Verdict) -> PromiseBrokenError:

@@ -24,27 +24,46 @@ _SENDS = re.compile(r"\d+ sends to .*")
 _WAY = re.compile(r"(\d+) (?:(?:sends to|hears from|to|is down, lost from) (\d+))?")
 """Who does something, and with whom."""
 _ROWS_MAX, _NODES_MAX = 70, 5
+_BARE = re.compile(r" *\d+ +[| ]+")
 
 
-def show(story: Sequence[str], run: Run, *, is_broken: bool) -> None:
-    """Tell a run what happened, and how it is drawn. is_broken: whether a promise broke in the last line."""
+class _Picture(SpaceTime):
+    """In text, only the rows in which something is to be seen; their numbers are those of the story's lines."""
+
+    __slots__ = ()
+
+    def lines(self) -> list[str]:
+        """See `Figure`."""
+        return [line for line in super().lines() if not _BARE.fullmatch(line)]
+
+
+def show(story: Sequence[str], run: Run, broken: str = "") -> None:
+    """Tell a run what happened, and how it is drawn. broken: which promise broke in the end, and how."""
     lines = [_line(told) for told in story]
     if len(lines) > _ROWS_MAX:  # what is sent is heard later, or is lost
         lines = [line for line in lines if not _SENDS.fullmatch(line)]
     left_out = max(0, len(lines) - _ROWS_MAX)
-    picture = SpaceTime([f"node {node}" for node in range(1, _nodes_in(lines) + 1)], run.story)
+    picture = _Picture([f"node {node}" for node in range(1, _nodes_in(lines) + 1)], run.story)
     if left_out:
         run.tell(f"({left_out} lines before this one are left out)")
     for line in lines[left_out:]:
-        run.tell(line)
+        run.tell(_for_people(line))
         _draw(line, picture)
-    picture.wrong = picture.row if is_broken else 0
+    if broken:
+        run.tell(broken)
+        picture.wrong = picture.row
     run.figure = picture
 
 
 def _line(told: str) -> str:
     command = _COMMAND.fullmatch(told)
     return f"line {command[1]}: `{command[2]}`" if command is not None else " ".join(told.split())
+
+
+def _for_people(line: str) -> str:
+    """Who is told of is a node, and what it says to another one is set apart."""
+    told = re.sub(r"^(\d+) (sends to \d+|hears from \d+|to \d+, lost|is down, lost from \d+) ", r"node \1 \2: ", line)
+    return re.sub(r"^(\d+) (?=[a-z])", r"node \1 ", told)
 
 
 def _nodes_in(lines: Sequence[str]) -> int:
