@@ -12,11 +12,12 @@ from functools import cached_property
 
 from labs.stage3_raft.lanes import sentences_of, text_picture
 from labs.stage3_raft.relevant import STEPS_MAX, relevant_steps
-from mq.sim.spacetime import Broken, NothingToDrawError, PictureTooLongError, Window, draw_svg
-from mq.sim.spacetime.broken import broken_moments
+from mq.sim.spacetime.broken import Broken, broken_moments
 from mq.sim.spacetime.narrator import tell
+from mq.sim.spacetime.picture import scene_of
 from mq.sim.spacetime.story import Banner, Flight, Moment, Story
-from mq.sim.spacetime.window import Selection, select
+from mq.sim.spacetime.svg import to_svg
+from mq.sim.spacetime.window import NothingToDrawError, PictureTooLongError, Selection, Window, select
 from mq.sim.trace import Event
 
 __all__ = ["STEPS_MAX", "GroupPicture"]
@@ -71,7 +72,7 @@ class GroupPicture:
     def svg(self) -> str:
         """See `Figure`."""
         part = self._part
-        return "" if part is None else draw_svg(part.events, self._title, part.window, part.broken)
+        return "" if part is None else to_svg(scene_of(part.events, self._title, part.window, part.broken))
 
     @cached_property
     def _part(self) -> "_Part | None":
