@@ -65,7 +65,9 @@ def _next(grade: Grade, outcome: Outcome) -> str:
         read = f"read {section}, and mend your code" if section else "mend your code"
     again = f"<code>{escape(outcome.call(grade.path), quote=False)}</code>" if outcome.replay else "this cell"
     how = "this cell again" if grade.mode == REPLAY else f"{again} for this failure alone, or this cell for all tests"
-    return f'<p class="next"><strong>Next:</strong> {marked(read)}. Then run {how}.</p>'
+    command = outcome.again(grade.path)
+    there = f" In a terminal: <code>{escape(command)}</code>." if command else ""
+    return f'<p class="next"><strong>Next:</strong> {marked(read)}. Then run {how}.{there}</p>'
 
 
 def _others(outcomes: Sequence[Outcome]) -> str:

@@ -13,6 +13,8 @@ __all__ = ["drawing", "facts_of", "marked", "page_of", "story_of", "table_of"]
 _CODE = re.compile(r"`([^`]+)`")
 _PICTURES_MAX = 3
 """Drawing takes a second each; the other failures are drawn in text."""
+_FIGURES_MAX = 12
+"""The same, of pictures that a lab draws: some tenths of a second each, and a hundred kilobytes."""
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2a35; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
@@ -36,7 +38,8 @@ def page_of(grade: Grade) -> str:
         what = "What passes, and the first failure" if grade.reason == CHECKED else "All tests, and all failures behind them"
         reason = f"<p>{what}. Mend {'it' if grade.reason == CHECKED else 'the first one first'}, and check again.</p>"
     with_disks = [outcome.number for outcome in failed if outcome.failure is not None and outcome.failure.disks]
-    pictured = with_disks[:_PICTURES_MAX]
+    with_figures = [outcome.number for outcome in failed if outcome.failure is not None and outcome.failure.figure is not None]
+    pictured = {*with_disks[:_PICTURES_MAX], *with_figures[:_FIGURES_MAX]}
     parts = [_failure(outcome, grade.path, is_drawn=outcome.number in pictured) for outcome in failed]
     whole = [*parts, table_of(grade)] if grade.reason == CHECKED else [table_of(grade), *parts]
     heading = "What your code printed" + (f" in {grade.printed_in}" if grade.printed_in else "")
@@ -85,7 +88,7 @@ def marked(text: str) -> str:
 
 def facts_of(failure: Failure, more: str = "") -> str:
     """The two facts that conflict. more: of the list, behind them."""
-    listed = "".join(f"<dt>{name}</dt><dd>{marked(text)}</dd>" for name, text in failure.facts)
+    listed = "".join(f"<dt>{name.replace(' ', '&nbsp;')}</dt><dd>{marked(text)}</dd>" for name, text in failure.facts)
     code = f"<pre>{escape(failure.code)}</pre>" if failure.code else ""
     return f'<dl class="facts">{listed}{more}</dl>{code}'
 
@@ -98,6 +101,9 @@ def story_of(story: Sequence[str]) -> str:
 
 def drawing(failure: Failure, *, is_drawn: bool) -> str:
     """A picture where it can be drawn, else text."""
+    if failure.figure is not None and not is_drawn:
+        lines = failure.figure.lines()
+        return f"<pre>{escape(chr(10).join(lines))}</pre>" if lines else ""
     svg = failure.figure.svg() if failure.figure is not None else ""
     if svg:
         data = base64.b64encode(svg.encode("utf-8", "replace")).decode()

@@ -13,7 +13,7 @@ from pathlib import Path
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.suite import Case, Check, PromiseBrokenError, Run
-from labs.stage3_raft.pictures import GroupPicture
+from labs.stage3_raft.pictures import RAISED, GroupPicture
 from labs.stage3_raft.recorded import RecordedScript
 from labs.stage3_raft.remote import raft_made_by
 from labs.stage3_raft.scripted import Ended, played
@@ -80,9 +80,10 @@ def scripted_case(name: str, section: str) -> Case:
 
 
 def _picture(name: str, script: RecordedScript, ended: Ended) -> GroupPicture:
-    broken = ended.broken
-    promise, facts = ("", ()) if broken is None else (_capital(broken.promise), (broken.expected, broken.found))
-    return GroupPicture(script.events, f"{name}.txt", promise, facts)
+    title, broken = f"{name}.txt", ended.broken
+    if broken is None:
+        return GroupPicture(script.events, title, RAISED if ended.error is not None and not ended.is_unsaid else "")
+    return GroupPicture(script.events, title, _capital(broken.promise), (broken.expected, broken.found))
 
 
 def _capital(text: str) -> str:
@@ -101,4 +102,7 @@ def _error_of(name: str, section: str, ended: Ended) -> Exception:
     broken = ended.broken
     found = f"{broken.found} (after line {ended.number} of {name}.txt: {ended.line})"
     promise = _capital(broken.promise)
-    return PromiseBrokenError(promise, expected=broken.expected, found=found, section=broken.section or section)
+    are_facts = bool(broken.section)  # where a schedule says what it expects, that is no fact
+    return PromiseBrokenError(
+        promise, expected=broken.expected, found=found, section=broken.section or section, are_facts=are_facts
+    )

@@ -18,7 +18,7 @@ from mq.sim.spacetime.wording import message_label
 
 __all__ = ["HERE", "LEGEND", "sentences_of", "text_picture"]
 
-HERE = "<== here the promise is broken"
+HERE = "<== here it broke"
 LEGEND = (
     "--> a message, where it arrives   x it was lost   * a node does something   T3 term 3",
     "log 1 1| (2) the terms of its entries; before the stroke: known here to be committed; in brackets: not durable yet;",
@@ -44,10 +44,10 @@ def text_picture(selection: Selection) -> list[str]:
     lines = [f"{'ms':>6}   {drawn.names()}".rstrip(), *(" " * _HEAD + row for row in drawn.opening())]
     for step in selection.steps:
         is_marked = isinstance(step, Moment) and step.number in selection.marked
-        rows = list(drawn.of(step))
+        rows = list(drawn.of(step, is_always=is_marked))
         for place, cells in enumerate(rows):
             head = f"{step.at_ms:6}   " if place == 0 else " " * _HEAD
-            here = f"   {HERE.partition(' the')[0]}" if is_marked and place == len(rows) - 1 else ""
+            here = f"   {HERE.partition(' it')[0]}" if is_marked and place == len(rows) - 1 else ""
             lines.append(f"{head}{cells.rstrip()}{here}")
     return [*lines, "", *LEGEND]
 
@@ -77,8 +77,8 @@ class _Rows:
             for line in range(max(map(len, columns), default=0))
         ]
 
-    def of(self, step: Moment | Banner) -> Iterator[str]:
-        """None for a node that only sent something."""
+    def of(self, step: Moment | Banner, *, is_always: bool = False) -> Iterator[str]:
+        """None for a node that only sent something, or at least one (is_always)."""
         if isinstance(step, Banner):
             text = f" {step.text} "
             yield text.center(self._width * len(self._selection.nodes), "~")
@@ -98,7 +98,8 @@ class _Rows:
         lost = [flight for message in step.sent if (flight := self._flights.get(message)) is not None and flight.lost is not None]
         for flight in lost:
             yield "".join(self._lost(flight, lane))
-        if not (told or lost or is_begun or step.sent):  # of one that only sent, the arrows are drawn where they arrive
+        is_elsewhere = step.sent and not is_always  # the arrows are drawn where they arrive
+        if not (told or lost or is_begun or is_elsewhere):
             yield "".join(self._with(self._empty(), lane, ""))
 
     def _told(self, moment: Moment, lane: int) -> list[str]:

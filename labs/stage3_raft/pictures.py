@@ -20,7 +20,10 @@ from mq.sim.spacetime.svg import to_svg
 from mq.sim.spacetime.window import NothingToDrawError, PictureTooLongError, Selection, Window, select
 from mq.sim.trace import Event
 
-__all__ = ["STEPS_MAX", "GroupPicture"]
+__all__ = ["RAISED", "STEPS_MAX", "GroupPicture"]
+
+RAISED = "an error was raised, and the run ends"
+"""In the place of a promise, where it was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

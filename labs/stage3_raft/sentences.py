@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from labs.grader.seams import Make
 from labs.grader.suite import Case, Check, PromiseBrokenError, Run
 from labs.stage3_raft.lone import Bench
+from labs.stage3_raft.pictures import RAISED
 
 __all__ = ["Sentences"]
 
@@ -33,7 +34,7 @@ class Sentences:
                     run.figure = bench.picture(error.promise, (error.expected, error.found))
                     raise
                 except Exception:
-                    run.figure = bench.picture()
+                    run.figure = bench.picture(RAISED)
                     raise
                 finally:
                     run.story[:] = bench.told()

@@ -100,7 +100,7 @@ def _draw(run: Run, world: GroupWorld, told: Exception) -> None:
     except ModuleNotFoundError:
         return
     title = f"seed {world.seed}: what led to it"
-    broken = (told.promise, (told.expected, told.found)) if isinstance(told, PromiseBrokenError) else ()
+    broken = (told.promise, (told.expected, told.found)) if isinstance(told, PromiseBrokenError) else (pictures.RAISED,)
     picture = pictures.GroupPicture(world.trace.events, title, *broken)
     run.story[:], run.figure = picture.story(), picture
 

@@ -128,7 +128,7 @@ def test_a_wrong_one_is_told_the_promise_the_facts_the_line_and_what_led_to_it()
     assert failure.found.startswith("node 3 leads it, too (after line ")
     assert failure.section == "Paper: Raft, figure 3"
     assert failure.story[0].startswith("# Node 2 votes for 1, starts anew")
-    assert failure.story[-1].endswith("n3: hears yes from n2; is a leader in term 1; log 1   <== here the promise is broken")
+    assert failure.story[-1].endswith("n3: hears yes from n2; is a leader in term 1; log 1   <== here it broke")
 
 
 def test_what_a_schedule_expects_is_told_with_its_section() -> None:

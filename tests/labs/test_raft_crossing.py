@@ -121,7 +121,7 @@ def test_a_wrong_one_dies_by_the_promise_that_it_breaks_and_the_end_of_the_run_i
     assert outcome.failure is not None
     assert outcome.failure.sentence.startswith(sentence)
     assert outcome.failure.section.startswith("Paper: Raft, ")
-    assert outcome.failure.story[-1].endswith("<== here the promise is broken")
+    assert outcome.failure.story[-1].endswith("<== here it broke")
     assert outcome.replay == f"lab3:2.1:{outcome.seed}"
 
 
