@@ -4,7 +4,8 @@
     .venv/bin/python -m tools.lab_kills lab1a torn          those with this in their name; writes nothing
 
 Each wrong one is run through every ring until a test of that ring fails: so the table says
-which rings find it.
+which rings find it. Of a lab in which texts alone are handed in, a solution is one text, in the place of ours: its first line
+says of which file it is, and what it does.
 """
 
 import argparse
@@ -20,13 +21,23 @@ from labs.grader.grading import in_a_process
 from labs.grader.lab import Lab, find_lab
 from labs.grader.running import Runner
 from labs.grader.seeds import Seeds
-from labs.grader.skeleton import skeleton_of
+from labs.grader.skeleton import skeleton_of, solution_of
 from labs.grader.submission import Submission, read_submission
 from tools.said_by_git import commit
 
-__all__ = ["Hole", "Kill", "hole_of", "kills_of", "main"]
+__all__ = ["Hole", "Kill", "handed_in", "hole_of", "kills_of", "main", "sentence_of", "solutions"]
 
 RINGS = {1: "sentences", 2: "schedules", 3: "searches"}
+_RINGS_OF_TEXTS = {4: "fails first by"}
+_ASKED = (
+    "Each solution ran in a process of its own",
+    "and was asked over the pipe, as a student's is; nothing was tried inside of that process. The cells say by which test",
+    "it died first in each ring, after how many schedules, and how long that test took.",
+)
+_READ = (
+    "Each stands in the place of our text of",
+    "that name, and is judged as a student's is. The cells say by which test it failed first, and how long that test took.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +79,36 @@ def hole_of(lab: Lab, name: str) -> Hole:
     return Hole(name, first, len(failed), sum(outcome.points_max for outcome in failed), is_named)
 
 
+def solutions(lab: Lab, kind: str, only: str = "") -> list[Path]:
+    """Those in the folder `wrong` or `right`. only: with this in their name."""
+    there = (lab.folder / kind).glob(f"*{Path(lab.organ_file).suffix}")
+    return sorted(file for file in there if only in file.name)
+
+
+def handed_in(lab: Lab, file: Path) -> Submission:
+    """One of ours as a student would hand it in."""
+    if lab.files:
+        return read_submission(file, lab.organ_file)
+    texts = {name: text.encode() for name, text in solution_of(lab).items()}
+    return Submission({**texts, _head_of(file)[0]: file.read_bytes()})
+
+
+def _head_of(file: Path) -> tuple[str, str]:
+    """Of a text: whose place it takes, and what it does."""
+    name, _, sentence = file.read_text(encoding="utf-8").split("\n")[0].removeprefix("# ").partition(": ")
+    return name, sentence
+
+
+def _rings_of(lab: Lab) -> dict[int, str]:
+    return RINGS if lab.files else _RINGS_OF_TEXTS
+
+
 def kills_of(lab: Lab, file: Path) -> Iterator[Kill]:
     """One for each ring, asked across the border."""
-    submission = read_submission(file, lab.organ_file)
+    submission = handed_in(lab, file)
     with Runner(lab, submission, Seeds(b"kill table", submission.mark), in_a_process(), with_reference=True) as runner:
         runner.is_brief = True
-        for ring in RINGS:
+        for ring in _rings_of(lab):
             found = Kill(file.stem, ring)
             for check in lab.suite.checks:
                 outcome = runner.outcome(check) if check.ring == ring else None
@@ -85,7 +120,9 @@ def kills_of(lab: Lab, file: Path) -> Iterator[Kill]:
 
 
 def sentence_of(file: Path) -> str:
-    """What the solution does: the first line of its module."""
+    """What the solution does: the first line of its module, or of its text."""
+    if file.suffix != ".py":
+        return _head_of(file)[1]
     return file.read_text(encoding="utf-8").split("\n")[0].strip('"')
 
 
@@ -99,23 +136,25 @@ def _cell(kill: Kill) -> str:
 def table_of(lab: Lab, kills: Sequence[Kill], holes: Sequence[Hole]) -> str:
     """KILLS.md."""
     machine = f"at {commit()}, Python {platform.python_version()}, {os.cpu_count()} processors"
+    rings, how = _rings_of(lab), _ASKED if lab.files else _READ
     lines = [
         f"# {lab.spoken.capitalize()}: who dies by what",
         "",
-        f"Made by `.venv/bin/python -m tools.lab_kills {lab.short}` {machine}. Each solution ran in a process of its own",
-        "and was asked over the pipe, as a student's is; nothing was tried inside of that process. The cells say by which test",
-        "it died first in each ring, after how many schedules, and how long that test took.",
+        f"Made by `.venv/bin/python -m tools.lab_kills {lab.short}` {machine}. {how[0]}",
+        *how[1:],
         "",
-        "| wrong | mistake | sentences | schedules | searches |",
-        "|---|---|---|---|---|",
+        f"| wrong | mistake | {' | '.join(rings.values())} |",
+        f"|---|---|{'---|' * len(rings)}",
     ]
-    for file in sorted((lab.folder / "wrong").glob("*.py")):
+    for file in solutions(lab, "wrong"):
         cells = " | ".join(_cell(kill) for kill in kills if kill.name == file.stem)
         lines.append(f"| [`{file.stem}`](wrong/{file.name}) | {sentence_of(file)} | {cells} |")
     lines += ["", "| right | what is different | fails |", "|---|---|---|"]
-    for file in sorted((lab.folder / "right").glob("*.py")):
+    for file in solutions(lab, "right"):
         failed = [kill.test for kill in kills if kill.name == file.stem and kill.test]
         lines.append(f"| [`{file.stem}`](right/{file.name}) | {sentence_of(file)} | {', '.join(failed) or 'nothing'} |")
+    if not holes:
+        return "\n".join(lines) + "\n"
     lines += [
         "",
         "Each function that a student writes, taken out alone: what fails then, of the sentences, and if each failure names it.",
@@ -139,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kills: list[Kill] = []
     is_bad = False
     for kind in ("wrong", "right"):
-        for file in sorted((lab.folder / kind).glob(f"*{options.only}*.py" if options.only else "*.py")):
+        for file in solutions(lab, kind, options.only):
             mine = list(kills_of(lab, file))
             kills += mine
             is_dead = any(kill.test for kill in mine)

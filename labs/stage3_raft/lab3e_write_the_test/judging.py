@@ -1,11 +1,11 @@
-"""What a student's schedule is worth: it is played on right Rafts, in which it must come to its end, and on the wrong one.
+"""What a student's schedule is worth: it is played on right Rafts, none of which may fail, and on the wrong one.
 
 A schedule *tells apart* when the wrong Raft does not meet an `expect` that all right ones meet; it *kills* when the wrong Raft
 breaks a promise in it, whatever the schedule expects. All is played here, in the trusted process: a schedule is data.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -18,6 +18,8 @@ from labs.stage3_raft.scripted import NOT_DONE, Ended, played
 
 __all__ = ["Verdict", "Worth", "judged"]
 
+LIVING_MIN = 3
+"""So many right Rafts must come to a schedule's end. One that has not sent what is delivered says nothing, and is left out."""
 CAN_BE_READ = "A schedule is read before it is played"
 CAN_BE_DONE = "What a schedule says can be done"
 RIGHT_LIVE = "A right Raft lives in every schedule"
@@ -25,7 +27,8 @@ TELLS_APART = "A test tells a wrong Raft from a right one"
 KILLS = "In a test that kills, the wrong Raft breaks a promise"
 _CHOICE = "So it is a Raft's own choice, and nothing that is promised"
 _NO_MESSAGE = "no such message is on its way"
-_NEAR = ". The wrong Raft has sent it, so you are near: with `all` behind it the command fits right ones, too"
+_FITS = "Messages differ from one right Raft to another: `stabilize` and `deliver 1>2 all` fit them all"
+_NEAR = "The wrong Raft has sent it, so you are near: with `all` behind it the command fits right ones, too"
 _GO_ON = "That tells it from right ones; let the schedule go on until what was promised to somebody is not so"
 _MAY_EXPECT, _LANGUAGE, _KILLED = 'README, "What you may expect"', 'README, "The language"', 'README, "What kills"'
 
@@ -67,32 +70,39 @@ def judged(kill: ToKill, text: str) -> Verdict:
     if not has_reference():
         found = "this repository was made without one; who grades has it"
         return Verdict(Worth.NOTHING, TELLS_APART, "there is a Raft to try it on", found)
-    ours: Ended | None = None
-    for name, raft in RIGHT.items():
-        end = played(schedule.text(), raft)
-        ours = ours or end
-        if end.sentence is not None:
-            wrong = played(schedule.text(), kill.raft)
-            is_done = wrong.sentence is None or wrong.number > end.number
-            return _unfair(kill, name, end, is_ours=end is ours, is_done_by_the_wrong_one=is_done)
-    assert ours is not None
-    return _on_the_wrong_one(kill, schedule, ours)
+    ends = {name: played(schedule.text(), raft) for name, raft in RIGHT.items()}
+    ours = next(iter(ends.values()))
+    unfair = _not_done(kill, schedule, ours) if ours.is_unsaid else _unfair(kill, ends)
+    return unfair or _on_the_wrong_one(kill, schedule, ours)
 
 
-def _unfair(kill: ToKill, name: str, end: Ended, *, is_ours: bool, is_done_by_the_wrong_one: bool) -> Verdict:
-    """A right Raft does not come to the schedule's end. is_done_by_the_wrong_one: whether that one gets beyond this command."""
-    if is_ours and end.is_unsaid:
-        near = _NEAR if _NO_MESSAGE in str(end.sentence) and is_done_by_the_wrong_one else ""
-        section = _MAY_EXPECT if near else _LANGUAGE
-        return Verdict(Worth.NOTHING, CAN_BE_DONE, f"`{kill.file}` can be played", f"{_at(end)}{near}", section, end.story)
-    if end.is_unsaid:
-        advice = "Messages differ from one right Raft to another: `stabilize` and `deliver 1>2 all` fit them all"
-    elif end.line.startswith("expect"):
-        advice = "So no rule asks for it, or what comes before it is not what you think" if is_ours else _CHOICE
-    else:
-        advice = "What no Raft can keep is no promise: the schedule asks for the impossible"
-    expected, found = f"all right Rafts come to the end of `{kill.file}`", f"a right one ({name}) does not: {_at(end)}. {advice}"
-    return Verdict(Worth.NOTHING, RIGHT_LIVE, expected, found, _MAY_EXPECT, end.story)
+def _not_done(kill: ToKill, schedule: Schedule, ours: Ended) -> Verdict:
+    """A command cannot be done on our right Raft: on none, or on none but the wrong one."""
+    wrong = played(schedule.text(), kill.raft)
+    is_near = _NO_MESSAGE in str(ours.sentence) and (wrong.sentence is None or wrong.number > ours.number)
+    found, section = (f"{_at(ours)}. {_NEAR}", _MAY_EXPECT) if is_near else (_at(ours), _LANGUAGE)
+    return Verdict(Worth.NOTHING, CAN_BE_DONE, f"`{kill.file}` can be played on a right Raft", found, section, ours.story)
+
+
+def _unfair(kill: ToKill, ends: Mapping[str, Ended]) -> Verdict | None:
+    """A right Raft fails in it, or it does not fit enough of them."""
+    for name, end in ends.items():
+        if end.sentence is not None and not end.is_unsaid:
+            advice = _advice(end, is_ours=end is next(iter(ends.values())))
+            expected, found = f"no right Raft fails in `{kill.file}`", f"a right one ({name}) does: {_at(end)}. {advice}"
+            return Verdict(Worth.NOTHING, RIGHT_LIVE, expected, found, _MAY_EXPECT, end.story)
+    left_out = {name: end for name, end in ends.items() if end.is_unsaid}
+    if len(ends) - len(left_out) >= LIVING_MIN:
+        return None
+    expected = f"at least {LIVING_MIN} of {len(ends)} right Rafts come to the end of `{kill.file}`"
+    found = "; ".join(f"{name.partition(',')[0]}: {_at(end)}" for name, end in left_out.items())
+    return Verdict(Worth.NOTHING, RIGHT_LIVE, expected, f"{found}. {_FITS}", _MAY_EXPECT, next(iter(left_out.values())).story)
+
+
+def _advice(end: Ended, *, is_ours: bool) -> str:
+    if not end.line.startswith("expect"):
+        return "What no Raft can keep is no promise: the schedule asks for the impossible"
+    return "So no rule asks for it, or what comes before it is not what you think" if is_ours else _CHOICE
 
 
 def _on_the_wrong_one(kill: ToKill, schedule: Schedule, ours: Ended) -> Verdict:
