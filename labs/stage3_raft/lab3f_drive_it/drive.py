@@ -21,6 +21,7 @@ from mq.chaos.notes import TraceNotes
 from mq.cluster.asking import ask_all, ask_broker, leader_of
 from mq.cluster.backend import ClusterBackend
 from mq.cluster.errors import ClusterError
+from mq.cluster.polling import poll_until
 from mq.core.errors import MqError
 from mq.core.message import MessageKind
 from mq.rpc.admin_client import AdminClient
@@ -42,6 +43,7 @@ _END_S_MAX = 50.0
 _CUT_S_MIN = 2.5
 """So long a leader is paused or cut off, whoever leads meanwhile: longer than its followers wait for it."""
 _POLL_S = 0.1
+_LOOK_S_MAX = 10.0
 
 
 class StoryEndsError(Exception):
@@ -277,13 +279,21 @@ class Story:
         return next(node.client for node in self._there.status().nodes if node.name == name)
 
     def _look_at_organs(self) -> None:
-        """As `mq raft status` does: each node is asked for itself."""
-        found = []
-        for node in self._there.status().nodes:
-            with suppress(MqError), Connection(node.client) as connection:
-                view = AdminClient(connection).describe_raft()
-                found += [Organ(view.node, one.name, one.class_name, one.calls) for one in view.organs]
-        self.seen.organs = [one for one in found if not one.class_name.startswith("mq.")] or self.seen.organs
+        """As `mq raft status` does: each node is asked for itself. Of one that does not answer for long, what it said before."""
+        found = {(one.node, one.name): one for one in self.seen.organs}
+        waiting = {node.node: node.client for node in self._there.status().nodes if node.state == "running"}
+
+        def have_answered() -> bool:
+            for number, client in list(waiting.items()):
+                with suppress(MqError), Connection(client) as connection:
+                    for one in AdminClient(connection).describe_raft().organs:
+                        if not one.class_name.startswith("mq."):
+                            found[number, one.name] = Organ(number, one.name, one.class_name, one.calls)
+                    del waiting[number]
+            return not waiting
+
+        poll_until(have_answered, _LOOK_S_MAX)
+        self.seen.organs = [found[key] for key in sorted(found)]
 
     def _tell(self, line: str) -> None:
         self.seen.told.append(line)

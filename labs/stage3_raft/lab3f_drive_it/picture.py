@@ -11,7 +11,7 @@ from labs.stage3_raft.lab3f_drive_it.seen import Seen
 __all__ = ["Orders", "election_of"]
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 980, 340, 60, 60, 40
-_BAR_CHARS = 46
+_BAR_CHARS, _SILENT_ROWS = 46, 4
 _SENT, _GOT, _FAULT, _BAND, _TEXT, _FAINT = "#2b6cb0", "#dd6b20", "#b3261e", "#fdecea", "#1d2a35", "#5a6874"
 _FAULTS = {"kill": "killed", "back": "back", "pause": "stands still", "cut": "cut off", "end": "no more orders"}
 
@@ -54,11 +54,12 @@ class Orders:
         told: dict[int, list[str]] = {}
         for band in self._bands:
             told.setdefault(int(band.begin_s), []).append(band.label)
-        bars = ["#" * round(count * _BAR_CHARS / most) for count in counts]
-        rows = [
-            f"{second:>3} s  {count:>4}  {bar:<{_BAR_CHARS}}  {', '.join(told.get(second, []))}"
-            for second, (count, bar) in enumerate(zip(counts, bars, strict=True))
-        ]
+        rows, silent = list[str](), 0
+        for second, count in enumerate(counts):
+            silent = 0 if count or second in told else silent + 1
+            bar = "#" * round(count * _BAR_CHARS / most)
+            row = f"{second:>3} s  {count:>4}  {bar:<{_BAR_CHARS}}  {', '.join(told.get(second, []))}".rstrip()
+            rows = [*rows[:-2], "       ...", row] if silent >= _SILENT_ROWS else [*rows, row]
         return ["      orders acknowledged in each second", *rows]
 
     def svg(self) -> str:

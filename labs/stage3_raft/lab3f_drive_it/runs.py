@@ -109,7 +109,7 @@ def figures_of(seen: Seen) -> list[str]:
     """Lines for people: what the clients saw, and what the nodes say of your classes."""
     history, kill = seen.history, seen.steps.get("kill")
     failed, delivered = len(history.failed), len({one.body for one in history.got})
-    gap = "-" if kill is None or kill.gap_s is None else f"{kill.gap_s:.3f} s without an acknowledgement"
+    gap = "-" if kill is None else "it never ended" if kill.why_not else f"{kill.gap_s or 0:.3f} s without an acknowledgement"
     lines = [
         f"orders acknowledged     {len(history.sent)} by an official producer; sends that failed, and were made again: {failed}",
         f"orders delivered        {delivered} to an official push consumer; again: {history.again()}",
