@@ -23,6 +23,7 @@ from labs.grader.running import Runner
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import skeleton_of, solution_of
 from labs.grader.submission import Submission, read_submission
+from tools import raft_zoo
 from tools.said_by_git import commit
 
 __all__ = ["Hole", "Kill", "handed_in", "hole_of", "kills_of", "main", "sentence_of", "solutions"]
@@ -75,14 +76,16 @@ def hole_of(lab: Lab, name: str) -> Hole:
         outcomes = [runner.outcome(check) for check in lab.suite.checks if check.ring == 1]
     failed = [outcome for outcome in outcomes if not outcome.is_passed]
     first = f"{failed[0].number} {failed[0].name}" if failed else ""
-    is_named = all(f"`{name}` is not written yet" in outcome.message for outcome in failed)
+    told = name if lab.gather is None else f"{lab.gather.name}.{name.partition('.')[2]}"
+    is_named = all(f"`{told}` is not written yet" in outcome.message for outcome in failed)
     return Hole(name, first, len(failed), sum(outcome.points_max for outcome in failed), is_named)
 
 
 def solutions(lab: Lab, kind: str, only: str = "") -> list[Path]:
-    """Those in the folder `wrong` or `right`. only: with this in their name."""
-    there = (lab.folder / kind).glob(f"*{Path(lab.organ_file).suffix}")
-    return sorted(file for file in there if only in file.name)
+    """Those in the folder `wrong` or `right`, be it the lab's own or shared. only: with this in their name."""
+    own = sorted((lab.folder / kind).glob(f"*{Path(lab.organ_file).suffix}"))
+    is_shared = lab.gather is not None and not (lab.folder / "wrong").is_dir()
+    return [file for file in (raft_zoo.shared(lab, kind) if is_shared else own) if only in file.name]
 
 
 def handed_in(lab: Lab, file: Path) -> Submission:
@@ -133,6 +136,10 @@ def _cell(kill: Kill) -> str:
     return f"{kill.test.split()[0]}{runs}, {kill.seconds:.1f} s"
 
 
+def _link(lab: Lab, file: Path) -> str:
+    return Path(os.path.relpath(file, lab.folder)).as_posix()
+
+
 def table_of(lab: Lab, kills: Sequence[Kill], holes: Sequence[Hole]) -> str:
     """KILLS.md."""
     machine = f"at {commit()}, Python {platform.python_version()}, {os.cpu_count()} processors"
@@ -148,11 +155,11 @@ def table_of(lab: Lab, kills: Sequence[Kill], holes: Sequence[Hole]) -> str:
     ]
     for file in solutions(lab, "wrong"):
         cells = " | ".join(_cell(kill) for kill in kills if kill.name == file.stem)
-        lines.append(f"| [`{file.stem}`](wrong/{file.name}) | {sentence_of(file)} | {cells} |")
+        lines.append(f"| [`{file.stem}`]({_link(lab, file)}) | {sentence_of(file)} | {cells} |")
     lines += ["", "| right | what is different | fails |", "|---|---|---|"]
     for file in solutions(lab, "right"):
         failed = [kill.test for kill in kills if kill.name == file.stem and kill.test]
-        lines.append(f"| [`{file.stem}`](right/{file.name}) | {sentence_of(file)} | {', '.join(failed) or 'nothing'} |")
+        lines.append(f"| [`{file.stem}`]({_link(lab, file)}) | {sentence_of(file)} | {', '.join(failed) or 'nothing'} |")
     if not holes:
         return "\n".join(lines) + "\n"
     lines += [

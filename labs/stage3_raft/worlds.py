@@ -27,7 +27,8 @@ __all__ = ["lab_options", "world_case", "world_check", "world_of"]
 _STEPS = 500
 """Of a run at least, before all is healed."""
 _ELECTION_TICKS_MAX, _SHARE = 10, 0.6
-_CASES, _SWEEP, _POINTS = 12, 60, 3
+_CASES, _SWEEP, _POINTS = 8, 243, 3
+"""1,004 seeds of four labs; `bench/raft_labs.py` says what they cost. Across the border a seed costs fifteen times as much."""
 _LONG_ID = re.compile(r"EntryId\(term=(\d+), index=(\d+)\)")
 _LONG_MESSAGE = re.compile(r"\b(\w+)\(sender=.*\)$")
 """How a violation names an entry, and a message with all that is in it."""
@@ -82,7 +83,10 @@ def world_case(
 def world_check(
     lab: str, name: str, section: str, case: Callable[[int], Case] = world_case, *, must_meet: Mapping[str, int]
 ) -> Check:
-    """Test 2.1 of a lab: worlds by seeds of its own."""
+    """Test 2.1 of a lab: worlds by seeds of its own.
+
+    must_meet: what these few seeds always come to with a right Raft, also a lazy one: what chance brings is no fault of it.
+    """
 
     def cases(seeds: Seeds) -> Sequence[Case]:
         return [case(seed) for seed in seeds.draw(f"{lab}/2.1", _CASES)]

