@@ -237,7 +237,9 @@ class TracedGroup(HandGroup):
 
 
 class TracedScript(Script):
-    """Runs commands on a group that writes a trace."""
+    """Runs commands on a group that writes a trace. told: what came of them, as transcripts show it."""
+
+    told: list[str]
 
     @property
     def group(self) -> TracedGroup:
@@ -258,12 +260,14 @@ class TracedScript(Script):
 
         Raises: IllegalArgumentError for what is no command.
         """
+        self.told = []
         for line in text.splitlines():
             if line.strip() and not line.lstrip().startswith("#"):
                 try:
-                    self.do(line.strip())
+                    self.told += self.do(line.strip())
                 except IllegalArgumentError:
                     raise
                 except StateError as error:
+                    self.told += self.group.take_lines()
                     return str(error)
         return ""
