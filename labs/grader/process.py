@@ -16,13 +16,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from labs.grader.harmless import harmless
 from labs.grader.leftovers import kill_leftovers
 from labs.grader.pipes import Pipes
 
-__all__ = ["CALL_SECONDS_MAX", "LIMITS", "NotStartedError", "ProcessGoneError", "WorkerProcess", "kill_all_for_good"]
+__all__ = [
+    "CALL_SECONDS_MAX", "LIMITS", "Killable", "NotStartedError", "ProcessGoneError", "WorkerProcess", "kill_all_for_good",
+    "note_alive", "note_ended",
+]  # fmt: skip
 
 CALL_SECONDS_MAX = 10.0
 """For one call, by the clock on the wall: long, since the machine may be busy; an endless loop is as long on any machine.
@@ -40,7 +43,16 @@ _PRINTED_BYTES_MAX = 4096
 _TOLD_MAX = 300
 _LOOK_EVERY_S = 0.05
 _MARK = "MQ_WORKER"
-_alive: set["WorkerProcess"] = set()
+
+
+class Killable(Protocol):
+    """What must not outlive this grader."""
+
+    def kill(self) -> None:
+        """At once, and whatever it has started."""
+
+
+_alive: set[Killable] = set()
 _no_more = threading.Event()
 
 
@@ -50,6 +62,18 @@ class ProcessGoneError(Exception):
 
 class NotStartedError(Exception):
     """The worker did not come up, before anything of a student's ran: the machine's fault or ours."""
+
+
+def note_alive(one: Killable) -> None:
+    """It is ended with the grader. Raises: NotStartedError when that is about to leave."""
+    _alive.add(one)
+    if _no_more.is_set():
+        raise NotStartedError("nothing was started: the grader is being stopped")
+
+
+def note_ended(one: Killable) -> None:
+    """It is gone."""
+    _alive.discard(one)
 
 
 def kill_all_for_good() -> None:

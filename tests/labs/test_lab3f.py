@@ -2,14 +2,20 @@
 
 import ast
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 
+from labs.grader.box import ROOT
 from labs.grader.grading import grade_of, how_to_run, until_it_fails
 from labs.grader.lab import find_lab
+from labs.grader.one import ORPHANED
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import skeleton_of, solution_of
 from labs.grader.submission import Submission
@@ -23,6 +29,7 @@ from labs.stage3_raft.lab3f_drive_it.seen import Done, Ended, Seen
 from labs.stage3_raft.lab3f_drive_it.story_page import write_page
 from labs.stage3_raft.lab3f_drive_it.verdict import TESTS, outcomes_of
 from mq.parts import load_parts
+from tests.cluster.broker_process import wait_until
 from tests.labs.lab3f import RIGHT, WRONG, drive, good_run, passed, whole_raft
 from tools.make_skeletons import differences
 
@@ -268,6 +275,35 @@ def check_it_fails(name: str, folder: Path) -> None:
     assert said in first.message
     assert seen.logs.is_dir()
     assert (folder / "story.html").is_file()
+
+
+@slow
+@pytest.mark.timeout(300)
+def test_a_grader_that_is_told_to_go_leaves_no_node_behind(tmp_path: Path) -> None:
+    (tmp_path / "raft.py").write_text(whole_raft(), encoding="utf-8")
+    wanted = {"lab": "lab3f", "path": str(tmp_path), "out": str(tmp_path / "out"), "key": "", "is_container": False}
+    command = [sys.executable, "-m", "labs.grader.one"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as grader:
+        assert grader.stdin is not None
+        assert grader.stderr is not None
+        grader.stdin.write(json.dumps(wanted) + "\n")
+        grader.stdin.flush()
+        told = next(line for line in grader.stderr if "they serve" in line)
+        assert told
+        assert len(nodes_below(tmp_path)) >= 3
+        grader.stdin.close()
+        assert grader.wait(60) == ORPHANED
+    wait_until(lambda: not nodes_below(tmp_path), "all of them are gone")
+
+
+def nodes_below(folder: Path) -> list[psutil.Process]:
+    """Processes whose command names that folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(str(folder) in word for word in process.cmdline()):
+                found.append(process)
+    return found
 
 
 @pytest.mark.night

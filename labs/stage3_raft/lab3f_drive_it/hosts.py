@@ -16,10 +16,12 @@ from pathlib import Path
 
 from labs.grader.harmless import harmless
 from labs.grader.leftovers import kill_leftovers
+from labs.grader.process import note_alive, note_ended
 from labs.grader.submission import Submission
 from labs.stage3_raft.lab3f_drive_it.organs import command_with, has_organ, lay_out, overlay
 from mq.cluster.backend import ClusterBackend
 from mq.cluster.errors import ClusterError
+from mq.cluster.files import DATA
 from mq.cluster.local import LocalCluster
 from mq.cluster.plan import BROKER_COMMAND, ClusterPlan
 
@@ -61,6 +63,7 @@ class Hosts(ABC):
 
     def up(self) -> ClusterBackend:
         """Three nodes that serve. Raises: ClusterError with what a node said."""
+        note_alive(self)
         try:
             self._cluster = self._up()
         except ClusterError as error:
@@ -81,6 +84,10 @@ class Hosts(ABC):
     @abstractmethod
     def close(self) -> None:
         """End all nodes; their traces lie in `traces` then. Nothing is left running."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End all nodes at once, for a grader that is about to leave."""
 
 
 def telling(log: str) -> str:
@@ -126,5 +133,11 @@ class Processes(Hosts):
         finally:
             if self._before is None:
                 os.environ.pop(_MARK, None)
-            kill_leftovers(f"{_MARK}={self._mark}")
-            shutil.rmtree(self.folder / "given", ignore_errors=True)
+            self.kill()
+            for left in ("given", f"cluster/{DATA}"):
+                shutil.rmtree(self.folder / left, ignore_errors=True)
+            note_ended(self)
+
+    def kill(self) -> None:
+        """See `Hosts`."""
+        kill_leftovers(f"{_MARK}={self._mark}")

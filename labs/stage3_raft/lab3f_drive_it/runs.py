@@ -85,7 +85,8 @@ class Drive:
                 raise DriveError(self.seen.broke_off)
             _judge(self.seen)
             found = list(outcomes_of(self.seen))
-            write_page(self.seen, found, hosts.mode, election_of(self.seen), figures_of(self.seen))
+            page = write_page(self.seen, found, hosts.mode, election_of(self.seen), figures_of(self.seen))
+            self._say(f"the page of this run: {page}")
         yield from found
 
 
