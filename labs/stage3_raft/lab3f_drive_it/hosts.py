@@ -37,6 +37,7 @@ _HEAD = re.compile(
 )
 """Of a log's line: time, level, and who says it."""
 _PLACE = re.compile(r'organs/(\w+\.py)", line (\d+), in (\w+)')
+_NOT_WRITTEN = re.compile(r"NotImplementedError: lab (\w{2,4}): \w+\.(\w+)")
 _PLACE_FOLLOWS = " It was here:"
 _TELLING = re.compile(r"\b(raft|commit_log|consume_queue|delivery_table|parts): |cannot start|Error\b")
 
@@ -97,6 +98,8 @@ def telling(log: str) -> str:
         return ""
     number = max((number for number, line in enumerate(lines) if _TELLING.search(line)), default=len(lines) - 1)
     line = _HEAD.sub("", lines[number])
+    if (missing := _NOT_WRITTEN.search(line)) is not None:
+        return f"`Raft.{missing[2]}` of lab {missing[1]} is not written yet"
     if line.endswith(_PLACE_FOLLOWS) and (places := _PLACE.findall("\n".join(lines[number:]))):
         file, at, name = places[-1]
         line = f"{line.removesuffix(_PLACE_FOLLOWS)} ({file}, line {at}, in {name})"
