@@ -22,10 +22,15 @@ __all__ = ["STEP_MS", "RecordedGroup", "RecordedScript"]
 
 STEP_MS = 10
 _COULD_NOT_SAVE = "could not save #"
+_OF_A_SNAPSHOT = ("saves snapshot", "has snapshot", "has all parts")
+"""How it is told that one is on the disk."""
 
 
 class _Look(NamedTuple):
-    """What was noted of a node. written, saved: numbers of the last append that was noted, and of the last durable one."""
+    """What was noted of a node. written, saved: numbers of the last append that was noted, and of the last durable one.
+
+    first: index at which its log begins.
+    """
 
     role: Role
     term: int
@@ -34,6 +39,7 @@ class _Look(NamedTuple):
     commit_index: int
     written: int
     saved: int
+    first: int
 
 
 class RecordedGroup(HandGroup):
@@ -65,7 +71,12 @@ class RecordedGroup(HandGroup):
             self._is_begun, self._at_ms = True, STEP_MS
         self.trace.note((self._at_ms, node_id, *what))
 
-    def _pass(self) -> None:
+    def put(self, member: Member) -> None:
+        """Another host takes the place of a node's, before anything happened. It was given its log with one append, if any."""
+        self.members[member.node_id] = member
+        self._started(member, 1 if member.log.last_index else 0)
+
+    def go_on(self) -> None:
         """The next thing is done."""
         self.settle()
         self._at_ms += STEP_MS if self._is_begun else 0
@@ -93,7 +104,7 @@ class RecordedGroup(HandGroup):
         row = (hard_state.term, vote, first, last, log.term_at(last) or 0, first - 1, self.configuration.members)
         self.trace.note((self._at_ms, node_id, "start", *row))
         self._looks[node_id] = _Look(
-            Role.FOLLOWER, hard_state.term, None, vote, max(node.commit_index, first - 1), written, written
+            Role.FOLLOWER, hard_state.term, None, vote, max(node.commit_index, first - 1), written, written, first
         )
         entries = log.entries(first, last)
         if entries and not self._is_begun:  # so that a picture has the terms of all of them
@@ -118,6 +129,8 @@ class RecordedGroup(HandGroup):
         if now.saved > was.saved:
             kept = member.log.hard_state
             self._note(node_id, "save", now.saved, kept.term, kept.vote, member.log.durable_index)
+        if now.first > was.first and not any(waiting.is_reset for waiting in member.log.waiting):
+            self._note(node_id, "forget", now.first)
         if now.commit_index > was.commit_index:
             self._note(node_id, "commit", now.commit_index, now.term)
 
@@ -126,7 +139,8 @@ class RecordedGroup(HandGroup):
         waiting = member.log.waiting
         written = max([was.written, *(each.sequence for each in waiting)])
         saved = max(was.saved, waiting[0].sequence - 1 if waiting else written)
-        return _Look(node.role, node.term, node.leader, node.vote, node.commit_index, written, saved)
+        first = member.log.first_index
+        return _Look(node.role, node.term, node.leader, node.vote, node.commit_index, written, saved, first)
 
     def _note_append(self, node_id: int, waiting: Waiting, member: Member) -> None:
         if waiting.is_reset and waiting.after is not None:
@@ -140,7 +154,7 @@ class RecordedGroup(HandGroup):
 
     def take_lines(self) -> list[str]:
         """See `HandGroup`. What was done is over with that."""
-        self._pass()
+        self.go_on()
         self._times.clear()
         return super().take_lines()
 
@@ -157,7 +171,7 @@ class RecordedGroup(HandGroup):
                 number, was = int(verb.removeprefix(_COULD_NOT_SAVE)), self._looks[node_id]
                 self._note(node_id, "save-failed", number, 1)
                 self._looks[node_id] = was._replace(saved=max(was.saved, number))  # it waits no more, and is not saved
-            elif verb == "saves snapshot":
+            elif verb in _OF_A_SNAPSHOT:
                 snapshot = self.members[node_id].snapshot
                 last = (0, 0) if snapshot is None else (snapshot.last.index, snapshot.last.term)
                 self._note(node_id, "snapshot", *last)
@@ -199,7 +213,7 @@ class RecordedGroup(HandGroup):
 
     def hear(self, to: int, message: Message) -> None:
         """A message comes that a test made, in the place of a node that it plays."""
-        self._pass()
+        self.go_on()
         self._played_by(message)
         self._sent(message)
         self._received(message)
@@ -220,7 +234,7 @@ class RecordedGroup(HandGroup):
             self._note(message.sender, "role", role, message.term, message.sender if role == "leader" else None)
 
     def _call(self, node_id: int, verb: str, *arguments: object) -> None:
-        self._pass()
+        self.go_on()
         if verb == "propose":
             for payload in arguments[0]:  # type: ignore[attr-defined]  # its only one: several payloads
                 self._note(node_id, "propose", "c", payload)
@@ -236,7 +250,7 @@ class RecordedGroup(HandGroup):
         self._look(node_id)
 
     def _arrive(self, message: Message) -> None:
-        self._pass()
+        self.go_on()
         if self.members[message.to].node is None:
             self._note(0, "lose", self._numbers[id(message)][0], "down")
         else:
@@ -268,20 +282,20 @@ class RecordedGroup(HandGroup):
 
     def save_all(self, node_id: int, count_max: int = 2000) -> None:
         """See `HandGroup`."""
-        self._pass()
+        self.go_on()
         super().save_all(node_id, count_max)
         self._look(node_id)
 
     def crash(self, node_id: int, *, loses_unsaved: bool = False) -> None:
         """See `HandGroup`."""
-        self._pass()
+        self.go_on()
         waiting = len(self.member(node_id).log.waiting)
         self._note(node_id, *(("power-loss", 0, waiting) if loses_unsaved else ("kill",)))
         super().crash(node_id, loses_unsaved=loses_unsaved)
 
     def restart(self, node_id: int) -> None:
         """See `HandGroup`."""
-        self._pass()
+        self.go_on()
         super().restart(node_id)
         self._started(self.members[node_id], self._looks[node_id].written if node_id in self._looks else 0)
 

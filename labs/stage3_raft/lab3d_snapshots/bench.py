@@ -122,8 +122,9 @@ class SlowNode(Lone):
 
     def taken_is_saved(self, snapshot: Snapshot, keep_from: int | None = None) -> None:
         """The host has it on disk."""
-        self.group.say(1, "has snapshot", f"behind {id_text(snapshot.last)}")
+        self.group.go_on()
         self.member.snapshot, self.member.snapshot_data = snapshot, b" ".join(self.member.commands)
+        self.group.say(1, "has snapshot", f"behind {id_text(snapshot.last)}")
         from_index = None if keep_from is None else LogIndex(keep_from)
         self.member.call(lambda node: node.snapshot_saved(snapshot, keep_from=from_index))
 
@@ -133,6 +134,7 @@ class SlowNode(Lone):
         """The host has read what was wanted; None: that snapshot is not there, or its disk did not read it."""
         self._sent()
         what = "nothing" if data is None else f"{len(data)} bytes{', the last' if is_last else ''}"
+        self.group.go_on()
         self.group.say(1, "has read", f"{id_text(wanted.snapshot.last)} from byte {wanted.at} on: {what}")
         self.member.call(lambda node: node.chunk_fetched(wanted, data, is_last=is_last))
         return self._sent()
@@ -140,14 +142,16 @@ class SlowNode(Lone):
     def is_received(self, snapshot: Snapshot) -> list[Message]:
         """All chunks are on disk."""
         self._sent()
-        self.group.say(1, "has all parts", f"of the snapshot behind {id_text(snapshot.last)}")
+        self.group.go_on()
         self.member.snapshot, self.member.snapshot_data = snapshot, self.member.put_together()
+        self.group.say(1, "has all parts", f"of the snapshot behind {id_text(snapshot.last)}")
         self.member.call(lambda node: node.snapshot_received(snapshot))
         return self._sent()
 
     def has_no_room(self, snapshot: Snapshot) -> list[Message]:
         """A chunk could not be saved."""
         self._sent()
+        self.group.go_on()
         self.group.say(1, "has no room", f"for the snapshot behind {id_text(snapshot.last)}")
         self.member.call(lambda node: node.snapshot_failed(snapshot))
         return self._sent()
@@ -155,14 +159,14 @@ class SlowNode(Lone):
 
 def slow(bench: Bench, terms: Sequence[int] = (), **options: Any) -> SlowNode:
     """Node 1 of three. terms: of the entries in its log."""
-    group = bench.group(3, **options)
+    group = bench.group(3, lone=1, **options)
     member = _SlowMember(group, 1, group.configuration)
     if terms:
         entries = [command(index, term, b"") for index, term in enumerate(terms, 1)]
         member.log.append(LogIndex(0), entries, HardState(Term(terms[-1]), None))
         member.log.synced(1)
     member.start(group.raft_class, group.options)
-    group.members[1] = member
+    group.put(member)
     return SlowNode(group, (), None, None)
 
 
