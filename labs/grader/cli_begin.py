@@ -57,7 +57,7 @@ def start_command(lab: Lab, folder: Path) -> int:
         return _FAILED
     _write_skeleton(lab, target, {} if brought is None else brought.files)
     hours = f"{lab.hours} hour" if lab.hours == "1" else f"{lab.hours} hours"
-    what = f"{len(lab.blanks)} methods" if lab.files else f"{len(lab.texts)} files"
+    what = f"{len(lab.texts)} files" if not lab.files else f"{len(lab.blanks)} methods" if lab.blanks else "nothing"
     print_line(f"{target}: {what} to write, {hours}. Begin with {target / 'README.md'}")
     for line in () if brought is None else _brought_lines(lab, brought):
         print_line(line)
@@ -130,6 +130,9 @@ def catch_up_command(lab: Lab, folder: Path) -> int:
     Where a class grows from lab to lab (stage 3), the methods of the labs before are taken out of this lab's file, and ours are
     inherited; the file as it was is kept beside it. In other labs a working solution is written, as a base for the next one.
     """
+    if lab.runs is not None:
+        note(f"{lab.spoken} asks for the whole of your own class: nothing of ours stands in the place of what is missing there.")
+        return _FAILED
     if not labs_before(lab):
         return _solution_of(lab, folder)
     target = folder / lab.id
@@ -228,7 +231,7 @@ def _solution_of(lab: Lab, folder: Path) -> int:
 
 def carried_lines(lab: Lab, submission: Submission) -> list[str]:
     """When a test of this lab fails, a method of an earlier one may be what is wrong: what one that fails is told."""
-    before, data = labs_before(lab), submission.files.get(lab.organ_file, b"")
+    before, data = () if lab.runs is not None else labs_before(lab), submission.files.get(lab.organ_file, b"")
     try:
         there = {*written_before(lab, data.decode("utf-8-sig", "replace"))} if before else set()
     except GrowingError:

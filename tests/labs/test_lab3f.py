@@ -11,8 +11,11 @@ from xml.etree import ElementTree
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
 from labs.grader.box import ROOT
+from labs.grader.cli import lab_command
+from labs.grader.cli_begin import carried_lines
 from labs.grader.grading import grade_of, how_to_run, until_it_fails
 from labs.grader.lab import find_lab
 from labs.grader.one import ORPHANED
@@ -225,6 +228,27 @@ def test_of_a_log_that_line_is_told_which_says_why(log: str, told: str) -> None:
 def test_the_skeleton_is_an_empty_class_and_as_it_should_be() -> None:
     assert differences(LAB3F) == []
     assert "NotImplementedError" not in skeleton_of(LAB3F)["raft.py"]
+
+
+def test_the_whole_class_comes_along_and_there_is_nothing_to_catch_up_with(tmp_path: Path) -> None:
+    (tmp_path / "lab3d_snapshots").mkdir()
+    (tmp_path / "lab3d_snapshots" / "raft.py").write_text(whole_raft(), encoding="utf-8")
+    started = CliRunner().invoke(lab_command, ["start", "lab3f", "--dir", str(tmp_path)], standalone_mode=False)
+    assert started.return_value == 0
+    assert "nothing to write" in started.output
+    mine = tmp_path / LAB3F.id / "raft.py"
+    before = mine.read_text(encoding="utf-8")
+    assert set(methods_in(whole_raft())) == set(methods_in(before))
+    caught_up = CliRunner().invoke(lab_command, ["catch-up", "lab3f", "--dir", str(tmp_path)], standalone_mode=False)
+    assert caught_up.return_value == 1
+    assert mine.read_text(encoding="utf-8") == before
+    broken = Submission({"raft.py": before.encode()})
+    assert carried_lines(LAB3F, broken) == []
+
+
+def methods_in(text: str) -> list[str]:
+    """Of its classes."""
+    return [node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
 
 
 # --- real nodes, in processes
