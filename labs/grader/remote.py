@@ -222,15 +222,16 @@ class RemoteClass:
 
     def _made(self, by: str, *args: Any, **named: Any) -> "RemoteOrgan":
         made = self._maker.arguments(args, named)
-        return RemoteOrgan(self._maker, next(self._maker.numbers), [made["args"], made["named"], by])
+        beside = next((one.worker for one in args if isinstance(one, RemoteOrgan)), None)
+        return RemoteOrgan(self._maker, next(self._maker.numbers), [made["args"], made["named"], by], beside)
 
 
 class RemoteOrgan(Elsewhere):
-    """One object of the student's class."""
+    """One object of the student's class. worker: where another object is that it is made of; None for the next one."""
 
-    def __init__(self, maker: RemoteMaker, number: int, unmade: list[Any]) -> None:
+    def __init__(self, maker: RemoteMaker, number: int, unmade: list[Any], worker: WorkerProcess | None = None) -> None:
         self._maker = maker
-        self.worker = maker.workers[next(maker.lives) % len(maker.workers)]
+        self.worker = worker or maker.workers[next(maker.lives) % len(maker.workers)]
         self.remote_number = number
         self.unmade: list[Any] | None = unmade
         self.seen: list[Any] = []

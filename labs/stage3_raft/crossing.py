@@ -14,7 +14,7 @@ from mq.raft.options import RaftOptions
 from mq.raft.output import Output
 from mq.raft.role import Role
 
-__all__ = ["Abandoned", "Did", "Dropped", "Life", "Put", "Refused", "Reset", "Seen", "Synced", "Wrote"]
+__all__ = ["Abandoned", "Did", "Dropped", "Life", "Put", "Refused", "Reset", "Seen", "Synced", "Turn", "Wrote"]
 
 
 class Life(NamedTuple):
@@ -106,3 +106,14 @@ class Did(NamedTuple):
     configuration: Configuration | None = None
     refused: Refused | None = None
     taken: Snapshot | None = None
+
+
+class Turn(NamedTuple):
+    """One of several calls that belong together, and what it came to. See `HostedRaft.turn`.
+
+    number: of what is saved or applied, of the first entry that was fetched; else 0.
+    """
+
+    name: str
+    number: int
+    did: Did

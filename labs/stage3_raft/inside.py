@@ -3,11 +3,11 @@
 It decides nothing and can be taken over by the code beside it. What is said outside is checked there, by the world's own log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
-from labs.stage3_raft.crossing import Abandoned, Did, Dropped, Life, Put, Refused, Reset, Seen, Synced, Wrote
+from labs.stage3_raft.crossing import Abandoned, Did, Dropped, Life, Put, Refused, Reset, Seen, Synced, Turn, Wrote
 from mq.core.entry import Appended, Entry, HardState
 from mq.core.ids import EntryId, LogIndex
 from mq.core.ports import Plan
@@ -15,6 +15,7 @@ from mq.raft.errors import ChangeRefusedError, NotLeaderError
 from mq.raft.messages import Message, Snapshot
 from mq.raft.output import NOTHING, ChunkWanted, EntriesWanted, Output
 from mq.raft.port import Chance
+from mq.sim.explore.copying import clone
 from mq.sim.group.light_log import LightLog, LightMedium
 
 __all__ = ["HostedRaft", "WritingLog"]
@@ -66,9 +67,34 @@ class _Lowest:
 
 
 class HostedRaft:
-    """One life of a node. make: the student's class."""
+    """One life of a node. make: the student's class. life: or another one, of which this is a copy.
 
-    def __init__(self, make: Any, life: Life) -> None:
+    is_lived_again: the copy is made by doing again all that the other one did, in place of copying what it is.
+    """
+
+    turns: list[tuple[str, tuple[Any, ...], bool]]
+
+    def __init__(self, make: Any, life: "Life | HostedRaft", *, is_lived_again: bool = False) -> None:
+        if isinstance(life, HostedRaft):
+            self._be_like(make, life, is_lived_again=is_lived_again)
+        else:
+            self._begin(make, life)
+
+    def _be_like(self, make: Any, other: "HostedRaft", *, is_lived_again: bool) -> None:
+        if not is_lived_again:
+            try:
+                self.__dict__.update(clone(other, (other.life, other.turns)).__dict__)
+            except Exception:  # noqa: BLE001 - what cannot be copied (a lock, a generator) is made once more
+                is_lived_again = True
+        if is_lived_again:
+            self._begin(make, other.life)
+            for name, args, is_disk_ready in other.turns:
+                self.turn(name, args, is_disk_ready=is_disk_ready)
+        self.turns = list(other.turns)
+
+    def _begin(self, make: Any, life: Life) -> None:
+        self.life, self.turns = life, []
+        self._applied = 0 if life.snapshot is None else life.snapshot.last.index
         medium = LightMedium()
         medium.base, medium.entries = life.base, list(life.kept)
         medium.hard_state, medium.is_damaged = life.hard_state, life.is_damaged
@@ -162,6 +188,35 @@ class HostedRaft:
         """See `RaftNode`."""
         self._node.check()
         return self._did(None)
+
+    # --- several calls in one crossing
+
+    def turn(self, name: str, args: tuple[Any, ...], *, is_disk_ready: bool) -> tuple[Turn, ...]:
+        """A call with those that its host makes because of it, and `check` at the end: done ahead, in one crossing.
+
+        The host outside asks for each of them by itself, and takes nothing that it would not have asked for.
+        is_disk_ready: what is planned is durable at once.
+        """
+        self.turns.append((name, args, is_disk_ready))
+        found = [Turn(name, 0, getattr(self, name)(*args))]
+        todo = [found[0].did.output]
+        while todo:
+            output = todo.pop(0)
+            for turn in () if output is None else self._due(output, is_disk_ready=is_disk_ready):
+                found.append(turn)
+                todo.append(turn.did.output)
+        return (*found, Turn("check", 0, self.check()))
+
+    def _due(self, output: Output, *, is_disk_ready: bool) -> Iterator[Turn]:
+        for wanted in output.fetch:
+            if isinstance(wanted, EntriesWanted):
+                yield Turn("fetched", wanted.first, self.fetched(wanted, self._log.entries(wanted.first, wanted.last)))
+        if is_disk_ready and output.saves:
+            newest = output.saves[-1].sequence
+            yield Turn("saved", newest, self.saved(newest))
+        if output.apply_to > self._applied:
+            self._applied = output.apply_to
+            yield Turn("applied", output.apply_to, self.applied(output.apply_to))
 
     # --- how it answers
 

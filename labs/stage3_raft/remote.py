@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from labs.grader.remote import WrongTypeError
 from labs.grader.seams import Make, Seam
-from labs.stage3_raft.crossing import Abandoned, Did, Dropped, Life, Put, Refused, Reset, Seen, Synced, Wrote
+from labs.stage3_raft.crossing import Abandoned, Did, Dropped, Life, Put, Refused, Reset, Seen, Synced, Turn, Wrote
 from labs.stage3_raft.inside import HostedRaft
 from mq.core.entry import Appended, Entry, EntryKind, HardState
 from mq.core.errors import StateError
@@ -26,7 +26,7 @@ __all__ = ["RemoteRaft", "RemoteView", "raft_made_by", "raft_seam"]
 _CALLS = (
     "begin", "tick", "step", "campaign", "saved", "save_failed", "disk_failed", "applied", "fetched", "chunk_fetched",
     "take_snapshot", "snapshot_saved", "snapshot_received", "snapshot_failed", "propose", "read", "transfer", "change_members",
-    "check",
+    "check", "turn",
 )  # fmt: skip
 _MESSAGES = (
     messages.VoteRequest, messages.VoteReply, messages.AppendRequest, messages.AppendReply, messages.SnapshotRequest,
@@ -41,7 +41,7 @@ def raft_seam(name: str, module: str) -> Seam:
         classes=(
             *_MESSAGES, Snapshot, Configuration, Output, Chunk, ChunkWanted, EntriesWanted, ReadReady, RoleChanged, Role,
             Appended, Entry, EntryKind, EntryId, HardState, RaftOptions, Life, Did, Seen, Refused, Put, Reset, Synced,
-            Abandoned, Dropped, Create, Write, Sync, Replace, Remove,
+            Abandoned, Dropped, Turn, Create, Write, Sync, Replace, Remove,
         ),
     )  # fmt: skip
 
