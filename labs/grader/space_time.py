@@ -194,10 +194,16 @@ class SpaceTime:
 
     def _sign(self, mark: _Mark) -> list[str]:
         x, y = self._x(mark.lane), self._y(mark.row)
+        # On the right of the last lane stands the story.
+        is_last = mark.lane == len(self.lanes) - 1
+        side, anchor = (-1, "end") if is_last else (1, "start")
         if not mark.is_end:
-            return [f'<circle cx="{x}" cy="{y}" r="5" fill="{_LINE}"/>', _text(x + 9, y + 4, mark.sign, _TEXT)]
+            return [
+                f'<circle cx="{x}" cy="{y}" r="5" fill="{_LINE}"/>',
+                _text(x + 9 * side, y + 4, mark.sign, _TEXT, anchor=anchor),
+            ]
         bar = f'<rect x="{x - 16}" y="{y - 5}" width="32" height="10" rx="2" fill="{_DEAD}"/>'
-        return [bar, _text(x + 20, y + 4, mark.sign, _DEAD)]
+        return [bar, _text(x + 20 * side, y + 4, mark.sign, _DEAD, anchor=anchor)]
 
 
 def _cross(x: int, y: int) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from labs.grader.box import ROOT
 from labs.grader.explaining import explain
 from labs.grader.grading import in_a_process
-from labs.grader.lab import Lab, find_lab
+from labs.grader.lab import Lab, all_labs, find_lab
 from labs.grader.result import Failure, Outcome
 from labs.grader.running import Runner, Start
 from labs.grader.seams import Make
@@ -66,7 +66,12 @@ def class_in(folder: Path, files: dict[str, str]) -> Make:
 
 def zoo(kind: str, lab: Lab = LAB1A) -> list[Path]:
     """Our wrong or right solutions."""
-    return sorted((lab.folder / kind).glob("*.py"))
+    return sorted((lab.folder / kind).glob(f"*{Path(lab.organ_file).suffix}"))
+
+
+def labs_with_code() -> list[Lab]:
+    """All that can be done, but for those in which a student's texts alone are judged."""
+    return [lab for lab in all_labs() if lab.files]
 
 
 def failures(make: Make, checks: Iterator[Check], seeds: Seeds) -> Iterator[tuple[str, int, Failure]]:
@@ -92,5 +97,6 @@ def label(file: Path) -> str:
 
 
 __all__ = [
-    "LAB1A", "ROOT", "check_of", "class_in", "failures", "label", "outcomes_of", "rings", "skeleton", "solution", "zoo",
+    "LAB1A", "ROOT", "check_of", "class_in", "failures", "label", "labs_with_code",
+    "outcomes_of", "rings", "skeleton", "solution", "zoo",
 ]  # fmt: skip

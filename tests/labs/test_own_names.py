@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from labs.grader.grading import in_a_process
-from labs.grader.lab import Lab, all_labs, find_lab
+from labs.grader.lab import Lab, find_lab
 from labs.grader.loading import organ_in
 from labs.grader.remote import RemoteOrgan
 from labs.grader.running import Runner
@@ -13,7 +13,7 @@ from labs.grader.seams import Elsewhere
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import solution_of, write_all
 from labs.grader.submission import Submission
-from tests.labs.helpers import failures
+from tests.labs.helpers import failures, labs_with_code
 
 HELPERS = """
 
@@ -40,7 +40,7 @@ def submission_with_helpers(lab: Lab) -> Submission:
     return Submission({name: text.encode() for name, text in files_with_helpers(lab).items() if name != "__init__.py"})
 
 
-@pytest.mark.parametrize("lab", all_labs(), ids=lambda lab: lab.short)
+@pytest.mark.parametrize("lab", labs_with_code(), ids=lambda lab: lab.short)
 def test_a_method_called_as_one_of_the_graders_own_costs_nothing_in_the_students_process(lab: Lab, tmp_path: Path) -> None:
     assert {"at_once", "driven"} <= set(NAMES)
     write_all(tmp_path / lab.id, files_with_helpers(lab))
@@ -49,7 +49,7 @@ def test_a_method_called_as_one_of_the_graders_own_costs_nothing_in_the_students
     assert list(failures(make, checks, Seeds(b"tests", "names", scale=5))) == []
 
 
-@pytest.mark.parametrize("lab", all_labs(), ids=lambda lab: lab.short)
+@pytest.mark.parametrize("lab", labs_with_code(), ids=lambda lab: lab.short)
 def test_nor_across_the_border_and_no_lab_asks_for_such_a_method(lab: Lab) -> None:
     assert not {*lab.seam.methods, *lab.seam.observed} & set(NAMES), "a proxy has it for itself"
     submission = submission_with_helpers(lab)

@@ -7,7 +7,7 @@ import pytest
 
 from labs.grader.cell import cell_of
 from labs.grader.grading import grade_of, in_a_process
-from labs.grader.lab import Lab, all_labs, find_lab
+from labs.grader.lab import Lab, find_lab
 from labs.grader.notebook import replay
 from labs.grader.replay import replayed
 from labs.grader.report import failure_lines
@@ -17,7 +17,7 @@ from labs.grader.seeds import Seeds
 from labs.grader.skeleton import solution_of, with_the_mistakes, write_all, written_up_to
 from labs.grader.submission import Submission
 from mq.cli.main import main
-from tests.labs.helpers import LAB1A, NO_SYNC, ROOT
+from tests.labs.helpers import LAB1A, NO_SYNC, ROOT, labs_with_code
 
 LAB0, LAB1B, LAB1D = find_lab("lab0"), find_lab("lab1b"), find_lab("lab1d")
 NOTE = 'f"{now_ms} {body}"}'
@@ -57,7 +57,7 @@ def outcomes_of(lab: Lab, submission: Submission, *numbers: str) -> list[Outcome
         return [runner.outcome(check) for check in lab.suite.checks if check.number in numbers]
 
 
-@pytest.mark.parametrize("lab", all_labs(), ids=lambda lab: lab.short)
+@pytest.mark.parametrize("lab", labs_with_code(), ids=lambda lab: lab.short)
 def test_every_lab_says_that_answers_must_be_the_same_and_which_python_runs_it(lab: Lab) -> None:
     text = (lab.folder / "README.md").read_text(encoding="utf-8")
     assert SAME_ANSWERS == 'README, "The same answers"'

@@ -18,8 +18,8 @@ from tools.lab_nights import code_mark, places_of, played
 def test_the_kill_table_is_of_the_solutions_that_there_are(lab: Lab) -> None:
     table = (lab.folder / "KILLS.md").read_text(encoding="utf-8")
     for kind in ("wrong", "right"):
-        names = [file.stem for file in zoo(kind, lab)]
-        assert [name for name in names if f"[`{name}`]({kind}/{name}.py)" not in table] == []
+        files = zoo(kind, lab)
+        assert [file.stem for file in files if f"[`{file.stem}`]({kind}/{file.name})" not in table] == []
     assert len(zoo("wrong", lab)) >= 10
     assert len(zoo("right", lab)) >= 3
     kills = json.loads((lab.folder / "kills.json").read_text(encoding="utf-8"))

@@ -64,8 +64,8 @@ def _checks() -> Iterator[Check]:
         plays = (
             (f"is told from right Rafts: {kill.mistake}", _worth(kill, Worth.TELLS_APART)),
             ("breaks a promise", _worth(kill, Worth.KILLS)),
-            (f"breaks one within {kill.short} commands", _short(kill, kill.short)),
-            (f"breaks one within {kill.tight} commands", _short(kill, kill.tight)),
+            (f"breaks a promise within {kill.short} commands", _short(kill, kill.short)),
+            (f"breaks a promise within {kill.tight} commands", _short(kill, kill.tight)),
         )
         for (name, play), points in zip(plays, kill.points, strict=True):
             yield _check(f"{_RING}.{next(numbers)}", f"{kill.name} {name}", kill.section, play, points)
