@@ -22,6 +22,7 @@ from labs.grader.lab import Lab, find_lab
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import solution_of
 from labs.grader.submission import Submission
+from tools.lab_kills import handed_in, solutions
 from tools.said_by_git import commit
 
 __all__ = ["Graded", "graded", "main", "subjects", "table_of"]
@@ -45,8 +46,8 @@ def subjects(lab: Lab) -> dict[str, Submission]:
     made = {name: text.encode() for name, text in solution_of(lab).items() if name != "__init__.py"}
     texts = {name: made[name] for name in lab.texts}
     found = {_REFERENCE: Submission(made)}
-    for file in sorted((lab.folder / "right").glob("*.py")):
-        found[file.stem] = Submission({lab.organ_file: file.read_bytes(), **texts})
+    for file in solutions(lab, "right"):
+        found[file.stem] = Submission({**texts, **handed_in(lab, file).files})
     return found
 
 
