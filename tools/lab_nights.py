@@ -28,6 +28,7 @@ from labs.grader.lab import Lab, find_lab
 from labs.grader.loading import organ_in
 from labs.grader.skeleton import solution_of
 from labs.grader.suite import Check, Run
+from tools.lab_kills import solutions
 from tools.said_by_git import commit
 
 __all__ = ["Night", "code_mark", "main", "places_of", "played", "table_of"]
@@ -63,7 +64,7 @@ def places_of(lab: Lab, scratch: Path) -> dict[str, Path]:
     reference.mkdir(exist_ok=True)
     for name, text in solution_of(lab).items():
         (reference / name).write_text(text, encoding="utf-8")
-    return {"the reference": reference, **{file.stem: file for file in sorted((lab.folder / "right").glob("*.py"))}}
+    return {"the reference": reference, **{file.stem: file for file in solutions(lab, "right")}}
 
 
 def code_mark(lab: Lab, place: Path) -> str:

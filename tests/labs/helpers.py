@@ -15,6 +15,7 @@ from labs.grader.skeleton import skeleton_of, solution_of, write_all
 from labs.grader.submission import Submission
 from labs.grader.suite import Check, Run
 from mq.parts import load_parts
+from tools.lab_kills import solutions
 
 LAB1A = find_lab("lab1a")
 NO_SYNC = """
@@ -65,8 +66,8 @@ def class_in(folder: Path, files: dict[str, str]) -> Make:
 
 
 def zoo(kind: str, lab: Lab = LAB1A) -> list[Path]:
-    """Our wrong or right solutions."""
-    return sorted((lab.folder / kind).glob(f"*{Path(lab.organ_file).suffix}"))
+    """Our wrong or right solutions, a lab's own or those that labs share."""
+    return solutions(lab, kind)
 
 
 def labs_with_code() -> list[Lab]:

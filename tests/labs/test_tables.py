@@ -1,6 +1,7 @@
 """The commands that make the tables of a lab, in short."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def test_the_kill_table_is_of_the_solutions_that_there_are(lab: Lab) -> None:
     table = (lab.folder / "KILLS.md").read_text(encoding="utf-8")
     for kind in ("wrong", "right"):
         files = zoo(kind, lab)
-        assert [file.stem for file in files if f"[`{file.stem}`]({kind}/{file.name})" not in table] == []
+        assert [file.stem for file in files if f"[`{file.stem}`]({os.path.relpath(file, lab.folder)})" not in table] == []
     assert len(zoo("wrong", lab)) >= 10
     assert len(zoo("right", lab)) >= 3
     kills = json.loads((lab.folder / "kills.json").read_text(encoding="utf-8"))
