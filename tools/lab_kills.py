@@ -2,6 +2,7 @@
 
     .venv/bin/python -m tools.lab_kills lab1a               all of them; writes KILLS.md and kills.json
     .venv/bin/python -m tools.lab_kills lab1a torn          those with this in their name; writes nothing
+    .venv/bin/python -m tools.lab_kills lab3b --rings 3     that ring alone; of the others it keeps what kills.json says
 
 Each wrong one is run through every ring until a test of that ring fails: so the table says
 which rings find it. Of a lab in which texts alone are handed in, a solution is one text, in the place of ours: its first line
@@ -106,12 +107,12 @@ def _rings_of(lab: Lab) -> dict[int, str]:
     return RINGS if lab.files else _RINGS_OF_TEXTS
 
 
-def kills_of(lab: Lab, file: Path) -> Iterator[Kill]:
-    """One for each ring, asked across the border. Tests without seeds come first: they take the least time."""
+def kills_of(lab: Lab, file: Path, rings: Sequence[int] = ()) -> Iterator[Kill]:
+    """One for each ring, or each of these, asked across the border. Tests without seeds come first: they take the least time."""
     submission = handed_in(lab, file)
     with Runner(lab, submission, Seeds(b"kill table", submission.mark), in_a_process(), with_reference=True) as runner:
         runner.is_brief = True
-        for ring in _rings_of(lab):
+        for ring in rings or _rings_of(lab):
             found = Kill(file.stem, ring)
             for check in sorted(lab.suite.checks, key=lambda check: check.by_seed is not None):
                 outcome = runner.outcome(check) if check.ring == ring else None
@@ -175,22 +176,33 @@ def table_of(lab: Lab, kills: Sequence[Kill], holes: Sequence[Hole]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _asked(lab: Lab, options: argparse.Namespace) -> Iterator[tuple[str, list[Kill]]]:
+    """Of each solution its kind, and its kills by all rings: those that are asked for now, the others as they were noted."""
+    noted: dict[tuple[str, int], Kill] = {}
+    if options.rings:
+        for one in json.loads((lab.folder / "kills.json").read_text(encoding="utf-8")):
+            noted[one["name"], one["ring"]] = Kill(**one)
+    for kind in ("wrong", "right"):
+        for file in solutions(lab, kind, options.only):
+            new = {kill.ring: kill for kill in kills_of(lab, file, options.rings)}
+            yield kind, [new.get(ring) or noted.get((file.stem, ring)) or Kill(file.stem, ring) for ring in _rings_of(lab)]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the table; returns 1 when a wrong one lives, a right one dies, or a function is not missed."""
     parser = argparse.ArgumentParser(prog="python -m tools.lab_kills", description="Who of a lab's solutions dies by what.")
     parser.add_argument("lab")
     parser.add_argument("only", nargs="?", default="", help="solutions with this in their name")
+    parser.add_argument("--rings", nargs="+", type=int, default=[], choices=list(RINGS), help="these alone (all)")
     options = parser.parse_args(arguments)
     lab = find_lab(options.lab)
     kills: list[Kill] = []
     is_bad = False
-    for kind in ("wrong", "right"):
-        for file in solutions(lab, kind, options.only):
-            mine = list(kills_of(lab, file))
-            kills += mine
-            is_dead = any(kill.test for kill in mine)
-            is_bad = is_bad or is_dead != (kind == "wrong")
-            print(f"{file.stem:36} {' | '.join(_cell(kill) for kill in mine)}", flush=True)
+    for kind, mine in _asked(lab, options):
+        kills += mine
+        is_dead = any(kill.test for kill in mine)
+        is_bad = is_bad or is_dead != (kind == "wrong")
+        print(f"{mine[0].name:36} {' | '.join(_cell(kill) for kill in mine)}", flush=True)
     holes: list[Hole] = []
     for blank in lab.blanks if not options.only else ():
         holes.append(hole_of(lab, blank.name))
