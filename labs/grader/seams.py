@@ -75,7 +75,7 @@ def _done(found: Any, disk: Readable | None) -> Any:
 
 def _as_now(value: Any) -> Any:
     """A copy of what an organ may go on to change."""
-    kind = type(value)
+    kind: type = type(value)
     if kind in _PLAIN:  # most are: it is asked a hundred times for each answer
         return value
     if kind in (list, tuple):

@@ -12,7 +12,7 @@ import pytest
 from labs.grader.archive import write_zip
 from labs.grader.class_run import entries_in
 from labs.grader.page import page_of
-from labs.grader.release import release
+from labs.grader.release import Kind, release
 from labs.grader.replay import replayed
 from labs.grader.report import failure_lines
 from labs.grader.shared import shared_by
@@ -119,9 +119,10 @@ def test_a_student_goes_from_start_to_full_marks_by_the_command_line(tmp_path: P
     assert "the reference of lab3e" in mq("catch-up", "lab3e")
 
 
-def test_a_released_repository_judges_schedules_and_holds_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", Kind)
+def test_a_released_repository_judges_schedules_and_holds_none(kind: Kind, tmp_path: Path) -> None:
     folder = tmp_path / "students"
-    release(folder, [LAB3E])
+    release(folder, [LAB3E], kind)
     lab = folder / "labs" / "stage3_raft" / LAB3E.id
     assert {file.name for file in lab.iterdir() if file.is_dir()} == {"skeleton"}
     shared = [name for name in shared_by(LAB3E) if "/right/" in name or "/wrong/" in name]

@@ -116,11 +116,6 @@ def test_what_goes_wrong_in_the_player_is_no_kill(monkeypatch: pytest.MonkeyPatc
     assert judged(replace(TO_KILL[0], short=99), TWO_LEADERS).worth is Worth.NOTHING
 
 
-def test_a_repository_without_a_raft_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "has_reference", lambda: False)
-    assert "this repository was made without one" in judged(replace(TO_KILL[0], short=98), TWO_LEADERS).found
-
-
 def test_odd_bytes_are_read_as_text_or_refused_and_never_end_the_grade() -> None:
     texts = {"votes_for_everyone.txt": b"\xff\xfe" + TWO_LEADERS.encode("utf-16-le"), "figure8.txt": b"\x00" * 100_000}
     texts["no_log_check.txt"] = b"\xef\xbb\xbf" + solution_of(LAB3E)["no_log_check.txt"].encode()

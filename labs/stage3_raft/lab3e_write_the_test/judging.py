@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
-from labs.grader.lab import has_reference
 from labs.grader.result import NOT_WRITTEN
 from labs.stage3_raft.lab3e_write_the_test.language import LineError, Schedule, parsed
 from labs.stage3_raft.lab3e_write_the_test.rafts import RIGHT, TO_KILL, ToKill
@@ -67,9 +66,6 @@ def judged(kill: ToKill, text: str) -> Verdict:
         return Verdict(Worth.NOTHING, CAN_BE_READ, f"`{kill.file}` can be read", str(error), _LANGUAGE)
     if not schedule.commands:
         return Verdict(Worth.NOTHING, f"`{kill.file}`{NOT_WRITTEN}", section=f'README, "{kill.name}"')
-    if not has_reference():
-        found = "this repository was made without one; who grades has it"
-        return Verdict(Worth.NOTHING, TELLS_APART, "there is a Raft to try it on", found)
     ends = {name: played(schedule.text(), raft) for name, raft in RIGHT.items()}
     ours = next(iter(ends.values()))
     unfair = _not_done(kill, schedule, ours) if ours.is_unsaid else _unfair(kill, ends)
