@@ -22,6 +22,7 @@ _MANY = "1000000"
 _KITCHEN, _AUDITOR = "kitchen", "auditor"
 _BEGIN_S_MAX, _CONSUMED_S_MAX = 120.0, 3.0
 _BEHIND_MAX = 3
+_AFTER_S = 1.2
 _LOOK_S, _PICTURE_S = 0.05, 0.6
 _AT_ONCE, _WAIT_MS, _HIDDEN_MS = 32, 300, 600_000
 
@@ -102,6 +103,14 @@ class Day:
                 self._look()
             time.sleep(max(0.0, min(_LOOK_S, second - self.now_s)))
 
+    def wait(self, seconds: float) -> None:
+        """Returns so much later."""
+        self.at(self.now_s + seconds)
+
+    def end(self, second: float) -> None:
+        """Let it go on until that second, and for a while behind the last thing that was done to the cluster."""
+        self.at(max(second, *(at_s + _AFTER_S for at_s, _ in self.events), 0.0))
+
     def happens(self, what: str) -> None:
         """Something is done to the cluster now."""
         self.events.append((self.now_s, what))
@@ -170,7 +179,7 @@ class Day:
     @property
     def longest_wait(self) -> tuple[float, float]:
         """Between two acknowledgements: (how long, from which second on)."""
-        times = [note.at_s for note in self.sent if note.outcome == "done"]
+        times = [note.at_s for note in self.sent if note.outcome == "done" and note.at_s >= 0]
         return max(((later - earlier, earlier) for earlier, later in pairwise(times)), default=(0.0, 0.0))
 
     def report(self) -> None:
@@ -184,7 +193,7 @@ class Day:
         print(f"acknowledged, and not in the queues: {len(acknowledged - set(self.in_queues))}")
         print(f"in the queues more than once: {sum(count > 1 for count in self.in_queues.values())}")
         if waiting:
-            print(f"not consumed yet: {len(waiting)}, which lie in a dead hand until their invisible time is over (lesson 3)")
+            print(f"not consumed yet: {len(waiting)} (handed out, perhaps to nobody: they come again, see lesson 3)")
 
 
 def _order_of(received: Any) -> int:

@@ -29,6 +29,11 @@ def _lock_of(folder: Path) -> str:
     return f"{folder.name}.lock"
 
 
+def _said_of(folder: Path) -> Path:
+    """What its guard has to say."""
+    return folder.parent / f"{folder.name}.said"
+
+
 def _end(folder: Path) -> int:
     """End what runs there, and delete the folder; how many nodes ran. Raises: ClusterError."""
     ended = 0
@@ -59,33 +64,32 @@ class Guard:
 
     def __init__(self, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        self._said = (folder.parent / f"{folder.name}.said").open("w+b")
+        self._said = _said_of(folder).open("w+b")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "lessons.cluster_guard", str(folder)], cwd=ROOT, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=self._said, start_new_session=os.name == "posix",
         )  # fmt: skip
         assert self._process.stdout is not None
         if self._process.stdout.readline() != _HERE:
+            self._process.communicate()
             raise ClusterError(f"nobody would end the cluster: {self._last_words()}")
 
     def let_go(self) -> None:
-        """It ends the cluster now; returns when that is done, and nothing when interrupted: it goes on. Raises: ClusterError."""
-        with suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
+        """It ends the cluster now; returns when that is done. It goes on when that is interrupted. Raises: ClusterError."""
         try:
-            status = self._process.wait(_END_S_MAX)
+            self._process.communicate(timeout=_END_S_MAX)
         except subprocess.TimeoutExpired:
             raise ClusterError(f"the cluster takes more than {_END_S_MAX:g} s to end") from None
-        if status:
+        if self._process.returncode:
             raise ClusterError(f"the cluster could not be ended: {self._last_words()}")
         self._said.close()
         Path(self._said.name).unlink(missing_ok=True)
 
     def _last_words(self) -> str:
-        self._process.wait()
         self._said.seek(0)
-        return self._said.read().decode("utf-8", "replace").strip()[-500:]
+        words = self._said.read().decode("utf-8", "replace").strip()[-500:]
+        self._said.close()
+        return words
 
 
 def main() -> int:
@@ -104,6 +108,8 @@ def main() -> int:
         except ClusterError as error:
             print(error, file=sys.stderr)
             return 1
+    with suppress(OSError):  # there are systems on which nobody can delete what is open
+        _said_of(folder).unlink()
     return 0
 
 

@@ -30,7 +30,7 @@ _TERM_S_MIN = 0.08
 
 def draw_day(day: Day, seconds: float) -> Any:
     """The figure. seconds: how long the day is meant to be."""
-    until_s = max(seconds, day.ended_s or 0.0)
+    until_s = max(seconds, day.now_s if day.ended_s is None else day.ended_s)
     drawn, (orders, lanes) = figure(3.5, rows=2, sharex=True, gridspec_kw={"height_ratios": [2, 1.15]})
     _draw_orders(orders, day, until_s)
     _draw_lanes(lanes, day, until_s)

@@ -9,9 +9,10 @@ It is up from the first day on, and stays up between cells. When a cell fails or
 all of it is ended (`lessons.cluster_guard`); the next day begins with a new one.
 """
 
+import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lessons.cluster_day import Day
@@ -32,8 +33,9 @@ from mq.rpc.calling import Connection
 
 __all__ = ["YourCluster", "why_no_containers"]
 
-_TOP = ROOT / ".mq" / "lessons"
-_LEADER_S_MAX, _ALL_S_MAX = 20.0, 60.0
+TOP = ROOT / ".mq" / "lessons"
+"""Where clusters of lessons are, each in a folder of its own."""
+_LEADER_S_MAX, _ALL_S_MAX, _COMPLAINS_S_MAX = 20.0, 60.0, 20.0
 _SETTINGS = {"segment_bytes": "8MiB"}
 """Less to read for a broker that comes back."""
 
@@ -62,7 +64,7 @@ class YourCluster:
         if runs_in == "docker" and (missing := why_no_containers()):
             print(f"no containers ({missing}): processes it is")
             runs_in = "processes"
-        self._runs_in, self._raft = runs_in, raft
+        self.runs_in, self._raft = runs_in, raft
         self._settings = _SETTINGS | {name: str(value) for name, value in settings.items()}
         self._backend: ClusterBackend | None = None
         self._guard: Guard | None = None
@@ -77,14 +79,14 @@ class YourCluster:
         """Start it, if it is not up; returns when it has a leader. Raises: ClusterError."""
         if self._backend is not None:
             return self
-        if left := end_left_behind(_TOP):
+        if left := end_left_behind(TOP):
             print(f"an earlier lesson was killed; what it left running, {left} broker(s), is ended")
-        folder = _TOP / f"cluster-{secrets.token_hex(3)}"
+        folder = TOP / f"cluster-{secrets.token_hex(3)}"
         self._guard = Guard(folder)
         parts = {"": str(ROOT / self._raft)} if self._raft else {}
         plan = ClusterPlan(base_port=0, settings=self._settings, parts=parts, is_under_test=True)
         try:
-            self._backend = cluster_up(folder, plan, backend="docker" if self._runs_in == "docker" else "local")
+            self._backend = cluster_up(folder, plan, backend="docker" if self.runs_in == "docker" else "local")
             self._notes = TraceNotes(self.traces / "zz-lesson.trace")
         except BaseException:
             self.end()
@@ -114,7 +116,7 @@ class YourCluster:
                 self._day = day
                 day.begin()
                 yield day
-                day.at(seconds)
+                day.end(seconds)
                 self.mend()
                 day.close()
         except BaseException:
@@ -201,7 +203,25 @@ class YourCluster:
                 found[node.name] = f"no answer: {error}"
         return found
 
-    # --- what can be done to it; each is noted, for the pictures and for whoever judges the traces
+    def try_out(self) -> list[str]:
+        """Call it up and let it work until a broker complains; then end it. Returns what was said: each complaint once."""
+        try:
+            self.up()
+            poll_until(self._work_a_little, _COMPLAINS_S_MAX, every_s=0.05)
+            told = "".join(line for node in self.backend.status().nodes for line in self.backend.logs(node.name))
+        except (ClusterError, MqError) as error:
+            told = str(error)
+        self.end()
+        return list(dict.fromkeys(re.findall(r"ERROR +(.*)", told)))
+
+    def _work_a_little(self) -> bool:
+        """Whether a broker has ended itself."""
+        self._days += 1
+        with suppress(MqError):
+            self.make_topic(f"topic-{self._days}", "anybody")
+        return any(node.state == "stopped" for node in self.backend.status().nodes)
+
+    # --- what can be done to it; each is noted, for the pictures (when it is done) and for whoever judges the traces
 
     def kill(self, name: str) -> None:
         """SIGKILL: no time for anything, no last words."""
@@ -214,38 +234,38 @@ class YourCluster:
 
     def start(self, name: str) -> None:
         """Start it again, on what it has on its disk; returns at once."""
-        self._tell(f"{name} is started")
         self.backend.start(name, is_awaited=False)
+        self._tell(f"{name} is started")
 
     def pause(self, name: str) -> None:
         """SIGSTOP, or the freezer: it stands still, and all its connections stay open."""
-        self._tell(f"{name} stands still")
         with self._noted.doing(self.names[name], "pause"):
             self.backend.pause(name)
+        self._tell(f"{name} stands still")
 
     def resume(self, name: str) -> None:
         """It goes on as if nothing had been."""
-        self._tell(f"{name} goes on")
         self._noted.note(self.names[name], "resume")
         self.backend.resume(name)
+        self._tell(f"{name} goes on")
 
     def isolate(self, name: str) -> None:
         """It lives, and serves clients; but no other broker hears it, nor is heard by it."""
-        self._tell(f"{name} is cut off")
         number = self.names[name]
         for other in sorted(set(self.names.values()) - {number}):
             for sender, to in ((number, other), (other, number)):
                 self._noted.note(0, "cut", sender=f"n{sender}", to=f"n{to}")
                 self._cuts.append((sender, to))
         self.backend.isolate(name)
+        self._tell(f"{name} is cut off")
 
     def heal(self) -> None:
         """All hear all again."""
-        self._tell("all hear all again")
         for sender, to in self._cuts:
             self._noted.note(0, "mend", sender=f"n{sender}", to=f"n{to}")
         self._cuts.clear()
         self.backend.heal()
+        self._tell("all hear all again")
 
     def mend(self) -> None:
         """Undo all that was done: nothing is cut, nobody stands still, all are there."""
