@@ -58,6 +58,7 @@ class Lab:
     Without files nothing but texts is handed in, which are judged here.
     suite: the module with SUITE and SEAM. texts: files that are handed in besides, and are no Python.
     sealed: modules of its tests that would tell a solution, such as a model that does the same. planted: mistakes to be found.
+    reads: folders of its stage whose texts its tests read.
     gather: how the student's one class comes about, where it is not copied from files. is_draft: it is being written, and is not
     listed, released or counted yet.
     """
@@ -73,6 +74,7 @@ class Lab:
     sealed: tuple[str, ...] = ()
     planted: tuple[Planted, ...] = ()
     gather: Gather | None = None
+    reads: tuple[str, ...] = ()
     is_draft: bool = False
 
     @property
@@ -168,5 +170,6 @@ def _read(file: Path) -> Lab:
         sealed,
         tuple(Planted(**each) for each in planted),
         Gather(data["gather"]["class"], data["gather"]["base"], tuple(data["gather"]["sources"])) if "gather" in data else None,
+        tuple(data.get("reads", ())),
         data.get("is_draft", False),
     )

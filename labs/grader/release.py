@@ -3,7 +3,7 @@
 Taken are the files that git knows, by `_TAKEN`. Not among them: the right and wrong solutions, the tests of the repository, the
 history. The files of `mq` that a lab asks for are *sealed*: the broker and the lessons run with them, but nobody can read them or
 find a line of them by searching. Sealing is a curtain, no lock (docs/decisions/015); `Kind.NONE` leaves the bodies out, and then
-a broker runs with a student's own log only.
+a broker runs with a student's own log only. (Layers of the Raft are sealed in any case: each lab runs on the others'.)
 """
 
 import ast
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from labs.grader.box import ROOT
 from labs.grader.lab import STUDENT_MARK, Lab, all_labs, is_for_students
+from labs.grader.sealing import sealed_text
 from labs.grader.shared import is_sealed, shared_by
 from labs.grader.skeleton import HOLLOW, hollow_of
 from labs.grader.survivors import Survivor, survivors
@@ -72,7 +73,8 @@ def release(folder: Path, labs: Sequence[Lab], kind: Kind = Kind.SEALED) -> int:
         raise ReleaseError(f"{folder} is there already, and not empty")
     if folder.resolve().is_relative_to(ROOT) and folder.resolve().relative_to(ROOT).parts[:1] != ("work",):
         raise ReleaseError(f"{folder} is inside of this repository; give one outside")
-    instead = dict(_instead({lab.id: lab for lab in (*all_labs(), *labs)}.values(), kind))
+    known = list({lab.id: lab for lab in (*all_labs(), *labs)}.values())
+    instead = dict(_instead(known, kind))
     count = 0
     for name in _names(labs):
         target = folder / name
@@ -84,7 +86,7 @@ def release(folder: Path, labs: Sequence[Lab], kind: Kind = Kind.SEALED) -> int:
     listed = ", ".join(f'"{lab.id}"' for lab in labs)
     mark = f'{_MARK}reference = "{kind}"\nlabs = [{listed}]\n'
     (folder / "labs" / STUDENT_MARK).write_text(mark, encoding="utf-8")
-    if found := survivors(folder, all_labs()):
+    if found := survivors(folder, known):
         raise ReleaseError(_told(found, folder))
     return count + 2
 
@@ -124,8 +126,9 @@ def _instead(labs: Iterable[Lab], kind: Kind) -> Iterator[tuple[str, str]]:
             file = lab.folder / name
             yield file.relative_to(ROOT).as_posix(), _sealed(file.read_text(encoding="utf-8"), _A_TEST)
         for name in filter(is_sealed, shared_by(lab)):
-            yield name, _sealed((ROOT / name).read_text(encoding="utf-8"), _TO_KILL)
-        if kind is Kind.NONE:
+            text = (ROOT / name).read_text(encoding="utf-8")
+            yield name, sealed_text(text) if name.endswith(".txt") else _sealed(text, _TO_KILL)
+        if kind is Kind.NONE and lab.gather is None:  # a class that is gathered from layers runs on those of the other labs
             yield from hollow_of(lab).items()
             continue
         for reference in lab.sources:

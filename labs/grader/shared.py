@@ -1,4 +1,4 @@
-"""What the tests of a lab import from outside of its folder: modules of its stage, such as worlds, and Rafts to be killed."""
+"""What the tests of a lab need from outside of its folder: modules of its stage (worlds), Rafts to be killed, texts."""
 
 from functools import cache
 
@@ -19,9 +19,11 @@ def _shared(folder: str) -> tuple[str, ...]:
 
 def shared_by(lab: Lab) -> tuple[str, ...]:
     """Their files, from the root. They go wherever the lab's own tests go."""
-    return _shared(lab.folder.relative_to(ROOT).as_posix())
+    stage = lab.folder.parent
+    texts = sorted(file for folder in lab.reads for file in (stage / folder).glob("*.txt"))
+    return (*_shared(lab.folder.relative_to(ROOT).as_posix()), *(file.relative_to(ROOT).as_posix() for file in texts))
 
 
 def is_sealed(name: str) -> bool:
-    """Whether such a file is a solution, right or wrong: it runs where students are, and is not read there."""
-    return name.split("/")[-2] in _OF_SOLUTIONS
+    """Whether such a file is a solution, right or wrong, or finds them: it runs where students are, and is not read there."""
+    return name.split("/")[-2] in _OF_SOLUTIONS or name.endswith(".txt")

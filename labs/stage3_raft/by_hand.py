@@ -10,6 +10,7 @@ ask for (ring 1), and the worlds (2.1: once all is healed there is a leader, and
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from labs.grader.sealing import text_in
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.suite import Case, Check, PromiseBrokenError, Run
@@ -42,7 +43,7 @@ def file_of(name: str) -> Path:
 def scripted_check(sections: Mapping[str, str]) -> Check:
     """Test 2.2 of a lab. sections: by schedule, where it stands what must come of it."""
     cases = [scripted_case(name, section) for name, section in sections.items()]
-    anyway = sum(not _names_a_message(file_of(name).read_text(encoding="utf-8")) for name in sections)
+    anyway = sum(not _names_a_message(text_in(file_of(name))) for name in sections)
 
     def all_of_them(_seeds: Seeds) -> Sequence[Case]:
         return cases
@@ -59,7 +60,7 @@ def scripted_check(sections: Mapping[str, str]) -> Check:
 
 def scripted_case(name: str, section: str) -> Case:
     """One schedule, for Rafts on either side of the border."""
-    text = file_of(name).read_text(encoding="utf-8")
+    text = text_in(file_of(name))
     is_anyway = not _names_a_message(text)
 
     def play(make: Make, _steps: tuple[object, ...], run: Run) -> None:
