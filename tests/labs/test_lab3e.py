@@ -257,3 +257,14 @@ def test_every_file_and_every_wrong_raft_that_is_named_is_there() -> None:
         assert kill.mistake.split()[0] in ("it", "its", "a")
     assert "mq/sim/hand/commands.py" in README
     assert (ROOT / "mq" / "sim" / "hand" / "commands.py").is_file()
+
+
+def test_what_a_failure_says_to_read_is_in_the_readme() -> None:
+    texts = [file.read_text(encoding="utf-8") for file in (*WRONG, *RIGHT_ONES)]
+    read = {judged(kill, text).section for kill in TO_KILL for text in (*texts, f"{G}\ndeliver 1>2", "#", G)}
+    read |= {outcome.failure.section for file in WRONG for outcome in failed(graded(handed_in(LAB3E, file))) if outcome.failure}
+    headings = {line.lstrip("# ") for line in README.splitlines() if line.startswith("##")}
+    ours = {section for section in read if section.startswith("README")}
+    assert {section.partition('"')[2].rstrip('"') for section in ours} <= headings
+    assert len(ours) == 4 + len(TO_KILL), "what may be expected, the language, what kills, how short; and one for each schedule"
+    assert read - ours <= {"Paper: Raft, figure 3", "Paper: Raft, section 8"}
