@@ -27,7 +27,7 @@ from labs.stage3_raft.lab3f_drive_it.history import Got, Sent
 from labs.stage3_raft.lab3f_drive_it.hosts import PROCESSES, telling
 from labs.stage3_raft.lab3f_drive_it.organs import LABS_BEFORE, has_organ, hollow_layers, lay_out, overlay
 from labs.stage3_raft.lab3f_drive_it.picture import Orders
-from labs.stage3_raft.lab3f_drive_it.runs import Drive, DriveError
+from labs.stage3_raft.lab3f_drive_it.runs import Drive, DriveError, judge_traces
 from labs.stage3_raft.lab3f_drive_it.seen import Done, Ended, Seen
 from labs.stage3_raft.lab3f_drive_it.story_page import write_page
 from labs.stage3_raft.lab3f_drive_it.verdict import TESTS, outcomes_of
@@ -120,6 +120,19 @@ def test_a_step_that_waits_in_vain_fails_and_all_behind_it_say_where_to_look(ste
     assert list(found) == ALL[at:], "nothing is believed of orders that were never in danger"
     assert "hardly any order was acknowledged; the nodes' logs are in" in found[ALL[at]]
     assert all(f"see {ALL[at]}" in text for number, text in found.items() if number != ALL[at])
+
+
+def test_a_trace_that_is_not_there_keeps_no_promise(tmp_path: Path) -> None:
+    seen = good_run(tmp_path)
+    seen.traces.mkdir()
+    (seen.traces / "broker-a-1.trace").write_text("")
+    judge_traces(seen)
+    assert "there are broker-a-1.trace" in failed(seen)["3.4"]
+    (seen.traces / "broker-a-1.trace").write_text("no line of a trace\n")
+    for name in ("broker-a-2", "broker-a-3", "zz-drive"):
+        (seen.traces / f"{name}.trace").write_text("")
+    judge_traces(seen)
+    assert "the traces cannot be read" in failed(seen)["3.4"]
 
 
 def test_few_orders_show_nothing(tmp_path: Path) -> None:
@@ -265,7 +278,7 @@ def test_the_class_that_labs_3a_to_3d_lead_to_passes_where_our_layers_are_hollow
     page = (run / "story.html").read_text(encoding="utf-8")
     assert page.count("data:image/") == 2, "the orders, and the election"
     for node in (1, 2, 3):
-        assert f"node {node} says             raft is parts_raft.Raft, called " in page
+        assert f"node {node} says              raft is parts_raft.Raft, called " in page
     told = [json.loads(line) for line in (run / "witness" / "witness.jsonl").read_text().splitlines()]
     sent = [(one["caller"], one["number"]) for one in told if one["what"] == "sent"]
     got = {tuple(one["body"].split()[1:]) for one in told if one["what"] == "got"}

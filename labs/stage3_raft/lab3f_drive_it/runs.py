@@ -25,9 +25,11 @@ from mq.cluster.errors import ClusterError
 from mq.cluster.files import ClusterFile, locked
 from mq.cluster.opening import cluster_in
 
-__all__ = ["NO_RAFT", "Drive", "DriveError", "figures_of"]
+__all__ = ["NO_RAFT", "Drive", "DriveError", "figures_of", "judge_traces"]
 
 NO_RAFT = "There is no class `Raft` in your files"
+_TRACES = 4
+"""Of three nodes, and of what was done to them."""
 _MARKER = ".raftmq-drive"
 """A file that says: this folder was made by a run, so the next one may clear it."""
 
@@ -83,7 +85,7 @@ class Drive:
                 hosts.close()
             if self.seen.broke_off:
                 raise DriveError(self.seen.broke_off)
-            _judge(self.seen)
+            judge_traces(self.seen)
             found = list(outcomes_of(self.seen))
             page = write_page(self.seen, found, hosts.mode, election_of(self.seen), figures_of(self.seen))
             self._say(f"the page of this run: {page}")
@@ -95,10 +97,16 @@ def _without_raft() -> Iterator[Outcome]:
     return (Outcome(test.number, test.name, test.points, failure=failure, schedules=1) for test in TESTS)
 
 
-def _judge(seen: Seen) -> None:
+def judge_traces(seen: Seen) -> None:
     """Whatever is wrong with the traces, they are the student's nodes' own."""
+    files = sorted(seen.traces.glob("*.trace"))
+    if len(files) < _TRACES and seen.is_done("cut"):
+        seen.violation = (
+            f"a node's trace is not there, or is too large: there are {', '.join(one.name for one in files) or 'none'}"
+        )
+        return
     try:
-        found = judge_files(sorted(seen.traces.glob("*.trace")))
+        found = judge_files(files)
     except Exception as error:  # noqa: BLE001 - a trace may say anything
         seen.violation = f"the traces cannot be read: {type(error).__name__}: {harmless(str(error))}"
         return
@@ -112,13 +120,15 @@ def figures_of(seen: Seen) -> list[str]:
     failed, delivered = len(history.failed), len({one.body for one in history.got})
     gap = "-" if kill is None else "it never ended" if kill.why_not else f"{kill.gap_s or 0:.3f} s without an acknowledgement"
     lines = [
-        f"orders acknowledged     {len(history.sent)} by an official producer; sends that failed, and were made again: {failed}",
-        f"orders delivered        {delivered} to an official push consumer; again: {history.again()}",
-        f"acknowledged and lost   {len(history.lost())}",
-        f"gap around the kill     {gap}",
-        f"elections won           {seen.elections}, as the nodes' traces tell; {seen.events} events judged",
+        f"orders acknowledged      {len(history.sent)} by an official producer; sends that failed, and were made again: {failed}",
+        f"orders delivered         {delivered} to an official push consumer; again: {history.again()}",
+        f"acknowledged, not come   {len(history.lost())}",
+        f"gap around the kill      {gap}",
+        f"elections won            {seen.elections}, as the nodes' traces tell; {seen.events} events judged",
     ]
-    return lines + [f"node {one.node} says             {_organ(one)}" for one in seen.organs]
+    others = [f"{name} {done.gap_s:.3f} s" for name in ("pause", "cut") if (done := seen.steps.get(name)) and done.gap_s]
+    lines += [f"other gaps               {', '.join(others)}"] if others else []
+    return lines + [f"node {one.node} says              {_organ(one)}" for one in seen.organs]
 
 
 def _organ(organ: Organ) -> str:
