@@ -118,7 +118,7 @@ def test_each_lab_has_a_cluster_of_its_own_with_a_folder_and_addresses() -> None
     clusters = []
     for lab in LABS:
         told = part(lab, "Run it")
-        ((folder, port),) = re.findall(rf"mq cluster up --dir (\S+) --port (\d+) --parts work/{lab.id}\n", told)
+        ((folder, port),) = re.findall(rf"mq cluster up --dir (\S+) --port (\d+)(?: --set \S+)* --parts work/{lab.id}\n", told)
         nodes = ",".join(f"127.0.0.1:{int(port) + 10 * number}" for number in (1, 2, 3))
         assert f"export MQ_ENDPOINT={nodes} " in told
         assert "unset MQ_ENDPOINT" in told
