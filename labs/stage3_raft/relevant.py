@@ -22,7 +22,7 @@ _FAR = 5
 """Farther than this from a fact nothing is drawn."""
 _NEAR, _OWN, _BEFORE = 1, 2, 3
 """How far it is to what caused a moment; to what its node did before in the same matter; and in others."""
-_NODE, _TERM = re.compile(r"\bnode (\d+)"), re.compile(r"\bterm (\d+)")
+_NODE, _TERM = re.compile(r"\b(?:node |n)(\d+)\b"), re.compile(r"\bterm (\d+)")
 _INDEX = re.compile(r"(?:entr(?:y|ies)(?: up to| behind)?|commit index is|from \d+ to|snapshot of entry) (\d+)")
 _Found: TypeAlias = tuple[int, Moment]
 
@@ -101,7 +101,7 @@ class _Search:
         """The moment of which a fact speaks; the last one in which anything happened, where nothing better is found."""
         moments = self._of_node.get(node, [])
         term, index = (int(number[1]) if (number := pattern.search(fact)) else 0 for pattern in (_TERM, _INDEX))
-        if "lead" in fact:
+        if "lead" in fact or "elected" in fact:
             found = [moment for moment in moments if _has(moment, "role", role="leader", term=term)]
             return found[0] if found else None
         if "vote" in fact:

@@ -5,9 +5,12 @@ from collections.abc import Callable, Sequence
 from labs.grader.seams import Make
 from labs.grader.suite import Case, Check, PromiseBrokenError, Run
 from labs.stage3_raft.lone import Bench
-from labs.stage3_raft.pictures import RAISED
+from labs.stage3_raft.pictures import RAISED, GroupPicture
 
 __all__ = ["Sentences"]
+
+_STORY_MAX = 40
+"""Lines: of a longer story only those steps are told that led to its end."""
 
 
 class Sentences:
@@ -37,7 +40,7 @@ class Sentences:
                     run.figure = bench.picture(RAISED)
                     raise
                 finally:
-                    run.story[:] = bench.told()
+                    run.story[:] = _story(bench, run)
 
             cases = tuple(Case(str(at) if of else "", (one,), play) for at, one in enumerate(of, 1)) or (Case("", (), play),)
             number = f"1.{len(self.checks) + 1}"
@@ -46,3 +49,8 @@ class Sentences:
             return test
 
         return make_check
+
+
+def _story(bench: Bench, run: Run) -> list[str]:
+    told = bench.told()
+    return told if len(told) <= _STORY_MAX or not isinstance(run.figure, GroupPicture) else run.figure.story() or told
