@@ -111,9 +111,9 @@ class Did(NamedTuple):
 class Turn(NamedTuple):
     """One of several calls that belong together, and what it came to. See `HostedRaft.turn`.
 
-    number: of what is saved or applied, of the first entry that was fetched; else 0.
+    number: of what is saved or applied, of the first entry that was fetched; else 0. did: None for nothing at all.
     """
 
     name: str
     number: int
-    did: Did
+    did: Did | None

@@ -21,6 +21,11 @@ from mq.sim.group.light_log import LightLog, LightMedium
 __all__ = ["HostedRaft", "WritingLog"]
 
 
+_NOTHING_DONE = Did()
+_LAST_NAMED = {"chunk_fetched": "is_last", "snapshot_saved": "keep_from"}
+"""Methods whose last argument has a name."""
+
+
 class WritingLog(LightLog):
     """A log that notes what is written to it."""
 
@@ -192,31 +197,37 @@ class HostedRaft:
     # --- several calls in one crossing
 
     def turn(self, name: str, args: tuple[Any, ...], *, is_disk_ready: bool) -> tuple[Turn, ...]:
-        """A call with those that its host makes because of it, and `check` at the end: done ahead, in one crossing.
+        """A call with those that its host makes because of it, and `check`, which shows nothing, at the end.
 
-        The host outside asks for each of them by itself, and takes nothing that it would not have asked for.
+        All is done ahead, in one crossing: the host outside asks for each by itself, and takes none that it would not ask for.
         is_disk_ready: what is planned is durable at once.
         """
         self.turns.append((name, args, is_disk_ready))
-        found = [Turn(name, 0, getattr(self, name)(*args))]
-        todo = [found[0].did.output]
+        call = getattr(self, name)
+        did = call(*args[:-1], **{_LAST_NAMED[name]: args[-1]}) if name in _LAST_NAMED else call(*args)
+        found = [Turn(name, 0, did)]
+        todo = [did.output]
         while todo:
             output = todo.pop(0)
-            for turn in () if output is None else self._due(output, is_disk_ready=is_disk_ready):
-                found.append(turn)
-                todo.append(turn.did.output)
-        return (*found, Turn("check", 0, self.check()))
+            for due, number, done in () if output is None else self._due(output, is_disk_ready=is_disk_ready):
+                found.append(Turn(due, number, None if done == _NOTHING_DONE else done))
+                todo.append(done.output)
+        self.check()
+        return tuple(found)
 
-    def _due(self, output: Output, *, is_disk_ready: bool) -> Iterator[Turn]:
+    def _due(self, output: Output, *, is_disk_ready: bool) -> Iterator[tuple[str, int, Did]]:
         for wanted in output.fetch:
             if isinstance(wanted, EntriesWanted):
-                yield Turn("fetched", wanted.first, self.fetched(wanted, self._log.entries(wanted.first, wanted.last)))
+                yield "fetched", wanted.first, self.fetched(wanted, self._log.entries(wanted.first, wanted.last))
         if is_disk_ready and output.saves:
             newest = output.saves[-1].sequence
-            yield Turn("saved", newest, self.saved(newest))
+            yield "saved", newest, self.saved(newest)
+        if output.install is not None:
+            self._applied = output.install.last.index
+            yield "applied", output.install.last.index, self.applied(output.install.last.index)
         if output.apply_to > self._applied:
             self._applied = output.apply_to
-            yield Turn("applied", output.apply_to, self.applied(output.apply_to))
+            yield "applied", output.apply_to, self.applied(output.apply_to)
 
     # --- how it answers
 

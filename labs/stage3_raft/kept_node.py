@@ -17,13 +17,14 @@ from mq.raft.configuration import Configuration
 from mq.raft.errors import ChangeRefusedError, NotLeaderError
 from mq.raft.messages import Message, Snapshot
 from mq.raft.options import RaftOptions
-from mq.raft.output import NOTHING, EntriesWanted, Output
+from mq.raft.output import NOTHING, ChunkWanted, EntriesWanted, Output
 from mq.raft.port import Chance
 from mq.raft.role import Role
 from mq.sim.explore.memory_log import MemoryLog
 
 __all__ = ["JudgingLog", "KeptNode"]
 
+_NOTHING_DONE = Did()
 _Called: TypeAlias = tuple[str, tuple[Any, ...]]
 
 
@@ -71,7 +72,7 @@ class KeptNode:
     heard: numbers of the calls since it became what it is. ahead: what was done over there and is not yet asked for here.
     """
 
-    __slots__ = ("_ahead", "_keeper", "_log", "_planned", "_seen", "configuration", "heard", "node_id", "shelved")
+    __slots__ = ("_ahead", "_keeper", "_log", "_planned", "_seen", "_taken", "configuration", "heard", "node_id", "shelved")
 
     def __init__(
         self, keeper: Keeper, node_id: int, log: MemoryLog, _chance: Chance, /, *, options: RaftOptions,
@@ -81,6 +82,7 @@ class KeptNode:
         self._keeper, self.node_id, self._log = keeper, node_id, log
         self._ahead: tuple[Turn, ...] = ()
         self._planned: tuple[int, ...] = ()
+        self._taken: Snapshot | None = None
         self.heard: tuple[int, ...] = ()
         self.shelved, did = keeper.begun(life)
         if did.seen is None or did.configuration is None:
@@ -135,23 +137,37 @@ class KeptNode:
     def fetched(self, wanted: EntriesWanted, entries: Sequence[Entry]) -> Output:
         return self._call("fetched", wanted, tuple(entries))
 
+    def chunk_fetched(self, wanted: ChunkWanted, data: bytes | None, *, is_last: bool) -> Output:
+        return self._call("chunk_fetched", wanted, data, is_last)
+
+    def snapshot_saved(self, snapshot: Snapshot) -> Output:
+        return self._call("snapshot_saved", snapshot, None)
+
+    def snapshot_received(self, snapshot: Snapshot) -> Output:
+        return self._call("snapshot_received", snapshot)
+
+    def take_snapshot(self) -> Snapshot | None:
+        self._call("take_snapshot")
+        return self._taken
+
     def check(self) -> None:
-        """Was done with the call before. Raises: what it raised."""
-        self._ahead = ()
+        """Was done with the call before. Raises: StumbledError when more was done than was asked for."""
+        if self._ahead:
+            raise StumbledError(WrongTypeError(f"`{self._ahead[0].name}` was called, and nobody asked for it"))
 
     def _call(self, name: str, *args: Any) -> Output:
         number = args[0].first if name == "fetched" else args[0] if name in {"saved", "applied"} else 0
-        if self._ahead and self._ahead[0].name != "check":
+        if self._ahead:
             turn, self._ahead = self._ahead[0], self._ahead[1:]
             if (turn.name, turn.number) != (name, number):
                 raise StumbledError(WrongTypeError(f"`{name}` is to be called, and what comes back is of `{turn.name}`"))
-            return self._taken_over(name, turn.did)
+            return self._taken_over(name, turn.did or _NOTHING_DONE)
         before = (self._seen.role, self._seen.term)
         self.shelved, turns = self._keeper.called(self.shelved, name, args)
         if not turns or turns[0].name != name:
             raise StumbledError(WrongTypeError(f"`{name}` came back with nothing"))
         self._ahead = turns[1:]
-        output = self._taken_over(name, turns[0].did)
+        output = self._taken_over(name, turns[0].did or _NOTHING_DONE)
         self._note_heard(before, (name, args))
         return output
 
@@ -174,6 +190,7 @@ class KeptNode:
             self._seen = did.seen
         if did.configuration is not None:
             self.configuration = did.configuration
+        self._taken = did.taken
         if did.refused is not None:
             raise _refusal(did.refused)
         if did.output is None:

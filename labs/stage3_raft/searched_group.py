@@ -3,8 +3,9 @@
 What a call makes of a node's state is asked for once; all that a group of them does is looked up from then on.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
+from typing import Any, TypeAlias
 
 from labs.grader.seams import Make
 from labs.stage3_raft.kept_node import JudgingLog, KeptNode
@@ -18,7 +19,7 @@ from mq.sim.explore.local import FAILURES, Kind, LocalStates, Moved
 from mq.sim.explore.scope import Scope
 from mq.sim.raised import raised
 
-__all__ = ["SearchedGroup", "SearchedHost", "SearchedStates"]
+__all__ = ["MakeHost", "SearchedGroup", "SearchedHost", "SearchedStates"]
 
 
 class SearchedHost(Host):
@@ -34,11 +35,17 @@ class SearchedHost(Host):
 
     def start(self, _setting: Setting) -> None:
         """See `Host`."""
-        super().start(self._setting)
+        setting = self._setting
+        super().start(setting._replace(make=partial(setting.make, **self._more())))
+
+    def _more(self) -> dict[str, Any]:
+        """What else a node starts with."""
+        return {}
 
     def copied(self) -> "SearchedHost":
         """Another one, that can change without this one noticing."""
-        other, log = object.__new__(type(self)), JudgingLog()
+        other: SearchedHost = object.__new__(type(self))
+        log = JudgingLog()
         for name in JudgingLog.__mro__[1].__slots__:  # type: ignore[attr-defined]  # those of the log that it is derived from
             setattr(log, name, getattr(self.log, name))
         for name in (*Host.__slots__, "_setting"):
@@ -57,20 +64,24 @@ class SearchedHost(Host):
         return self.node_id, now, durable, waiting, promised, self.applied, self.node.name()
 
 
+MakeHost: TypeAlias = Callable[[int, Setting], SearchedHost]
+"""Of a node's id, and of what is the same for all."""
+
+
 class SearchedStates(LocalStates):
     """Its nodes are kept over there; those of `make_host` are not: they live through all that is done to them."""
 
-    def __init__(self, kept: Setting, living: Setting) -> None:
+    def __init__(self, kept: Setting, living: Setting, host: "MakeHost") -> None:
         super().__init__(living)
-        self._kept = kept
+        self._kept, self._host = kept, host
 
     def first(self, node_id: int) -> int:
         """A node that starts for the first time."""
-        return self._number(SearchedHost(node_id, self._kept))
+        return self._number(self._host(node_id, self._kept))
 
     def make_host(self, node_id: int) -> Host:
         """A new node, of which no copy is made."""
-        return SearchedHost(node_id, self._setting)
+        return self._host(node_id, self._setting)
 
     def _carry_out(self, local: int, kind: Kind, number: int) -> Moved:
         host = self.host(local).copied()
@@ -97,16 +108,16 @@ class SearchedStates(LocalStates):
 
 
 class SearchedGroup(GroupModel):
-    """keeper: what crossed. is_lived_again: see `Keeper`."""
+    """keeper: what crossed. is_lived_again: see `Keeper`. host: makes hosts of the nodes."""
 
     local: SearchedStates
 
-    def __init__(self, scope: Scope, make: Make, *, is_lived_again: bool = False) -> None:
+    def __init__(self, scope: Scope, make: Make, *, is_lived_again: bool = False, host: MakeHost = SearchedHost) -> None:
         super().__init__(scope)
         self.keeper = Keeper(make, is_disk_ready=scope.is_disk_ready, is_lived_again=is_lived_again)
         living = Keeper(make, is_disk_ready=scope.is_disk_ready, is_living=True)
         setting = Setting(RaftNode, scope.options, scope.configuration, NoChance(), scope.is_disk_ready)
         kept, lives = (setting._replace(make=partial(KeptNode, one)) for one in (self.keeper, living))  # type: ignore[arg-type]
-        self.local = SearchedStates(kept, lives)
+        self.local = SearchedStates(kept, lives, host)
         self.history = History(self.local, scope.promises)
         self._cells = Cells(self.local)

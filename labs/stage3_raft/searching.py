@@ -14,9 +14,11 @@ from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.suite import Case, Check, PromiseBrokenError, Run
 from labs.stage3_raft.pictures import GroupPicture
-from labs.stage3_raft.searched_group import SearchedGroup, SearchedHost
+from labs.stage3_raft.searched_group import MakeHost, SearchedGroup, SearchedHost
 from labs.stage3_raft.shelf import Differing, Shelved, StumbledError
+from labs.stage3_raft.snapshot_host import Book, SnapshotHost
 from labs.stage3_raft.talks import Plan, Talks
+from mq.raft.messages import SnapshotRequest
 from mq.raft.options import RaftOptions
 from mq.sim.explore.group_model import GroupState, GroupStep
 from mq.sim.explore.local import FAILURES, Kind
@@ -54,6 +56,13 @@ class Search:
 
     scope: Scope
     plan: Plan
+    snapshots_every: int = 0
+    """A node takes a snapshot when it has applied so many entries since the last one; 0: never."""
+
+    def host(self) -> MakeHost:
+        """What makes hosts for the nodes of one search."""
+        book = Book(self.snapshots_every)
+        return partial(SnapshotHost, book=book) if self.snapshots_every else SearchedHost
 
     def play(self, seed: int, make: Make, _steps: Sequence[object], run: Run) -> None:
         """A case. Raises: PromiseBrokenError; what the student's code raised."""
@@ -84,7 +93,7 @@ class _Searched:
     def __init__(self, search: Search, seed: int, make: Make, run: Run, *, is_lived_again: bool = False) -> None:
         self._seed, self._run = seed, run
         try:
-            self.group = SearchedGroup(search.scope, make, is_lived_again=is_lived_again)
+            self.group = SearchedGroup(search.scope, make, is_lived_again=is_lived_again, host=search.host())
             self._talks = Talks(self.group, search.plan, Random(seed))
         except StumbledError as error:
             raise error.cause from None
@@ -108,7 +117,8 @@ class _Searched:
                 run.story[:] = [self.group.words(step) for step in talks.way]
             raise
         finally:
-            run.met.update({"calls": self.group.keeper.crossings, "looks": talks.looks, "steps": talks.events})
+            installed = sum(isinstance(message, SnapshotRequest) and message.is_last for message in self.group.local.messages)
+            run.met.update({"looks": talks.looks, "snapshots": installed})
         lives = sorted((self._shelved(local) for local in range(len(self.group.local.states))), key=lambda one: -len(one.way()))
         return self._differing_of(lives[:_LIVES])
 
@@ -185,7 +195,6 @@ class _Searched:
         found = self.group.history.broken[story.state.wrong]
         assert found is not None
         promise, section = PROMISES[found.promise]
-        applied = (event.node for event in story.trace.events() if event.name == "apply")
         applied = (
             event.node for event in story.trace.events() if event.name == "apply" and event.number("index") == found.applied_index
         )

@@ -4,6 +4,7 @@ from labs.grader.suite import Suite
 from labs.stage3_raft.lab3a_election import schedules
 from labs.stage3_raft.lab3a_election.by_hand import BY_HAND
 from labs.stage3_raft.lab3a_election.schedules import SCHEDULES
+from labs.stage3_raft.lab3a_election.search import SEARCHES
 from labs.stage3_raft.lab3a_election.sentences_more import SENTENCES
 from labs.stage3_raft.points import in_100_points
 from labs.stage3_raft.remote import raft_seam
@@ -12,4 +13,4 @@ __all__ = ["SEAM", "SUITE"]
 
 SEAM = raft_seam("Raft", "raft")
 
-SUITE = Suite(in_100_points(SENTENCES, (*SCHEDULES, BY_HAND)), schedules.__name__)
+SUITE = Suite(in_100_points(SENTENCES, (*SCHEDULES, BY_HAND), SEARCHES), schedules.__name__)
