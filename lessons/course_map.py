@@ -20,6 +20,8 @@ __all__ = ["draw_map", "lesson_links", "progress", "stages", "way", "way_in_word
 _FILLS = {"lesson": COLOURS["good"], "lab": COLOURS["safe"], "planned": FREE}
 _LABEL_CHARS = 11
 """In one line of a lab's box."""
+_NEAR = 1.6
+"""An arrow that leads further down than this would cross other boxes."""
 
 
 def _course() -> dict[str, Any]:
@@ -119,7 +121,9 @@ def _columns(stage: dict[str, Any]) -> dict[str, float]:
     for before, name in pairwise(on_way):
         is_below_or_above = before.startswith("lab") != name.startswith("lab")
         columns[name] = columns[before] + (0.55 if is_below_or_above else 1.1)
-    first = max(columns.values(), default=-1.1) + 1.1
+    # Labs that are not there yet go on in their own row: below the lessons, if all labs are still to come.
+    labs = [columns[name] for name in stage["labs"] if name in columns]
+    first = max(labs) + 1.1 if labs else 0.55 if columns else 0.0
     planned = [name for name in stage["labs"] if name not in columns]
     return columns | {name: first + 1.1 * number for number, name in enumerate(planned)}
 
@@ -141,11 +145,23 @@ def _draw_boxes(axes: Axes, boxes: dict[str, tuple[float, float, str, str]], gra
         text = axes.text(x, y, label, ha="center", va="center", fontsize=9.5, bbox=box, color=colour)
         patches[name] = text.get_bbox_patch()
     centres = {name: box[:2] for name, box in boxes.items()}
-    arrows = nx.draw_networkx_edges(graph, centres, ax=axes, edge_color=FAINT, width=1.2, arrowsize=11, node_size=0)
-    for arrow, (source, target) in zip(arrows, graph.edges, strict=True):
+    far = [edge for edge in graph.edges if centres[edge[0]][1] - centres[edge[1]][1] > _NEAR]
+    near = nx.DiGraph([edge for edge in graph.edges if edge not in far])
+    arrows = nx.draw_networkx_edges(near, centres, ax=axes, edge_color=FAINT, width=1.2, arrowsize=11, node_size=0)
+    for arrow, (source, target) in zip(arrows, near.edges, strict=True):
         arrow.set_patchA(patches[source])
         arrow.set_patchB(patches[target])
         arrow.set_zorder(4)  # behind the boxes in time: only then are their edges known
+    for source, target in far:
+        _draw_around(axes, centres[source], centres[target])
+
+
+def _draw_around(axes: Axes, source: tuple[float, float], target: tuple[float, float]) -> None:
+    """To a stage further down: around what lies between, on the right, and in front of the row that it leads to."""
+    (x, y), (to_x, to_y) = source, target
+    right, above = x + 0.75, to_y + 0.36
+    axes.plot([x + 0.36, right, right, to_x, to_x], [y, y, above, above, to_y + 0.3], color=FAINT, linewidth=1.2, zorder=1)
+    axes.annotate("", (to_x, to_y + 0.13), (to_x, above), arrowprops={"arrowstyle": "-|>", "color": FAINT, "shrinkA": 0})
 
 
 def progress() -> str:
