@@ -160,8 +160,12 @@ class RecordedGroup(HandGroup):
 
     def timed_lines(self) -> list[str]:
         """The same, each behind its time."""
-        times = list(self._times)
-        return [f"{at_ms:>4} ms  {line}" for at_ms, line in zip(times, self.take_lines(), strict=True)]
+        told = [
+            f"{at_ms} ms, n{who}: {verb:<14} {text}".rstrip()
+            for at_ms, (who, verb, text) in zip(self._times, self._lines, strict=True)
+        ]
+        self.take_lines()
+        return told
 
     def say(self, node_id: int | str, verb: str, text: str = "") -> None:
         """See `HandGroup`."""

@@ -20,12 +20,13 @@ from labs.grader.running import Runner, files_for
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import solution_of, write_all
 from labs.grader.submission import Submission
-from labs.grader.suite import Run
+from labs.grader.suite import PromiseBrokenError, Run
 from labs.stage3_raft.pictures import STEPS_MAX, GroupPicture
 from labs.stage3_raft.recorded import RecordedGroup, RecordedScript
 from labs.stage3_raft.worlds import world_case
 from mq.raft.messages import VoteReply
 from mq.raft.node import RaftNode
+from mq.raft.output import Output
 from mq.sim.hand.script import Script
 from mq.sim.load_raft import load_raft
 from mq.sim.trace import Event
@@ -286,3 +287,23 @@ def test_of_many_failures_on_one_page_the_first_ones_are_drawn_and_the_others_to
     drawn, told = page.count("data:image/svg+xml;base64,"), page.count("<pre>    ms   n1")
     assert drawn + told == len(many)
     assert 5 <= drawn <= 20
+
+
+def test_a_long_story_is_told_by_the_steps_that_led_to_its_end() -> None:
+    """Here a disk fails, and is then asked two thousand times whether it is done."""
+
+    class Speaks(RaftNode):
+        __slots__ = ()
+
+        def disk_failed(self) -> Output:
+            self._tell(VoteReply(self.node_id, 2, self.term, is_granted=True))
+            return super().disk_failed()
+
+    check = next(check for check in find_lab("lab3c").suite.checks if "what waited for a disk that failed" in check.name)
+    run, (case, *_) = Run(), check.cases(Seeds())
+    with pytest.raises(PromiseBrokenError):
+        case.play(Speaks, case.steps, run)
+    assert isinstance(run.figure, GroupPicture)
+    assert run.story == run.figure.story()
+    assert len(run.story) <= STEPS_MAX
+    assert any("is a mute in term" in line for line in run.story)
