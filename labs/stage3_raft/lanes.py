@@ -24,9 +24,9 @@ LEGEND = (
     "log 1 1| (2) the terms of its entries; before the stroke: known here to be committed; in brackets: not durable yet;",
     "   ..9 entries up to 9 are in a snapshot, or left out here",
 )
-_WIDTHS = {1: 30, 2: 26, 3: 22, 4: 17, 5: 14}
+_WIDTHS = {1: 30, 2: 26, 3: 22, 4: 17}
 """Characters from one line to the next, by the number of nodes."""
-_WIDTH_MIN, _LAST_WIDTH, _CELLS_MAX = 12, 30, 8
+_WIDTH_MIN, _LAST_WIDTH, _CELLS_MAX = 16, 30, 8
 _HEAD = 9
 """Characters before the first line."""
 _BLANK, _HYPHEN = "\xa0", "\u2011"
@@ -68,9 +68,9 @@ class _Rows:
         columns = []
         for node in self._selection.nodes:
             found = self._selection.openings.get(node)
-            words = [f"T{found.condition.term} {found.condition.role}"] if found is not None else []
+            words = self._wrapped(f"T{found.condition.term} {found.condition.role}", self._width - 3) if found is not None else []
             if found is not None and found.strip is not None and (found.strip.cells or found.strip.before_index):
-                words.append(_log(found.strip, self._width - 3).replace(_BLANK, " "))
+                words += self._wrapped(_log(found.strip, self._width - 3), self._width - 3)
             columns.append(words)
         return [
             "".join(f"| {words[line] if line < len(words) else ''}".ljust(self._width) for words in columns).rstrip()
@@ -106,8 +106,12 @@ class _Rows:
         """What it is now and what it did, in lines that fit beside its own."""
         is_last = lane == len(self._selection.nodes) - 1
         room = _LAST_WIDTH if is_last else self._width - 3
-        text = ", ".join(_facts(moment, room)).replace("-", _HYPHEN)
-        return [line.replace(_BLANK, " ").replace(_HYPHEN, "-") for line in textwrap.wrap(text, room, break_long_words=False)]
+        return self._wrapped(", ".join(_facts(moment, room)), room)
+
+    @staticmethod
+    def _wrapped(text: str, room: int) -> list[str]:
+        lines = textwrap.wrap(text.replace("-", _HYPHEN), room, break_long_words=False)
+        return [line.replace(_BLANK, " ").replace(_HYPHEN, "-") for line in lines]
 
     def _empty(self) -> list[str]:
         cells = [" "] * (self._width * len(self._selection.nodes) + _LAST_WIDTH)

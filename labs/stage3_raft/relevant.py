@@ -24,6 +24,8 @@ _NEAR, _OWN, _BEFORE = 1, 2, 3
 """How far it is to what caused a moment; to what its node did before in the same matter; and in others."""
 _NODE, _TERM = re.compile(r"\b(?:node |n)(\d+)\b"), re.compile(r"\bterm (\d+)")
 _INDEX = re.compile(r"(?:entr(?:y|ies)(?: up to| behind)?|commit index is|from \d+ to|snapshot of entry) (\d+)")
+_NEVER = "everything is healed since"
+"""Of a run that never comes to its end: what matters is what its nodes do last."""
 _Found: TypeAlias = tuple[int, Moment]
 
 
@@ -84,6 +86,9 @@ class _Search:
         last = next((step for step in reversed(self._story.steps) if isinstance(step, Moment)), None)
         if last is not None:
             yield last
+        if any(_NEVER in fact for fact in facts):
+            yield from (moment for moments in self._of_node.values() if (moment := self._last_deed(moments)) is not None)
+            return
         for fact in facts:
             nodes = [f"n{number}" for number in dict.fromkeys(_NODE.findall(fact))]
             found = [self._of_fact(node, fact) for node in nodes] or [self._of_nobody(fact)]
@@ -113,6 +118,11 @@ class _Search:
         if "appl" in fact:
             found = [moment for moment in moments if _has(moment, "apply", index=index)]
             return found[-1] if found else None
+        return self._last_deed(moments)
+
+    @staticmethod
+    def _last_deed(moments: Sequence[Moment]) -> Moment | None:
+        """The last one in which anything happened."""
         return next((moment for moment in reversed(moments) if moment.has_effect or moment.sent), None)
 
     # --- from each moment to those before it
