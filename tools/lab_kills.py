@@ -143,7 +143,8 @@ def _link(lab: Lab, file: Path) -> str:
 
 def table_of(lab: Lab, kills: Sequence[Kill], holes: Sequence[Hole]) -> str:
     """KILLS.md."""
-    machine = f"at {commit()}, Python {platform.python_version()}, {os.cpu_count()} processors"
+    load = f", load {os.getloadavg()[0]:.0f}" if hasattr(os, "getloadavg") else ""
+    machine = f"at {commit()}, Python {platform.python_version()}, {os.cpu_count()} processors{load}"
     rings, how = _rings_of(lab), _ASKED if lab.files else _READ
     lines = [
         f"# {lab.spoken.capitalize()}: who dies by what",
