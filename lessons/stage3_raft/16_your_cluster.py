@@ -43,7 +43,7 @@ cluster.show()
 #
 # ## 2. The leader is killed
 #
-# A producer sends one order after the other and waits for each *yes*; a consumer takes them. After a second the leader gets
+# A producer sends one order after the other and waits for each *yes*; a consumer takes them. After a moment the leader gets
 # SIGKILL; a second later it is started again.
 #
 # A follower waits 0.6 to 1.2 seconds for a sign of its leader before it campaigns (lesson 11: a random time).
@@ -51,9 +51,9 @@ cluster.show()
 # **Predict:** for how long does the producer get no answer? How many errors does it see? How many orders are lost?
 
 # %% tags=["live"]
-with cluster.day("The leader is killed", seconds=4.5) as day:
+with cluster.day("The leader is killed", seconds=4) as day:
     killed = cluster.leader()
-    day.at(1)
+    day.at(0.8)
     cluster.kill(killed)
     day.wait(1)
     cluster.start(killed)
@@ -84,9 +84,9 @@ show_election(day, cluster.traces, killed)
 # is the first thing that tells it otherwise, and can it do harm until then?
 
 # %% tags=["live"]
-with cluster.day("The leader stands still", seconds=4.5) as day:
+with cluster.day("The leader stands still", seconds=4) as day:
     paused = cluster.leader()
-    day.at(1)
+    day.at(0.8)
     cluster.pause(paused)
     day.wait(2)
     cluster.resume(paused)
@@ -108,9 +108,9 @@ day.report()
 # **Predict:** will there be two leaders at the same time? In the same *term*? Whose orders are acknowledged?
 
 # %% tags=["live"]
-with cluster.day("The leader is cut off", seconds=4.5) as day:
+with cluster.day("The leader is cut off", seconds=4) as day:
     alone = cluster.leader()
-    day.at(1)
+    day.at(0.8)
     cluster.isolate(alone)
     day.wait(2)
     cluster.heal()
@@ -152,9 +152,9 @@ print(judged.violation or "every promise was kept")
 cluster.end()
 cluster = YourCluster(RUNS_IN, raft="labs/stage3_raft/wrong/leads_without_quorum.py")  # the one line
 
-with cluster.day("The leader is cut off, and does not ask itself whether it leads", seconds=4.5) as day:
+with cluster.day("The leader is cut off, and does not ask itself whether it leads", seconds=4) as day:
     alone = cluster.leader()
-    day.at(1)
+    day.at(0.8)
     cluster.isolate(alone)
     day.wait(2)
     cluster.heal()
