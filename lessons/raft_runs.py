@@ -56,6 +56,9 @@ class HandRun:
         self.script, self.broken = TracedScript(raft), ""
         self.lines: list[str] = []
 
+    def __repr__(self) -> str:
+        return _told_in_short(self.log_rows(), self.group.now_ms, self.broken)
+
     def play(self, text: str) -> "HandRun":
         """Go on with these commands; nothing more happens where a promise broke. Raises: IllegalArgumentError."""
         if not self.broken:
@@ -84,6 +87,12 @@ def _row_of(member) -> LogRow:
     if node is None:
         return LogRow(f"n{member.node_id}", "down", log.hard_state.term, entries, 0, log.durable_index)
     return LogRow(f"n{member.node_id}", str(node.role), node.term, entries, node.commit_index, log.durable_index)
+
+
+def _told_in_short(rows: list[LogRow], now_ms: int, broken: str) -> str:
+    """For the end of a cell."""
+    leading = [f"{row.name} leads term {row.term}" for row in rows if row.role == "leader"] or ["nobody leads"]
+    return f"<{len(rows)} nodes at {now_ms} ms: {', '.join(leading)}{f'; broken: {broken}' if broken else ''}>"
 
 
 def hand(script: str, raft: type[RaftNode] = RaftNode) -> HandRun:
@@ -123,6 +132,9 @@ class TimedGroup:
         more = {} if is_watched else {"checkers": lambda _: []}
         self.world = GroupWorld(seed, chosen, make=raft, **more)  # type: ignore[arg-type]
         self._guarded(self.world.begin)
+
+    def __repr__(self) -> str:
+        return _told_in_short(self.log_rows(), self.now_ms, self.broken)
 
     def _guarded(self, do) -> None:
         if self.broken:

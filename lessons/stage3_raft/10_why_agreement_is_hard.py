@@ -77,7 +77,7 @@ for letters in range(2, 9):
 # does not know whether it arrived, so he does the same in both cases. Then its receiver must do the same in both cases, too,
 # and the letter was not needed.
 #
-# Here are the two runs that no rule of four letters can tell apart well enough:
+# Here is the run in which the best rule for four letters fails:
 
 
 # %% tags=["picture"]
@@ -423,8 +423,8 @@ draw_logs([("2 of 4 decide: the logs at the end (black below: committed, for eve
 # * **Progress:** while a majority is up and its messages arrive in some time, things get decided.
 #
 # The first three are *safety*: they must hold whatever the network and the clocks do. The last one is *liveness*, and it needs
-# luck: Fischer, Lynch and Paterson proved in 1985 that where messages may take any time, and one process may stop, **no
-# method can promise that it always comes to a decision**. (It can still never decide wrongly, and nearly always decide.)
+# luck: Fischer, Lynch and Paterson proved in 1985 that where messages may take any time, and one process may stop, **no method
+# without dice can promise that it always comes to a decision**. It can still never decide wrongly, and nearly always decide.
 #
 # So a good method uses time-outs for progress only. Let us hold our Raft to that. Five copies on a bad network, with messages
 # that take up to 300 ms and some ten times as long, and the time-out from silly to patient.
