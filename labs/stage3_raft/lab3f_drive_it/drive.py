@@ -161,7 +161,8 @@ class Story:
         self._tell(f"{name} is back, and has all that it missed")
 
     def _pause(self) -> None:
-        name, number = self._leader(), self._number(self._leader())
+        name = self._leader()
+        number = self._number(name)
         with self._notes.doing(number, "pause"):
             self._there.pause(name)
         self._tell(f"{name}, the leader, stands still, with all its connections open")
