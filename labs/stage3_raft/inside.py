@@ -93,6 +93,7 @@ class HostedRaft:
                 is_lived_again = True
         if is_lived_again:
             self._begin(make, other.life)
+            self.begin()
             for name, args, is_disk_ready in other.turns:
                 self.turn(name, args, is_disk_ready=is_disk_ready)
         self.turns = list(other.turns)

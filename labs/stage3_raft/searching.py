@@ -118,7 +118,8 @@ class _Searched:
             raise
         finally:
             installed = sum(isinstance(message, SnapshotRequest) and message.is_last for message in self.group.local.messages)
-            run.met.update({"looks": talks.looks, "snapshots": installed})
+            leaders = sum(local.is_leader for local in self.group.local.states)
+            run.met.update({"looks": talks.looks, "leaders": leaders, "snapshots": installed})
         lives = sorted((self._shelved(local) for local in range(len(self.group.local.states))), key=lambda one: -len(one.way()))
         return self._differing_of(lives[:_LIVES])
 

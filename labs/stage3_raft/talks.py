@@ -23,7 +23,7 @@ from mq.sim.explore.group_model import GroupState, GroupStep
 from mq.sim.explore.local import Kind
 from mq.sim.explore.scope import FIRST_ID
 
-__all__ = ["Begin", "Plan", "Talks", "lacks_applied"]
+__all__ = ["Begin", "Plan", "Talks", "comes_second", "lacks_applied"]
 
 _LATE_MAX = 4
 _TERM_STEPS_MAX = 6
@@ -76,6 +76,12 @@ def lacks_applied(group: SearchedGroup, state: GroupState, place: int) -> bool:
     """Whether something was applied that is not in this node's log: may it lead, and may that be lost?"""
     applied = tuple(entry for entry, _ in group.history.pasts[state.past].applied)
     return group.local.states[state.nodes[place]].look.entries[: len(applied)] != applied
+
+
+def comes_second(group: SearchedGroup, state: GroupState, place: int) -> bool:
+    """Whether this node would campaign in a term that had a leader already: may there be two?"""
+    terms = [term for term, _ in group.history.pasts[state.past].leaders]
+    return group.local.states[state.nodes[place]].look.term < max(terms, default=0)
 
 
 class Talks:
