@@ -160,7 +160,10 @@ def _measure(options: argparse.Namespace, entries: tuple[Path, ...]) -> int:
         for what in dict.fromkeys(part.what for part in parts):
             print(_row(lab.spoken, _summed(parts, what)), flush=True)
         everything += parts
-        is_bad = is_bad or any(outcome.is_passed == options.skeleton for outcome in outcomes)
+        for outcome in outcomes:
+            if outcome.is_passed == options.skeleton:
+                is_bad = True
+                print(f"{lab.spoken}, {outcome.number}: {outcome.message or 'it passes'}", file=sys.stderr)
     print(_row("all", _summed(everything, "")))
     whom = "everyone" if options.everyone else "the worker"
     limit = f"{options.cores:g} of a core and {_MEMORY_BYTES // 1_000_000} MB for {whom}" if options.cores else "none"
