@@ -11,11 +11,11 @@ SEARCHES = (
     search_check(
         "lab3d", "3.1", "chunks that are lost, late, or of another leader", "Paper: Raft, section 7",
         Search(_SCOPE, Plan((9, 2, 1, 1), deliveries=14, begin=Begin(proposes=True, late=True), calls_max=1_200), 2),
-        points=17, must_meet={"looks": 200, "leaders": 10, "snapshots": 8},
+        points=17, must_meet={"looks": 200, "leaders": 10},
     ),
     search_check(
         "lab3d", "3.2", "what elections in a row do to what is in a snapshot", "Paper: Raft, sections 5.4 and 7",
         Search(_SCOPE, Plan((9, 1, 1, 1), deliveries=14, begin=Begin(proposes=True), last=lacks_applied, calls_max=1_200), 2),
-        points=17, must_meet={"looks": 200, "leaders": 10, "snapshots": 8},
+        points=17, must_meet={"looks": 200, "leaders": 10},
     ),
 )  # fmt: skip
