@@ -8,7 +8,8 @@ __all__ = ["SEARCHES"]
 SEARCHES = (
     search_check(
         "lab3b", "3.1", "what elections in a row do to an entry that was applied", "Paper: Raft, section 5.4",
-        Search(scope_of(), Plan((9, 1, 1, 1), last=lacks_applied, calls_max=3_000)), points=18, must_meet={"looks": 300, "leaders": 10},
+        Search(scope_of(), Plan((9, 1, 1, 1), last=lacks_applied, calls_max=3_000)),
+        points=18, must_meet={"looks": 300, "leaders": 10},
     ),
     search_check(
         "lab3b", "3.2", "commands that reach some followers, and answers that come late", "Paper: Raft, section 5.3",
