@@ -18,7 +18,7 @@ from labs.grader.box import ROOT
 from labs.grader.lab import STUDENT_MARK, Lab, all_labs, is_for_students
 from labs.grader.sealing import sealed_text
 from labs.grader.shared import is_sealed, shared_by
-from labs.grader.skeleton import HOLLOW, hollow_of
+from labs.grader.skeleton import HOLLOW, blanked, blanks_in, given_hollow, hollow_of
 from labs.grader.survivors import Survivor, survivors
 from mq.parts import ORGANS
 
@@ -40,6 +40,18 @@ _SEALED = '''"""{about}
 import base64
 import zlib
 {imports}
+_SEALED = """
+{data}
+"""
+exec(compile(zlib.decompress(base64.b85decode(_SEALED.replace("\\n", ""))), "sealed", "exec"), globals())
+'''
+_HIDDEN = '''
+
+# --- What other labs ask for stands above without its body. Here is all of it once more, sealed, so that it runs.
+
+import base64
+import zlib
+
 _SEALED = """
 {data}
 """
@@ -120,7 +132,7 @@ def tracked() -> list[str]:
 # --- what takes the place of the reference
 
 
-def _instead(labs: Iterable[Lab], kind: Kind) -> Iterator[tuple[str, str]]:
+def _instead(labs: Sequence[Lab], kind: Kind) -> Iterator[tuple[str, str]]:
     for lab in labs:
         for name in lab.sealed:
             file = lab.folder / name
@@ -128,6 +140,7 @@ def _instead(labs: Iterable[Lab], kind: Kind) -> Iterator[tuple[str, str]]:
         for name in filter(is_sealed, shared_by(lab)):
             text = (ROOT / name).read_text(encoding="utf-8")
             yield name, sealed_text(text) if name.endswith(".txt") else _sealed(text, _TO_KILL)
+        yield from _layers(lab, labs)
         if kind is Kind.NONE and lab.gather is None:  # a class that is gathered from layers runs on those of the other labs
             yield from hollow_of(lab).items()
             continue
@@ -135,13 +148,27 @@ def _instead(labs: Iterable[Lab], kind: Kind) -> Iterator[tuple[str, str]]:
             yield reference, _sealed((ROOT / reference).read_text(encoding="utf-8"), _ORGAN.format(lab=lab.spoken, id=lab.id))
 
 
+def _layers(lab: Lab, labs: Iterable[Lab]) -> Iterator[tuple[str, str]]:
+    """The layers beside a student's class: what other labs ask for is not to be read there either, and runs all the same."""
+    for name, text in given_hollow(lab).items():
+        shown = text
+        for other in labs:
+            if other is not lab and name in other.sources:
+                shown = blanked(shown, blanks_in(other, shown), other.spoken)
+        if shown != text:
+            yield f"{lab.folder.relative_to(ROOT).as_posix()}/{HOLLOW}/{name}", shown + _HIDDEN.format(data=_packed(text))
+
+
 def _sealed(source: str, about: str) -> str:
     """A module that does the same and tells nothing: without comments and docstrings, packed. What it imports can be seen."""
-    tree = _mute(ast.parse(source))
+    tree = ast.parse(source)
     imports = "\n".join(ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
-    packed = base64.b85encode(zlib.compress(ast.unparse(tree).encode(), 9)).decode()
-    lines = [packed[at : at + _SEALED_CHARS] for at in range(0, len(packed), _SEALED_CHARS)]
-    return _SEALED.format(about=about, imports=imports, data="\n".join(lines))
+    return _SEALED.format(about=about, imports=imports, data=_packed(source))
+
+
+def _packed(source: str) -> str:
+    packed = base64.b85encode(zlib.compress(ast.unparse(_mute(ast.parse(source))).encode(), 9)).decode()
+    return "\n".join(packed[at : at + _SEALED_CHARS] for at in range(0, len(packed), _SEALED_CHARS))
 
 
 def _mute(tree: ast.Module) -> ast.Module:

@@ -25,7 +25,7 @@ from labs.grader.gathered import gathered
 from labs.grader.lab import Blank, Lab, Planted
 
 __all__ = [
-    "HOLLOW", "blanked", "given_hollow", "hollow_of", "skeleton_of", "solution_of", "taken_out", "with_mistakes",
+    "HOLLOW", "blanked", "blanks_in", "given_hollow", "hollow_of", "skeleton_of", "solution_of", "taken_out", "with_mistakes",
     "with_the_mistakes", "write_all", "written_up_to",
 ]  # fmt: skip
 
@@ -105,7 +105,8 @@ def with_mistakes(source: str, planted: Iterable[Planted], lab: str) -> str:
     return "\n".join(lines)
 
 
-def _blanks_in(lab: Lab, source: str) -> list[Blank]:
+def blanks_in(lab: Lab, source: str) -> list[Blank]:
+    """Those of a lab whose function is in this source."""
     return [blank for blank in lab.blanks if blank.name in _functions(ast.parse(source))]
 
 
@@ -114,7 +115,7 @@ def taken_out(lab: Lab) -> dict[str, list[str]]:
     found = {}
     for reference in lab.sources:
         source = (ROOT / reference).read_text(encoding="utf-8")
-        for first, last, _, name in _places(source, _blanks_in(lab, source), lab.spoken):
+        for first, last, _, name in _places(source, blanks_in(lab, source), lab.spoken):
             found[name] = source.split("\n")[first - 1 : last]
     return {**found, **{mistake.name: [mistake.right] for mistake in lab.planted}}
 
@@ -124,7 +125,7 @@ def hollow_of(lab: Lab) -> dict[str, str]:
     made = {}
     for reference in lab.sources:
         source = (ROOT / reference).read_text(encoding="utf-8")
-        made[reference] = blanked(source, _blanks_in(lab, source), lab.spoken)
+        made[reference] = blanked(source, blanks_in(lab, source), lab.spoken)
     return made
 
 

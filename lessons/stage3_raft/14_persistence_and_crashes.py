@@ -26,7 +26,6 @@ from mq.core.ids import LogIndex, Term
 from mq.core.ports import Write, drive
 from mq.raft.messages import AppendRequest, VoteReply
 from mq.raft.node import RaftNode
-from mq.raft.persistence import Persistence
 from mq.sim.disk import SimDisk
 from mq.sim.group.network import NetworkOptions
 
@@ -60,10 +59,10 @@ print("after: ", *run.script.do("status 2"))
 # again. A role is a matter of who speaks: whoever starts is a follower. The commit index comes with the leader's next
 # request, and the state is made of the log once more, from its first entry on (or from a snapshot: lesson 15).
 #
-# Term and vote go to the disk together, as one thing. This is all of it:
+# Term and vote go to the disk together, as one thing, so that no crash comes between them. This is all of it:
 
 # %%
-print(inspect.getsource(vars(Persistence)["_hard_state"]))
+print(inspect.getsource(HardState))
 
 # %% [markdown]
 # ## 2. The forgotten vote
