@@ -180,7 +180,7 @@ from mq.raft.node import RaftNode
 
 class Raft(RaftNode):
     def _may_vote_for(self, *anything):
-        return random.random() < 0.9 and super()._may_vote_for(*anything)
+        return random.random() < 0.5 and super()._may_vote_for(*anything)
 """
 
 
