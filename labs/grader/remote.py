@@ -245,6 +245,11 @@ class RemoteOrgan(Elsewhere):
             raise AttributeError(name)
         return partial(self._steps if method.is_steps else self._call, name, method)
 
+    def beside(self, *args: Any, **named: Any) -> "RemoteOrgan":
+        """Another object of its class, in the same process. See `labs.grader.seams.made_beside`."""
+        made = self._maker.arguments(args, named)
+        return RemoteOrgan(self._maker, next(self._maker.numbers), [made["args"], made["named"], ""], self.worker)
+
     def _property(self, name: str) -> Any:
         if self.unmade is not None:
             self._maker.ask(self, "__init__", {"do": "new"})

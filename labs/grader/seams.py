@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, get_args, get_origin, get_type_hin
 from labs.grader.decoding import Decode, decoder_of
 from mq.core.ports import Disk, drive
 
-__all__ = ["NO_CODE", "Call", "Elsewhere", "Make", "Method", "Readable", "Seam", "at_once", "drive_on", "made_by"]
+__all__ = ["NO_CODE", "Call", "Elsewhere", "Make", "Method", "Readable", "Seam", "at_once", "drive_on", "made_beside", "made_by"]
 
 Make = Callable[..., Any]
 """Makes an organ as its class would: `make(segment_bytes=2048)`. See also `made_by`."""
@@ -46,6 +46,10 @@ class Elsewhere:
 
     def driven(self, name: str, files: Mapping[str, bytes], *args: Any) -> Any:
         """What `drive_on` comes to. files: what is read from."""
+        raise NotImplementedError
+
+    def beside(self, *args: Any, **named: Any) -> Any:
+        """What `made_beside` comes to."""
         raise NotImplementedError
 
 
@@ -95,6 +99,11 @@ def _names(kind: type) -> tuple[str, ...] | None:
 def made_by(make: Make, maker: str, *args: Any, **named: Any) -> Any:
     """An organ, made by one of the seam's other makers."""
     return getattr(make, maker)(*args, **named)
+
+
+def made_beside(organ: Any, make: Make, *args: Any, **named: Any) -> Any:
+    """An organ that lives in the process of another one, as those of one broker do. Others are made in turn in several processes."""
+    return organ.beside(*args, **named) if isinstance(organ, Elsewhere) else make(*args, **named)
 
 
 @dataclass(frozen=True, slots=True)
