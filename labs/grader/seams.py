@@ -102,7 +102,7 @@ def made_by(make: Make, maker: str, *args: Any, **named: Any) -> Any:
 
 
 def made_beside(organ: Any, make: Make, *args: Any, **named: Any) -> Any:
-    """An organ that lives in the process of another one, as those of one broker do. Others are made in turn in several processes."""
+    """An organ in the process of another one, as those of one broker are. What `make` makes lives in several, in turn."""
     return organ.beside(*args, **named) if isinstance(organ, Elsewhere) else make(*args, **named)
 
 
