@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from labs.grader.seams import Call, Make, at_once, made_by
+from labs.grader.seams import Call, Make, at_once, made_beside, made_by
 from labs.grader.suite import Run
 from labs.stage1_single_node.lab1c_delivery import judge
 from labs.stage1_single_node.lab1c_delivery.model import Model
@@ -19,7 +19,7 @@ from mq.broker.delivery.flight import Received
 
 __all__ = ["CLIENTS", "MAX_ATTEMPTS", "QUEUES", "Bench", "Handle", "dead_place"]
 
-CLIENTS = ("anna", "ben", "carl")
+CLIENTS = ("anna", "ben", "carl", "ann")
 QUEUES = (0, 1)
 MAX_ATTEMPTS = 3
 _START_MS = 1000
@@ -52,10 +52,18 @@ def looks_of(now_ms: int, *, is_all: bool = True) -> list[Call]:
 
 
 class Bench:
-    """ends: of each queue, how many messages are stored. is_fifo: of an ordered group."""
+    """ends: of each queue, how many messages are stored. is_fifo: of an ordered group. attempts_max: then it is a dead letter.
 
-    def __init__(self, make: Make, run: Run, *, is_fifo: bool = False, ends: Sequence[int] = (14, 9)) -> None:
-        self.make, self.run, self.is_fifo, self.ends = make, run, is_fifo, list(ends)
+    other: see `beside`. whose: of what is told, where there are two.
+    """
+
+    whose = ""
+
+    def __init__(
+        self, make: Make, run: Run, *, is_fifo: bool = False, ends: Sequence[int] = (14, 9), attempts_max: int = MAX_ATTEMPTS
+    ) -> None:
+        self.make, self.run, self.is_fifo, self.ends, self.attempts_max = make, run, is_fifo, list(ends), attempts_max
+        self.other: Bench | None = None
         self.table, self.twin = make(), None
         self.model = Model(QUEUES)
         self.now_ms, self.index, self.turn = _START_MS, 0, 0
@@ -129,7 +137,7 @@ class Bench:
         if is_ordered and not is_repeat and any(f.deadline_ms > self.now_ms for f in queue.flights.values()):
             return None
         ready = sorted(queue.flights) if is_ordered else queue.expired(self.now_ms)
-        dead = [o for o in ready if queue.flights[o].attempt >= MAX_ATTEMPTS and not is_repeat]
+        dead = [o for o in ready if queue.flights[o].attempt >= self.attempts_max and not is_repeat]
         again = [o for o in ready if o not in dead][:count]
         after, skipped, left = at, list[int](), count - len(again)
         while not is_ordered and left > 0 and after < self.ends[queue_id]:
@@ -250,9 +258,28 @@ class Bench:
 
     # --- time, snapshots, the end
 
-    def wait(self, ms: int) -> None:
+    def wait(self, ms: int, commands: int = 0) -> None:
+        """commands: of others, which stand in the log meanwhile."""
         self.now_ms += ms
+        self.index += commands
+        if commands:
+            self.tell(f"{commands} commands of others came out of the log, and {ms} ms passed")
         self.ask(3, [], [], self.model)
+
+    def beside(self) -> "Bench":
+        """The same broker's table for another group, in the same process. One log and one clock are for both."""
+        if self.other is None:
+            figure = self.run.figure
+            self.other = Bench(lambda: made_beside(self.table, self.make), self.run, is_fifo=self.is_fifo, ends=self.ends)
+            self.run.figure, self.other.whose = figure, "another group: "
+        self.other.now_ms, self.other.index = self.now_ms, self.index
+        return self.other
+
+    def look_at_both(self) -> None:
+        """What was done in one table is nothing to the other."""
+        for bench in (self, self.other):
+            if bench is not None:
+                bench.ask(1, [], [], bench.model)
 
     def snapshot(self, *, is_twin: bool = False) -> None:
         """The table goes on as one that was made from its snapshot. is_twin: the old one goes on beside it."""
@@ -300,7 +327,7 @@ class Bench:
 
     def tell(self, line: str) -> None:
         """The next line of the story, with the time."""
-        self.run.tell(f"{self.now_ms} ms: {line}")
+        self.run.tell(f"{self.now_ms} ms: {self.whose}{line}")
 
 
 def _told(received: Received) -> str:

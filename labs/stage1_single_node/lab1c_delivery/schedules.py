@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import Random
+from typing import Any
 
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
@@ -17,6 +18,8 @@ from labs.stage1_single_node.lab1c_delivery.steps import (
     Forget,
     GiveBack,
     Land,
+    Later,
+    Other,
     Receive,
     Renew,
     Reset,
@@ -28,6 +31,8 @@ from labs.stage1_single_node.lab1c_delivery.steps import (
 __all__ = ["SCHEDULES", "SWEEP", "drawn", "play"]
 
 _STEPS = 26
+_NOW_MS = 2_000_000_000_000
+"""More than a clock of today says."""
 _CASES = 18
 _SWEEP = 16
 _SPANS_MS = (2_000, 5_000, 10_000)
@@ -85,18 +90,26 @@ def drawn(number: str, seed: int) -> tuple[Step, ...]:
     """The steps of one seed."""
     rng, weights = Random(seed), _WEIGHTS[number]
     kinds = rng.choices(list(weights), list(weights.values()), k=_STEPS)
-    return tuple(step for kind in kinds for step in (_RACE if kind == "race" else (_drawn_step(kind, rng),)))
+    steps = [step for kind in kinds for step in (_RACE if kind == "race" else (_drawn_step(kind, rng),))]
+    if number == "2.1":
+        for step in (Receive(1, 2, 5_000), Ack(0), Receive(0, 3, 2_000)):
+            steps.insert(rng.randrange(len(steps)), Other(step))
+    if rng.random() < 0.5:
+        steps.insert(0, Later(rng.randrange(_NOW_MS), rng.randrange(2**36)))
+    return tuple(steps)
 
 
-def play(make: Make, steps: tuple[Step, ...], run: Run, *, is_fifo: bool = False, ends: tuple[int, int] = (14, 9)) -> None:
-    """Do the steps; at the end everything that is not done is delivered and acknowledged. ends: see `Bench`."""
-    bench = Bench(make, run, is_fifo=is_fifo, ends=ends)
+def play(make: Make, steps: tuple[Step, ...], run: Run, **how: Any) -> None:
+    """Do the steps; at the end everything that is not done is delivered and acknowledged. how: see `Bench`."""
+    bench = Bench(make, run, **how)
     for step in steps:
         step.do(bench)
     bench.drain()
+    bench.look_at_both()
 
 
-_PLAYS = {"2.3": partial(play, is_fifo=True), "a-hundred-at-once": partial(play, ends=(100, 9))}
+_PLAYS = {"2.3": partial(play, is_fifo=True), "a-hundred-at-once": partial(play, ends=(100, 9)),
+          "twenty-times": partial(play, attempts_max=100)}  # fmt: skip
 """By test, and of some scripts by name."""
 
 

@@ -7,6 +7,8 @@ from labs.stage1_single_node.lab1c_delivery.steps import (
     Forget,
     GiveBack,
     Land,
+    Later,
+    Other,
     Receive,
     Renew,
     Reset,
@@ -18,6 +20,8 @@ from labs.stage1_single_node.lab1c_delivery.steps import (
 __all__ = ["SCRIPTS"]
 
 _DEADLINE = Wait(0, to_deadline=0)
+_TODAY_MS = 1_796_000_000_000
+_GAPS = (2**4, 2**8, 2**16, 2**32)
 _CHOSEN_TWICE = (_DEADLINE, Choose(3), Choose(3), Choose(3), Land(0, 2_000), Land(1, 5_000), Land(0, 2_000))
 
 SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
@@ -31,6 +35,26 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
             *(step for client in (0, 1, 2, 0) for step in (Receive(client, 2, 2_000), _DEADLINE)), Receive(1, 2, 2_000),
         ),
         "a-hundred-at-once": (Receive(0, 100, 2_000), Ack(70), _DEADLINE, Receive(1, 100, 2_000)),
+        "twenty-times": (*(step for number in range(20) for step in (Receive(number % 3, 1, 2_000), _DEADLINE)),),
+        # The old handle and the new one differ by a power of two.
+        "far-down-in-the-log": (
+            *(
+                step for number, gap in enumerate(_GAPS)
+                for step in (
+                    Receive(0, 1, 5_000), Later(0, gap - 1), _DEADLINE, Receive(1, 1, 5_000), Ack(2 * number, is_fresh=False),
+                    Ack(0),
+                )
+            ),
+        ),
+        "numbers-of-a-real-broker": (
+            Later(_TODAY_MS, 3 * 2**32), Receive(0, 3, 5_000), Ack(1), Change(0, 8_000), Wait(5_000), Receive(1, 2, 5_000),
+            Ack(0), Snapshot(), _DEADLINE, Receive(2, 3, 2_000), Ack(0, is_fresh=False),
+        ),
+        # What one group does is nothing to the other, though one process has both tables.
+        "two-groups-in-one-broker": (
+            Receive(0, 3, 5_000), Other(Receive(1, 2, 2_000)), Ack(0), Other(Ack(1)), Wait(2_000), Other(Receive(2, 2, 5_000)),
+            Receive(1, 1, 2_000), Other(Ack(2)), _DEADLINE, Receive(2, 2, 2_000),
+        ),
         "acknowledged-in-the-last-millisecond": (
             Receive(0, 2, 2_000), Wait(0, to_deadline=-1), Ack(0, is_fresh=False), Wait(1), Ack(1, is_fresh=False),
             Receive(1, 2, 2_000),
@@ -50,6 +74,12 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
             Receive(0, 1, 2_000, renews=True), Wait(2_500), Receive(1, 1, 2_000), Receive(0, 1, 5_000, renews=True),
             Receive(0, 1, 5_000), GiveBack(0, everything=False, earlier_ms=1_000), Wait(500),
             GiveBack(0, everything=True, earlier_ms=2_000), Receive(1, 4, 2_000),
+        ),
+        # ben's messages are not touched by what is about anna, nor anna's by what is about ann.
+        "names-that-begin-alike": (
+            Receive(3, 1, 5_000, renews=True), Receive(0, 1, 5_000, renews=True), Receive(3, 1, 5_000), Receive(0, 1, 5_000),
+            Wait(1_000), Renew(0, 12_000), Renew(1, 10_000), GiveBack(0, everything=False), GiveBack(0, everything=True),
+            Receive(1, 2, 2_000), GiveBack(1, everything=True),
         ),
         "never-arrived": (
             Receive(0, 1, 5_000), Change(0, 0, is_counted=False), Receive(1, 1, 5_000), _DEADLINE, Receive(2, 1, 5_000),

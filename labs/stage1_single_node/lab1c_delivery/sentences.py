@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from labs.grader.seams import Make, made_by
+from labs.grader.seams import Call, Make, at_once, made_beside, made_by
 from labs.grader.sentences import Sentences
 from labs.grader.suite import Run
 from labs.stage1_single_node.lab1c_delivery.bench import dead_place
@@ -108,6 +108,25 @@ class Hand:
         self.same(4, what, expected, self.table.valid(queue_id, offset, stamp, at_ms))
         self.marks.pop()
 
+    def delivered_again(self, times: int, next_offset: int) -> Received:
+        """Message 0 runs out and is delivered again, so many times, one after the other. What the last time came to."""
+        calls = list[Call]()
+        for _ in range(times):
+            self.stamp, self.now_ms = self.stamp + 1, self.now_ms + 1_000
+            named = {
+                "stamp": self.stamp, "deadline_ms": self.now_ms + 1_000, "client": "ben", "renews": False, "attempt_id": "",
+                "now_ms": self.now_ms,
+            }  # fmt: skip
+            calls.append(Call("take", ((again(next_offset, 0),),), named))
+        self.tell(f"message 0 was delivered {times} times more, and each time ran out", is_drawn=False)
+        last: Received = at_once(self.table, calls)[-1]
+        return last
+
+    def beside(self) -> Any:
+        """Another group's table, in the same process."""
+        self.tell("the same broker makes a table for another group", is_drawn=False)
+        return made_beside(self.table, self.make)
+
     def restored(self) -> Any:
         """What is made of a snapshot."""
         self.tell("a snapshot, and what is made of it")
@@ -167,6 +186,9 @@ def a_receive_hands_out_new_messages_in_order_with_attempt_1(hand: Hand) -> None
     hand.same(1, "next_offset of queue 0", 3, hand.table.next_offset(0))
     flights = {offset: InFlight(1, 6000, 1, "anna", False, 1000) for offset in (0, 1, 2)}  # noqa: FBT003 - by its place
     hand.same(1, "what is in flight of queue 0", flights, dict(hand.table.flights(0)))
+    other = hand.beside()
+    hand.same(1, "next_offset of queue 0 in the other table", 0, other.next_offset(0))
+    hand.same(1, "next_offset of queue 0 in the first one", 3, hand.table.next_offset(0))
 
 
 @sentence("1.4", 1, points=1)
@@ -197,6 +219,9 @@ def a_message_delivered_again_has_the_next_attempt_and_a_new_handle(hand: Hand) 
     got = hand.take(again(2, 1, 0), client="ben")
     wanted = [Delivered(0, 1, 2, 2, 11_000), Delivered(0, 0, 2, 2, 11_000)]
     hand.same(6, "what is handed out, in the order of the pick", wanted, list(got.delivered))
+    hand.at(11_000)
+    last = hand.delivered_again(300, 2)
+    hand.same(6, "the attempt of message 0 then", [302], [one.attempt for one in last.delivered])
 
 
 @sentence("1.7", 6, points=1)
@@ -268,6 +293,7 @@ def a_handle_is_good_until_its_deadline_and_only_the_newest_one(hand: Hand) -> N
     hand.valid("the delivery of handle 1, at 6000 ms", None, 0, 0, 1, 6000)
     for what, asked in (
         ("another handle", (0, 0, 2)),
+        *((f"another handle, {gap} further on", (0, 0, 1 + gap)) for gap in (2**4, 2**8, 2**16, 2**32)),
         ("another message", (0, 1, 1)),
         ("a queue that was never read", (5, 0, 1)),
     ):

@@ -118,11 +118,14 @@ def not_renewed_is_what_is_not_meant(hand: Hand) -> None:
     hand.take(new(4, 5), renews=True, span_ms=20_000)
     hand.take(new(5, 6), renews=True, span_ms=500)
     hand.take(new(6, 7), renews=True)
+    for offset, client in enumerate(("annabel", "ann", "Anna"), 7):
+        hand.take(new(offset, offset + 1), renews=True, client=client)
     hand.at(2000)
     hand.tell("renew what anna holds until 12000, taken by command 2 or later, and after 1000 ms", is_drawn=False)
     moved = hand.table.renew("anna", 12_000, now_ms=2000, since=2, not_before_ms=1000)
     deadlines = {offset: flight.deadline_ms for offset, flight in hand.table.flights(0).items()}
-    hand.same(8, "the deadlines", {0: 6000, 1: 6000, 2: 6500, 3: 6500, 4: 21_500, 5: 2000, 6: 12_000}, deadlines)
+    wanted = {0: 6000, 1: 6000, 2: 6500, 3: 6500, 4: 21_500, 5: 2000, 6: 12_000, 7: 6500, 8: 6500, 9: 6500}
+    hand.same(8, "the deadlines", wanted, deadlines)
     hand.same(8, "how many were renewed", 1, moved)
 
 
@@ -132,6 +135,8 @@ def what_a_client_gives_back_is_ready_at_once(hand: Hand) -> None:
     hand.take(new(1, 2), renews=False)
     hand.take(new(2, 3), renews=True, client="ben")
     hand.take(new(3, 4), renews=True, span_ms=500)
+    for queue_id, client in enumerate(("annabel", "ann", "Anna"), 1):
+        hand.take(new(0, 1, queue_id=queue_id), renews=True, client=client)
     hand.at(2000)
     hand.tell("anna says goodbye: what renews itself is given back", is_drawn=False)
     moved = hand.table.give_back("anna", 2000, now_ms=2000, everything=False)
@@ -142,6 +147,9 @@ def what_a_client_gives_back_is_ready_at_once(hand: Hand) -> None:
     hand.same(9, "how many were given back", 1, hand.table.give_back("anna", 2000, now_ms=2000, everything=True))
     deadlines = {offset: flight.deadline_ms for offset, flight in hand.table.flights(0).items()}
     hand.same(9, "the deadlines", {0: 2000, 1: 2000, 2: 6000, 3: 1500}, deadlines)
+    for queue_id, client in enumerate(("annabel", "ann", "Anna"), 1):
+        (flight,) = hand.table.flights(queue_id).values() or (None,)
+        hand.same(9, f"until when {client} holds message 0 of queue {queue_id}", 6000, flight and flight.deadline_ms)
     hand.same(12, "the next deadline", 1500, hand.table.next_deadline_ms())
     hand.take(new(4, 5))
     hand.at(2500)

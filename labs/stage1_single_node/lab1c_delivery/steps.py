@@ -8,7 +8,22 @@ from dataclasses import dataclass
 
 from labs.stage1_single_node.lab1c_delivery.bench import CLIENTS, QUEUES, Bench, Handle
 
-__all__ = ["Ack", "Change", "Choose", "Forget", "GiveBack", "Land", "Receive", "Renew", "Reset", "Snapshot", "Step", "Wait"]
+__all__ = [
+    "Ack",
+    "Change",
+    "Choose",
+    "Forget",
+    "GiveBack",
+    "Land",
+    "Later",
+    "Other",
+    "Receive",
+    "Renew",
+    "Reset",
+    "Snapshot",
+    "Step",
+    "Wait",
+]
 
 _HELD_MAX = 3
 
@@ -178,4 +193,28 @@ class Reset:
         bench.move(queue_id, bench.ends[queue_id] * self.share // 100)
 
 
-Step = Receive | Choose | Land | Ack | Change | Renew | GiveBack | Wait | Snapshot | Forget | Reset
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Much time passes, and as many commands of others come out of the log: numbers get as large as they are in a broker."""
+
+    ms: int
+    commands: int
+
+    def do(self, bench: Bench) -> None:
+        bench.wait(self.ms, self.commands)
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A step of another group, whose table lives in the same process."""
+
+    step: Receive | Ack
+
+    def do(self, bench: Bench) -> None:
+        other = bench.beside()
+        self.step.do(other)
+        bench.index = other.index
+        bench.look_at_both()
+
+
+Step = Later | Other | Receive | Choose | Land | Ack | Change | Renew | GiveBack | Wait | Snapshot | Forget | Reset

@@ -103,9 +103,9 @@ class Timeline:
         """For the axis: of times that are too near to each other the earlier one. Questions and deadlines go first."""
         first, last = self._span()
         asked = [mark.at_ms for _, _, marks in self._rows() for mark in marks]
-        found = list[int]()
+        found, ticks = list[int](), min(_TICKS_GAP, _COLUMNS // (len(f"{last} ms") + 1))
         for time in (first, *asked, *sorted(set(self._times()))):
-            if all(abs(time - other) * _TICKS_GAP >= last - first for other in found):
+            if all(abs(time - other) * ticks >= last - first for other in found):
                 found.append(time)
         return sorted(found)
 

@@ -20,7 +20,7 @@ from labs.stage1_single_node.lab1d_idempotent_consumer.steps import (
     Step,
     Wait,
 )
-from labs.stage1_single_node.lab1d_idempotent_consumer.world import HANDLING_MS, KEEP_MS, World
+from labs.stage1_single_node.lab1d_idempotent_consumer.world import HANDLING_MS, KEEP_MS, USUAL, Limits, World
 
 __all__ = ["SCHEDULES", "SCRIPTS", "SWEEP", "drawn", "play"]
 
@@ -83,7 +83,16 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
 """By test, and by name."""
 
 
-def _step(kind: str, rng: Random) -> Step:  # noqa: PLR0911 - one line for each kind
+def limits_of(seed: int) -> Limits:
+    """Of one seed. Nothing of it may be taken for granted."""
+    rng = Random(f"limits of {seed}")
+    return Limits(
+        rng.choice((7_000, 60_000, 259_200_000)), rng.choice((250, 1_000, 2_000)), rng.choice((1, 2, 3, 3, 4, 16)),
+        rng.choice((1_000, 1_796_000_000_000)),
+    )  # fmt: skip
+
+
+def _step(kind: str, rng: Random, keep_ms: int) -> Step:  # noqa: PLR0911 - one line for each kind
     which = rng.randrange(64)
     match kind:
         case "open":
@@ -101,7 +110,7 @@ def _step(kind: str, rng: Random) -> Step:  # noqa: PLR0911 - one line for each 
         case "crash":
             return Crash(rng.randrange(3))
         case "wait":
-            return Wait(rng.choice((KEEP_MS // 3, KEEP_MS // 2, KEEP_MS - HANDLING_MS, KEEP_MS)))
+            return Wait(rng.choice((keep_ms // 3, keep_ms // 2, keep_ms - HANDLING_MS, keep_ms)))
     return Deliver(which, "done" if kind == "deliver" else kind)
 
 
@@ -110,12 +119,12 @@ def drawn(number: str, seed: int) -> tuple[Step, ...]:
     rng, weights = Random(seed), _WEIGHTS[number]
     kinds = rng.choices(list(weights), list(weights.values()), k=_STEPS)
     begin = _OPENED if number != "2.3" else ()
-    return (*begin, *(_step(kind, rng) for kind in kinds))
+    return (*begin, *(_step(kind, rng, limits_of(seed).keep_ms) for kind in kinds))
 
 
-def play(make: Make, steps: tuple[Step, ...], run: Run, *, is_drained: bool = True) -> None:
+def play(make: Make, steps: tuple[Step, ...], run: Run, *, is_drained: bool = True, limits: Limits = USUAL) -> None:
     """Do the steps. is_drained: at the end everything that is not done is delivered."""
-    world = World(make, run)
+    world = World(make, run, limits)
     for step in steps:
         step.do(world)
     if is_drained:
@@ -123,7 +132,7 @@ def play(make: Make, steps: tuple[Step, ...], run: Run, *, is_drained: bool = Tr
 
 
 def _by_seed(number: str, seed: int) -> Case:
-    return Case(str(seed), drawn(number, seed), play)
+    return Case(str(seed), drawn(number, seed), partial(play, limits=limits_of(seed)))
 
 
 def _cases(number: str) -> Callable[[Seeds], Sequence[Case]]:

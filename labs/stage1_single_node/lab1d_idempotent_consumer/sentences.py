@@ -15,7 +15,7 @@ from labs.stage1_single_node.lab1d_idempotent_consumer.steps import (
     Step,
     Wait,
 )
-from labs.stage1_single_node.lab1d_idempotent_consumer.world import KEEP_MS
+from labs.stage1_single_node.lab1d_idempotent_consumer.world import KEEP_MS, Limits
 
 __all__ = ["SENTENCES"]
 
@@ -26,15 +26,26 @@ _ANNA: tuple[Step, ...] = (Open(0), _COME)
 _BAD: tuple[Step, ...] = (*map(Bad, range(6)), *(_COME for _ in range(6)))
 
 
-def _sentence(number: str, of_rule: int, points: int, name: str, *steps: Step, is_drained: bool = True) -> Check:
+_OTHER = Limits(keep_ms=7_000, retry_ms=250, attempts_max=5, begins_ms=1_796_000_000_000)
+
+
+def _sentence(
+    number: str, of_rule: int, points: int, name: str, *steps: Step, is_drained: bool = True, other: tuple[Step, ...] = ()
+) -> Check:
+    """other: steps for a consumer that was made with other limits."""
+
     def run_it(make: Make, _steps: tuple[object, ...], run: Run) -> None:
         play(make, steps, run, is_drained=is_drained)
+        if other:
+            run.story.clear()
+            play(make, other, run, is_drained=is_drained, limits=_OTHER)
 
     return Check(number, name, rule(of_rule), lambda _seeds: (Case("", (), run_it),), points=points)
 
 
 SENTENCES = (
-    _sentence("1.1", 8, 1, "an order whose account is not open is given back", _ORDER, _COME, is_drained=False),
+    _sentence("1.1", 8, 1, "an order whose account is not open is given back", _ORDER, _COME, is_drained=False,
+              other=(_ORDER, _COME)),
     _sentence("1.2", 7, 1, "what nobody can read is set aside and acknowledged", *_BAD),
     _sentence("1.3", 1, 2, "an opened account is a row", *_ANNA),
     _sentence("1.4", 1, 3, "an order grows its account and the total", *_ANNA, _ORDER, _COME, Send(0, 2), _COME),
@@ -54,7 +65,9 @@ SENTENCES = (
     _sentence("1.14", 8, 2, "an order before its account is given back and booked later",
               _ORDER, _COME, Open(0), Deliver(1), _COME),
     _sentence("1.15", 8, 3, "with the last attempt it is set aside and its order is settled",
-              _ORDER, _COME, _COME, _LOST, Open(0), Deliver(1), Copy(0), _COME, _COME),
+              _ORDER, _COME, _COME, _LOST, Open(0), Deliver(1), Copy(0), _COME, _COME,
+              other=(_ORDER, _COME, _COME, _COME, _COME, _LOST, Open(0), Deliver(1), Copy(0), _COME, _COME)),
     _sentence("1.16", 9, 3, "what was settled long ago is noted no more",
-              *_ANNA, *(step for _ in range(30) for step in (Send(0, 1), _COME, Wait(KEEP_MS)))),
+              *_ANNA, *(step for _ in range(30) for step in (Send(0, 1), _COME, Wait(KEEP_MS))),
+              other=(*_ANNA, *(step for _ in range(8) for step in (Send(0, 1), _COME, Wait(_OTHER.keep_ms))))),
 )  # fmt: skip

@@ -15,14 +15,26 @@ from labs.stage1_single_node.lab1d_idempotent_consumer.model import Effects, Led
 from labs.stage1_single_node.lab1d_idempotent_consumer.port import Ack, Delivery, GiveBack, Operation, Save
 from labs.stage1_single_node.lab1d_idempotent_consumer.rules import broken, shown, shown_rows
 
-__all__ = ["ATTEMPTS_MAX", "HANDLING_MS", "KEEP_MS", "RETRY_MS", "World"]
+__all__ = ["HANDLING_MS", "KEEP_MS", "USUAL", "Limits", "World"]
 
-KEEP_MS, RETRY_MS, ATTEMPTS_MAX = 60_000, 1_000, 3
 BROKER, CONSUMER, STORE = "the broker", "the consumer", "the store"
 HANDLING_MS = 10
 """That a delivery takes, if nothing else is said."""
 _BYTES_EACH, _BYTES_FREE = 120, 60
 """What may be noted: so many bytes for each order that must be remembered, and so many besides."""
+
+
+class Limits(NamedTuple):
+    """What a consumer is told when it is made. begins_ms: the time by the clock then."""
+
+    keep_ms: int = 60_000
+    retry_ms: int = 1_000
+    attempts_max: int = 3
+    begins_ms: int = 1_000
+
+
+USUAL = Limits()
+KEEP_MS = USUAL.keep_ms
 
 
 @dataclass(slots=True)
@@ -56,21 +68,25 @@ class World:
     cut: keys of orders whose consumer died between two saves.
     """
 
-    def __init__(self, make: Make, run: Run) -> None:
-        self.make, self.run = make, run
+    def __init__(self, make: Make, run: Run, limits: Limits = USUAL) -> None:
+        self.make, self.run, self.limits = make, run, limits
         self.rows: dict[str, str] = {}
         self.ledger, self.ahead = Ledger(), Ledger()
         self.waiting: list[_Work] = []
         self.messages: list[_Message] = []
         self.cut: set[str] = set()
-        self.now_ms, self.keys, self.deliveries, self.lives = 1_000, 0, 0, 0
+        self.now_ms, self.keys, self.deliveries, self.lives = limits.begins_ms, 0, 0, 0
         self.picture = SpaceTime((BROKER, CONSUMER, STORE), run.story)
         run.figure = self.picture
+        if limits != USUAL:
+            told = f"keep_ms={limits.keep_ms}, attempts_max={limits.attempts_max}, retry_ms={limits.retry_ms}"
+            self.tell(f"a consumer is made, with {told}")
         self.consumer = self._made()
 
     def _made(self) -> Any:
         self.lives += 1
-        return self.make(rows=dict(self.rows), keep_ms=KEEP_MS, attempts_max=ATTEMPTS_MAX, retry_ms=RETRY_MS)
+        keep_ms, retry_ms, attempts_max, _ = self.limits
+        return self.make(rows=dict(self.rows), keep_ms=keep_ms, attempts_max=attempts_max, retry_ms=retry_ms)
 
     def key(self) -> tuple[Any, ...]:
         """All that may matter later."""
@@ -96,7 +112,7 @@ class World:
 
     def _is_over(self, key: str, takes_ms: int) -> bool:
         settled = self.ahead.settled.get(key)
-        return settled is not None and self.now_ms + takes_ms - settled[1] > KEEP_MS  # as its consumer would see it
+        return settled is not None and self.now_ms + takes_ms - settled[1] > self.limits.keep_ms  # as its consumer would see it
 
     def deliver(self, message: _Message, takes_ms: int = HANDLING_MS) -> None:
         """The consumer is asked what has to be done; nothing of that is done yet."""
@@ -108,7 +124,7 @@ class World:
         self.tell(f"{message.message_id} is delivered ({delivery.handle}{attempt}): order {message.key}, {message.body!r}")
         self.picture.arrow(f"{delivery.handle}: {message.key}", BROKER, CONSUMER)
         before = self.ahead.copy()
-        outcome = self.ahead.take(delivery, self.now_ms, ATTEMPTS_MAX)
+        outcome = self.ahead.take(delivery, self.now_ms, self.limits.attempts_max)
         self._count(message, outcome)
         plan = tuple(self.consumer.handle(delivery, self.now_ms))
         self._judge_plan(delivery, outcome, plan)
@@ -126,13 +142,13 @@ class World:
 
     def _is_last_moment(self, message: _Message, outcome: Outcome) -> bool:
         settled = self.ahead.settled.get(message.key)
-        return outcome.word.startswith("a copy") and settled is not None and self.now_ms - settled[1] == KEEP_MS
+        return outcome.word.startswith("a copy") and settled is not None and self.now_ms - settled[1] == self.limits.keep_ms
 
     def _judge_plan(self, delivery: Delivery, outcome: Outcome, plan: tuple[Operation, ...]) -> None:
         """What can be said before anything of it is carried out."""
         what = f"{delivery.message_id} ({outcome.word})"
         ends = [one for one in plan if not isinstance(one, Save)]
-        wanted: Ack | GiveBack = GiveBack(delivery.handle, RETRY_MS) if outcome.is_back else Ack(delivery.handle)
+        wanted: Ack | GiveBack = GiveBack(delivery.handle, self.limits.retry_ms) if outcome.is_back else Ack(delivery.handle)
         if ends != [wanted]:
             number = 8 if outcome.is_back else 7 if outcome.rule == 7 else 3
             found = ", ".join(map(_told, ends)) or "neither an acknowledgement nor a giving back"
@@ -171,7 +187,7 @@ class World:
             case GiveBack():
                 self.tell(f"{delivery.message_id} is given back, for {operation.after_ms} ms")
                 self.picture.arrow(f"back {delivery.handle}", CONSUMER, BROKER)
-                self.now_ms += RETRY_MS
+                self.now_ms += self.limits.retry_ms
 
     def _message(self, message_id: str) -> _Message:
         return next(one for one in self.messages if one.message_id == message_id)
@@ -251,11 +267,12 @@ class World:
             name: value for name, value in self.rows.items() if name != "total" and name.split(":")[0] not in ("account", "aside")
         }
         size = sum(len(name.encode()) + len(value.encode()) for name, value in own.items())
-        young = sum(self.now_ms - at_ms <= 2 * KEEP_MS for _, at_ms in self.ledger.settled.values())
+        keep_ms = self.limits.keep_ms
+        young = sum(self.now_ms - at_ms <= 2 * keep_ms for _, at_ms in self.ledger.settled.values())
         limit = _BYTES_EACH * young + _BYTES_FREE
         if size > limit:
             raise self._bad(
-                9, expected=f"{young} order(s) were settled in the last {2 * KEEP_MS} ms, and at most {limit} bytes are noted",
+                9, expected=f"{young} order(s) were settled in the last {2 * keep_ms} ms, and at most {limit} bytes are noted",
                 found=f"{len(own)} rows with {size} bytes are",
             )  # fmt: skip
         self.run.met["forgotten"] += len(self.ledger.settled) > young
@@ -280,7 +297,7 @@ class World:
     def drain(self) -> None:
         """To the end: what is not done is delivered, in the end all of it is acknowledged."""
         self.carry_out()
-        for _ in range(ATTEMPTS_MAX * len(self.messages) + 1):
+        for _ in range(self.limits.attempts_max * len(self.messages) + 1):
             left = self.deliverable()
             if not left:
                 self.run.met["drained"] += 1

@@ -1,4 +1,7 @@
-"""A table written anew: one dictionary of records for all queues, and no heap; what is due is looked for each time."""
+"""A table written anew: one dictionary of records for all queues, and no heap; what is due is looked for each time.
+
+A renewal counts what is hidden for longer by it, and not what is hidden until that very moment already.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -116,7 +119,7 @@ class DeliveryTable:
         def is_meant(record: InFlight) -> bool:
             is_theirs = record.renews and record.client == client
             is_new = record.stamp >= since and record.taken_ms > not_before_ms
-            return is_theirs and is_new and now_ms < record.deadline_ms <= deadline_ms
+            return is_theirs and is_new and now_ms < record.deadline_ms < deadline_ms
 
         return self._hide_until(deadline_ms, is_meant)
 
