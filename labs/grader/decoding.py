@@ -17,8 +17,9 @@ from math import isfinite
 from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
 
 from labs.grader.inside.encoding import field_names
+from mq.core.ports import Read
 
-__all__ = ["MisfitError", "decoder_of", "name_of"]
+__all__ = ["MisfitError", "checked_read", "decoder_of", "name_of"]
 
 Decode = Callable[[Any, str], Any]
 """A value as it was sent, and where it stands, such as ".plan[0].at" -> the value. Raises: MisfitError."""
@@ -226,6 +227,19 @@ def _record(kind: type) -> Decode:
         values = plain.get("f") if type(plain) is dict and plain.get("c") == kind.__name__ else None
         if type(values) is not list or len(values) != len(decoders):
             raise MisfitError(where, name_of(plain), kind.__name__)
-        return kind(*(each(one, where + name) for (name, each), one in zip(decoders, values, strict=True)))
+        made = kind(*(each(one, where + name) for (name, each), one in zip(decoders, values, strict=True)))
+        return checked_read(made, where) if isinstance(made, Read) else made
 
     return decode
+
+
+def checked_read(read: Read, where: str = "") -> Read:
+    """The same, if a real disk can answer it: to our files in memory a byte before the first is one counted from the end.
+
+    Raises: MisfitError, with the field and its limit.
+    """
+    if read.at < 0:
+        raise MisfitError(f"{where}.at", str(read.at), "0 or more, since a file begins with byte 0")
+    if read.size_bytes < 0:
+        raise MisfitError(f"{where}.size_bytes", str(read.size_bytes), "0 or more")
+    return read

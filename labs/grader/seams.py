@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache, cached_property
 from typing import Any, NamedTuple, Protocol, get_args, get_origin, get_type_hints
 
-from labs.grader.decoding import Decode, decoder_of
-from mq.core.ports import Disk, drive
+from labs.grader.decoding import Decode, checked_read, decoder_of
+from mq.core.ports import Disk, Steps
 
 __all__ = ["NO_CODE", "Call", "Elsewhere", "Make", "Method", "Readable", "Seam", "at_once", "drive_on", "made_beside", "made_by"]
 
@@ -60,7 +60,17 @@ def drive_on(organ: Any, name: str, disk: Readable, *args: Any) -> Any:
     """
     if isinstance(organ, Elsewhere):
         return organ.driven(name, disk.contents(), *args)
-    return drive(getattr(organ, name)(*args), disk)
+    return _driven(getattr(organ, name)(*args), disk)
+
+
+def _driven(steps: Steps[Any], disk: Disk) -> Any:
+    """As `mq.core.ports.drive`, but what no real disk can answer is refused, as it is at the border. Raises: MisfitError."""
+    try:
+        wanted = next(steps)
+        while True:
+            wanted = steps.send(disk.read(checked_read(wanted)))
+    except StopIteration as done:
+        return done.value
 
 
 def at_once(organ: Any, calls: Sequence[Call], disk: Readable | None = None) -> list[Any]:
@@ -74,7 +84,7 @@ def at_once(organ: Any, calls: Sequence[Call], disk: Readable | None = None) -> 
 
 
 def _done(found: Any, disk: Readable | None) -> Any:
-    return drive(found, disk) if isinstance(found, Generator) and disk is not None else found
+    return _driven(found, disk) if isinstance(found, Generator) and disk is not None else found
 
 
 def _as_now(value: Any) -> Any:

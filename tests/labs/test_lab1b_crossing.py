@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from labs.grader.box import Box
+from labs.grader.decoding import MisfitError
 from labs.grader.process import WorkerProcess
 from labs.grader.remote import OrganRaisedError, RemoteMaker, WrongTypeError, opening_of
-from labs.grader.seams import Call, Seam, at_once
+from labs.grader.seams import Call, Seam, at_once, drive_on
 from labs.grader.submission import Submission
-from mq.core.ports import Read, Steps, Write
+from mq.core.ports import Read, Steps, Write, drive
 from mq.sim.disk import SimDisk
 
 SOURCE = b"""
@@ -37,6 +38,13 @@ class Shelf:
     def plain(self, size_bytes):
         return b"x" * size_bytes
 
+    def before(self, size_bytes):
+        data = yield Read("a", -size_bytes, 2)
+        return data
+
+    def backwards(self, size_bytes):
+        return (yield Read("a", 4, -size_bytes))
+
     def endless(self, size_bytes):
         while True:
             yield Read("a", 0, size_bytes)
@@ -61,8 +69,17 @@ class Shelf:
     plain = first
     endless = first
 
+    def before(self, size_bytes: int) -> Steps[bytes]:
+        """Reads what is before the file."""
+        return (yield Read("a", -size_bytes, 2))
 
-SEAM = Seam(Shelf, "Shelf", "shelf", methods=("move", "first", "second", "plain", "endless"), observed=(), classes=(Read,))
+    def backwards(self, size_bytes: int) -> Steps[bytes]:
+        """Reads less than nothing."""
+        return (yield Read("a", 4, -size_bytes))
+
+
+SEAM = Seam(Shelf, "Shelf", "shelf", methods=("move", "first", "second", "plain", "endless", "before", "backwards"),
+            observed=(), classes=(Read,))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +117,20 @@ def test_what_is_no_generator_or_never_ends_or_returns_something_else_is_told(ma
 def test_what_is_raised_while_reading_names_the_call(maker: RemoteMaker, disk: SimDisk) -> None:
     with pytest.raises(OrganRaisedError, match="ValueError: no"):
         at_once(maker.make(), [Call("move", (1,)), Call("first", (13,))], disk)
+
+
+@pytest.mark.parametrize(("name", "field"), [("before", "at"), ("backwards", "size_bytes")])
+def test_a_read_that_no_real_disk_can_answer_is_refused_however_it_is_asked(
+    maker: RemoteMaker, disk: SimDisk, name: str, field: str
+) -> None:
+    """Our files in memory would answer it: to them a negative byte is one that is counted from the end."""
+    told = f"something whose `{field}` is -3, expected 0 or more"
+    with pytest.raises(WrongTypeError, match=f"`{name}` yielded {told}"):
+        at_once(maker.make(), [Call("move", (1,)), Call(name, (3,))], disk)
+    with pytest.raises(WrongTypeError, match=f"`{name}` yielded {told}"):
+        drive_on(maker.make(), name, disk, 3)
+    with pytest.raises(WrongTypeError, match=f"`{name}` yielded {told}"):
+        drive(getattr(maker.make(), name)(3), disk)
+    for ask in (lambda: at_once(Shelf(), [Call(name, (3,))], disk), lambda: drive_on(Shelf(), name, disk, 3)):
+        with pytest.raises(MisfitError, match=f"{field} is -3, expected 0 or more"):
+            ask()

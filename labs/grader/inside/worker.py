@@ -133,7 +133,8 @@ class Worker:
             except StopIteration as done:
                 return {"value": self._encoding.encode(done.value)}
             at, size_bytes = getattr(wanted, "at", None), getattr(wanted, "size_bytes", None)
-            if type(wanted).__name__ != "Read" or type(at) is not int or type(size_bytes) is not int:
+            is_read = type(wanted).__name__ == "Read" and type(at) is int and type(size_bytes) is int
+            if not is_read or min(at, size_bytes) < 0:  # the other side says what is wrong with it
                 return {"read": self._encoding.encode(wanted)}
             data = files.get(getattr(wanted, "file", ""), b"")[at : at + size_bytes]
         return {"is_endless": True}
