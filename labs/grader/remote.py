@@ -28,7 +28,7 @@ _ERRORS: dict[str, type[errors.MqError]] = {
     kind.__name__: kind for kind in (errors.StateError, errors.FormatError, errors.DamageError, errors.DiskFullError)
 }
 _TEXT_MAX = 400
-_READS_MAX = 5000
+_READS_MAX = 50_000
 _BEGINNING_BYTES_MAX = 1000
 """Of each answer: a schedule has some thousands of them, and all are kept until it was run a second time."""
 

@@ -114,7 +114,7 @@ OVER_THE_PIPE = {
         "`append` returned something whose `plan[0].data` is str, expected bytes",
     ),
     "a plan that fills the tester's memory": (returns("Create('log/x', 1 << 60)"), WRITES, "`append` returned Create"),
-    "many files that fill it together": (MANY_LARGE_FILES, WRITES, "a plan needs 1,048,576 bytes at most, but `append`"),
+    "many files that fill it together": (MANY_LARGE_FILES, WRITES, "a plan needs 2,097,152 bytes at most, but `append`"),
     "a write far away": (returns("Write('log/x', 1 << 60, b'x')"), WRITES, "`append` returned Write"),
     "a plan that leaves the folder": (returns("Create('log/../../x', 8)"), WRITES, "`append` returned Create"),
     "a plan that goes backwards": (returns("Write('log/x', -4, b'x')"), WRITES, "`append` returned Write"),

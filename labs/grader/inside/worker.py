@@ -35,7 +35,7 @@ __all__ = ["Worker", "main"]
 
 _TEXT_MAX = 400
 _LINE_MAX = 120
-_READS_MAX = 5000
+_READS_MAX = 50_000
 _RECURSION_MAX = 800
 """Deep enough for what is right, and far from where the interpreter itself breaks."""
 

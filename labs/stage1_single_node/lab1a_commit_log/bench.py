@@ -29,8 +29,8 @@ __all__ = [
 ]  # fmt: skip
 
 SEGMENT_BYTES = 1024
-_OPERATIONS_MAX = 256
-_BYTES_MAX = 1 << 20
+_OPERATIONS_MAX, _REPAIRS_MAX = 256, 10_000
+_BYTES_MAX = 1 << 21
 """Of all files that one plan makes or writes to."""
 _ENTRIES_MAX = 10_000
 _READ_BYTES = 1 << 20
@@ -89,7 +89,7 @@ class Found:
 def checked_plan(plan: Plan, verb: str) -> Plan:
     """A plan that can be carried out: files of the log alone, and within reason. Raises: PromiseBrokenError."""
     expected = "every operation is on a file of the folder `log`, at a byte that a segment can have"
-    if len(plan) > _OPERATIONS_MAX:
+    if len(plan) > (_REPAIRS_MAX if verb == "recover" else _OPERATIONS_MAX):
         raise broken(1, expected="a plan is a handful of operations", found=f"`{verb}` returned {len(plan)}")
     for operation in plan:
         is_inside = operation.file.startswith("log/") and ".." not in operation.file

@@ -7,7 +7,7 @@ from random import Random
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.suite import Case, Check, Run, rule
-from labs.stage1_single_node.lab1a_commit_log.bench import Bench
+from labs.stage1_single_node.lab1a_commit_log.bench import SEGMENT_BYTES, Bench
 from labs.stage1_single_node.lab1a_commit_log.scripts import SCRIPTS
 from labs.stage1_single_node.lab1a_commit_log.steps import (
     Append,
@@ -79,9 +79,9 @@ def drawn(number: str, seed: int) -> tuple[Step, ...]:
     return tuple(_drawn_step(kind, rng) for kind in kinds)
 
 
-def play(make: Make, steps: tuple[Step, ...], run: Run) -> None:
+def play(make: Make, steps: tuple[Step, ...], run: Run, segment_bytes: int = SEGMENT_BYTES) -> None:
     """Do the steps; after each, what the log shows is checked, and at the end it is opened once more."""
-    bench = Bench(make, run)
+    bench = Bench(make, run, segment_bytes)
     bench.reopened(bench.disk)
     for step in steps:
         step.do(bench)
@@ -89,9 +89,13 @@ def play(make: Make, steps: tuple[Step, ...], run: Run) -> None:
     Crash(len(steps), 0).do(bench)
 
 
+_PLAYS = {"a-long-tail": partial(play, segment_bytes=65_536)}
+"""Of some scripts, by name."""
+
+
 def _cases(number: str, count: int) -> Callable[[Seeds], Sequence[Case]]:
     def cases(seeds: Seeds) -> Sequence[Case]:
-        scripted = [Case(name, steps, play) for name, steps in SCRIPTS[number].items()]
+        scripted = [Case(name, steps, _PLAYS.get(name, play)) for name, steps in SCRIPTS[number].items()]
         return [*scripted, *(_by_seed(number, seed) for seed in seeds.draw(f"lab1a/{number}", count))]
 
     return cases

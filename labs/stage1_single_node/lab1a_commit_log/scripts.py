@@ -18,6 +18,8 @@ from labs.stage1_single_node.lab1a_commit_log.steps import (
 __all__ = ["SCRIPTS"]
 
 _ALL = Read(0, 100, 1 << 20)
+_FIRST_IS_TORN = 331
+"""With what is drawn by this number, of six groups on their way the first is torn, and the last arrives as a whole."""
 _WRITTEN = CarryOut(6)
 _LOST = Crash(1, 0)
 _KILLED = Crash(1, 0, is_kill=True)
@@ -43,6 +45,11 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
         # Of two groups the second one arrives alone; another one of the first one's size must not bring it back to life.
         "the-second-arrives-alone": (
             *(Append((5,)), _WRITTEN, Append((400,)), Append((40,)), Crash(30, 2), Append((400,)), _WRITTEN, _LOST, _ALL),
+        ),
+        # The same with six: what comes in their place ends where the last one of them begins.
+        "a-long-tail": (
+            *(Append((5,)), _WRITTEN, Append((400,)), *(Append((2_000,)) for _ in range(5)), Crash(_FIRST_IS_TORN, 6)),
+            *(Append((400,)), *(Append((2_000,)) for _ in range(3)), _WRITTEN, _LOST, _ALL),
         ),
         "killed-twice": (Append((40,)), Crash(1, 3, is_kill=True), Append((5,)), Crash(1, 1, is_kill=True), _LOST, _ALL),
     },

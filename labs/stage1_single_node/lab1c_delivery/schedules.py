@@ -108,8 +108,12 @@ def play(make: Make, steps: tuple[Step, ...], run: Run, **how: Any) -> None:
     bench.look_at_both()
 
 
-_PLAYS = {"2.3": partial(play, is_fifo=True), "a-hundred-at-once": partial(play, ends=(100, 9)),
-          "twenty-times": partial(play, attempts_max=100)}  # fmt: skip
+_PLAYS = {
+    "2.3": partial(play, is_fifo=True),
+    "a-hundred-at-once": partial(play, ends=(100, 9)),
+    "twenty-times": partial(play, attempts_max=100, ends=(1, 0)),
+    "far-down-in-the-log": partial(play, ends=(4, 0)),
+}
 """By test, and of some scripts by name."""
 
 

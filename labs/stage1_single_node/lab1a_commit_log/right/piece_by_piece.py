@@ -34,7 +34,7 @@ from mq.core.ports import Create, Operation, Plan, Read, Remove, Steps, Sync, Wr
 __all__ = ["CommitLog"]
 
 Pieces: TypeAlias = Iterator[tuple[int, int]]
-_PIECE_BYTES, _SECTOR_BYTES, _SIZE_STEP = 200, 512, 64
+_PIECE_BYTES, _SECTOR_BYTES, _SIZE_STEP = 500, 512, 64
 _EXTRA_BYTES = 128
 """Of a group, besides its records: more than its header, a hard state, a place and what fills it up."""
 
