@@ -1,6 +1,6 @@
 """Processes that carry a mark in the variables they were started with: all that come of one, whatever group they went into.
 
-Known where there is /proc. Who starts another program without the mark is not found: that is for containers.
+Known where there is /proc. Who starts another program without the mark is not found so: see `labs.grader.orphans`.
 """
 
 import contextlib

@@ -2,7 +2,11 @@
 
 *Practice mode*: a plain subprocess with limits of the system. It stops mistakes, and it stops whoever writes marks into files or
 patches the tester; it does not stop a program that reaches for the network or for other processes of the same user. For that
-there is `labs.grader.container`. Whatever a worker starts carries its mark among its variables, and is ended with it.
+there is `labs.grader.container`.
+
+What a worker starts is ended with it: its group on every POSIX system; what left the group and has the worker's mark among its
+variables where there is /proc (`labs.grader.leftovers`); on Linux also what has no mark any more, and nearly all of that
+(`labs.grader.orphans` says what not). On macOS and Windows whatever leaves the group without a way back lives on.
 """
 
 import contextlib
@@ -20,6 +24,7 @@ from typing import Any, Protocol
 
 from labs.grader.harmless import harmless
 from labs.grader.leftovers import kill_leftovers
+from labs.grader.orphans import end_orphans
 from labs.grader.pipes import Pipes
 
 __all__ = [
@@ -42,6 +47,7 @@ _ANSWER_BYTES_MAX = 4 << 20
 _PRINTED_BYTES_MAX = 4096
 _TOLD_MAX = 300
 _LOOK_EVERY_S = 0.05
+_DEATH_SECONDS_MAX = 2.0
 _MARK = "MQ_WORKER"
 
 
@@ -222,13 +228,21 @@ class WorkerProcess:
 
     # --- its end
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
     def kill(self) -> None:
-        """At once, with all that it started: in its group, and by its mark."""
+        """At once, with all that it started: in its group, by its mark, and what it left to us."""
         with contextlib.suppress(OSError):
             if hasattr(os, "killpg"):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         kill_leftovers(f"{_MARK}={self._mark}")
+        with contextlib.suppress(subprocess.TimeoutExpired):  # what it started is an orphan when it is gone, not before
+            self._process.wait(_DEATH_SECONDS_MAX)
+        end_orphans(LIMITS, {one.pid for one in tuple(_alive) if isinstance(one, WorkerProcess)})
 
     def end(self) -> None:
         """The process is gone; what it printed is still known."""

@@ -9,6 +9,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
 from typing import NamedTuple
@@ -17,7 +18,9 @@ from labs.grader.box import Box, imports_of_files, needed_by
 from labs.grader.explaining import explain
 from labs.grader.harmless import harmless
 from labs.grader.lab import Lab
-from labs.grader.process import NotStartedError, WorkerProcess
+from labs.grader.left_alone import with_left_alone
+from labs.grader.orphans import adopting
+from labs.grader.process import LIMITS, NotStartedError, WorkerProcess
 from labs.grader.remote import Answered, NotImportedError, RemoteMaker, opening_of
 from labs.grader.result import Failure, Outcome
 from labs.grader.seeds import Seeds
@@ -92,6 +95,7 @@ class Runner:
         self._instead = {} if with_reference else given_hollow(lab)
         self.box = Box(lab.id, submission, files_for(lab, with_reference=with_reference), self._instead)
         self._sweep_box: Box | None = None
+        self._ends = ExitStack()
         self._maker: RemoteMaker | None = None
         self._sweeper: RemoteMaker | None = None
         self._gone = 0
@@ -103,10 +107,12 @@ class Runner:
         """Of the test that is run: where its rule stands."""
 
     def __enter__(self) -> "Runner":
+        self._ends.enter_context(adopting(LIMITS))
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
-        self.close()
+        with self._ends:  # whatever a worker left behind is ended here
+            self.close()
         self.box.remove()
         if self._sweep_box is not None:
             self._sweep_box.remove()
@@ -177,7 +183,7 @@ class Runner:
         except NotStartedError:
             raise  # nothing of the student's has run
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no pass
-            failure = explain(error, run, self.section)
+            failure = with_left_alone(explain(error, run, self.section), self.lab, self._submission)
             if failure.is_gone:
                 self.close()
             return Tried(failure, run, [])

@@ -8,10 +8,11 @@ knows what stands behind it tomorrow.
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 from labs.grader.told import ToldError
@@ -24,6 +25,7 @@ _LEFT_ALONE = re.compile(r"(?:test_|conftest|sitecustomize|usercustomize).*")
 _FILES_MAX = 24
 _FILE_BYTES_MAX = 256 << 10
 _FOLDERS_DEEP_MAX = 3
+_LEFT_ALONE_MAX = 100
 
 
 class SubmissionError(ToldError):
@@ -32,9 +34,13 @@ class SubmissionError(ToldError):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Files by name. mark: a fingerprint of all of them; the same files always get the same secret seeds."""
+    """Files by name. mark: a fingerprint of all of them; the same files always get the same secret seeds.
+
+    left_alone: other Python files that lay there, from the organ's folder, to tell of when somebody misses them.
+    """
 
     files: Mapping[str, bytes]
+    left_alone: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def texts(self) -> dict[str, str]:
@@ -76,10 +82,10 @@ def _read(where: Path, organ_file: str, texts: Collection[str]) -> Submission:
         raise SubmissionError(f"{where} is a link; hand in the folder itself")
     if where.is_file() and where.suffix.lower() == ".zip":
         try:
-            found = files_in_zip(where, organ_file, is_wanted, files_max=_FILES_MAX, bytes_max=_FILE_BYTES_MAX)
+            found, others = files_in_zip(where, organ_file, is_wanted, files_max=_FILES_MAX, bytes_max=_FILE_BYTES_MAX)
         except BadZipError as error:
             raise SubmissionError(str(error)) from error
-        return _checked(where, found, organ_file)
+        return _checked(where, found, organ_file, others)
     if where.is_file():
         return Submission({_one_file(where, organ_file, texts): _bytes_of(where)})
     if not where.is_dir():
@@ -88,7 +94,17 @@ def _read(where: Path, organ_file: str, texts: Collection[str]) -> Submission:
     names = sorted(filter(is_wanted, there))
     if len(names) > _FILES_MAX:
         raise SubmissionError(f"{where} holds {len(names)} files, and {_FILES_MAX} are allowed")
-    return _checked(where, {name: _bytes_of(where / name) for name in names}, organ_file)
+    return _checked(where, {name: _bytes_of(where / name) for name in names}, organ_file, _others(where, there, names))
+
+
+def _others(where: Path, there: Iterable[str], taken: Collection[str]) -> Iterator[str]:
+    """Python files that are not taken, here and one folder below. Nothing of them is read."""
+    for name in sorted(there):
+        if name.endswith(".py") and name not in taken:
+            yield name
+        elif name[0] not in "._" and not (where / name).is_symlink() and (where / name).is_dir():
+            with suppress(OSError):  # nobody may look
+                yield from (f"{name}/{file}" for file in sorted(os.listdir(where / name)) if file.endswith(".py"))  # noqa: PTH208
 
 
 def _one_file(where: Path, organ_file: str, texts: Collection[str]) -> str:
@@ -100,12 +116,13 @@ def _one_file(where: Path, organ_file: str, texts: Collection[str]) -> str:
     raise SubmissionError(f"{where.name} is neither a folder nor a zip file nor {kind}")
 
 
-def _checked(where: Path, files: Mapping[str, bytes], organ_file: str) -> Submission:
+def _checked(where: Path, files: Mapping[str, bytes], organ_file: str, others: Iterable[str]) -> Submission:
     if organ_file not in files:
         raise SubmissionError(f"there is no {organ_file} in {where}")
     if len(files) > _FILES_MAX:
         raise SubmissionError(f"{where} holds {len(files)} files, and {_FILES_MAX} are allowed")
-    return Submission(files)
+    left_alone = (name for name in others if name != "__init__.py")  # ours takes its place
+    return Submission(files, tuple(islice(left_alone, _LEFT_ALONE_MAX)))
 
 
 def place_of(where: Path, organ_file: str) -> Path:

@@ -16,11 +16,15 @@ class BadZipError(Exception):
 
 def files_in_zip(
     file: Path, organ_file: str, is_wanted: Callable[[str], bool], *, files_max: int, bytes_max: int
-) -> dict[str, bytes]:
-    """Files by bare name, from the folder in which `organ_file` lies. Raises: BadZipError."""
+) -> tuple[dict[str, bytes], list[str]]:
+    """Files by bare name, from the folder in which `organ_file` lies, and paths of other Python files below it.
+
+    Raises: BadZipError.
+    """
     try:
         with zipfile.ZipFile(file) as archive:
-            return _files(archive, organ_file, is_wanted, files_max, bytes_max)
+            found = _files(archive, organ_file, is_wanted, files_max, bytes_max)
+            return found, _others(archive, organ_file, found)
     except BadZipError:
         raise
     except Exception as error:  # each way to pack has errors of its own, and broken bytes find more
@@ -51,6 +55,15 @@ def _files(
         if len(found[path.name]) > bytes_max:
             raise BadZipError(f"{path.name} has more than the {bytes_max:,} bytes that are allowed")
     return found
+
+
+def _others(archive: zipfile.ZipFile, organ_file: str, taken: Collection[str]) -> list[str]:
+    """From the organ's folder on."""
+    names = [entry.filename for entry in archive.infolist() if not entry.is_dir() and "__MACOSX" not in entry.filename]
+    folder = _folder_of(organ_file, names)
+    paths = [PurePosixPath(name) for name in names if name.endswith(".py")]
+    below = [path.relative_to(folder).as_posix() for path in paths if path.is_relative_to(folder)]
+    return sorted(name for name in below if name not in taken)
 
 
 def _folder_of(organ_file: str, names: Collection[str]) -> PurePosixPath:
