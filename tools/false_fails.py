@@ -23,12 +23,14 @@ from labs.grader.seeds import Seeds
 from labs.grader.skeleton import solution_of
 from labs.grader.submission import Submission
 from tools.lab_kills import handed_in, solutions
-from tools.said_by_git import commit
+from tools.lab_marks import mark_of, stamp
 
 __all__ = ["Graded", "graded", "main", "subjects", "table_of"]
 
 _TIMES = 20
 _REFERENCE = "the reference"
+_MARK = "code"
+"""In the file for `--resume`, beside the names of solutions."""
 
 
 class Graded(NamedTuple):
@@ -61,8 +63,16 @@ def graded(lab: Lab, name: str, submission: Submission, time_number: int) -> Gra
     return Graded(grade.score, grade.max_score, grade.seconds, round(load, 1), tuple(failed))
 
 
-def _all(lab: Lab, times: int, keep: Path | None) -> Iterator[tuple[str, Graded]]:
-    known: dict[str, list[list[object]]] = json.loads(keep.read_text(encoding="utf-8")) if keep and keep.exists() else {}
+def _kept(keep: Path | None) -> tuple[str, dict[str, list[list[object]]]]:
+    """What is known already: the mark of the code that it is of (empty when that is not known), and the grades by name."""
+    if keep is None or not keep.exists():
+        return "", {}
+    plain = json.loads(keep.read_text(encoding="utf-8"))
+    return plain.pop(_MARK, ""), plain
+
+
+def _all(lab: Lab, times: int, keep: Path | None, mark: str) -> Iterator[tuple[str, Graded]]:
+    _, known = _kept(keep)
     for number in range(times):
         for name, submission in subjects(lab).items():
             had = known.setdefault(name, [])
@@ -74,15 +84,15 @@ def _all(lab: Lab, times: int, keep: Path | None) -> Iterator[tuple[str, Graded]
             had.append(list(one))
             if keep is not None:
                 half = keep.with_suffix(".half")
-                half.write_text(json.dumps(known) + "\n", encoding="utf-8")
+                half.write_text(json.dumps({_MARK: mark, **known}) + "\n", encoding="utf-8")
                 half.replace(keep)
             yield name, one
 
 
-def table_of(lab: Lab, all_graded: dict[str, list[Graded]]) -> str:
-    """FALSE_FAILS.md."""
+def table_of(lab: Lab, all_graded: dict[str, list[Graded]], *marks: str) -> str:
+    """FALSE_FAILS.md. marks: of the code that the grades are of."""
     times = max((len(grades) for grades in all_graded.values()), default=0)
-    machine = f"at {commit()}, Python {platform.python_version()}, {os.cpu_count()} processors"
+    machine = f"at {stamp(lab, *marks)}, Python {platform.python_version()}, {os.cpu_count()} processors"
     lines = [
         f"# {lab.spoken.capitalize()}: right solutions that fail",
         "",
@@ -115,11 +125,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lab = find_lab(options.lab)
     found: dict[str, list[Graded]] = {}
     begun = time.monotonic()
-    for name, one in _all(lab, options.times, options.resume):
+    now = mark_of(lab)
+    had, known = _kept(options.resume)
+    mark = now if not known or had == now else ""
+    for name, one in _all(lab, options.times, options.resume, mark):
         found.setdefault(name, []).append(one)
         said = f"{name:30} {one.score} of {one.max_score}  {one.seconds:.0f} s  load {one.load:.0f}  {'; '.join(one.failed)}"
         print(f"{time.monotonic() - begun:6.0f} s  {said}", flush=True)
-    table = table_of(lab, found)
+    table = table_of(lab, found, mark)
     print(table)
     out = options.out or (lab.folder / "FALSE_FAILS.md" if options.times >= _TIMES else None)
     if out is not None:

@@ -25,7 +25,6 @@ from labs.grader.seeds import Seeds
 from labs.grader.skeleton import skeleton_of, solution_of
 from labs.grader.submission import Submission, read_submission
 from tools import raft_zoo
-from tools.said_by_git import commit
 
 __all__ = ["Hole", "Kill", "handed_in", "hole_of", "kills_of", "main", "sentence_of", "solutions"]
 
@@ -141,10 +140,10 @@ def _link(lab: Lab, file: Path) -> str:
     return Path(os.path.relpath(file, lab.folder)).as_posix()
 
 
-def table_of(lab: Lab, kills: Sequence[Kill], holes: Sequence[Hole]) -> str:
-    """KILLS.md."""
+def table_of(lab: Lab, kills: Sequence[Kill], holes: Sequence[Hole], stamp: str) -> str:
+    """KILLS.md. stamp: of which code it is."""
     load = f", load {os.getloadavg()[0]:.0f}" if hasattr(os, "getloadavg") else ""
-    machine = f"at {commit()}, Python {platform.python_version()}, {os.cpu_count()} processors{load}"
+    machine = f"at {stamp}, Python {platform.python_version()}, {os.cpu_count()} processors{load}"
     rings, how = _rings_of(lab), _ASKED if lab.files else _READ
     lines = [
         f"# {lab.spoken.capitalize()}: who dies by what",
@@ -191,12 +190,15 @@ def _asked(lab: Lab, options: argparse.Namespace) -> Iterator[tuple[str, list[Ki
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the table; returns 1 when a wrong one lives, a right one dies, or a function is not missed."""
+    from tools import lab_marks  # noqa: PLC0415 - it asks us for the solutions
+
     parser = argparse.ArgumentParser(prog="python -m tools.lab_kills", description="Who of a lab's solutions dies by what.")
     parser.add_argument("lab")
     parser.add_argument("only", nargs="?", default="", help="solutions with this in their name")
     parser.add_argument("--rings", nargs="+", type=int, default=[], choices=list(RINGS), help="these alone (all)")
     options = parser.parse_args(arguments)
-    lab = find_lab(options.lab)
+    lab, table = find_lab(options.lab), find_lab(options.lab).folder / "KILLS.md"
+    marks = [lab_marks.mark_of(lab), *([lab_marks.stamped(table.read_text(encoding="utf-8"))] if options.rings else [])]
     kills: list[Kill] = []
     is_bad = False
     for kind, mine in _asked(lab, options):
@@ -210,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         is_bad = is_bad or not holes[-1].test or not holes[-1].is_named
         print(f"without {blank.name:28} {holes[-1].failed} tests, first {holes[-1].test}", flush=True)
     if not options.only:
-        (lab.folder / "KILLS.md").write_text(table_of(lab, kills, holes), encoding="utf-8")
+        table.write_text(table_of(lab, kills, holes, lab_marks.stamp(lab, *marks)), encoding="utf-8")
         (lab.folder / "kills.json").write_text(json.dumps([asdict(kill) for kill in kills], indent=1) + "\n", encoding="utf-8")
     return 1 if is_bad else 0
 

@@ -29,7 +29,7 @@ from labs.grader.loading import organ_in
 from labs.grader.skeleton import solution_of
 from labs.grader.suite import Check, Run
 from tools.lab_kills import solutions
-from tools.said_by_git import commit
+from tools.lab_marks import mark_of, stamp
 
 __all__ = ["Night", "code_mark", "main", "places_of", "played", "table_of"]
 
@@ -155,13 +155,13 @@ def _nights(lab: Lab, places: Mapping[str, Path], wanted: int, jobs: int, keep: 
     return nights
 
 
-def table_of(lab: Lab, nights: Mapping[str, Night], wanted: int) -> str:
-    """NIGHTS.md."""
+def table_of(lab: Lab, nights: Mapping[str, Night], wanted: int, begun_with: str) -> str:
+    """NIGHTS.md. begun_with: the mark of the code at the beginning."""
     tests = ", ".join(check.number for check in _seeded(lab))
     lines = [
         f"# {lab.spoken.capitalize()}: long nights of its right solutions",
         "",
-        f"Made by `.venv/bin/python -m tools.lab_nights {lab.short} --schedules {wanted}` at {commit()},",
+        f"Made by `.venv/bin/python -m tools.lab_nights {lab.short} --schedules {wanted}` at {stamp(lab, begun_with)},",
         f"Python {platform.python_version()}, {os.cpu_count()} processors. Seeds 0 and up of the tests {tests},",
         "as many of each, in processes of ours: nothing is isolated and nothing has a time limit here. A step is one thing that",
         "is done to the organ.",
@@ -186,9 +186,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help=f"where the table goes; that of {_SCHEDULES:,} goes into the lab's folder")
     options = parser.parse_args(arguments)
     lab = find_lab(options.lab)
+    begun_with = mark_of(lab)
     with TemporaryDirectory() as scratch:
         nights = _nights(lab, places_of(lab, Path(scratch)), options.schedules, options.jobs, options.resume)
-    table = table_of(lab, nights, options.schedules)
+    table = table_of(lab, nights, options.schedules, begun_with)
     print(table)
     out = options.out or (lab.folder / "NIGHTS.md" if options.schedules >= _SCHEDULES else None)
     if out is not None:
