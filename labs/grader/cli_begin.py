@@ -46,7 +46,7 @@ class _Brought(NamedTuple):
 def start_command(lab: Lab, folder: Path) -> int:
     """Copy a lab's skeleton into your work folder, with what you wrote of the same class before."""
     target = folder / lab.id
-    if target.exists():
+    if target.exists() or target.is_symlink():  # one that leads nowhere is there, too
         note(f"{target} is there already, and is left as it is. To begin anew, move it away first.")
         return _FAILED
     try:
@@ -95,7 +95,7 @@ def _brought(lab: Lab, folder: Path) -> _Brought | None:
 
 def _decoded(file: Path, data: bytes) -> str:
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")  # as Python counts lines
     except UnicodeDecodeError as error:
         raise GrowingError(f"{file} cannot be carried on: it is no text in UTF-8 (byte {error.start}).") from error
 

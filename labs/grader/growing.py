@@ -122,7 +122,10 @@ def unasked_overrides(lab: Lab, text: str) -> tuple[str, ...]:
 
 def renamed(text: str, old: str, new: str) -> str:
     """A student's own modules are imported by the lab's name: here by the new one's."""
-    return re.sub(rf"^(\s*(?:from|import)\s+){re.escape(old)}\b", rf"\g<1>{new}", text, flags=re.MULTILINE)
+    text = re.sub(rf"^(\s*(?:from|import)\s+){re.escape(old)}\b", rf"\g<1>{new}", text, flags=re.MULTILINE)
+    if not re.search(rf"^\s*import\s+{re.escape(new)}\b", text, flags=re.MULTILINE):
+        return text
+    return re.sub(rf"(?<![\w.]){re.escape(old)}(?=\.[A-Za-z_])", new, text)  # `import lab.helpers` is used by that name
 
 
 # --- looking

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from labs.grader.cli_begin import carried_lines
-from labs.grader.growing import GrowingError, carried_on, labs_before, methods_of, unasked_overrides, without
+from labs.grader.growing import GrowingError, carried_on, labs_before, methods_of, renamed, unasked_overrides, without
 from labs.grader.lab import find_lab
 from labs.grader.skeleton import skeleton_of, solution_of, written_up_to
 from labs.grader.submission import Submission
@@ -172,6 +172,30 @@ def test_start_brings_the_class_along_with_the_files_that_it_needs(course: Path,
     assert method_names(text)[-1] == methods_of([LAB3B])[-1]
     assert (course / "work/lab3b_replication/rules.py").read_text() == rules.replace("lab3a_election", "lab3b_replication")
     assert (mine.read_text(), sorted(file.name for file in mine.parent.iterdir())) == (MINE, ["raft.py", "rules.py"])
+
+
+def test_a_module_of_ones_own_is_renamed_where_it_is_imported_and_where_it_is_used() -> None:
+    text = "import lab3a_x.helpers\nvalue = lab3a_x.helpers.f()\nmy_lab3a_x.f()\nx.lab3a_x.f()\n"
+    assert renamed(text, "lab3a_x", "lab3b_y") == (
+        "import lab3b_y.helpers\nvalue = lab3b_y.helpers.f()\nmy_lab3a_x.f()\nx.lab3a_x.f()\n"
+    )
+    only_from = "from lab3a_x.helpers import f\nsaid = 'lab3a_x.helpers is mine'\n"
+    assert renamed(only_from, "lab3a_x", "lab3b_y") == only_from.replace("from lab3a_x", "from lab3b_y")
+
+
+def test_a_line_end_of_old_days_is_one_for_us_as_for_python(course: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = course / "lab3a_election" / "raft.py"
+    main(["lab", "start", "lab3a", "--dir", str(course)])
+    file.write_bytes(file.read_bytes().replace(b"\n\n\n", b"\n\r\n\r", 1))
+    assert main(["lab", "start", "lab3b", "--dir", str(course)]) == 0
+    ast.parse((course / "lab3b_replication" / "raft.py").read_text(encoding="utf-8"))
+    assert "cannot be carried on" not in capfd.readouterr().err
+
+
+def test_start_sees_a_link_that_leads_nowhere(course: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (course / "lab0_tools").symlink_to(course / "nowhere")
+    assert main(["lab", "start", "lab0", "--dir", str(course)]) == 1
+    assert "is there already, and is left as it is" in capfd.readouterr().err
 
 
 def test_start_says_what_was_not_written_and_is_inherited(course: Path, capfd: pytest.CaptureFixture[str]) -> None:

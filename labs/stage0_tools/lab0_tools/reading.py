@@ -122,16 +122,27 @@ def _table(run: Run, name: str) -> dict[str, Any]:
     return table
 
 
+def _shown(found: Any) -> str:
+    """The beginning of what was filled in. Python refuses to write numbers of thousands of digits."""
+    try:
+        return repr(str(found)[:60])
+    except ValueError:
+        return "a number without end"
+
+
 def _answer(table: dict[str, Any], name: str, kind: type, empty: Any) -> Any:
     """One that was filled in."""
     found = table.get(name)
     if type(found) is not kind:
-        raise _wrong(f"`{name}` is {_NAMES[kind]}", f"it is {str(found)[:60]!r}" if name in table else "it is not there")
+        raise _wrong(f"`{name}` is {_NAMES[kind]}", f"it is {_shown(found)}" if name in table else "it is not there")
+    if type(found) is int and abs(found) > _NUMBER_MAX:
+        raise _wrong(f"`{name}` is a number of a few digits", "it has many more")
     if found == empty:
         raise _wrong(f"`{name}` is filled in", f"it is still {empty!r}")
     return found
 
 
+_NUMBER_MAX = 10**9
 _NAMES = {str: 'text, in "quotes"', int: "a number", list: "a list of numbers, such as [1, 3]"}
 
 
@@ -145,7 +156,7 @@ def _facts_told(table: dict[str, Any]) -> Facts:
 def _numbers(table: dict[str, Any], name: str) -> list[Any]:
     found = table.get(name)
     if type(found) is not list or not all(type(one) is int for one in found):
-        raise _wrong(f"`{name}` is {_NAMES[list]}", f"it is {str(found)[:60]!r}" if name in table else "it is not there")
+        raise _wrong(f"`{name}` is {_NAMES[list]}", f"it is {_shown(found)}" if name in table else "it is not there")
     return found
 
 
