@@ -56,15 +56,21 @@ def test_a_wrong_queue_dies(file: Path) -> None:
     assert found is not None, "nothing tells it from a right one"
     print(f"{found[0]}, case {found[1]}: {found[2].sentence}")
     assert found[2].found
-    assert found[2].section.startswith("README, rule ")
+    assert found[2].section.startswith("README, rule ") or file.stem in REFUSED_AT_THE_BORDER
 
 
+REFUSED_AT_THE_BORDER = {"reads_before_the_file", "small_numbers"}
+"""They meet no rule here, but an error: what is told of it across the border is looked at below."""
 ONLY_COSTS = {"hollow_is_nothing", "keeps_a_file_too_long", "keeps_all_in_memory", "keeps_one_too_few", "never_removes",
               "scans_from_the_front"}  # fmt: skip
 """All is found, with more files, memory or reads than need be. (No schedule gives a node another one's snapshot, either.)"""
 NEVER_IN_A_SCHEDULE = {"adds_the_bytes_up", "believes_that_they_follow", "believes_what_it_found", "count_goes_back",
-                       "deletes_its_neighbours", "reads_what_went"}  # fmt: skip
-"""There one bit changes at a time, plans are told in order, no queue is deleted, and nothing comes in the middle of a read."""
+                       "deletes_its_neighbours", "every_topic_is_orders", "gaps_are_no_damage", "reads_what_went",
+                       "small_numbers"}  # fmt: skip
+"""There one bit changes at a time, plans are told in order, no queue is deleted, and nothing comes in the middle of a read.
+
+All numbers are small, and all queues are of one topic.
+"""
 
 
 def test_all_but_what_a_sentence_alone_asks_for_dies_in_schedules_or_searches_too() -> None:
@@ -75,6 +81,7 @@ def test_all_but_what_a_sentence_alone_asks_for_dies_in_schedules_or_searches_to
 AT_BORDERS = {
     "adds_the_bytes_up": "1.36", "believes_that_they_follow": "1.37", "believes_what_it_found": "1.37",
     "checksum_of_eight_bits": "1.36", "count_goes_back": "1.33", "deletes_its_neighbours": "1.35",
+    "every_topic_is_orders": "1.35", "gaps_are_no_damage": "1.37",
     "keeps_a_file_too_long": "1.38", "keeps_one_too_few": "1.34", "reads_what_went": "1.40", "syncs_what_went": "1.39",
     "writes_what_went": "1.39",
 }  # fmt: skip

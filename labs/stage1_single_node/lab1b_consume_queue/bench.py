@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from labs.grader.plans import disk_bytes
-from labs.grader.seams import Call, Make, at_once, made_by
+from labs.grader.seams import Call, Make, at_once, made_beside, made_by
 from labs.grader.suite import Run
 from labs.stage1_single_node.lab1b_consume_queue import judge
 from labs.stage1_single_node.lab1b_consume_queue.model import Model
@@ -64,14 +64,14 @@ def commands_of(history: Sequence[QueueEntry | int]) -> list[Call]:
     return [Call("drop_before", (one,)) if isinstance(one, int) else Call("append", (one,)) for one in history]
 
 
-def in_folder(plan: Plan, *kinds: type) -> Plan:
+def in_folder(plan: Plan, *kinds: type, folder: str = FOLDER) -> Plan:
     """The plan, which must keep to the queue's folder, and be within reason. kinds: of operations, if not all may be there."""
     if len(plan) > _OPERATIONS_MAX or not 0 <= disk_bytes(plan) <= _BYTES_MAX:
         expected = f"a plan for so few entries has {_OPERATIONS_MAX} operations at most, and needs {_BYTES_MAX:,} bytes at most"
         raise broken(6, expected=expected, found=f"it has {len(plan)}, and needs {disk_bytes(plan):,} bytes: {plan_told(plan)}")
     for operation in plan:
-        if not operation.file.startswith(FOLDER + "/"):
-            raise broken(6, expected=f"a plan keeps to the folder {FOLDER}", found=f"it has {_told(operation)}")
+        if not operation.file.startswith(folder + "/"):
+            raise broken(6, expected=f"a plan keeps to the folder {folder}", found=f"it has {_told(operation)}")
         if kinds and not isinstance(operation, kinds):
             raise broken(9, expected="what went is removed, and nothing else is done", found=f"the plan has {_told(operation)}")
     return plan
@@ -119,6 +119,10 @@ class Bench:
 
     def made(self) -> Any:
         return self.make("orders", 0, **_SIZES)
+
+    def made_beside(self) -> Any:
+        """Another queue of the topic, in the same process."""
+        return made_beside(self.queue, self.make, "orders", 1, **_SIZES)
 
     def restored(self, kept: Kept) -> Any:
         return made_by(self.make, "from_plain", "orders", 0, kept.plain, **_SIZES)

@@ -2,6 +2,7 @@
 
 from labs.stage1_single_node.lab1b_consume_queue.steps import (
     Anew,
+    Beside,
     CarryOut,
     Compare,
     Crash,
@@ -47,6 +48,8 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
         "the-crash-before-the-snapshot": (
             _SIX, _SIX, _SETTLE, Trim(60), Crash(0), Snapshot(), Crash(1), _SETTLE, Crash(0),
         ),
+        "another-queue-beside-it": (_SIX, _SIX, Beside(), Trim(40), _SIX, Beside(), Trim(50), _SETTLE, Crash(0), Beside(),
+                                    Trim(50), _SETTLE, Crash(0), Compare()),
         "all-of-it-and-more": (_SIX, Trim(130), Put((1,)), _SETTLE, Trim(100), Crash(0), _SIX, Compare()),
     },
     "2.4": {
@@ -58,6 +61,7 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
         "every-byte-of-an-entry": (_SIX, *(Flip(8 * byte + byte % 8) for byte in range(48, 96, 5)), Flip(3), Flip(1001)),
         "the-former-life-of-a-topic": (_SIX, _SIX, _SETTLE, Anew(), Put((2, 2)), _SETTLE, Crash(0),
                                        Put((3,)), _SETTLE, Crash(0)),
+        "a-byte-too-short": (_SIX, Put((2, 2, 2)), *(Cut(file, by=by) for by in (1, 3, 4, 5) for file in (0, 1, 2)), Crash(0)),
         "lost-one-by-one": (_SIX, _SIX, Lose(0), _SIX, Lose(1), Lose(2, is_all=True), Cut(1000), Cut(77)),
     },
 }  # fmt: skip

@@ -12,26 +12,34 @@ from labs.stage1_single_node.lab1b_consume_queue.looking import look_for_times
 from labs.stage1_single_node.lab1b_consume_queue.model import Model
 from labs.stage1_single_node.lab1b_consume_queue.rules import SOURCES, broken, span
 from labs.stage1_single_node.lab1b_consume_queue.shelf import Shelf
-from mq.broker.store.queue_entry import NO_POSITION, QueueEntry
+from mq.broker.store.queue_entry import NO_POSITION, QueueEntry, queue_folder
 from mq.core.errors import DamageError, StateError
 from mq.core.ports import Plan
 from mq.sim.disk import SimDisk
 
-__all__ = ["SENTENCES", "Hand", "sentence"]
+__all__ = ["FAR", "SENTENCES", "Hand", "sentence"]
+
+_TODAY_MS = 1_790_000_000_123
+"""A wall time as a broker has it, in the autumn of 2026."""
+FAR = (5 << 40) + 77
+"""Bytes into a log, or entries of one: behind what 32 bits can hold."""
 
 
 class Hand:
-    """A queue, its disk, and verbs that ask it for one thing at a time. Plans are carried out at once."""
+    """A queue, its disk, and verbs that ask it for one thing at a time. Plans are carried out at once.
 
-    def __init__(self, make: Make, run: Run, disk: SimDisk | None = None) -> None:
-        self.make, self.run = make, run
+    queue_id: 0, but for one that is made beside it: what is told of that begins with its number.
+    """
+
+    def __init__(self, make: Make, run: Run, queue_id: int = 0) -> None:
+        self.make, self.run, self.queue_id = make, run, queue_id
         self.sizes = {"entries_per_file": 4, "tail_min": 3}
-        self.queue, self.disk = make("orders", 0, **self.sizes), disk or SimDisk()
+        self.queue, self.disk = make("orders", queue_id, **self.sizes), SimDisk()
         self.model = Model()
         self.shelf = self.run.figure = Shelf(self.model)
 
     def tell(self, line: str) -> None:
-        self.run.tell(line)
+        self.run.tell(f"queue {self.queue_id}: {line}" if self.queue_id else line)
 
     # --- commands
 
@@ -54,6 +62,18 @@ class Hand:
         self.tell(f"put {span(begins, sum(counts))} in {batches}, stored at {store_ms} ms{spread}{back}")
         at_once(self.queue, calls)
 
+    def put_large(self, count: int, **fields: int) -> None:
+        """One batch with fields as large as those of a broker that has run for long. fields: that are to be others."""
+        number = len(self.model.history)
+        entry = QueueEntry(
+            self.model.max_offset, FAR + 70_000 * number, FAR // 3 + 2 * number, _TODAY_MS + number, 70_000 + number, count,
+            0, 0xFEDCBA98 - number,
+        )._replace(**fields)  # fmt: skip
+        self.model.put(entry)
+        told = ", ".join(f"{name} {value:,}" for name, value in entry._asdict().items() if name not in ("base_offset", "count"))
+        self.tell(f"put {span(entry.base_offset, count)} in one batch: {told}")
+        self.queue.append(entry)
+
     def flush(self, *, sync: bool = False) -> Plan:
         self.tell(f"flush{' and sync' if sync else ''}")
         plan = self.plan(sync=sync)
@@ -64,7 +84,11 @@ class Hand:
 
     def plan(self, *, sync: bool = False) -> Plan:
         plan: Plan = self.queue.flush(sync=sync)
-        return in_folder(plan)
+        return self.kept(plan)
+
+    def kept(self, plan: Plan) -> Plan:
+        """It must keep to this queue's folder."""
+        return in_folder(plan, folder=queue_folder("orders", self.queue_id))
 
     def flushed(self, *, is_synced: bool = False) -> None:
         self.queue.flushed(self.queue.entry_count, is_synced=is_synced)
@@ -72,7 +96,7 @@ class Hand:
         self.shelf.synced = self.model.max_offset if is_synced else self.shelf.synced
 
     def perform(self, plan: Plan) -> None:
-        for operation in in_folder(plan):
+        for operation in self.kept(plan):
             self.disk.perform(operation)
 
     def files(self) -> Mapping[str, int]:
@@ -201,13 +225,16 @@ def a_batch_may_be_there_in_part_or_have_no_position(hand: Hand) -> None:
 
 
 @sentence("1.6", 2)
-def the_code_of_the_tag_comes_back_as_it_was_put(hand: Hand) -> None:
+def every_field_comes_back_as_it_was_put_however_large(hand: Hand) -> None:
     for code in (0, 7, 0xFFFFFFFF):
-        entry = hand.entry(1, 1000)._replace(tag_code=code)
-        hand.model.put(entry)
-        hand.tell(f"put message {entry.base_offset} with tag code {code}")
-        hand.queue.append(entry)
+        hand.put_large(1, tag_code=code)
     for offset in range(3):
+        hand.entries(offset, 1)
+    hand.put_large(0xFFFF)
+    hand.put_large(300, first=0xFFFF - 300)
+    hand.put_large(2, store_ms=_TODAY_MS + (1 << 40), position=(1 << 53) - 1, log_index=(1 << 53) - 1, size_bytes=0xFFFFFFFF)
+    hand.put_large(1)
+    for offset in (3, 0xFFFF + 2, 0xFFFF + 3, 0xFFFF + 302, 0xFFFF + 303, 0xFFFF + 305):
         hand.entries(offset, 1)
 
 

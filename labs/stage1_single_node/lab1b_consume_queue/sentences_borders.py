@@ -10,7 +10,7 @@ from labs.stage1_single_node.lab1b_consume_queue.bench import in_folder, plan_to
 from labs.stage1_single_node.lab1b_consume_queue.rules import broken
 from labs.stage1_single_node.lab1b_consume_queue.sentences import Hand, sentence
 from labs.stage1_single_node.lab1b_consume_queue.sentences_last import SENTENCES
-from labs.stage1_single_node.lab1b_consume_queue.sentences_more import reads_of
+from labs.stage1_single_node.lab1b_consume_queue.sentences_more import reads_of, written_by
 from mq.broker.store.queue_entry import QueueEntry, queue_folder
 from mq.core.errors import DamageError
 from mq.core.ports import Plan, Remove, Write
@@ -38,7 +38,7 @@ def a_count_that_is_told_late_takes_nothing_back(hand: Hand) -> None:
     for told in (late, early, late):
         hand.queue.flushed(told)
         hand.same(6, "flushed_count", late, hand.queue.flushed_count)
-        hand.same(6, "what there is to be written then", (), tuple(hand.plan()))
+        hand.same(6, "what there is to be written then", (), written_by(hand.plan()))
     hand.put(1, 1, store_ms=1500)
     hand.all_is_found(6)
     hand.reopened()
@@ -61,12 +61,13 @@ def each_of_the_newest_is_in_memory(hand: Hand) -> None:
 @sentence("1.35", 6)
 def what_is_deleted_is_this_queue_and_none_beside_it(hand: Hand) -> None:
     files: dict[str, int] = {}
-    for topic, queue_id in (("orders", 1), ("orders", 10), ("orders", 12), ("orders-late", 1)):
+    for topic, queue_id in (("orders", 1), ("orders", 10), ("orders", 12), ("orders-late", 1), ("Orders", 1)):
         hand.tell(f"five messages are put into queue {queue_id} of {topic}, and flushed")
         queue = hand.make(topic, queue_id, **hand.sizes)
         for offset in range(5):
             queue.append(QueueEntry(offset, 100 + 64 * offset, offset + 1, 1000, 50, 1, 0, 0))
-        files |= {each.file: len(each.data) for each in queue.flush() if isinstance(each, Write)}
+        plan = in_folder(queue.flush(), folder=queue_folder(topic, queue_id))
+        files |= {each.file: len(each.data) for each in plan if isinstance(each, Write)}
     hand.tell("queue 1 of orders is deleted")
     plan = hand.make("orders", 1, **hand.sizes).delete(files)
     own = {file for file in files if file.startswith(queue_folder("orders", 1) + "/")}
@@ -133,7 +134,7 @@ def an_entry_in_the_place_of_another_one_is_refused(hand: Hand) -> None:
             piece, data = contents[source][begin : begin + size], contents[file]
             damaged = SimDisk.of_contents({**contents, file: data[:at] + piece + data[at + size :]})
             what = f"at byte {at} of {file} stand the {size} bytes from byte {begin} of {source}"
-            for offset, most in ((number, 1), (max(0, number - 1), 3)):
+            for offset, most in ((number, 1), (max(0, number - 1), 2), (max(0, number - 1), 3)):
                 hand.queue = made_by(hand.make, "from_plain", "orders", 0, plain, **hand.sizes)
                 _is_told(hand, damaged, what, offset, most)
 
@@ -232,7 +233,7 @@ def _overtaken(hand: Hand, name: str, asked: tuple[int, ...], reads: int) -> boo
         for number in range(_READS_MAX):
             wanted = steps.send(data)
             if number == reads:
-                for operation in in_folder(hand.queue.drop_before(18)):
+                for operation in hand.kept(hand.queue.drop_before(18)):
                     hand.disk.perform(operation)
                 is_dropped = True
             data = hand.disk.read(wanted)

@@ -1,12 +1,14 @@
 """Ring 1, the last part: retention, snapshots, crashes, and what the log makes anew."""
 
 from collections.abc import Iterable
+from functools import partial
 
-from labs.grader.seams import made_by
+from labs.grader.seams import drive_on, made_beside, made_by
 from labs.grader.suite import PromiseBrokenError
-from labs.stage1_single_node.lab1b_consume_queue.rules import broken
-from labs.stage1_single_node.lab1b_consume_queue.sentences import Hand, sentence
+from labs.stage1_single_node.lab1b_consume_queue.rules import broken, shown
+from labs.stage1_single_node.lab1b_consume_queue.sentences import FAR, Hand, sentence
 from labs.stage1_single_node.lab1b_consume_queue.sentences_more import SENTENCES
+from mq.broker.store.queue_entry import QueueEntry
 from mq.core.errors import DamageError
 from mq.core.ports import Remove
 from mq.sim.disk import SimDisk
@@ -64,6 +66,29 @@ def files_that_hold_only_older_entries_go_and_no_others(hand: Hand) -> None:
     )
     hand.reopened()
     hand.all_is_found(9)
+    _beside_each_other(hand)
+
+
+def _beside_each_other(hand: Hand) -> None:
+    """Queues in one process, as in a broker: what befalls one of them is nothing to the other."""
+    hand.tell("queues 1 and 2 are made in the same process, and are used by turns")
+    make = partial(made_beside, hand.queue, hand.make)
+    one, two = Hand(make, hand.run, queue_id=1), Hand(make, hand.run, queue_id=2)
+    for number in range(4):
+        one.put(1, 1, 1, store_ms=1000 + 100 * number)
+        two.put(3, 3, 3, store_ms=1050 + 100 * number)
+        (one, two)[number % 2].flush(sync=True)
+    one.flush()
+    for begin in (4, 9):
+        for each, messages in ((one, 1), (two, 3)):
+            hand.run.figure = each.shelf
+            each.perform(each.drop_before(begin * messages))
+            each.ends(9)
+            each.entries(begin * messages, 2, 9)
+        for each in (one, two):
+            hand.run.figure = each.shelf
+            each.all_is_found(9)
+    hand.run.figure = hand.shelf
 
 
 # ---------------------------------------------------------------- snapshots, crashes
@@ -82,6 +107,43 @@ def what_is_made_of_a_snapshot_goes_on_as_the_old_queue(hand: Hand) -> None:
     hand.all_is_found(10)
     hand.reopened()
     hand.all_is_found(10)
+    _far_behind_the_beginning(hand)
+
+
+def _far_behind_the_beginning(hand: Hand) -> None:
+    """So it is behind more messages than 32 bits can count. Only of the format that is given we know what stands there then."""
+    begins = Hand(hand.make, hand.run)
+    begins.put(*[1] * 8)
+    begins.flush(sync=True)
+    begins.drop_before(8)
+    if begins.queue.to_plain() != [8, 8, 4, 8, 1070, [4]]:
+        return
+    end = FAR - FAR % 4
+    hand.tell(f"the same behind {end:,} messages, which went: a queue is made of such a snapshot, with hollow files")
+    plain = [end, end, end - 4, end, 1070, [end - 4]]
+    hand.queue, hand.disk = made_by(hand.make, "from_plain", "orders", 0, plain, **hand.sizes), SimDisk()
+    hand.perform(hand.queue.hollow())
+    wanted = [QueueEntry(end + 2 * n, 100 + 60 * n, 1 + n, 2000 + n, 50 + n, 2, 0, n) for n in range(6)]
+    hand.tell(f"put six batches of 2 messages, from {end:,} on")
+    for entry in wanted:
+        hand.queue.append(entry)
+    for _ in range(2):
+        for entry in wanted:
+            at = entry.base_offset + 1
+            found = drive_on(hand.queue, "entries", hand.disk, at, 1)
+            hand.same(10, f"what `entries({at}, 1)` finds", _as_found(at, entry), _as_found(at, *found))
+            found_at = drive_on(hand.queue, "offset_at", hand.disk, entry.store_ms)
+            hand.same(10, f"what `offset_at({entry.store_ms})` finds", entry.base_offset, found_at)
+        hand.reopened()
+
+
+def _as_found(offset: int, *found: QueueEntry) -> str:
+    """What there is to know of a message; an answer may be finer than what was put."""
+    for entry in found[:1]:
+        if entry.base_offset <= offset < entry.base_offset + entry.count:
+            told = entry._replace(base_offset=0, count=0, first=entry.number_of(offset))
+            return f"message {offset}: {told.first} of the record at {told.position}, {told[2:]}"
+    return f"no message {offset}: {shown(found)}"
 
 
 @sentence("1.28", 10)
@@ -130,7 +192,8 @@ def what_files_hold_beyond_the_snapshot_does_not_count(hand: Hand) -> None:
 def _without(files: dict[str, int]) -> Iterable[tuple[str, dict[str, int]]]:
     for gone, size in files.items():
         yield f"without {gone}", {file: size for file, size in files.items() if file != gone}
-        yield f"with {gone} of 0 of {size} bytes", {**files, gone: 0}
+        for left in (0, size - 1, size - 3, size - 4):
+            yield f"with {gone} of {left} of {size} bytes", {**files, gone: left}
 
 
 def _disk_with(disk: SimDisk, files: dict[str, int]) -> SimDisk:

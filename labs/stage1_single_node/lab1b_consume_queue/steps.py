@@ -18,8 +18,8 @@ from mq.core.ports import Remove
 from mq.sim.disk import SimDisk
 
 __all__ = [
-    "Anew", "CarryOut", "Compare", "Crash", "Cut", "FailedFlush", "Flip", "Flush", "Lose", "Put", "Refused", "Snapshot", "Step",
-    "Trim",
+    "Anew", "Beside", "CarryOut", "Compare", "Crash", "Cut", "FailedFlush", "Flip", "Flush", "Lose", "Put", "Refused", "Snapshot",
+    "Step", "Trim",
 ]  # fmt: skip
 
 _WAITING_MAX = 4
@@ -172,6 +172,21 @@ class Compare:
             )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Another queue in the same process takes batches, is flushed, and retention comes to it: to this one that is nothing."""
+
+    def do(self, bench: Bench) -> None:
+        bench.run.tell("beside it, in the same process: queue 1 is made, takes nine batches, is flushed, and loses the oldest")
+        entries = [QueueEntry(3 * n, 90_000 + 80 * n, 500 + n, 900 + n, 60, 3, 0, n) for n in range(9)]
+        calls = [Call("append", (entry,)) for entry in entries]
+        at_once(
+            bench.made_beside(), [*calls, Call("flush", (), {"sync": True}), Call("flushed", (9,)), Call("drop_before", (14,))]
+        )
+        bench.ask(9)
+        bench.run.met["beside"] += 1
+
+
 # ---------------------------------------------------------------- what happens to files
 
 
@@ -205,9 +220,10 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """On a copy of the disk a file ends too early. where: a number that chooses file and size."""
+    """On a copy of the disk a file ends too early. where: a number that chooses file and size. by: so many bytes, if not 0."""
 
     where: int
+    by: int = 0
 
     def do(self, bench: Bench) -> None:
         kept, disk = _settled(bench), bench.disk.copy()
@@ -215,7 +231,7 @@ class Cut:
         if not sizes:
             return
         file = sorted(sizes)[self.where % len(sizes)]
-        left = self.where % sizes[file]
+        left = max(0, sizes[file] - self.by) if self.by else self.where % sizes[file]
         disk.cut_short(file, left)
         bench.run.tell(f"on a copy of the disk, {file} ends after {left} of {sizes[file]} bytes")
         queue = bench.restored(kept)
@@ -294,4 +310,4 @@ def _check_found(bench: Bench, offset: int, found: Any, what: str) -> None:
         raise broken(8, expected=f"{what}: {error.expected}, or a DamageError is raised", found=error.found) from None
 
 
-Step = Put | Refused | Flush | FailedFlush | CarryOut | Snapshot | Trim | Crash | Anew | Compare | Flip | Cut | Lose
+Step = Put | Refused | Beside | Flush | FailedFlush | CarryOut | Snapshot | Trim | Crash | Anew | Compare | Flip | Cut | Lose
