@@ -47,6 +47,16 @@ import subprocess, sys
 how = dict(start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 print(subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(3600)"], **how).pid)
 """
+MOTHER = """
+import subprocess, sys, time
+print(subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(3600)"], stdout=subprocess.DEVNULL).pid, flush=True)
+time.sleep(3600)
+"""
+LEAVES_A_FAMILY = f"""
+import subprocess, sys
+how = dict(stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+print(int(subprocess.Popen([sys.executable, "-S", "-c", {MOTHER!r}], **how).stdout.readline()))
+"""
 HELD = f"""
 import resource
 for name, value in {LIMITS!r}.items():
@@ -112,12 +122,7 @@ def test_only_what_is_held_to_the_limits_of_workers_is_ended(started: list[int])
 
 def test_what_an_orphan_leaves_behind_is_ended_with_it(started: list[int]) -> None:
     with adopting(LIMITS):
-        sleeps = "[sys.executable, '-S', '-c', 'import time; time.sleep(3600)'], stdout=subprocess.DEVNULL"
-        child = f"print(subprocess.Popen({sleeps}).pid, flush=True)"
-        mother = f"import subprocess, sys, time\n{child}\ntime.sleep(3600)"
-        how = "stdout=subprocess.PIPE, stderr=subprocess.DEVNULL"
-        reads = f"import subprocess, sys\none = subprocess.Popen([sys.executable, '-S', '-c', {mother!r}], {how})\n"
-        grandchild = left_by(f"{HELD}{reads}print(int(one.stdout.readline()))", started)
+        grandchild = left_by(HELD + LEAVES_A_FAMILY, started)
         assert is_alive(grandchild)
         assert grandchild not in orphans(LIMITS), "its mother lives, and is ours"
     assert not is_alive(grandchild)
