@@ -267,6 +267,7 @@ def methods_in(text: str) -> list[str]:
 # --- real nodes, in processes
 
 
+@pytest.mark.cluster
 @slow
 @pytest.mark.timeout(300)
 def test_the_class_that_labs_3a_to_3d_lead_to_passes_where_our_layers_are_hollow(tmp_path: Path) -> None:
@@ -287,6 +288,7 @@ def test_the_class_that_labs_3a_to_3d_lead_to_passes_where_our_layers_are_hollow
     assert json.loads((tmp_path / "result.json").read_text())["score"] == 100
 
 
+@pytest.mark.cluster
 @slow
 @pytest.mark.timeout(300)
 def test_who_inherits_everything_has_nothing(tmp_path: Path) -> None:
@@ -297,6 +299,7 @@ def test_who_inherits_everything_has_nothing(tmp_path: Path) -> None:
     assert "`Raft._restart_timer` of lab 3a is not written yet" in grade.first_failure.message
 
 
+@pytest.mark.cluster
 @slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["hangs", "vote_not_saved"])
@@ -314,6 +317,7 @@ def check_it_fails(name: str, folder: Path) -> None:
     assert (folder / "story.html").is_file()
 
 
+@pytest.mark.cluster
 @slow
 @pytest.mark.timeout(300)
 def test_a_grader_that_is_told_to_go_leaves_no_node_behind(tmp_path: Path) -> None:

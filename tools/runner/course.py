@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ __all__ = ["command", "leftovers", "prepare", "run", "surroundings", "with_progr
 
 _TOKEN = "RAFTMQ_COURSE"  # noqa: S105 - the name of a variable
 """Marks all processes that a course started, so that none outlives it."""
+_LOOK_S = 0.02
 _PATIENCE_S = 20
 """After a Ctrl-C that JupyterLab did not hear, because it came to this process alone."""
 _SETTINGS = {
@@ -111,9 +113,17 @@ def run(python: Path, arguments: Sequence[str]) -> int:
     try:
         return _waited(process)
     finally:
-        for pid in leftovers(variables[_TOKEN]):
+        _end_all(variables[_TOKEN])
+
+
+def _end_all(token: str) -> None:
+    """Who is back at the prompt has nothing running any more: on a crowded machine a killed process takes a moment to go."""
+    end_s = time.monotonic() + _PATIENCE_S
+    while (pids := leftovers(token)) and time.monotonic() < end_s:
+        for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        time.sleep(_LOOK_S)
 
 
 def _waited(process: "subprocess.Popen[bytes]") -> int:

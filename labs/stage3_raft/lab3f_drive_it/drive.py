@@ -199,10 +199,12 @@ class Story:
 
     def _end(self) -> None:
         assert self._witness is not None
-        self._witness.stop_sending()
+        witness, history, limit_s = self._witness, self.seen.history, _END_S_MAX * min(_PATIENCE_MAX, patience())
+        witness.stop_sending()
         self._tell("no more orders; what was acknowledged is still to arrive")
-        history, limit_s = self.seen.history, _END_S_MAX * min(_PATIENCE_MAX, patience())
         if self.seen.is_done("cut"):
+            # What is under way may still be acknowledged: until then nobody knows what has to arrive.
+            self._wait(lambda: witness.has_stopped, "the producer still waits for an answer", limit_s=limit_s)
             self._wait(lambda: not history.lost(), "not every acknowledged order arrived", limit_s=limit_s)
         self._look_at_organs()
 

@@ -112,7 +112,7 @@ class Witness:
     def __init__(self, endpoint: str, topic: str, group: str, word: str, home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.history = History(word)
-        self._is_begun = threading.Event()
+        self._is_begun, self._is_stopped = threading.Event(), threading.Event()
         self._complaints = (home / "witness.log").open("wb")
         self._lines = (home / "witness.jsonl").open("w", encoding="utf-8")
         # The client writes a log below its home folder as soon as it is imported.
@@ -144,6 +144,8 @@ class Witness:
             self._lines.write(line)
             if told["what"] == "began":
                 self._is_begun.set()
+            elif told["what"] == "stopped":
+                self._is_stopped.set()
             else:
                 self.history.note(told)
 
@@ -151,6 +153,11 @@ class Witness:
     def has_begun(self) -> bool:
         """Whether both clients are there."""
         return self._is_begun.is_set()
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether every order that was begun has its answer, after `stop_sending`."""
+        return self._is_stopped.is_set()
 
     @property
     def has_ended(self) -> bool:

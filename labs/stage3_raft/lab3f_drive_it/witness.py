@@ -3,9 +3,9 @@
     python -m labs.stage3_raft.lab3f_drive_it.witness ENDPOINT TOPIC GROUP WORD CALLER...
 
 Each caller sends one order after the other, the next one when this one is acknowledged; an order that was not is sent again. All
-that happens is told on standard output, a line of JSON each: `sent`, `failed`, `got`. `stop` on standard input ends the sending,
-the end of standard input ends the process: it outlives nobody. Nothing of ours that speaks the protocol may be imported here: the
-client's own descriptors would clash with it.
+that happens is told on standard output, a line of JSON each: `sent`, `failed`, `got`. `stop` on standard input ends the
+sending, and `stopped` says that no answer is under way any more; the end of standard input ends the process: it outlives
+nobody. Nothing of ours that speaks the protocol may be imported here: the client's own descriptors would clash with it.
 """
 
 import json
@@ -79,12 +79,18 @@ def main() -> None:
     producer = Producer(configuration, (topic,))
     producer.startup()
     is_over = threading.Event()
-    for caller in callers:
-        threading.Thread(target=_keep_sending, args=(producer, topic, word, caller, is_over), daemon=True).start()
+    sending = [
+        threading.Thread(target=_keep_sending, args=(producer, topic, word, caller, is_over), daemon=True) for caller in callers
+    ]
+    for thread in sending:
+        thread.start()
     _tell("began")
     for line in sys.stdin:
         if line.strip() == "stop":
             is_over.set()
+            for thread in sending:
+                thread.join()
+            _tell("stopped")
 
 
 if __name__ == "__main__":
