@@ -22,6 +22,7 @@ write_notebook(lesson.notebook, execute(lesson))
 """
 
 
+@pytest.mark.night
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_lesson_comes_to_its_end_in_containers_and_leaves_none(image: str, tmp_path: Path) -> None:
