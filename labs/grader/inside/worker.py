@@ -132,7 +132,8 @@ class Worker:
                 wanted = steps.send(data)
             except StopIteration as done:
                 return {"value": self._encoding.encode(done.value)}
-            at, size_bytes = getattr(wanted, "at", None), getattr(wanted, "size_bytes", None)
+            at: Any = getattr(wanted, "at", None)
+            size_bytes: Any = getattr(wanted, "size_bytes", None)
             is_read = type(wanted).__name__ == "Read" and type(at) is int and type(size_bytes) is int
             if not is_read or min(at, size_bytes) < 0:  # the other side says what is wrong with it
                 return {"read": self._encoding.encode(wanted)}

@@ -48,8 +48,11 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
         ),
         # The same with six: what comes in their place ends where the last one of them begins.
         "a-long-tail": (
-            *(Append((5,)), _WRITTEN, Append((400,)), *(Append((2_000,)) for _ in range(5)), Crash(_FIRST_IS_TORN, 6)),
-            *(Append((400,)), *(Append((2_000,)) for _ in range(3)), _WRITTEN, _LOST, _ALL),
+            *(Append((5,)), _WRITTEN, Append((400,))),
+            *(Append((2_000,)) for _ in range(5)),
+            *(Crash(_FIRST_IS_TORN, 6), Append((400,))),
+            *(Append((2_000,)) for _ in range(3)),
+            *(_WRITTEN, _LOST, _ALL),
         ),
         "killed-twice": (Append((40,)), Crash(1, 3, is_kill=True), Append((5,)), Crash(1, 1, is_kill=True), _LOST, _ALL),
     },
