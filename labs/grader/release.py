@@ -34,29 +34,26 @@ _TAKEN_OF_A_LAB = ("README.md", "lab.toml", "skeleton/", f"{HOLLOW}/")
 _MARK = "# Made by `mq lab release`: what is sealed, or left out, is what the labs ask for.\n"
 _SURVIVORS_SHOWN = 8
 _SEALED_CHARS = 120
+_RUNS = '''_SEALED = """
+{data}
+"""
+exec(compile(zlib.decompress(base64.b85decode(_SEALED.replace("\\n", ""))), "sealed", "exec"), globals())
+'''
 _SEALED = '''"""{about}
 """
 
 import base64
 import zlib
 {imports}
-_SEALED = """
-{data}
-"""
-exec(compile(zlib.decompress(base64.b85decode(_SEALED.replace("\\n", ""))), "sealed", "exec"), globals())
 '''
-_HIDDEN = '''
+_HIDDEN = """
 
 # --- What other labs ask for stands above without its body. Here is all of it once more, sealed, so that it runs.
 
 import base64
 import zlib
 
-_SEALED = """
-{data}
 """
-exec(compile(zlib.decompress(base64.b85decode(_SEALED.replace("\\n", ""))), "sealed", "exec"), globals())
-'''
 _PARTS = """ What you write in {spoken} is a part of a broker: `.venv/bin/mq broker --data DIR --parts work/{id}`
 runs one with yours, and `mq raft status` says whose code it is and how often it was called."""
 _ORGAN = """What you write in {lab}. The one that works is sealed, so that the broker and the lessons run before yours does.
@@ -156,19 +153,21 @@ def _layers(lab: Lab, labs: Iterable[Lab]) -> Iterator[tuple[str, str]]:
             if other is not lab and name in other.sources:
                 shown = blanked(shown, blanks_in(other, shown), other.spoken)
         if shown != text:
-            yield f"{lab.folder.relative_to(ROOT).as_posix()}/{HOLLOW}/{name}", shown + _HIDDEN.format(data=_packed(text))
+            yield f"{lab.folder.relative_to(ROOT).as_posix()}/{HOLLOW}/{name}", shown + _HIDDEN + _packed(text)
 
 
 def _sealed(source: str, about: str) -> str:
     """A module that does the same and tells nothing: without comments and docstrings, packed. What it imports can be seen."""
     tree = ast.parse(source)
     imports = "\n".join(ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
-    return _SEALED.format(about=about, imports=imports, data=_packed(source))
+    return _SEALED.format(about=about, imports=imports) + _packed(source)
 
 
 def _packed(source: str) -> str:
+    """What runs a source, in a form that cannot be read."""
     packed = base64.b85encode(zlib.compress(ast.unparse(_mute(ast.parse(source))).encode(), 9)).decode()
-    return "\n".join(packed[at : at + _SEALED_CHARS] for at in range(0, len(packed), _SEALED_CHARS))
+    lines = [packed[at : at + _SEALED_CHARS] for at in range(0, len(packed), _SEALED_CHARS)]
+    return _RUNS.format(data="\n".join(lines))
 
 
 def _mute(tree: ast.Module) -> ast.Module:
