@@ -63,6 +63,11 @@ def zip_command(lab: Lab, key_file: Path | None, file: Path | None) -> None:
         raise click.UsageError(f"marks need a key that no student knows: --key-file FILE, or {KEY_VARIABLE}. {HOW_TO_MAKE_A_KEY}")
     if is_for_students():
         raise click.UsageError("this is a repository for students: what gives marks is in the whole one")
+    if lab.runs is not None:
+        raise click.UsageError(
+            f"{lab.spoken} runs three nodes of its own, in containers that Gradescope's container cannot start; give marks with:"
+            f" mq lab grade {lab.short} DIR --container"
+        )
     target = file or Path(f"autograder_{lab.short}.zip")
     try:
         count = write_zip(lab, target, key.encode())

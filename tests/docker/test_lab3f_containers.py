@@ -13,7 +13,8 @@ from labs.stage3_raft.lab3f_drive_it.verdict import TESTS
 from mq.cluster.docker_engine import engine
 from mq.cluster.docker_plan import CLUSTER_LABEL, NODE_LABEL, cluster_id, object_name
 from mq.cluster.errors import ClusterError
-from tests.labs.lab3f import RIGHT, WRONG, drive, passed, whole_raft
+from tests.labs.lab3f import drive, passed
+from tools.drives import RIGHT, WRONG, whole_raft
 
 ALL = [test.number for test in TESTS]
 LOOKS_ROUND = """

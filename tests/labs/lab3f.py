@@ -1,63 +1,16 @@
 """What the tests of lab 3f share: Rafts that are right or wrong, one run of them, and a run as it would be seen."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-from labs.grader.gathered import gathered
-from labs.grader.lab import LABS, Gather, find_lab
 from labs.grader.result import Outcome
 from labs.grader.submission import Submission
 from labs.stage3_raft.lab3f_drive_it.history import CALLERS, Got, History, Sent
 from labs.stage3_raft.lab3f_drive_it.hosts import Hosts, Processes
-from labs.stage3_raft.lab3f_drive_it.organs import LABS_BEFORE
 from labs.stage3_raft.lab3f_drive_it.runs import Drive
 from labs.stage3_raft.lab3f_drive_it.seen import Done, Seen
 
-__all__ = ["HANGS", "RIGHT", "WRONG", "drive", "good_run", "of_the_zoo", "passed", "whole_raft"]
-
-HANGS = """
-from mq.raft.node import RaftNode
-
-class Raft(RaftNode):
-    __slots__ = ()
-    def step(self, message):
-        while self.commit_index > 60:
-            pass
-        return super().step(message)
-"""
-ELECTS_ONCE = """
-from mq.raft.node import RaftNode
-
-class Raft(RaftNode):
-    __slots__ = ()
-    def _time_out(self):
-        if self.commit_index < 5:
-            super()._time_out()
-"""
-
-
-def of_the_zoo(kind: str, name: str) -> str:
-    """One of our wrong or right Rafts."""
-    return (LABS / "stage3_raft" / kind / f"{name}.py").read_text(encoding="utf-8")
-
-
-RIGHT = {name: of_the_zoo("right", name) for name in ("lazy", "plain", "eager", "saving_up")}
-WRONG = {
-    "hangs": (HANGS, "`step` did not come back within"),
-    "elects_once": (ELECTS_ONCE, "hardly any order was acknowledged after"),
-    "vote_not_saved": (of_the_zoo("wrong", "vote_not_saved"), "its log was not told to keep that"),
-    "commit_by_one_too_few": (of_the_zoo("wrong", "commit_by_one_too_few"), "it may be lost yet"),
-}
-"""Those that must fail each time, and words of what is said of each."""
-
-
-def whole_raft() -> str:
-    """The class that labs 3a to 3d lead to: the methods of all of them, as one who solved them has it."""
-    labs = [find_lab(short) for short in LABS_BEFORE]
-    sources = tuple(dict.fromkeys(source for lab in labs if lab.gather is not None for source in lab.gather.sources))
-    blanks = tuple(blank for lab in labs for blank in lab.blanks)
-    return gathered(replace(labs[-1], gather=Gather("Raft", "RaftNode", sources), blanks=blanks), [])
+__all__ = ["drive", "good_run", "passed"]
 
 
 def drive(

@@ -33,7 +33,8 @@ from labs.stage3_raft.lab3f_drive_it.story_page import write_page
 from labs.stage3_raft.lab3f_drive_it.verdict import TESTS, outcomes_of
 from mq.parts import load_parts
 from tests.cluster.broker_process import wait_until
-from tests.labs.lab3f import RIGHT, WRONG, drive, good_run, passed, whole_raft
+from tests.labs.lab3f import drive, good_run, passed
+from tools.drives import RIGHT, SOLVED, WRONG, whole_raft
 from tools.make_skeletons import differences
 
 LAB3F = find_lab("lab3f")
@@ -262,6 +263,25 @@ def test_the_whole_class_comes_along_and_there_is_nothing_to_catch_up_with(tmp_p
 def methods_in(text: str) -> list[str]:
     """Of its classes."""
     return [node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+
+
+def test_another_systems_container_cannot_grade_it_and_the_command_says_what_can(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("11" * 16, encoding="ascii")
+    out = tmp_path / "3f.zip"
+    answer = CliRunner().invoke(lab_command, ["zip", "lab3f", "--key-file", str(key), "--out", str(out)])
+    assert answer.exit_code == 2
+    assert "mq lab grade lab3f DIR --container" in answer.output
+    assert not out.exists()
+
+
+def test_the_table_of_runs_is_of_all_of_them_in_both_kinds_of_nodes() -> None:
+    rows = [line.split(" | ") for line in (LAB3F.folder / "DRIVES.md").read_text(encoding="utf-8").splitlines()]
+    nodes = ("processes", "containers")
+    points = {(row[0].removeprefix("| "), row[1]): int(row[2]) for row in rows if row[1:] and row[1] in nodes}
+    named = (SOLVED, *RIGHT, *WRONG)
+    assert set(points) == {(name, one) for name in named for one in nodes}
+    assert {name for (name, _), got in points.items() if got < 100} == set(WRONG)
 
 
 # --- real nodes, in processes
