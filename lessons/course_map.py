@@ -6,13 +6,14 @@ import subprocess
 import sys
 import textwrap
 import tomllib
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
 from matplotlib.axes import Axes
 
+from labs.grader.way import in_words, spoken
 from lessons.showing import COLOURS, FAINT, FREE, ROOT, TEXT, bare, figure, legend_below, show_with_words
 
 __all__ = ["draw_map", "lesson_links", "progress", "stages", "way", "way_in_words"]
@@ -41,18 +42,7 @@ def way() -> list[str]:
 
 def way_in_words() -> str:
     """The way as "lab 0, lessons 0 and 1, lab 1a"."""
-    groups = []
-    for kind, names in groupby(map(_spoken, way()), lambda words: words.split()[0]):
-        numbers = [name.split()[1] for name in names]
-        many = f"{', '.join(numbers[:-1])} and {numbers[-1]}"
-        groups.append(f"{kind}s {many}" if len(numbers) > 1 else f"{kind} {numbers[0]}")
-    return ", ".join(groups)
-
-
-def _spoken(name: str) -> str:
-    """ "lesson 1" or "lab 1a"."""
-    short = name.partition("_")[0]
-    return short.replace("lab", "lab ") if short.startswith("lab") else f"lesson {int(short)}"
+    return in_words(way())
 
 
 def _is_there(stage: dict[str, Any], lab: str) -> bool:
@@ -76,7 +66,7 @@ def lesson_links() -> str:
             for name in stage["lessons"]:
                 file = f"{stage['folder']}/{name}.ipynb"
                 labs = _labs_behind(names, name)
-                then = f"; then {' and '.join(map(_spoken, labs))}" if labs else ""
+                then = f"; then {' and '.join(map(spoken, labs))}" if labs else ""
                 lines.append(f"* [{title_of(ROOT / 'lessons' / file)}]({file}){then}")
             lines.append("")
     return "\n".join(lines)
@@ -131,9 +121,9 @@ def _columns(stage: dict[str, Any]) -> dict[str, float]:
 def _box_of(stage: dict[str, Any], name: str) -> tuple[str, str]:
     """(what it says, its kind)."""
     if name in stage["lessons"]:
-        return _spoken(name), "lesson"
+        return spoken(name), "lesson"
     noun = name.partition("_")[2].replace("_", " ")
-    label = "\n".join([_spoken(name), *textwrap.wrap(noun, _LABEL_CHARS)])
+    label = "\n".join([spoken(name), *textwrap.wrap(noun, _LABEL_CHARS)])
     return label, "lab" if _is_there(stage, name) else "planned"
 
 
@@ -171,7 +161,7 @@ def progress() -> str:
     """
     command = [sys.executable, "-m", "mq.cli.main", "lab", "list", "-o", "json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    behind = {name.partition("_")[0]: _spoken(before) for before, name in pairwise(way())}
+    behind = {name.partition("_")[0]: spoken(before) for before, name in pairwise(way())}
     lines = ["| lab | | after | hours | your work | last result |", "|---|---|---|---|---|---|"]
     for lab in json.loads(done.stdout)["labs"]:
         is_started = lab["work"] != "not started" and (_work() / Path(lab["work"]).name).is_dir()

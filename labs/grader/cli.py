@@ -19,6 +19,7 @@ from labs.grader.report import failure_lines, outcome_line, printed_lines, story
 from labs.grader.result import CHECKED, CHECKED_ALL, Grade, Outcome
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission, SubmissionError, read_submission
+from labs.grader.way import behind, spoken
 from mq.cli.output import note, print_json, print_line, print_table
 
 __all__ = ["lab_command"]
@@ -116,11 +117,19 @@ def _told(lab: Lab, grade: Grade, folder: Path, submission: Submission, *, is_al
         write_files(folder, replace(grade, reason=CHECKED_ALL))
         print_line(f"all failures: {folder / 'report.html'}")
     elif first is not None and first.failure is not None and first.failure.is_pictured:
-        kept = tuple(outcome for outcome in grade.outcomes if outcome.is_passed or outcome == first)
-        shown = replace(grade, outcomes=kept, reason=CHECKED)
-        write_files(folder, shown)
+        write_files(folder, replace(grade, reason=CHECKED))
         print_line(f"picture:   {folder / 'report.html'}")
+    elif first is None and not (grade.reason or grade.path) and (told := _what_comes_next(lab)):
+        print_line(f"next:      {told}")
     return _FAILED if first is not None or grade.reason else 0
+
+
+def _what_comes_next(lab: Lab) -> str:
+    """Behind a lab that is done; empty behind the last one, and for one that is not on the way."""
+    after = behind(lab.id, [each.id for each in all_labs()])
+    if not after.startswith("lab"):
+        return after and f"{spoken(after)}, in `python3 run.py course`"
+    return f"{spoken(after)}: mq lab start {after.partition('_')[0]}"
 
 
 @lab_command.command("replay")

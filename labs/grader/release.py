@@ -16,10 +16,12 @@ from pathlib import Path
 
 from labs.grader.box import ROOT
 from labs.grader.lab import STUDENT_MARK, Lab, all_labs, is_for_students
+from labs.grader.links import without_dead_links
 from labs.grader.sealing import sealed_text
 from labs.grader.shared import is_sealed, shared_by
 from labs.grader.skeleton import HOLLOW, blanked, blanks_in, given_hollow, hollow_of
 from labs.grader.survivors import Survivor, survivors
+from labs.grader.way import in_words, way
 from mq.parts import ORGANS
 
 __all__ = ["Kind", "ReleaseError", "release", "tracked"]
@@ -83,21 +85,20 @@ def release(folder: Path, labs: Sequence[Lab], kind: Kind = Kind.SEALED) -> int:
     if folder.resolve().is_relative_to(ROOT) and folder.resolve().relative_to(ROOT).parts[:1] != ("work",):
         raise ReleaseError(f"{folder} is inside of this repository; give one outside")
     known = list({lab.id: lab for lab in (*all_labs(), *labs)}.values())
-    instead = dict(_instead(known, kind))
-    count = 0
-    for name in _names(labs):
+    names = list(_names(labs))
+    instead = {**dict(_instead(known, kind)), **dict(_with_links_that_lead(names))}
+    for name in names:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         text = instead.get(name)
         target.write_bytes((ROOT / name).read_bytes() if text is None else text.encode())
-        count += 1
     (folder / "README.md").write_text(_readme(labs), encoding="utf-8")
     listed = ", ".join(f'"{lab.id}"' for lab in labs)
     mark = f'{_MARK}reference = "{kind}"\nlabs = [{listed}]\n'
     (folder / "labs" / STUDENT_MARK).write_text(mark, encoding="utf-8")
     if found := survivors(folder, known):
         raise ReleaseError(_told(found, folder))
-    return count + 2
+    return len(names) + 2
 
 
 def _names(labs: Sequence[Lab]) -> Iterator[str]:
@@ -111,6 +112,13 @@ def _names(labs: Sequence[Lab]) -> Iterator[str]:
             inside = name.removeprefix(f"{folder}/")
             if inside != name and (inside.startswith(_TAKEN_OF_A_LAB) or (inside.endswith(".py") and "/" not in inside)):
                 yield name
+
+
+def _with_links_that_lead(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    there = [*names, "README.md"]
+    for name in names:
+        if name.endswith(".md"):
+            yield name, without_dead_links((ROOT / name).read_text(encoding="utf-8"), name, there)
 
 
 def tracked() -> list[str]:
@@ -194,5 +202,6 @@ def _readme(labs: Sequence[Lab]) -> str:
     ]
     organs = [lab for lab in labs if lab.seam.name in ORGANS]
     parts = _PARTS.format(spoken=", ".join(lab.spoken for lab in organs), id=organs[0].id) if organs else ""
-    text = text.replace("{labs}", "\n".join(rows)).replace("{parts}", parts)
+    order = in_words(way([lab.id for lab in labs]))
+    text = text.replace("{labs}", "\n".join(rows)).replace("{parts}", parts).replace("{order}", order)
     return text.replace("{first}", labs[0].short.ljust(5)).replace("{id}", labs[0].id)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from labs.grader.box import imports_of_files
 from labs.grader.lab import all_labs
+from labs.grader.links import without_dead_links
 from labs.grader.release import Kind, ReleaseError, release
 from labs.grader.skeleton import solution_of, taken_out, write_all
 from labs.grader.survivors import survivors
@@ -54,6 +56,35 @@ def test_it_holds_what_a_student_needs_and_no_solutions(released: Path) -> None:
     )
     assert "ARCHITECTURE.md" in names
     assert "{" not in text.replace("{labs}", "{"), "all places are filled in"
+
+
+def test_no_page_of_it_links_what_is_not_in_it(released: Path) -> None:
+    dead, count = list[tuple[str, str]](), 0
+    for page in released.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)\s#]+)[^)\s]*\)", page.read_text(encoding="utf-8")):
+            count += 1
+            if "://" not in target and not (page.parent / target).exists():
+                dead.append((page.relative_to(released).as_posix(), target))
+    assert dead == []
+    assert count >= 3
+    told = (released / "mq/raft/README.md").read_text(encoding="utf-8")
+    assert "and `tests/transcripts` shows each rule at work" in told
+    assert "[`docs/glossary.md`](../../docs/glossary.md)" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("[a](b.md) and [c](d.md)", "[a](b.md) and c"),
+        ("[a](../one/b.md#part), [`c`](../two/d.md#part)", "[a](../one/b.md#part), `c`"),
+        ("[a folder](..), [its](../one), [none](../three)", "[a folder](..), [its](../one), none"),
+        ("[web](https://raft.github.io), [here](#part), [write](mailto:a@b.c)",) * 2,
+        ("![a picture](gone.png)", "a picture"),
+        ("`x[1](2)` and [a] (b)", "`x[1](2)` and [a] (b)"),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_what_it_says(text: str, wanted: str) -> None:
+    assert without_dead_links(text, "one/page.md", ["one/b.md", "one/page.md", "README.md"]) == wanted
 
 
 def test_its_help_shows_what_students_use_and_nothing_of_teachers(released: Path) -> None:

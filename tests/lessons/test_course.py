@@ -23,6 +23,7 @@ from playwright.sync_api import sync_playwright
 
 from labs.grader.files import note_progress
 from labs.grader.lab import all_labs
+from labs.grader.release import _readme
 from labs.grader.result import Grade, Outcome
 from lessons.course_map import lesson_links, progress, stages, way, way_in_words
 from tools.lesson_files import LESSONS, lessons_of, read_notebook
@@ -204,11 +205,20 @@ def test_the_way_leads_once_through_all_that_is_there() -> None:
         assert [name for name in way() if name in own] == own, "each kind in its own order"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/syllabus.md", "labs/grader/for_students.md", "lessons/README.py"])
+@pytest.mark.parametrize("page", ["README.md", "docs/syllabus.md", "lessons/README.py"])
 def test_every_page_to_begin_with_says_the_way(page: str) -> None:
     stage_1 = "lab 0, lessons 0 and 1, lab 1a, lesson 2, lab 1b, lesson 3, labs 1c and 1d"
     assert way_in_words() == f"{stage_1}, lessons 4, 10, 11, 12, 13, 14, 15 and 16"
     assert way_in_words() in re.sub(r"\s+(# )?", " ", (ROOT / page).read_text(encoding="utf-8"))
+
+
+def test_what_is_given_to_students_says_the_way_through_the_labs_that_they_get() -> None:
+    told = _readme(all_labs())
+    assert f"The order: {way_in_words()}." in told
+    few = [lab for lab in all_labs() if lab.short in ("lab0", "lab1c", "lab1d")]
+    some = "lab 0, lessons 0, 1, 2 and 3, labs 1c and 1d, lessons 4, 10, 11, 12, 13, 14, 15 and 16"
+    assert f"The order: {some}." in _readme(few)
+    assert "lab 1a" not in _readme(few).partition("What is not here")[0]
 
 
 def test_the_start_page_links_only_what_is_there() -> None:
