@@ -1,10 +1,15 @@
 """`mq topic`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from mq.cli.options import Session, WholeNumber, any_case, client_command
 from mq.cli.output import note, print_json, print_table
 from mq.core.limits import QUEUES_PER_TOPIC_MAX
+
+if TYPE_CHECKING:
+    from mq.client.views import TopicView
 
 __all__ = ["topic_command"]
 
@@ -38,22 +43,35 @@ def topic_command() -> None:
 def _create(session: Session, name: str, kind: str | None, queues: int | None, permission: str | None) -> None:
     """Create topic NAME, or change its queues and permission.
 
-    One that is so already is fine; what is not given stays as it is.
+    One that is so already is fine; what is not given stays as it is. Of one that exists it is told what was changed, or that
+    nothing was.
     """
     from mq.core.message import MessageKind, Permission  # noqa: PLC0415
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
 
     with session.connect() as connection:
-        topic = AdminClient(connection).create_topic(
+        admin = AdminClient(connection)
+        before = next((one for one in admin.topics() if one.name == name), None)
+        topic = admin.create_topic(
             name,
             kind=MessageKind[kind.upper()] if kind else None,
             queues=queues or 0,
             permission=Permission[permission.upper()] if permission else None,
         )
+    if before is not None:
+        note(_about_one_that_exists(before, topic))
     if session.is_json:
         print_json(topic)
     else:
         print_table(_COLUMNS, [(topic.name, topic.type, topic.queues, topic.permission)])
+
+
+def _about_one_that_exists(before: "TopicView", now: "TopicView") -> str:
+    pairs = [(name, getattr(before, name), getattr(now, name)) for name in _COLUMNS[1:]]
+    changed = [f"{name} {old} before, {new} now" for name, old, new in pairs if old != new]
+    if changed:
+        return f"topic {now.name} existed already, and was changed: {'; '.join(changed)}"
+    return f"topic {now.name} exists already, with type {now.type}, {now.queues} queues, {now.permission}: nothing was changed"
 
 
 @topic_command.command("list")

@@ -106,7 +106,7 @@ def test_every_kind_of_topic_takes_its_messages_and_no_others(mq: Mq) -> None:
         ran = mq("send", topic, "c")
         assert (ran.code, "40014" in ran.err) == (1, True)
     ran = mq("topic", "create", "t-fifo", "--type", "normal")
-    assert (ran.code, "cannot be changed" in ran.err) == (1, True)
+    assert (ran.code, "topic t-fifo exists with type FIFO; a type cannot be changed" in ran.err) == (1, True)
     ran = mq("send", "ghost", "c")
     assert (ran.code, "mq topic create ghost" in ran.err) == (1, True)
 
@@ -118,6 +118,19 @@ def test_a_name_that_is_not_there_is_no_reason_to_make_it(what: str, verb: str, 
     assert ran.code == 1
     assert f"there is no {what} 'oders'; `mq {what} list` shows those that there are" in ran.err
     assert "create" not in ran.err
+
+
+def test_of_a_topic_that_exists_it_is_told_what_was_changed_or_that_nothing_was(mq: Mq) -> None:
+    assert mq("topic", "create", "bread", "--queues", "4").err == ""
+    for again in ((), ("--queues", "4"), ("--queues", "4", "--type", "normal", "--permission", "read_write")):
+        ran = mq("topic", "create", "bread", *again)
+        assert (ran.code, ran.out.split()[-4:]) == (0, ["bread", "normal", "4", "read_write"])
+        assert ran.err == "topic bread exists already, with type normal, 4 queues, read_write: nothing was changed\n"
+    ran = mq("topic", "create", "bread", "--queues", "6", "--permission", "read")
+    told = "existed already, and was changed: queues 4 before, 6 now; permission read_write before, read now"
+    assert (ran.code, ran.err) == (0, f"topic bread {told}\n")
+    ran = mq("topic", "create", "bread", "--queues", "5")
+    assert (ran.code, "topic bread has 6 queues; their number may only grow" in ran.err) == (1, True)
 
 
 def test_creating_again_changes_only_what_is_given(mq: Mq) -> None:
