@@ -20,9 +20,12 @@ of_each = pytest.mark.parametrize("draft", DRAFTS, ids=lambda draft: draft.short
 NAMES = sorted(file.stem for folder in FOLDERS for file in folder.glob("*.txt"))
 NEW = sorted(file.stem for file in FOLDERS[1].glob("*.txt"))
 RIGHT = ("eager", "lazy", "plain", "saving_up")
+NOT_OF_A_LAB = {"chunk_is_lost"}
+"""It gives a leader four ticks to send what was lost again: the labs have it as `lost_chunk_comes_again`, with twenty."""
 KILLED_BY = {
     "answer_to_an_earlier_process": "old_rounds_count",
     "hand_over_ends_with_the_reign": "transfer_outlives_reign",
+    "lost_chunk_comes_again": "lost_chunk_never_resent",
     "old_members_are_silent": "quorum_check_of_new_alone",
 }
 
@@ -52,7 +55,7 @@ def text_of(kind: str, name: str) -> str:
 
 def test_each_schedule_is_of_a_lab_and_is_there_once() -> None:
     assert len(NAMES) == len(set(NAMES)) >= 80
-    assert {name for draft in DRAFTS for name in names_of(draft)} == set(NAMES)
+    assert {name for draft in DRAFTS for name in names_of(draft)} == set(NAMES) - NOT_OF_A_LAB
 
 
 @pytest.mark.parametrize("name", NEW)

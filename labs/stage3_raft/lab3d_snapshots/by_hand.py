@@ -10,11 +10,11 @@ __all__ = ["BY_HAND"]
 BY_HAND = scripted_check(
     {
         "chunk_comes_twice": "Paper: Raft, section 7",
-        "chunk_is_lost": "Paper: Raft, section 7",
         "commits_while_a_snapshot_is_saved": "Paper: Raft, section 7",
         "crash_while_a_snapshot_is_saved": "Paper: Raft, section 7",
         "crash_while_chunks_are_saved": "Paper: Raft, section 7",
         "late_snapshot": "Paper: Raft, section 7",
+        "lost_chunk_comes_again": "Paper: Raft, section 7",
         "members_by_snapshot": "Paper: Raft, section 7",
         "new_member_gets_a_snapshot": "Paper: Raft, section 7",
         "snapshot_before_it_is_applied": "Paper: Raft, section 7",
