@@ -4,7 +4,7 @@ Both are `mq.sim.hand.group.HandGroup`, which transcripts are played on: what ha
 a failure has a picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, TypeVar
 
@@ -62,15 +62,16 @@ class Bench:
         *,
         learners: Sequence[int] = (),
         lone: int = 0,
+        seed: int | None = None,
         **options: Any,
     ) -> RecordedGroup:
         """voters: how many, from node 1 on, or which. logs: terms of the entries that each begins with.
 
-        lone: see `RecordedGroup`.
+        lone: see `RecordedGroup`. seed: time-outs are drawn by it; without one each is the shortest.
         """
         settings = RaftOptions(**{"has_pre_vote": False, "has_check_quorum": False, **options})
         ids = range(1, voters + 1) if isinstance(voters, int) else voters
-        make: Any = self._make
+        make: Any = self._make if seed is None else _drawing(self._make, seed)
         made = RecordedGroup(ids, learners, options=settings, raft_class=make, lone=lone)
         for node_id, terms in (logs or {}).items():
             made.give_log(node_id, terms)
@@ -86,7 +87,7 @@ class Bench:
         vote: int | None = None,
         **options: Any,
     ) -> "Lone":
-        """Node 1 of these. terms: of the entries in its log; term, vote: what it remembers."""
+        """Node 1 of these. terms: of the entries in its log; term, vote: what it remembers. options: those of `group`, too."""
         return Lone(self.group(voters, lone=1, **options), terms, term, vote)
 
     def time_outs(self, count: int) -> list[int]:
@@ -125,6 +126,15 @@ class Bench:
         """Raises: PromiseBrokenError when it is not so."""
         if not is_so:
             raise PromiseBrokenError(self.promise, expected=expected, found=str(found), section=self.section)
+
+
+def _drawing(make: Callable[..., Any], seed: int) -> Callable[..., Any]:
+    """Nodes as `make` makes them, each with a chance of its own."""
+
+    def made(node_id: int, log: HandLog, _chance: object, **settings: Any) -> Any:
+        return make(node_id, log, Random(seed), **settings)
+
+    return made
 
 
 class Lone:

@@ -117,15 +117,28 @@ def the_same_candidate_gets_the_same_answer_again(bench: Bench) -> None:
     _votes(bench, node, node.request_of(3, 1), expected=True, because="node 3 asks again: the answer may have been lost")
 
 
-@sentence("Paper: Raft, figure 2")
-def a_vote_is_in_the_log_before_it_is_given(bench: Bench) -> None:
-    node = bench.lone()
-    node.member.is_manual = True
-    sent = node.hear(node.request_of(3, 1))
-    bench.see(not of_kind(sent, VoteReply), "its disk is not done: no answer left", f"{len(sent)} left")
-    answer_of(bench, node.save(), 3)
+@sentence("Paper: Raft, figure 2", of=(None, 4))
+def a_vote_is_in_the_log_before_it_is_given(bench: Bench, leader: int | None) -> None:
+    node = bench.lone(4)
+    if leader is None:
+        node.member.is_manual = True
+        sent = node.hear(node.request_of(3, 1))
+        bench.see(not of_kind(sent, VoteReply), "its disk is not done: no answer left", f"{len(sent)} left")
+        answer_of(bench, node.save(), 3)
+    elif not _gives_its_vote_under(bench, node, leader):
+        return
     node.restart()
     _votes(bench, node, node.request_of(2, 1), expected=False, because="behind a restart it still knows that node 3 has its vote")
+
+
+def _gives_its_vote_under(bench: Bench, node: Lone, leader: int) -> bool:
+    """It follows the leader of term 1, and node 3 asks for its vote in that term: yes and no are right, as node 3 cannot win."""
+    node.hear(node.append_of(1, leader=leader))
+    node.member.is_manual = True
+    early = [reply for reply in of_kind(node.hear(node.request_of(3, 1)), VoteReply) if reply.is_granted]
+    why = f"its vote in term 1 is free, and node {leader} leads that term; node 3 asks for the vote"
+    bench.see(not early, f"{why}: no yes leaves before the disk is done", "one left: a loss of power makes the vote free again")
+    return any(reply.is_granted for reply in of_kind(node.save(), VoteReply))
 
 
 @sentence(_5_2)

@@ -9,8 +9,8 @@ from mq.core.ids import EntryId, LogIndex, Term
 from mq.raft.messages import AppendReply, AppendRequest, Message
 
 __all__ = [
-    "BEAT", "FIGURE_7", "FIGURE_7_LEADER", "PATIENT", "TICKS", "answer_of", "committed", "converse", "holds", "leading",
-    "rejected_by", "repaired", "requests_to", "soon", "under_way",
+    "BEAT", "FIGURE_7", "FIGURE_7_LEADER", "PATIENT", "TICKS", "answer_of", "committed", "converse", "first_to_each", "holds",
+    "leading", "rejected_by", "repaired", "requests_to", "soon", "under_way",
 ]  # fmt: skip
 
 TICKS, BEAT = 10, 2
@@ -101,6 +101,14 @@ def soon(node: Lone, sent: Sequence[Message]) -> dict[int, list[AppendRequest]]:
             requests += [request for request in requests_to(more, follower) if request.entries]
         if all(found.values()):
             break
+    return found
+
+
+def first_to_each(node: Lone, sent: Sequence[Message], terms: Sequence[int]) -> dict[int, list[AppendRequest]]:
+    """As `soon`; followers with such logs answer a leader that asks them without entries first."""
+    found = soon(node, sent)
+    for follower in [follower for follower, requests in found.items() if not requests]:
+        found[follower] = converse(node, PlayedFollower(follower, terms), node.tick(BEAT))
     return found
 
 

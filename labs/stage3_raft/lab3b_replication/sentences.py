@@ -1,10 +1,12 @@
 """Ring 1: what a leader counts, sends, and makes of the answers. Heartbeats and quorums: `sentences_reign`."""
 
 from labs.stage3_raft.lab3b_replication.bench import (
+    BEAT,
     FIGURE_7,
     FIGURE_7_LEADER,
     PATIENT,
     committed,
+    first_to_each,
     holds,
     leading,
     rejected_by,
@@ -14,10 +16,10 @@ from labs.stage3_raft.lab3b_replication.bench import (
     under_way,
 )
 from labs.stage3_raft.lab3b_replication.model import PlayedFollower
-from labs.stage3_raft.lone import NOWHERE, Bench, entry_id, is_in
+from labs.stage3_raft.lone import NOWHERE, Bench, Lone, entry_id, is_in
 from labs.stage3_raft.sentences import Sentences
 from mq.core.ids import LogIndex, Term
-from mq.raft.messages import AppendReply
+from mq.raft.messages import AppendReply, AppendRequest
 from mq.raft.role import Role
 
 __all__ = ["sentence"]
@@ -26,6 +28,8 @@ sentence = Sentences()
 
 _5_3, _5_4_2, _FIGURE_2 = "Paper: Raft, section 5.3", "Paper: Raft, section 5.4.2", "Paper: Raft, figure 2"
 _10_2 = "Thesis: section 10.2.1"
+_QUESTIONS_MAX = 20
+"""Until a leader knows where a log of eight entries parts from its own, one entry at a time or faster."""
 
 
 # --- alone
@@ -71,11 +75,13 @@ def what_is_of_an_earlier_term_waits_for_an_entry_of_this_one(bench: Bench) -> N
 
 @sentence(_FIGURE_2)
 def a_new_leader_begins_behind_its_own_last_entry(bench: Bench) -> None:
-    node = bench.lone(3, [1, 1, 3], **PATIENT)
-    for follower, requests in soon(node, node.lead()).items():
+    terms = [1, 1, 3]
+    node = bench.lone(3, terms, **PATIENT)
+    for follower, requests in first_to_each(node, node.lead(), terms).items():
         bench.see(bool(requests), f"node {follower} gets the new leader's first entry", "it is sent none")
         first = requests[0]
-        bench.see(first.previous == entry_id(3, 3), "the first request names entry 3 of term 3, the last old one", first.previous)
+        follows = "the first request with entries names entry 3 of term 3, the last old one"
+        bench.see(first.previous == entry_id(3, 3), follows, f"it names {first.previous}")
         is_next = [(entry.index, entry.term) for entry in first.entries][:1] == [(4, 4)]
         bench.see(is_next, "and brings entry 4 of term 4", f"it brings {list(first.entries)}")
 
@@ -221,8 +227,11 @@ def a_refusal_says_nothing_of_what_agrees(bench: Bench) -> None:
     committed(bench, node, 2, because="now node 2 said that it has it")
 
 
-@sentence(_5_3, of=(3, 4, 5))
-def a_late_refusal_throws_nothing_back(bench: Bench, rejected: int) -> None:
+@sentence(_5_3, of=(3, 4, 5, None))
+def a_late_refusal_throws_nothing_back(bench: Bench, rejected: int | None) -> None:
+    if rejected is None:
+        _while_it_asks_where_the_logs_agree(bench)
+        return
     node = leading(bench, 3, [1, 1, 1, 1], **PATIENT)
     late = AppendReply(2, 1, Term(2), False, LogIndex(0), LogIndex(rejected), entry_id(1, 1), 0)  # noqa: FBT003
     again = [request for request in requests_to(node.hear(late), 2) if request.entries]
@@ -230,3 +239,36 @@ def a_late_refusal_throws_nothing_back(bench: Bench, rejected: int) -> None:
     node.group.propose(1, b"a")
     behind = [request.previous for request in soon(node, under_way(node))[2]][:1]
     bench.see(behind == [entry_id(5, 2)], "the next command goes behind entry 5 of term 2", f"it goes behind {behind}")
+    more = [entry.index for request in requests_to(node.hear(late), 2) for entry in request.entries]
+    because = f"entry 6 is on its way, and the refusal of entry {rejected} comes once more, though node 2 has it since"
+    bench.see(not more, f"{because}: nothing is sent again", f"it is sent entries {more} again")
+
+
+def _while_it_asks_where_the_logs_agree(bench: Bench) -> None:
+    node = bench.lone(3, [1, 1, 1, 4, 4, 6, 6, 6], **PATIENT)
+    follower = PlayedFollower(2, [1, 1, 2, 2, 3, 3, 5, 5])
+    asked = _until_they_agree(node, follower)
+    *refused, at = [int(question.previous.index) for question, _ in asked] or [0]
+    refusals = f"node 2 refused what stands behind entries {', '.join(map(str, refused))}"
+    is_found = bool(asked) and asked[-1][1].is_matching
+    bench.see(is_found, f"{refusals}: then it is asked about one that it has", f"the last one was behind entry {at}")
+    late, yes = asked[0][1], asked[-1][1]
+    back = [request.previous.index for request in requests_to(node.hear(late), 2) if request.previous.index > at]
+    now = f"{refusals}, and is asked about entry {at} now; the first refusal comes once more"
+    bench.see(not back, f"{now}: it is not asked about a later one again", f"it is asked about entry {back and back[0]}")
+    repaired(node, follower, node.hear(yes))
+    bench.see(follower.terms == node.terms, f"node 2 ends with terms {node.terms}", f"it has {follower.terms}")
+
+
+def _until_they_agree(node: Lone, follower: PlayedFollower) -> list[tuple[AppendRequest, AppendReply]]:
+    """What a new leader asks the follower, with its answers; the first yes is the last one, and is still on its way."""
+    asked, sent = list[tuple[AppendRequest, AppendReply]](), node.lead()
+    while len(asked) < _QUESTIONS_MAX:
+        requests = requests_to(sent, follower.node_id) or requests_to(node.tick(BEAT), follower.node_id)
+        if not requests:
+            break
+        asked.append((requests[-1], follower.answer(requests[-1])))
+        if asked[-1][1].is_matching:
+            break
+        sent = node.hear(asked[-1][1])
+    return asked

@@ -82,4 +82,27 @@ def a_new_reign_knows_nothing_of_what_followers_had_in_the_last_one(bench: Bench
     committed(bench, node, 5, because="nodes 1, 2 and 4 of 5 have entry 5")
 
 
+@sentence("Paper: Raft, section 6")
+def a_leader_that_leaves_the_group_does_not_count_itself(bench: Bench) -> None:
+    group = bench.group(3, **PATIENT)
+    group.campaign(1)
+    group.stabilize()
+    before = group.node(1).commit_index
+    group.isolate(3)
+    group.change(1, (2, 3))
+    group.stabilize()
+    _rounds(group, 2)
+    last, commit = group.members[1].log.last_index, group.node(1).commit_index
+    change = before + 1
+    bench.see(last >= change, f"entry {change} of node 1, which leads, names 2 and 3 as the new voters", "it was not written")
+    both = "a majority of 2 and 3 is both, and node 3 is cut off; node 1 leads the new voters and is none of them"
+    bench.see(commit == before, f"{both}: entry {change} is not committed", f"node 1 says that all up to entry {commit} is")
+    group.heal()
+    _rounds(group, 6)
+    role, commit = group.node(1).role, group.node(1).commit_index
+    because = f"node 3 is back: entries {change} and {change + 1}, which make the change, are committed"
+    bench.see(commit == change + 1, because, f"commit index of node 1 is {commit}")
+    bench.see(role is not Role.LEADER, "with that node 1 leads no more", f"it is a {role}")
+
+
 SENTENCES = tuple(sentence.checks)

@@ -12,8 +12,8 @@ __all__ = ["sentence"]  # numbers go on from one module to the next
 
 _7 = "Paper: Raft, section 7"
 _CHUNK_BYTES, _SOON_TICKS = 3, 20
-_LAST = entry_id(2, 1)
-"""What the leader's snapshot stands for."""
+_LAST, _NEWER = entry_id(2, 1), entry_id(3, 1)
+"""What the leader's snapshot stands for, and its next one."""
 
 
 def _leader(bench: Bench) -> SlowNode:
@@ -119,6 +119,19 @@ def _after_first_chunk(bench: Bench) -> tuple[SlowNode, ChunkWanted]:
     return node, wanted
 
 
+def _sends_a_newer_one(bench: Bench) -> tuple[SlowNode, ChunkWanted]:
+    """Node 2 had 3 bytes of the snapshot behind entry 2, which is not there any more; the first chunk of the next is wanted."""
+    node, _ = _after_first_chunk(bench)
+    node.hear(_received(node, 3))
+    wanted = _next_wanted(bench, node, 3, "node 2 has 3 bytes")
+    node.group.propose(1, b"dd")
+    node.hear(node.matched_by(3, 3))
+    node.taken_is_saved(new_snapshot(bench, node, _NEWER, "one more entry is applied"))
+    node.member.wanted.clear()
+    node.chunk_is_read(wanted, None, is_last=False)
+    return node, _next_wanted(bench, node, 0, "the snapshot behind entry 2 is not there any more", _NEWER)
+
+
 @sentence("Paper: Raft, figure 13")
 def the_answer_to_a_chunk_brings_the_next_one(bench: Bench) -> None:
     node, _ = _after_first_chunk(bench)
@@ -157,6 +170,13 @@ def an_answer_about_another_snapshot_or_of_a_stranger_moves_nothing(bench: Bench
     _none_wanted(bench, node, "node 9 is no member, and says that it has 6 bytes")
     node.hear(_received(node, 3))
     _next_wanted(bench, node, 3, "node 2 has 3 bytes of this one")
+    node, newer = _sends_a_newer_one(bench)
+    node.chunk_is_read(newer, b"aab", is_last=False)
+    node.hear(_received(node, 6, is_installed=True))
+    node.member.wanted.clear()
+    node.hear(_received(node, 3, last=_NEWER))
+    because = "node 2 says, late, that it installed the one behind entry 2; it lacks entry 3, and has 3 bytes of the newer one"
+    _next_wanted(bench, node, 3, because, _NEWER)
 
 
 @sentence(_7)
@@ -209,15 +229,7 @@ def reads_do_not_make_a_chunk_leave_again(bench: Bench) -> None:
 
 @sentence(_7)
 def when_that_snapshot_is_gone_the_newest_is_sent_from_its_start(bench: Bench) -> None:
-    node, _ = _after_first_chunk(bench)
-    node.hear(_received(node, 3))
-    wanted = _next_wanted(bench, node, 3, "node 2 has 3 bytes")
-    node.group.propose(1, b"dd")
-    node.hear(node.matched_by(3, 3))
-    node.taken_is_saved(new_snapshot(bench, node, entry_id(3, 1), "one more entry is applied"))
-    node.member.wanted.clear()
-    node.chunk_is_read(wanted, None, is_last=False)
-    _next_wanted(bench, node, 0, "the snapshot behind entry 2 is not there any more", entry_id(3, 1))
+    _sends_a_newer_one(bench)
 
 
 @sentence(_7)
