@@ -1,6 +1,8 @@
 """What the pages of the Raft labs say is all that a student has: hints for each method, every rule, calls that there are."""
 
+import ast
 import importlib
+import inspect
 import re
 from collections.abc import Mapping
 from itertools import pairwise
@@ -10,6 +12,8 @@ import pytest
 from labs.grader.lab import Lab
 from labs.grader.running import SAME_ANSWERS
 from labs.stage3_raft import by_hand
+from mq.raft.configuration import Configuration
+from mq.raft.log import RaftLog
 from mq.raft.node import RaftNode
 from mq.raft.options import RaftOptions
 from mq.raft.output import Output
@@ -112,6 +116,30 @@ def test_how_the_class_grows_is_said(lab: Lab) -> None:
     assert "**One class that grows.**" in text
     assert "NodeState -> Persistence -> Election -> Replication" in text
     assert lab is LABS[0] or f"`mq lab catch-up {lab.short}`" in text
+
+
+@of_each
+def test_arguments_that_are_given_by_name_are_shown_so(lab: Lab) -> None:
+    """A call that is written as the table shows it is one that can be made."""
+    places = {"self": RaftNode, "self.log": RaftLog, "self.configuration": Configuration, "peer": Progress}
+    told = re.findall(r"`(self|self\.log|self\.configuration|peer)\.(\w+)\(([^`]*)\)` \|", page(lab))
+    assert len(told) >= 3
+    for place, name, arguments in told:
+        shown = ast.parse(f"def f({arguments}): ...").body[0]
+        assert isinstance(shown, ast.FunctionDef)
+        real = list(inspect.signature(getattr(places[place], name)).parameters.values())[1:]
+        by_name = [one.name for one in real if one.kind is inspect.Parameter.KEYWORD_ONLY]
+        assert [one.arg for one in shown.args.kwonlyargs] == by_name, f"{name}({arguments})"
+        assert len(shown.args.args) == len(real) - len(by_name), f"{name}({arguments})"
+        least = [one for one in real if one.default is inspect.Parameter.empty and one.name not in by_name]
+        assert len(shown.args.args) - len(shown.args.defaults) == len(least), f"{name}({arguments})"
+
+
+@of_each
+def test_what_to_do_with_a_lab_that_was_begun_too_early_is_said(lab: Lab) -> None:
+    told = part(lab, "What is given")
+    assert ("**Begun too early?**" in told) == (lab is not LABS[0])
+    assert lab is LABS[0] or f"move `work/{lab.id}` away and say `mq lab start {lab.short}` again" in " ".join(told.split())
 
 
 def test_each_lab_has_a_cluster_of_its_own_with_a_folder_and_addresses() -> None:
