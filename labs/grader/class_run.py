@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from labs.grader.box import ROOT
 from labs.grader.class_graders import Graders
 from labs.grader.files import as_data, write_files
-from labs.grader.grading import PRACTICE
+from labs.grader.grading import PRACTICE, how_to_run
 from labs.grader.lab import Lab
 from labs.grader.result import Grade
 from labs.grader.shared import shared_by
@@ -98,7 +98,10 @@ class ClassRun:
     _found: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def grade_all(self, entries: list[Entry], tell: Callable[[Done], None]) -> None:
-        """Grade them; `tell` is told each as it is done. What is stopped in the middle goes on the next time."""
+        """Grade them; `tell` is told each as it is done. What is stopped in the middle goes on the next time.
+
+        Raises: NoContainersError where marks need containers, and there are none.
+        """
         judge, graders = self._judge(), Graders()
         with ThreadPoolExecutor(self.jobs, "class") as pool:
             futures = [pool.submit(self._one, entry, judge, graders) for entry in entries]
@@ -173,7 +176,8 @@ class ClassRun:
 
     def _judge(self) -> str:
         """A fingerprint of all that a mark depends on but the submission. It does not tell the key."""
-        whole = sha256(f"{self.lab.id} {self.is_container}".encode())
+        mode = how_to_run(self.lab, is_container=True)[1] if self.is_container else PRACTICE  # it names the image
+        whole = sha256(f"{self.lab.id} {mode}".encode())
         for file in self._judging():
             whole.update(file.name.encode() + b"\0" + file.read_bytes())
         return hmac.new(self.key.encode(), whole.digest(), sha256).hexdigest()

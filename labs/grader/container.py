@@ -19,9 +19,10 @@ from labs.grader.box import Box
 from labs.grader.process import ENVIRONMENT, WORKER, WorkerProcess
 from labs.grader.running import Start, patience
 
-__all__ = ["DEFAULT_IMAGE", "ContainerError", "ContainerProcess", "in_a_container"]
+__all__ = ["DEFAULT_IMAGE", "ContainerError", "ContainerProcess", "image_id", "in_a_container", "mode_in"]
 
 DEFAULT_IMAGE = os.environ.get("MQ_GRADER_IMAGE", "python:3.12-slim")
+_ID_CHARS = 12
 _MEMORY = "512m"
 _PROCESSES_MAX = 64
 _PROCESSORS_MAX = 1
@@ -71,20 +72,31 @@ class ContainerProcess(WorkerProcess):
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def in_a_container(image: str = DEFAULT_IMAGE) -> Start:
-    """Starts workers in containers. Raises: ContainerError when that cannot be."""
+def image_id(image: str = DEFAULT_IMAGE) -> str:
+    """Which image that name means now: a name may come to mean another one. Raises: ContainerError when there is none."""
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command
-            ["docker", "image", "inspect", image],  # noqa: S607
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
+            ["docker", "image", "inspect", "--format", "{{.Id}}", image],  # noqa: S607
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
     except FileNotFoundError as error:
         raise ContainerError("there is no `docker` on this machine: marks need a container") from error
     if done.returncode:
         raise ContainerError(f"the image {image} cannot be used (MQ_GRADER_IMAGE names another): {done.stderr.strip()[:200]}")
+    return done.stdout.strip() or image
+
+
+def mode_in(found: str) -> str:
+    """The mode of marks in the image of that id, told as short as `docker images` does."""
+    return f"{ContainerProcess.mode}, image {found.removeprefix('sha256:')[:_ID_CHARS]}"
+
+
+def in_a_container(image: str = DEFAULT_IMAGE) -> Start:
+    """Starts workers in containers, all of the image that the name means now. Raises: ContainerError when that cannot be."""
+    found = image_id(image)
 
     def start(box: Box, opening: dict[str, Any]) -> WorkerProcess:
         box.open_for_all()
-        return ContainerProcess(box.own_copy(), opening, image)
+        return ContainerProcess(box.own_copy(), opening, found)
 
     return start

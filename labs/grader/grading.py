@@ -43,9 +43,10 @@ def how_to_run(lab: Lab, *, is_container: bool) -> tuple[Any, str]:
             return own.start(is_container=is_container)
         if not is_container:
             return in_a_process(), PRACTICE
-        from labs.grader.container import ContainerProcess, in_a_container  # noqa: PLC0415 - not needed else
+        from labs.grader.container import image_id, in_a_container, mode_in  # noqa: PLC0415 - not needed else
 
-        return in_a_container(), ContainerProcess.mode
+        found = image_id()
+        return in_a_container(found), mode_in(found)
     except Exception as error:
         raise NoContainersError(str(error)) from error
 

@@ -13,8 +13,9 @@ import pytest
 
 from labs.grader import process
 from labs.grader.box import Box
+from labs.grader.class_run import ClassRun
 from labs.grader.container import in_a_container
-from labs.grader.grading import in_a_process
+from labs.grader.grading import how_to_run, in_a_process
 from labs.grader.leftovers import kill_leftovers, leftovers
 from labs.grader.other_user import OtherUserProcess, as_another_user
 from labs.grader.pipes import Pipes
@@ -183,15 +184,20 @@ def starts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str,
     yield "a process", in_a_process()
     monkeypatch.setattr(OtherUserProcess, "rights", lambda _self: {})  # that user may not start this Python
     yield "another user", as_another_user()
-    engine = folder / "docker"
-    engine.write_text(f"#!/bin/sh\n{ENGINE.format(python=sys.executable, told=folder / 'told')}")
-    engine.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    an_engine(folder, monkeypatch)
     yield "a container", in_a_container("no/such:image")
 
 
+def an_engine(folder: Path, monkeypatch: pytest.MonkeyPatch, image: str = f"sha256:{'0123456789' * 6}abcd") -> None:
+    """In the place of `docker`. image: what every name of an image means to it."""
+    engine = folder / "docker"
+    engine.write_text(f"#!/bin/sh\n{ENGINE.format(python=sys.executable, told=folder / 'told', image=image)}")
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
 ENGINE = """
-[ "$1" = run ] || exit 0
+[ "$1" = run ] || {{ echo {image}; exit 0; }}
 echo "$@" >>{told}
 for word in "$@"; do
   case $word in --volume=*) box=${{word#--volume=}}; box=${{box%%:*}} ;; esac
@@ -212,6 +218,22 @@ def test_whoever_starts_a_worker_grants_it_more_on_a_crowded_machine_and_a_conta
     assert [name for name, message in told.items() if "within 0.3 s (on this crowded machine 3 s)" not in message] == []
     limits = (tmp_path / "told").read_text().split()
     assert {"--cpus=1", "--pids-limit=64", "--network=none", "--read-only", "--cap-drop=ALL"} <= set(limits)
+
+
+def test_marks_are_given_in_the_image_that_the_name_meant_and_say_which_one_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    an_engine(tmp_path, monkeypatch)
+    start, mode = how_to_run(LAB1A, is_container=True)
+    assert mode == "for marks: in a container, image 012345678901"
+    judged = ClassRun(LAB1A, tmp_path / "results", "a key", is_container=True)._judge()
+    (tmp_path / "docker").unlink()
+    an_engine(tmp_path, monkeypatch, image="sha256:another")
+    assert outcomes_of(solution(), WRITES, start=start)[WRITES].is_passed
+    assert f"sha256:{'0123456789' * 6}abcd python3" in (tmp_path / "told").read_text()
+    assert how_to_run(LAB1A, is_container=True)[1] == "for marks: in a container, image another"
+    again = ClassRun(LAB1A, tmp_path / "results", "a key", is_container=True)._judge()
+    assert again != judged, "a class is graded anew where the name means another image now"
 
 
 # ---------------------------------------------------------------- stopped
