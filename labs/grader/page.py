@@ -2,7 +2,9 @@
 
 import base64
 import re
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 from labs.grader.result import CHECKED, CHECKED_ALL, IMPORTED, Failure, Grade, Outcome
@@ -15,6 +17,7 @@ _PICTURES_MAX = 3
 """Drawing takes a second each; the other failures are drawn in text."""
 _FIGURES_MAX = 12
 """The same, of pictures that a lab draws: some tenths of a second each, and a hundred kilobytes."""
+_NOT_DRAWN = "The pictures of {} of these failures stand here in text; the command behind <em>again</em> draws each of them."
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2a35; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
@@ -35,13 +38,16 @@ def page_of(grade: Grade) -> str:
     reason = f"<p><strong>No mark: {escape(grade.reason)}</strong></p>" if grade.reason else ""
     if grade.reason in (CHECKED, CHECKED_ALL):
         points = f"{grade.points} of {grade.max_score} points so far"
-        what = "What passes, and the first failure" if grade.reason == CHECKED else "All tests, and all failures behind them"
-        reason = f"<p>{what}. Mend {'it' if grade.reason == CHECKED else 'the first one first'}, and check again.</p>"
-    with_disks = [outcome.number for outcome in failed if outcome.failure is not None and outcome.failure.disks]
-    with_figures = [outcome.number for outcome in failed if outcome.failure is not None and outcome.failure.figure is not None]
-    pictured = {*with_disks[:_PICTURES_MAX], *with_figures[:_FIGURES_MAX]}
-    parts = [_failure(outcome, grade.path, is_drawn=outcome.number in pictured) for outcome in failed]
-    whole = [*parts, table_of(grade)] if grade.reason == CHECKED else [table_of(grade), *parts]
+        reason = _about_a_check(grade, len(failed) - 1)
+    told = [grade.first_failure] if grade.reason == CHECKED and grade.first_failure is not None else failed
+    drawn = _drawn(told)
+    parts = [_failure(outcome, grade.path, is_drawn=outcome.number in drawn) for outcome in told]
+    left = [outcome for outcome in told if outcome.number not in drawn and outcome.failure and outcome.failure.is_pictured]
+    notes = f'<p class="mode">{_NOT_DRAWN.format(len(left))}</p>' if left else ""
+    if grade.reason == CHECKED:
+        whole = [*parts, table_of(replace(grade, outcomes=tuple(one for one in grade.outcomes if one.is_passed or one in told)))]
+    else:
+        whole = [table_of(grade), notes, *parts]
     heading = "What your code printed" + (f" in {grade.printed_in}" if grade.printed_in else "")
     printed = f"<h2>{heading}</h2><pre>{escape(grade.printed)}</pre>" if grade.printed.strip() else ""
     return f"""<!DOCTYPE html>
@@ -52,6 +58,23 @@ def page_of(grade: Grade) -> str:
 {reason}{"".join(whole)}{printed}
 </body></html>
 """
+
+
+def _about_a_check(grade: Grade, others: int) -> str:
+    """What the page of a check holds, and how to see the rest. others: so many tests failed besides the first one."""
+    if grade.reason == CHECKED_ALL:
+        return "<p>All tests, and all failures behind them. Mend the first one first, and check again.</p>"
+    more = "No other test failed so far" if not others else f"{others} more test{'s' * (others > 1)} failed so far"
+    words = ["mq", "lab", "check", grade.lab.partition("_")[0], *([shlex.quote(grade.path)] if grade.path else []), "--all"]
+    how = f"{more}; <code>{escape(' '.join(words))}</code> runs every test, and shows each failure here."
+    return f"<p>What passes, and the first failure. Mend it, and check again. {how}</p>"
+
+
+def _drawn(failed: Sequence[Outcome]) -> set[str]:
+    """Numbers of those whose pictures are drawn."""
+    with_disks = [outcome.number for outcome in failed if outcome.failure is not None and outcome.failure.disks]
+    with_figures = [outcome.number for outcome in failed if outcome.failure is not None and outcome.failure.figure is not None]
+    return {*with_disks[:_PICTURES_MAX], *with_figures[:_FIGURES_MAX]}
 
 
 def table_of(grade: Grade, *, is_linked: bool = True) -> str:

@@ -99,6 +99,8 @@ def test_the_page_of_a_check_tells_the_points_so_far_and_the_failure_first(
     page = (tmp_path / "work" / "results" / "elsewhere" / LAB1C.id / "report.html").read_text(encoding="utf-8")
     assert "<h1>Delivery: 34 of 100 points so far</h1>" in page
     assert page.index("An acknowledged message is never delivered again") < page.index("<table>")
+    assert page.count("<h2 id=") == 1, "the first failure alone is told"
+    assert f"<code>mq lab check lab1c {wrong} --all</code> runs every test, and shows each failure here" in page
     result = json.loads((tmp_path / "work" / "results" / "elsewhere" / LAB1C.id / "result.json").read_text(encoding="utf-8"))
     assert (result["score"], result["reason"]) == (0, "one failure of a check"), "it is no mark"
 

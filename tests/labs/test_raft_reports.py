@@ -287,6 +287,7 @@ def test_of_many_failures_on_one_page_the_first_ones_are_drawn_and_the_others_to
     drawn, told = page.count("data:image/svg+xml;base64,"), page.count("<pre>    ms   n1")
     assert drawn + told == len(many)
     assert 5 <= drawn <= 20
+    assert f"The pictures of {told} of these failures stand here in text" in page
 
 
 def test_a_long_story_is_told_by_the_steps_that_led_to_its_end() -> None:
