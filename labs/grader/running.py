@@ -19,6 +19,7 @@ from labs.grader.explaining import explain
 from labs.grader.harmless import harmless
 from labs.grader.lab import Lab
 from labs.grader.left_alone import with_left_alone
+from labs.grader.met import not_met, poorest
 from labs.grader.orphans import adopting
 from labs.grader.process import LIMITS, NotStartedError, WorkerProcess
 from labs.grader.remote import Answered, NotImportedError, RemoteMaker, opening_of
@@ -136,11 +137,10 @@ class Runner:
         if check.ring != self._ring:
             self.close()
             self._ring = check.ring
-        met: Counter[str] = Counter()
-        tried = None
+        met = list[tuple[Case, Counter[str]]]()
         for number, case in enumerate(cases, 1):
             tried = self._tried(case)
-            met += tried.run.met
+            met.append((case, tried.run.met))
             if tried.failure is not None:
                 self._gone += tried.failure.is_gone
                 return replace(self._failed(check, case, tried, blank), schedules=number, seconds=_since(begun))
@@ -156,11 +156,10 @@ class Runner:
         swept = None if self.is_brief else self._swept(check, blank)
         if swept is not None:
             return replace(swept, seconds=_since(begun))
-        lacking = {name: (met[name], count) for name, count in check.must_meet.items() if met[name] < count}
-        if tried is None or lacking:
-            what = ", ".join(f"{name}: {found} of {count}" for name, (found, count) in lacking.items()) or "it has no cases"
-            failure = Failure("A test proves something only when it met what it is about", found=what)
-            return replace(blank, failure=failure, schedules=len(cases), seconds=_since(begun))
+        if (lacking := not_met(check, sum((one for _, one in met), Counter()), len(met))) is not None:
+            least = poorest(check, met)
+            again = token_of(self.lab, check, least.key) if least is not None else ""
+            return replace(blank, failure=lacking, schedules=len(cases), seconds=_since(begun), replay=again)
         count = len(cases) + (0 if self.is_brief else check.sweep)
         return replace(blank, is_passed=True, schedules=count, seconds=_since(begun))
 

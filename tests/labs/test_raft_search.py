@@ -8,6 +8,8 @@ import pytest
 
 from labs.grader.grading import in_a_process
 from labs.grader.lab import LABS
+from labs.grader.met import NOT_MET
+from labs.grader.report import failure_lines
 from labs.grader.result import Outcome
 from labs.grader.running import SAME_ANSWERS, Runner
 from labs.grader.seams import Make
@@ -231,7 +233,7 @@ class Raft(RaftNode):
 inside.clone = lambda value, shared: value
 """
 CHEATS = {
-    "shows no leader": (SHOWS_NO_LEADER, "3a 3.1", "A test proves something only when it met what it is about"),
+    "shows no leader": (SHOWS_NO_LEADER, "3a 3.1", NOT_MET),
     "does more than was asked": (DOES_MORE, "3a 3.1", "What your code gives back has the types that the signatures say"),
     "makes no copies": (IS_ALWAYS_ONE, "3b 3.1", ""),
 }
@@ -250,6 +252,18 @@ LEAVES = (
     "import os\n\nfrom mq.raft.node import RaftNode\n\nclass Raft(RaftNode):\n"
     "    def _become_leader(self):\n        os._exit(0)\n"
 )
+
+
+def test_one_in_which_too_little_happens_is_told_what_was_not_met_where_to_read_and_what_to_look_at() -> None:
+    check = ALL["3a 3.1"]
+    outcome = outcome_of(SHOWS_NO_LEADER, check)
+    assert outcome.failure is not None
+    assert outcome.failure.expected == "any right solution brings it to at least states of a leader: 5"
+    assert outcome.failure.found.startswith("yours comes to states of a leader: 0: see in a replay")
+    lines = failure_lines(outcome)
+    assert f"read:      {check.section}" in lines
+    assert f"again:     mq lab replay {outcome.replay}" in lines
+    assert outcome.replay.endswith(f":3.1:{SEED}")
 
 
 def test_what_it_raises_is_told_with_the_way_there() -> None:
