@@ -100,8 +100,8 @@ def run(root: Path) -> dict[str, Any]:
     return valid(root)
 
 
-def valid(root: Path) -> dict[str, Any]:
-    """The result, when Gradescope would take it."""
+def valid(root: Path, numbers: str = "1a.") -> dict[str, Any]:
+    """The result, when Gradescope would take it. numbers: how those of its tests begin."""
     found: dict[str, Any] = json.loads((root / "results/results.json").read_text())
     assert set(found) <= {"score", "output", "output_format", "execution_time", "visibility", "tests", "leaderboard"}
     assert ("score" in found) != bool(found.get("tests")), "either the tests have points, or the whole has"
@@ -111,7 +111,7 @@ def valid(root: Path) -> dict[str, Any]:
         assert test["visibility"] == "visible"
         assert test["output_format"] == "text"
         assert isinstance(test["name"], str)
-        assert test["number"].startswith("1a.")
+        assert test["number"].startswith(numbers)
     return found
 
 
