@@ -8,8 +8,9 @@
 # it.
 #
 # **How to go on:** in the order of the arrows: lab 0, lessons 0 and 1, lab 1a, lesson 2, lab 1b, lesson 3, labs 1c and 1d,
-# lessons 4, 10, 11, 12, 13, 14, 15 and 16. Lab 0 takes an hour, and begins in a terminal: `mq lab start lab0`. A lesson opens
-# with a click, below. In a notebook, Shift + Enter runs a cell and moves to the next. All that a lesson starts, it stops again.
+# lessons 4, 10 and 11, lab 3a, lessons 12 and 13, lab 3b, lesson 14, lab 3c, lesson 15, labs 3d and 3e, lesson 16, lab 3f.
+# Lab 0 takes an hour, and begins in a terminal: `mq lab start lab0`. A lesson opens with a click, below. In a notebook,
+# Shift + Enter runs a cell and moves to the next. All that a lesson starts, it stops again.
 
 # %% tags=["picture"]
 from IPython.display import Markdown, display

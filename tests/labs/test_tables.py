@@ -15,7 +15,7 @@ from tools.lab_kills import hole_of
 from tools.lab_nights import code_mark, places_of, played
 
 
-@pytest.mark.parametrize("lab", all_labs(), ids=lambda lab: lab.short)
+@pytest.mark.parametrize("lab", [lab for lab in all_labs() if lab.runs is None], ids=lambda lab: lab.short)
 def test_the_kill_table_is_of_the_solutions_that_there_are(lab: Lab) -> None:
     table = (lab.folder / "KILLS.md").read_text(encoding="utf-8")
     for kind in ("wrong", "right"):
