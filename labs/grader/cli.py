@@ -19,6 +19,7 @@ from labs.grader.report import failure_lines, outcome_line, printed_lines, story
 from labs.grader.result import CHECKED, CHECKED_ALL, Grade, Outcome
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission, SubmissionError, read_submission
+from labs.grader.under_way import UnderWay
 from labs.grader.way import behind, spoken
 from mq.cli.output import note, print_json, print_line, print_table
 
@@ -92,12 +93,17 @@ def _check(lab: Lab, path: Path | None, is_all: bool) -> int:  # noqa: FBT001 - 
     def tell(outcome: Outcome) -> bool:
         is_told = bool(failed) and failed[-1].message == outcome.message
         again = outcome.again(told) if is_all else ""
+        under_way.erase()
         print_line(outcome_line(outcome, as_before=failed[-1].number if is_told else "", again=again))
         if not outcome.is_passed and not is_told:
             failed.append(outcome)
-        return goes_on(outcome) or is_all
+        is_more = goes_on(outcome) or is_all
+        if is_more:
+            under_way.show(outcome.number)
+        return is_more
 
-    grade = grade_of(lab, submission, Seeds(), tell=tell, path=told)
+    with UnderWay(lab) as under_way:
+        grade = grade_of(lab, submission, Seeds(), tell=tell, path=told)
     if path is None:
         note_progress(results_of(lab, path), grade, "mq lab check")
     if grade.first_failure is not None:
