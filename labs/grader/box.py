@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from types import TracebackType
 
+from labs.grader.compiled import compiled, place_of
 from labs.grader.submission import Submission
 
 __all__ = ["ROOT", "Box", "BoxError", "needed_by"]
@@ -91,7 +92,9 @@ class Box:
         self.folder.mkdir()
         for file in (*files, *_INSIDE):
             text = (instead or {}).get(file)
-            self._put(file, (ROOT / file).read_bytes() if text is None else text.encode())
+            data = (ROOT / file).read_bytes() if text is None else text.encode()
+            self._put(file, data)
+            self._put(place_of(file), compiled(ROOT, file, data, is_other=text is not None))
         for name, data in submission.files.items():
             if name.endswith(".py"):
                 self._put(f"{package}/{name}", data)
@@ -101,7 +104,7 @@ class Box:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
         for parent in target.relative_to(self.folder).parents:
-            if parent.name:
+            if parent.name and parent.name != "__pycache__":
                 (self.folder / parent / "__init__.py").write_text(_MARK, encoding="utf-8")
 
     def __enter__(self) -> "Box":

@@ -25,6 +25,7 @@ Decode = Callable[[Any, str], Any]
 """A value as it was sent, and where it stands, such as ".plan[0].at" -> the value. Raises: MisfitError."""
 
 _NAME_MAX = 40
+_NONE = type(None)
 _MISSING = object()
 
 
@@ -69,6 +70,18 @@ def decoder_of(annotation: Any) -> Decode:
         return _decoder_of(annotation)
     except TypeError as error:
         raise TypeError(f"{annotation} cannot cross: {error}") from error
+
+
+@cache
+def _as_it_is(annotation: Any) -> frozenset[type]:
+    """Types that JSON has, too: of these a value of this annotation is what was sent. No text: not every one can be written."""
+    if isinstance(annotation, NewType):
+        return _as_it_is(annotation.__supertype__)
+    if annotation in (int, bool, None, _NONE):
+        return frozenset({_NONE if annotation is None else annotation})
+    if get_origin(annotation) in (Union, types.UnionType):
+        return frozenset[type]().union(*map(_as_it_is, get_args(annotation)))
+    return frozenset()
 
 
 @cache
@@ -174,10 +187,13 @@ def _items(plain: Any, where: str, kind: str) -> list[Any]:
 
 
 def _items_of(item: Any, kind: str) -> Decode:
-    decode_item = decoder_of(item)
+    decode_item, plain_kinds = decoder_of(item), _as_it_is(item)
 
     def decode(plain: Any, where: str) -> Any:
-        found = [decode_item(one, f"{where}[{number}]") for number, one in enumerate(_items(plain, where, kind))]
+        found = [
+            one if type(one) in plain_kinds else decode_item(one, f"{where}[{number}]")
+            for number, one in enumerate(_items(plain, where, kind))
+        ]
         return found if kind == "list" else tuple(found)
 
     return decode
@@ -219,16 +235,20 @@ def _enum(kind: type[Enum]) -> Decode:
 
 
 def _record(kind: type) -> Decode:
-    names = field_names(kind)
+    names, is_read = field_names(kind), issubclass(kind, Read)
     hints = get_type_hints(kind)
-    decoders = [(f".{name}", decoder_of(hints[name])) for name in names]
+    decoders = [(f".{name}", decoder_of(hints[name]), _as_it_is(hints[name])) for name in names]
 
     def decode(plain: Any, where: str) -> Any:
         values = plain.get("f") if type(plain) is dict and plain.get("c") == kind.__name__ else None
         if type(values) is not list or len(values) != len(decoders):
             raise MisfitError(where, name_of(plain), kind.__name__)
-        made = kind(*(each(one, where + name) for (name, each), one in zip(decoders, values, strict=True)))
-        return checked_read(made, where) if isinstance(made, Read) else made
+        found = [
+            one if type(one) in plain_kinds else each(one, where + name)
+            for (name, each, plain_kinds), one in zip(decoders, values, strict=True)
+        ]
+        made = kind(*found)
+        return checked_read(made, where) if is_read else made
 
     return decode
 

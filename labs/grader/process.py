@@ -18,7 +18,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,6 +50,9 @@ _TOLD_MAX = 300
 _LOOK_EVERY_S = 0.05
 _DEATH_SECONDS_MAX = 2.0
 _MARK = "MQ_WORKER"
+_AHEAD_BYTES_MAX = 16 << 10
+"""Of requests that are sent before the first of them is answered: any pipe holds as many, so nobody waits for a reader."""
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Killable(Protocol):
@@ -108,6 +112,8 @@ class WorkerProcess:
         self._printed = b""
         self.last_said = b""
         """The newest answer as it came, but for its id."""
+        self.last_asked = b""
+        """What was asked, but for its id."""
         self._is_over = threading.Event()
         _alive.add(self)
         assert self._process.stdin is not None
@@ -150,18 +156,48 @@ class WorkerProcess:
 
     def ask(self, request: dict[str, Any], seconds_max: float = 0.0) -> dict[str, Any]:
         """The answer to a request. Raises: ProcessGoneError, after which there is nothing more to ask."""
-        request["id"] = secrets.token_hex(8)
+        self.last_asked = _to_json(request).encode()
+        self._begin_to_wait(seconds_max)
+        return self._answer(self._sent(self.last_asked))
+
+    def ask_again(self, requests: Sequence[bytes]) -> Iterator[bytes]:
+        """What it says to what another worker was asked, each as `last_said`: some are sent before the first is answered.
+
+        Raises: ProcessGoneError, after which there is nothing more to ask.
+        """
+        waiting, sent, ahead_bytes = deque[str | None](), 0, 0
+        for at in range(len(requests)):
+            self._begin_to_wait()
+            while sent < len(requests) and (sent == at or ahead_bytes + len(requests[sent]) < _AHEAD_BYTES_MAX):
+                waiting.append(self._sent(requests[sent]))
+                ahead_bytes += len(requests[sent])
+                sent += 1
+            self._answer(waiting.popleft())
+            ahead_bytes -= len(requests[at])
+            yield self.last_said
+
+    def _begin_to_wait(self, seconds_max: float = 0.0) -> None:
         self._seconds_max = seconds_max or CALL_SECONDS_MAX
         self._deadline = time.monotonic() + self._seconds_max
+
+    def _sent(self, request: bytes) -> str | None:
+        """Its number; None when nobody is there to take it."""
+        number = secrets.token_hex(8)
         try:
-            self._pipes.send(json.dumps(request, separators=(",", ":")).encode() + b"\n")
-            line = self._pipes.line(_ANSWER_BYTES_MAX)
+            self._pipes.send(b'{"id":"%s",%s\n' % (number.encode(), request[1:]))
+        except (OSError, ValueError):
+            return None
+        return number
+
+    def _answer(self, number: str | None) -> dict[str, Any]:
+        try:
+            line = b"" if number is None else self._pipes.line(_ANSWER_BYTES_MAX)
         except (OSError, ValueError):  # it is gone, or was ended
             line = b""
         finally:
             self._deadline = 0.0
         try:
-            return self._read(line, request["id"])
+            return self._read(line, number or "")
         except ProcessGoneError:
             self.end()
             raise
@@ -179,7 +215,7 @@ class WorkerProcess:
             )
         head = f'{{"id":"{wanted}",'.encode()
         try:
-            answer = json.loads(line) if line.startswith(head) else None
+            answer = json.loads(line.decode()) if line.startswith(head) else None
         except (ValueError, RecursionError):
             answer = None
         if type(answer) is not dict or answer.get("id") != wanted:

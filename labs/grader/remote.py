@@ -8,10 +8,10 @@ if it is one of our errors.
 import hashlib
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from labs.grader.decoding import MisfitError
 from labs.grader.inside.encoding import Encoding
@@ -20,7 +20,7 @@ from labs.grader.seams import Call, Elsewhere, Method, Seam
 from mq.core import errors
 
 __all__ = [
-    "Answered", "EndlessError", "NotImportedError", "OrganRaisedError", "RemoteMaker", "RemoteOrgan", "WrongTypeError",
+    "Answered", "Asked", "EndlessError", "NotImportedError", "OrganRaisedError", "RemoteMaker", "RemoteOrgan", "WrongTypeError",
     "opening_of",
 ]  # fmt: skip
 
@@ -29,6 +29,8 @@ _ERRORS: dict[str, type[errors.MqError]] = {
 }
 _TEXT_MAX = 400
 _READS_MAX = 50_000
+_ASKED_BYTES_MAX = 16 << 20
+"""Of the requests of a run that are kept, to be repeated."""
 _BEGINNING_BYTES_MAX = 1000
 """Of each answer: a schedule has some thousands of them, and all are kept until it was run a second time."""
 
@@ -102,18 +104,29 @@ class Answered(NamedTuple):
     fingerprint: bytes
     beginning: bytes
 
+    @classmethod
+    def of(cls, name: str, said: bytes) -> "Answered":
+        """said: the answer as it came, but for its id."""
+        return cls(name, hashlib.blake2b(said, digest_size=8).digest(), said[:_BEGINNING_BYTES_MAX])
+
+
+Asked: TypeAlias = list[tuple[int, bytes]]
+"""What was asked in a run: the number of the worker, and the request."""
+
 
 class RemoteMaker:
     """Makes organs in workers, the next one always in another, and keeps the record of all answers.
 
     So what a class keeps beside its objects, in its module say, is gone in the next life, as it is after a real crash.
-    record: of each answer since `begin`: two runs of the same seed must leave the same.
+    record: of each answer since `begin`: two runs of the same seed must leave the same. asked: what they answer.
     """
 
     def __init__(self, seam: Seam, *workers: WorkerProcess) -> None:
         self.seam, self.workers = seam, workers
         self.encoding = Encoding(seam.classes)
         self.record: list[Answered] = []
+        self.asked: Asked = []
+        self._asked_bytes = 0
         self.garbage: dict[WorkerProcess, list[int]] = {worker: [] for worker in workers}
         self.until = math.inf
         """When a test must be over, by the monotonic clock."""
@@ -127,7 +140,7 @@ class RemoteMaker:
 
     def begin(self) -> None:
         """A new run."""
-        self.record = []
+        self.record, self.asked, self._asked_bytes = [], [], 0
 
     @property
     def make(self) -> "RemoteClass":
@@ -158,8 +171,10 @@ class RemoteMaker:
         except ProcessGoneError as error:
             raise ProcessGoneError(f"`{name}`: {error}") from None
         seen = answer.get("seen")
-        said = worker.last_said
-        self.record.append(Answered(name, hashlib.blake2b(said, digest_size=8).digest(), said[:_BEGINNING_BYTES_MAX]))
+        self._asked_bytes += len(worker.last_asked)
+        if self._asked_bytes <= _ASKED_BYTES_MAX:
+            self.asked.append((self.workers.index(worker), worker.last_asked))
+        self.record.append(Answered.of(name, worker.last_said))
         if type(seen) is list and len(seen) == len(self.seam.observed):
             organ.seen = seen
         if "raised" in answer:
@@ -168,6 +183,22 @@ class RemoteMaker:
                 name = calls[at][0]
             raise _error_of(answer["raised"], f"`{name}`")
         return answer
+
+    def repeated(self, asked: Asked) -> Iterator[bytes]:
+        """What these workers say to what others were asked: each answer as it comes, in the order of the requests.
+
+        Raises: ProcessGoneError.
+        """
+        if not (asked and self.workers):
+            return
+        each = [
+            worker.ask_again([request for number, request in asked if number == at]) for at, worker in enumerate(self.workers)
+        ]
+        for number, _ in asked:
+            if time.monotonic() > self.until:
+                self.end()
+                raise ProcessGoneError("the test takes too long; something in it is slow, or never comes to its end")
+            yield next(each[number])
 
     def end(self) -> None:
         """All workers are gone."""

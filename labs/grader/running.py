@@ -21,8 +21,8 @@ from labs.grader.lab import Lab
 from labs.grader.left_alone import with_left_alone
 from labs.grader.met import not_met, poorest
 from labs.grader.orphans import adopting
-from labs.grader.process import LIMITS, NotStartedError, WorkerProcess
-from labs.grader.remote import Answered, NotImportedError, RemoteMaker, opening_of
+from labs.grader.process import LIMITS, NotStartedError, ProcessGoneError, WorkerProcess
+from labs.grader.remote import Answered, Asked, NotImportedError, RemoteMaker, opening_of
 from labs.grader.result import Failure, Outcome
 from labs.grader.seeds import Seeds
 from labs.grader.shrinking import shrunk
@@ -48,11 +48,12 @@ Start = Callable[[Box, dict[str, object]], WorkerProcess]
 
 
 class Tried(NamedTuple):
-    """One case that was run."""
+    """One case that was run. asked: what its answers are to; not all of it when that is too much to be kept."""
 
     failure: Failure | None
     run: Run
     record: list[Answered]
+    asked: Asked = []  # noqa: RUF012 - nobody puts anything into it
 
 
 def files_for(lab: Lab, *, with_reference: bool = False, with_sweep: bool = False) -> tuple[str, ...]:
@@ -186,7 +187,7 @@ class Runner:
             if failure.is_gone:
                 self.close()
             return Tried(failure, run, [])
-        return Tried(None, run, list(maker.record))
+        return Tried(None, run, list(maker.record), list(maker.asked))
 
     def _failed(self, check: Check, case: Case, tried: Tried, blank: Outcome) -> Outcome:
         """The failure, as short as it can be made."""
@@ -274,7 +275,7 @@ class Runner:
         """A second run of a case that passed, in another process, in which the student's code must say the same."""
         mine, self._maker = self._maker, self._second
         try:
-            second = self._tried(case)
+            second = self._repeated(first) if len(first.asked) == len(first.record) else self._tried(case)
         finally:
             self._second, self._maker = self._maker, mine
         if second.failure is not None:
@@ -289,6 +290,31 @@ class Runner:
         name = first.record[at].name if at < len(first.record) else "the end"
         shown = _difference(*pairs[at]) if at < len(pairs) else ""
         return _not_the_same("two runs give the same answers", f"not deterministic at event {at + 1}, `{name}`{shown}", first.run)
+
+    def _repeated(self, first: Tried) -> Tried:
+        """What a run asked, asked again in the same order, up to the first answer that is another one.
+
+        As long as the answers are the same, a run of the same case would ask for the same.
+        """
+        if not first.record:
+            return first
+        record = list[Answered]()
+        try:
+            maker = self._a_maker()
+            for said, before in zip(maker.repeated(first.asked), first.record, strict=True):
+                record.append(Answered.of(before.name, said))
+                if record[-1] != before:
+                    self.close()  # more was asked, and the answers to that are still to come
+                    break
+        except NotStartedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no pass
+            named = f"`{first.record[len(record)].name}`: {error}" if isinstance(error, ProcessGoneError) else ""
+            failure = explain(ProcessGoneError(named) if named else error, first.run, self.section)
+            if failure.is_gone:
+                self.close()
+            return Tried(failure, first.run, record)
+        return Tried(None, first.run, record)
 
     # --- processes
 

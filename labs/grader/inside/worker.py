@@ -20,6 +20,7 @@ Answer: first the same id, then `value` or `raised` (of several calls `at`: by w
 and what the object shows of itself, `seen`.
 """
 
+import gc
 import importlib
 import io
 import json
@@ -38,6 +39,9 @@ _LINE_MAX = 120
 _READS_MAX = 50_000
 _RECURSION_MAX = 800
 """Deep enough for what is right, and far from where the interpreter itself breaks."""
+_GARBAGE_EVERY = 20_000
+"""New objects between two looks for garbage while many schedules are run: each leaves a few thousand behind, in one piece."""
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Worker:
@@ -145,6 +149,8 @@ class Worker:
         from labs.grader.suite import Run  # noqa: PLC0415 - only where a lab has such tests
 
         check = next(check for check in importlib.import_module(module).SWEEP if check.number == number)
+        gc.freeze()
+        gc.set_threshold(_GARBAGE_EVERY)
         failed = []
         for seed in seeds:
             case = check.by_seed(seed)
@@ -254,7 +260,7 @@ def main() -> int:
     sys.setrecursionlimit(_RECURSION_MAX)
     worker = Worker(request["package"])
     while request["do"] != "end":
-        left = memoryview(json.dumps(worker.answer(request), separators=(",", ":")).encode() + b"\n")
+        left = memoryview(_to_json(worker.answer(request)).encode() + b"\n")
         while left:
             left = left[os.write(answers, left) :]
         line = requests.readline()
