@@ -97,7 +97,7 @@ class Refused(NamedTuple):
 class Did(NamedTuple):
     """What a call came to. output: None for nothing to be done. seen, configuration: None when they are as before.
 
-    taken: what a new snapshot stands for.
+    taken: what a new snapshot stands for. is_unsound: `check`, right behind it, raises; not known of one of several calls.
     """
 
     output: Output | None = None
@@ -106,6 +106,7 @@ class Did(NamedTuple):
     configuration: Configuration | None = None
     refused: Refused | None = None
     taken: Snapshot | None = None
+    is_unsound: bool = False
 
 
 class Turn(NamedTuple):

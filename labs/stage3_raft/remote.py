@@ -100,6 +100,7 @@ class RemoteRaft:
         self._organ, self.node_id, self._log = organ, node_id, log
         self._planned: dict[int, Appended] = {}
         self._ahead: int | None = None
+        self._is_sound = False
         did = organ.begin()
         if did.seen is None or did.configuration is None:
             raise WrongTypeError("a node that was just made shows nothing of itself")
@@ -168,7 +169,9 @@ class RemoteRaft:
         return self._call("chunk_fetched", wanted, data, is_last=is_last)
 
     def take_snapshot(self) -> Snapshot | None:
+        self._is_sound = False
         did: Did = self._organ.take_snapshot()
+        self._is_sound = not did.is_unsound
         self._taken_over("take_snapshot", did)
         return did.taken
 
@@ -194,10 +197,13 @@ class RemoteRaft:
         return self._call("change_members", tuple(voters), tuple(learners))
 
     def check(self) -> None:
-        self._call("check")
+        if not self._is_sound:
+            self._call("check")
 
     def _call(self, name: str, *args: Any, **named: Any) -> Output:
+        self._is_sound = False
         did: Did = getattr(self._organ, name)(*args, **named)
+        self._is_sound = not did.is_unsound
         return self._taken_over(name, did)
 
     def _taken_over(self, name: str, did: Did) -> Output:

@@ -311,7 +311,7 @@ def test_a_long_story_is_told_by_the_steps_that_led_to_its_end() -> None:
 
 
 def test_a_run_that_never_comes_to_its_end_is_drawn_by_what_its_nodes_do_last() -> None:
-    failure = world_failure("vote_kept_in_new_term", range(1, 2))
+    failure = world_failure("vote_kept_in_new_term", range(1, 4))
     assert failure.promise.startswith("When everything is healed, a leader appears")
     picture = picture_of(failure)
     assert 5 <= picture.steps <= STEPS_MAX
@@ -322,7 +322,7 @@ def test_a_run_that_never_comes_to_its_end_is_drawn_by_what_its_nodes_do_last() 
 
 def test_no_line_of_a_picture_is_broken_by_what_stands_beside_it() -> None:
     """A word in one node's column never covers the next node's line."""
-    lines = picture_of(world_failure("vote_kept_in_new_term", range(1, 2))).lines()
+    lines = picture_of(world_failure("vote_kept_in_new_term", range(1, 4))).lines()
     names = next(line for line in lines if line.split()[:2] == ["ms", "n1"])
     places = [names.index(f"n{number}") for number in (1, 2, 3, 4, 5)]
     drawn = [line for line in lines[1 : lines.index("")] if len(line) > places[-1] and "--" not in line and "~" not in line]

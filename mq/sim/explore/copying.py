@@ -52,6 +52,8 @@ _CONTAINERS: dict[type, Sort] = {
     tuple: Sort.TUPLE, list: Sort.LIST, deque: Sort.DEQUE, dict: Sort.DICT, set: Sort.SET, frozenset: Sort.FROZEN_SET,
 }  # fmt: skip
 _facts: dict[type, ClassFacts] = {}
+_shared: set[type] = {*ATOMS}
+"""Classes whose objects are never copied: atoms, and what is frozen. It grows as they are met."""
 
 
 def facts_of(kind: type) -> ClassFacts:
@@ -119,14 +121,16 @@ def _clone(value: Any, memo: _Memo) -> Any:
         copier = _copier_of[kind]
     except KeyError:
         copier = _copier_of[kind] = _COPIERS.get(facts_of(kind).sort)
+        if copier is None:
+            _shared.add(kind)
     return value if copier is None else copier(value, memo)
 
 
 def _clone_tuple(value: Any, memo: _Memo) -> Any:
-    if ATOMS.issuperset(map(type, value)):
+    if _shared.issuperset(map(type, value)):
         return value
     for item in value:
-        if type(item) not in ATOMS and _clone(item, memo) is not item:
+        if type(item) not in _shared and _clone(item, memo) is not item:
             copies = [_clone(each, memo) for each in value]
             return tuple(copies) if type(value) is tuple else type(value)._make(copies)
     return value  # nothing in it can change
@@ -137,21 +141,22 @@ def _clone_list(value: list[Any], memo: _Memo) -> list[Any]:
     memo[id(value)] = copy
     if not value:
         return copy
-    copy += [item if type(item) in ATOMS else _clone(item, memo) for item in value]
+    copy += [item if type(item) in _shared else _clone(item, memo) for item in value]
     return copy
 
 
 def _clone_deque(value: deque[Any], memo: _Memo) -> deque[Any]:
     copy: deque[Any] = deque(maxlen=value.maxlen)
     memo[id(value)] = copy
-    copy.extend([_clone(item, memo) for item in value])
+    if value:
+        copy.extend([_clone(item, memo) for item in value])
     return copy
 
 
 def _clone_dict(value: dict[Any, Any], memo: _Memo) -> dict[Any, Any]:
     copy: dict[Any, Any] = {}
     memo[id(value)] = copy
-    copy.update([(key, item if type(item) in ATOMS else _clone(item, memo)) for key, item in value.items()])
+    copy.update([(key, item if type(item) in _shared else _clone(item, memo)) for key, item in value.items()])
     return copy
 
 
@@ -166,7 +171,7 @@ def _clone_object(value: Any, memo: _Memo) -> Any:
     put = object.__setattr__
     try:
         for name, item in zip(facts.fields, facts.read(value), strict=True):
-            put(copy, name, item if type(item) in ATOMS else _clone(item, memo))
+            put(copy, name, item if type(item) in _shared else _clone(item, memo))
     except AttributeError:  # a slot that was never filled
         for name in facts.fields:
             if hasattr(value, name):
