@@ -211,6 +211,8 @@ class YourCluster:
             told = "".join(line for node in self.backend.status().nodes for line in self.backend.logs(node.name))
         except (ClusterError, MqError) as error:
             told = str(error)
+            self.end()
+            return list(dict.fromkeys(re.findall(r"ERROR +(.*)", told))) or [told]  # of one that could not begin, say
         self.end()
         return list(dict.fromkeys(re.findall(r"ERROR +(.*)", told)))
 

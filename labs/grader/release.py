@@ -8,6 +8,7 @@ a broker runs with a student's own log only. (Layers of the Raft are sealed in a
 
 import ast
 import base64
+import re
 import subprocess
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +35,7 @@ _TAKEN = (
 _TAKEN_OF_A_LAB = ("README.md", "lab.toml", "skeleton/", f"{HOLLOW}/")
 """And the modules of its tests, which lie flat in its folder, and what those import of its stage."""
 _MARK = "# Made by `mq lab release`: what is sealed, or left out, is what the labs ask for.\n"
+_RUN_BY_A_LESSON = re.compile(r'="(labs/\w+/(?:wrong|right)/\w+\.py)"')
 _SURVIVORS_SHOWN = 8
 _SEALED_CHARS = 120
 _RUNS = '''_SEALED = """
@@ -62,6 +64,7 @@ _ORGAN = """What you write in {lab}. The one that works is sealed, so that the b
 
 Where your code is graded it is not there at all. `mq broker --parts work/{id}` runs the broker with yours."""
 _TO_KILL = "One of the right and wrong solutions that a student's tests are tried on. What it does is said in the lab's README."
+_RUN = "A Raft that a lesson runs, and says of it what it does."
 _A_TEST = "A part of the lab's tests that would tell too much."
 
 
@@ -103,15 +106,24 @@ def release(folder: Path, labs: Sequence[Lab], kind: Kind = Kind.SEALED) -> int:
 
 def _names(labs: Sequence[Lab]) -> Iterator[str]:
     folders = [lab.folder.relative_to(ROOT).as_posix() for lab in labs]
-    shared = {name for lab in labs for name in shared_by(lab)}
-    for name in tracked():
-        if name.startswith(_TAKEN) or name in shared:
+    known = tracked()
+    wanted = {name for lab in labs for name in shared_by(lab)} | _run_by_lessons(known)
+    for name in known:
+        if name.startswith(_TAKEN) or name in wanted:
             yield name
             continue
         for folder in folders:
             inside = name.removeprefix(f"{folder}/")
             if inside != name and (inside.startswith(_TAKEN_OF_A_LAB) or (inside.endswith(".py") and "/" not in inside)):
                 yield name
+
+
+def _run_by_lessons(known: Iterable[str]) -> set[str]:
+    """The Rafts of ours, wrong ones and others, that a lesson runs: it does so at students' places, too."""
+    lessons = [
+        (ROOT / name).read_text(encoding="utf-8") for name in known if name.startswith("lessons/") and name.endswith(".py")
+    ]
+    return {name for text in lessons for name in _RUN_BY_A_LESSON.findall(text)}
 
 
 def _with_links_that_lead(names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -138,6 +150,8 @@ def tracked() -> list[str]:
 
 
 def _instead(labs: Sequence[Lab], kind: Kind) -> Iterator[tuple[str, str]]:
+    for name in _run_by_lessons(tracked()):
+        yield name, _sealed((ROOT / name).read_text(encoding="utf-8"), _RUN)
     for lab in labs:
         for name in lab.sealed:
             file = lab.folder / name

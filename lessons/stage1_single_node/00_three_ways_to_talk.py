@@ -131,8 +131,8 @@ draw_answers(days["socket"])
 # %% [markdown]
 # Nobody waits, ever: `sendall` is done when the operating system has *taken* the bytes, into a buffer of its own. The
 # bakery may be slow, and behind by dozens of orders; the shop does not notice. When the bakery dies, all that was in the
-# buffers dies with it. The red customers were told *yes*, by a shop that had no reason for it. (You know this from lesson
-# 1, if you read it first: `write` without `fsync`. Taken is not done.)
+# buffers dies with it. The red customers were told *yes*, by a shop that had no reason for it. Taken is not done. (Lesson
+# 1 shows the same of a disk: `write` without `fsync`.)
 #
 # ### By a remote call
 #
@@ -306,8 +306,8 @@ with ExitStack() as stack:
     bake_one("the first bakery", acks=False)  # it dies here, before its ack
     begun = time.monotonic()
     bake_one("the second bakery")
-    print(*book, sep="\n")
-    print(f"the second one got it after {time.monotonic() - begun:.1f} s")
+    print(*(book or ["nobody baked"]), sep="\n")
+    print(f"the second one had waited for {time.monotonic() - begun:.1f} s (it gives up after 20)")
 
 # %% [markdown]
 # Twice. The broker cannot know whether the first bakery died before or after the bread was done; it is section 4 again,
@@ -315,8 +315,8 @@ with ExitStack() as stack:
 # order is lost when a bakery dies before baking.
 #
 # **Change this one line.** In `bake_one`, put the `ack` before the line that writes into the book, and let the first bakery
-# die between the two (`return` there). Now nothing is baked twice, and the loaf is never baked at all. There is no third
-# place for the line. What one does about it is lesson 3, and lab 1d.
+# die between the two (`return` there). Now nothing is baked twice, and the loaf is never baked at all: the second bakery
+# waits its twenty seconds for nothing. There is no third place for the line. What one does about it is lesson 3, and lab 1d.
 #
 # ## Claims to defend
 #

@@ -21,6 +21,7 @@ from tests.cluster.broker_process import BrokerProcess, run_mq
 from tests.labs.helpers import LAB1A, ROOT
 from tests.labs.test_in_the_broker import organ_of
 
+LESSONS_RUN = ("ack_before_fsync", "commit_by_one_too_few", "leads_without_quorum")
 LAB = "labs/stage1_single_node/lab1a_commit_log"
 MQ = "import sys; from mq.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
@@ -47,7 +48,9 @@ def test_it_holds_what_a_student_needs_and_no_solutions(released: Path) -> None:
     assert {"run.py", "pyproject.toml", "README.md", f"{LAB}/README.md", f"{LAB}/lab.toml", f"{LAB}/skeleton/scan.py"} <= names
     assert {f"{LAB}/sentences.py", f"{LAB}/suite.py", "labs/grader/running.py", "mq/server/host.py"} <= names
     kept_back = ("/wrong/", "/right/", "/solution/", "KILLS.md", "kills.json", "__pycache__", ".git/", "labs/stage3_raft")
-    assert not [name for name in names for part in kept_back if part in name]
+    by_lessons = {f"labs/stage3_raft/wrong/{name}.py" for name in LESSONS_RUN}
+    assert by_lessons < names
+    assert not [name for name in names - by_lessons for part in kept_back if part in name]
     assert not [name for name in names if name.startswith(("tests/", "bench/", "docs/decisions"))]
     text = (released / "README.md").read_text()
     assert "mq lab start lab1a" in text
@@ -119,6 +122,16 @@ def test_the_help_of_the_whole_repository_lists_what_is_for_teachers_by_itself()
     assert "a folder of submissions" in after
 
 
+def test_a_raft_that_a_lesson_runs_is_there_and_is_not_to_be_read(released: Path) -> None:
+    lessons = "".join(file.read_text(encoding="utf-8") for file in (released / "lessons").rglob("*.py"))
+    named = set(re.findall(r'raft="(labs/[^"]+)"', lessons))
+    assert named == {f"labs/stage3_raft/wrong/{name}.py" for name in LESSONS_RUN}
+    for name in named:
+        text = (released / name).read_text(encoding="utf-8")
+        assert "_SEALED" in text
+        assert "def _" not in text
+
+
 def test_no_line_of_a_solution_survives_and_one_that_did_is_found(released: Path, tmp_path: Path) -> None:
     assert survivors(released, all_labs()) == []
     body = taken_out(LAB1A)["UnsyncedAppends.synced"]
@@ -154,7 +167,7 @@ def test_a_module_of_the_tests_that_tells_too_much_can_be_sealed_and_still_says_
 
 def test_a_release_with_a_solution_in_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labs.grader.release._sealed", lambda source, _lab: source)
-    with pytest.raises(ReleaseError, match=r"must not be given out:\n  mq/broker/\w+/\w+\.py:\d+"):
+    with pytest.raises(ReleaseError, match=r"must not be given out:\n(.*\n)*  mq/broker/\w+/\w+\.py:\d+"):
         release(tmp_path / "students", [LAB1A])
 
 
