@@ -74,6 +74,14 @@ class NotStartedError(Exception):
     """The worker did not come up, before anything of a student's ran: the machine's fault or ours."""
 
 
+def python_beside_no_course() -> str:
+    """The interpreter that our environment was made of: its own path does not lead to the course's folder, and so to solutions.
+
+    A worker needs Python's own library and nothing else.
+    """
+    return str(getattr(sys, "_base_executable", "") or sys.executable)
+
+
 def note_alive(one: Killable) -> None:
     """It is ended with the grader. Raises: NotStartedError when that is about to leave."""
     _alive.add(one)
@@ -143,7 +151,7 @@ class WorkerProcess:
 
     def command(self, _folder: Path) -> Sequence[str]:
         """What is started."""
-        return [sys.executable, *WORKER]
+        return [python_beside_no_course(), *WORKER]
 
     def environment(self, folder: Path) -> dict[str, str]:
         """Nothing of ours comes along but the mark by which all that it starts is found."""

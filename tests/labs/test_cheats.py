@@ -5,6 +5,7 @@ disks: those are not tried here.
 """
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,10 @@ AT_IMPORT = {
     "reaches for the reference": (
         "from mq.broker.store.commit_log import CommitLog",
         "No module named 'mq.broker.store.commit_log'",
+    ),
+    "follows Python's own path to the reference": (
+        "import sys; open(sys.executable.split('/.venv/')[0] + '/mq/broker/store/commit_log.py').read()",
+        "Not a directory" if sys.platform != "win32" else "No such file",
     ),
     "reaches for the marks": ("import labs.grader.result", "No module named 'labs.grader.result'"),
     "reaches for the grader": ("import labs.grader.running", "No module named 'labs.grader.running'"),
@@ -82,9 +87,10 @@ worker = sys.modules["__main__"]
 worker.Worker.answer = lambda self, request: {"id": request["id"], "value": None, "seen": [{"value": 1}] * 5}
 """
 NESTED = """
-import sys, json
+import sys
 worker = sys.modules["__main__"]
-worker.json = type("J", (), {"loads": json.loads, "dumps": lambda a, **named: '{"id":"%s","value":' % a["id"] + "[" * 90000})
+assert worker._to_json({"a": 1}) == '{"a":1}'
+worker._to_json = lambda answer: '{"id":"%s","value":' % answer["id"] + "[" * 90000
 """
 
 
