@@ -11,11 +11,13 @@ import pytest
 
 from labs.grader.result import Failure
 from labs.grader.seeds import Seeds
-from labs.grader.skeleton import solution_of
+from labs.grader.skeleton import solution_of, written_up_to
 from labs.grader.suite import Run
+from labs.stage1_single_node.lab1a_commit_log.contents import body, kind_of
 from labs.stage1_single_node.lab1a_commit_log.schedules import drawn, play
 from mq.broker.store.commit_log import CommitLog
 from mq.broker.store.log_view import StoredEntry
+from mq.core.entry import EntryKind
 from mq.core.ids import LogIndex
 from mq.core.ports import Steps
 from tests.labs.helpers import LAB1A, ROOT
@@ -99,6 +101,20 @@ def test_what_was_left_out_is_told_by_a_sentence(name: str) -> None:
 )
 def test_a_sentence_of_a_later_row_names_the_method_that_it_is_about(name: str, method: str) -> None:
     assert f"`{method}`" in failures_with(name)[EDITS[name].test].section
+
+
+def test_who_leaves_out_the_append_that_synced_names_is_told_in_the_row_of_that_method() -> None:
+    """When the methods behind it are not written yet."""
+    files, right = written_up_to(LAB1A, 3), "self._waiting[0].sequence <= sequence"
+    assert files["unsynced.py"].count(right) == 1, IS_NEEDED
+    wrong = {**files, "unsynced.py": files["unsynced.py"].replace(right, right.replace("<=", "<"))}
+    found, before = failed(LAB1A, wrong), failed(LAB1A, files)
+    assert set(found) - set(before) == {"1.6"}
+    assert "`UnsyncedAppends.synced`" in found["1.6"].section
+
+
+def test_entries_of_all_kinds_are_appended() -> None:
+    assert {kind_of(body(number)) for number in range(1, 10)} == set(EntryKind)
 
 
 class SaysWhereItEnds(CommitLog):

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from labs.grader.plans import disk_bytes
 from labs.grader.seams import Make, drive_on
 from labs.grader.suite import Run
+from labs.stage1_single_node.lab1a_commit_log.contents import body, check_stored, kind_of
 from labs.stage1_single_node.lab1a_commit_log.promises import broken
 from mq.broker.store.checkpoint import Checkpoint
 from mq.broker.store.log_view import Recovery, SegmentView, StoredEntry
 from mq.broker.store.write_queue import WriteQueue
-from mq.core.entry import Appended, Entry, EntryKind, HardState
+from mq.core.entry import Appended, Entry, HardState
 from mq.core.errors import DamageError, FormatError, StateError
 from mq.core.ids import LogIndex, Term
 from mq.core.ports import Plan, Remove, Sync, Write
@@ -36,11 +37,6 @@ _ENTRIES_MAX = 10_000
 _READ_BYTES = 1 << 20
 NO_HARD_STATE = HardState(Term(0), None)
 _WHO_SAYS_WHAT_IS_BEFORE = ", and methods `CommitLog.append` and `_Recovery._enter`"
-
-
-def body(number: int, size_bytes: int = 12) -> bytes:
-    """A payload that can be told from all others and has a given size."""
-    return (b"<%d>" % number).ljust(size_bytes, b"abcdefgh"[number % 8 : number % 8 + 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +62,16 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A log that was opened. entries: (term, payload) from its first index on."""
+    """A log that was opened. stored: its entries, from its first index on."""
 
     log: "CommitLog"
     recovery: Recovery
-    entries: tuple[tuple[int, bytes], ...]
+    stored: tuple[StoredEntry, ...]
+
+    @property
+    def entries(self) -> tuple[tuple[int, bytes], ...]:
+        """(term, payload) of each."""
+        return tuple((int(stored.entry.term), stored.entry.payload) for stored in self.stored)
 
     def agrees_with(self, state: State) -> bool:
         """Whether that is what it holds."""
@@ -135,7 +136,7 @@ def open_log(make: Make, disk: SimDisk, segment_bytes: int = SEGMENT_BYTES, chec
             expected=f"`recover` says {told}, and all that it found is durable now",
             found=f"the log shows {shown}, durable up to {log.durable_index}",
         )
-    return Found(log, recovery, tuple((int(stored.entry.term), stored.entry.payload) for stored in read_all(log, disk)))
+    return Found(log, recovery, tuple(read_all(log, disk)))
 
 
 def plans_of(waiting: Sequence[Waiting]) -> Iterator[Plan]:
@@ -225,7 +226,7 @@ class Bench:
         state = self.now
         behind = len(state.entries) if after is None else after
         in_term = term if term is not None else (state.entries[-1][0] if state.entries else 0)
-        entries = [Entry(LogIndex(behind + 1 + n), Term(in_term), EntryKind.COMMAND, p) for n, p in enumerate(payloads)]
+        entries = [Entry(LogIndex(behind + 1 + n), Term(in_term), kind_of(p), p) for n, p in enumerate(payloads)]
         appended = self.log.append(LogIndex(behind), entries, hard_state)
         checked_plan(appended.plan, "append")
         kept = state.entries[:behind] + tuple((in_term, payload) for payload in payloads) if payloads else state.entries
@@ -330,6 +331,7 @@ class Bench:
                 found=f"`recover` reports damage in {damage.file}, byte {damage.at}: {damage.reason}",
             )
         state = self._agreeing(found, pictures, why)
+        check_stored(found.stored, disk)
         self.log, self.disk = found.log, disk
         self.states, self.durable, self.proven, self.waiting, self.taken_back = [state], 0, None, [], []
         self.first_index = found.recovery.first_index

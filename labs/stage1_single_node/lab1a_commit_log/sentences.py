@@ -3,10 +3,11 @@
 from zlib import crc32
 
 from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body
+from labs.stage1_single_node.lab1a_commit_log.contents import check_stored, kind_of
 from labs.stage1_single_node.lab1a_commit_log.promises import broken
 from labs.stage1_single_node.lab1a_commit_log.sentences_writing import SENTENCES, sentence
 from mq.broker.store.record import RECORD_HEADER_BYTES
-from mq.core.entry import HardState, RecordPlace
+from mq.core.entry import Entry, HardState, RecordPlace
 from mq.core.errors import DamageError, FormatError, StateError
 from mq.core.ids import CommitLogPosition, LogIndex, Term
 from mq.core.ports import Read, drive
@@ -85,15 +86,16 @@ def a_record_is_read_back_by_its_place(bench: Bench) -> None:
     for number in range(1, 10, 3):
         payloads = [body(number, 200), body(number + 1), body(number + 2, 300)]
         appended = bench.append(*payloads, term=number, hard_state=HardState(Term(number), None))
-        for place, payload in zip(appended.places, payloads, strict=True):
+        for index, (place, payload) in enumerate(zip(appended.places, payloads, strict=True), number):
             read = bench.log.read(place)
             found = bench.log.decode(place, bench.disk.read(read))
-            if (found.payload, found.term) != (payload, number):
-                raise broken(
-                    5,
-                    expected=f"the record at {place} is the entry of term {number} with {payload[:12]!r}",
-                    found=f"it is of term {found.term} with {found.payload[:12]!r}",
-                )
+            wanted = Entry(LogIndex(index), Term(number), kind_of(payload), payload)
+            if found != wanted:
+                raise broken(5, expected=f"the record at {place} is {_told(wanted)}", found=f"`decode` says {_told(found)}")
+
+
+def _told(entry: Entry) -> str:
+    return f"entry {entry.index} of term {entry.term}, kind {entry.kind.name}, with {entry.payload[:12]!r}"
 
 
 @sentence("1.13", 5, points=1)
@@ -157,6 +159,7 @@ def entries_come_in_order_and_some_bytes_at_a_time(bench: Bench) -> None:
             raise broken(
                 5, expected=f"entry {wrong[0].entry.index} is what was appended", found=f"it is {wrong[0].entry.payload[:24]!r}"
             )
+        check_stored(found, bench.disk)
     _entries_are_verified(bench)
 
 

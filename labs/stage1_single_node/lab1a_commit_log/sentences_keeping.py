@@ -1,13 +1,15 @@
 """Ring 1, fourth part: marks, a full disk, retention, checkpoints."""
 
 import itertools
+from collections.abc import Sequence
 
 from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, open_log
 from labs.stage1_single_node.lab1a_commit_log.promises import broken
 from labs.stage1_single_node.lab1a_commit_log.sentences import sentence
 from labs.stage1_single_node.lab1a_commit_log.sentences_opening import SENTENCES, flipped
 from mq.broker.store.checkpoint import Checkpoint
-from mq.core.entry import HardState
+from mq.broker.store.log_view import SegmentView
+from mq.core.entry import HardState, RecordPlace
 from mq.core.errors import DiskFullError, StateError
 from mq.core.ids import LogIndex, Term
 from mq.core.ports import Create, Plan, Remove, Write
@@ -113,8 +115,7 @@ def _all_is_as_before(bench: Bench) -> None:
 @sentence("1.28", 13, points=1)
 def retention_removes_whole_segments_and_never_the_last(bench: Bench) -> None:
     bench.run.tell("append entries 1 to 9 over several segments")
-    for number in range(1, 10):
-        bench.append(body(number, 300))
+    places = [bench.append(body(number, 300)).places[0] for number in range(1, 10)]
     views = bench.segments(3)
     for index in (1, views[1].first_index - 1, views[1].first_index, 9, 99):
         gone = [view for view, following in itertools.pairwise(views) if following.first_index <= min(index, 99)]
@@ -128,8 +129,28 @@ def retention_removes_whole_segments_and_never_the_last(bench: Bench) -> None:
                 found=f"{len(bench.disk.files())} files are there, and entries from {bench.first_index} on",
             )
         bench.check()
+        _what_is_gone_is_not_read(bench, [place for place in places if any(_is_in(view, place) for view in gone)])
     bench.reopened(bench.disk.copy(), why=" again")
     _the_term_before_the_first_stays_known(Bench(bench.make, bench.run, bench.segment_bytes))
+
+
+def _is_in(view: SegmentView, place: RecordPlace) -> bool:
+    return 0 <= place.position - view.base_position < view.size_bytes
+
+
+def _what_is_gone_is_not_read(bench: Bench, places: Sequence[RecordPlace]) -> None:
+    """places: of records whose segments were removed."""
+    for place in places:
+        try:
+            read = bench.log.read(place)
+        except StateError:
+            continue
+        raise broken(
+            2,
+            expected=f"the segment that held {place} is removed: StateError",
+            found=f"`read` returned {read}",
+            read=", and method `CommitLog.read`",
+        )
 
 
 def _the_term_before_the_first_stays_known(bench: Bench) -> None:

@@ -6,6 +6,7 @@ from labs.grader.sentences import Sentences
 from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, checked_plan
 from labs.stage1_single_node.lab1a_commit_log.promises import broken
 from mq.broker.store.record import (
+    GROUP_MAGIC,
     SEGMENT_HEADER_BYTES,
     GroupHeader,
     SegmentHeader,
@@ -231,8 +232,10 @@ def a_group_that_does_not_fit_begins_a_new_segment(bench: Bench) -> None:
 
 @sentence("1.6", 3, points=1)
 def a_new_segment_is_made_when_all_before_is_durable_and_its_header_before_a_group(bench: Bench) -> None:
+    end = 0
     for number in range(1, 7):
-        plan = bench.plan(body(number, 300)).plan
+        appended = bench.plan(body(number, 300))
+        plan = appended.plan
         made = next((n for n, operation in enumerate(plan) if isinstance(operation, Create)), None)
         bench.run.tell(f"append entry {number}: {_words(plan)}")
         if any(isinstance(operation, Write) and not _is_synced_after(plan, n) for n, operation in enumerate(plan)):
@@ -255,6 +258,22 @@ def a_new_segment_is_made_when_all_before_is_durable_and_its_header_before_a_gro
                     found=f"the plan is {_words(plan)}",
                 )
         bench.carry_out()
+        _says_what_is_synced(bench, body(number, 300), end)
+        end = max((place.position + place.size_bytes for place in appended.places), default=end)
+
+
+def _says_what_is_synced(bench: Bench, payload: bytes, end: int) -> None:
+    """end: up to there all was synced when the group with this payload was made, and its header says so."""
+    for file, content in bench.disk.contents().items():
+        at = content.rfind(GROUP_MAGIC, 0, max(0, content.find(payload)))
+        header = decode_group_header(file, content, at) if at >= 0 else None
+        if header is not None and header.durable_end < end:
+            raise broken(
+                4,
+                expected=f"all up to position {end} was synced: the next group's header says so, as its `durable_end`",
+                found=f"it says {header.durable_end}",
+                read=", and methods `UnsyncedAppends.synced` and `CommitLog.append`",
+            )
 
 
 @sentence("1.7", 3, points=1)

@@ -11,6 +11,7 @@ from random import Random
 
 from labs.grader.seams import drive_on
 from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, open_log, plans_of
+from labs.stage1_single_node.lab1a_commit_log.contents import check_stored
 from labs.stage1_single_node.lab1a_commit_log.promises import broken
 from mq.core.entry import HardState
 from mq.core.errors import DamageError, DiskError, DiskFullError, FormatError, StateError
@@ -173,6 +174,7 @@ class Read:
         got = [(int(stored.entry.index), int(stored.entry.term), stored.entry.payload) for stored in found]
         if got != wanted or not 0 < len(got) <= end - begin + 1:
             raise broken(5, expected=f"entries from {begin} on", found=f"`entries` returned {_shown(got, wanted)}")
+        check_stored(found, bench.disk)
 
 
 def _shown(got: Sequence[tuple[int, int, bytes]], wanted: Sequence[tuple[int, int, bytes]]) -> str:
