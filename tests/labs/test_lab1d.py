@@ -1,6 +1,7 @@
 """Lab 1d: wrong consumers die, right ones live, and a failure says what to do. In this process."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from labs.grader.seeds import Seeds
 from labs.grader.skeleton import solution_of, write_all
 from labs.grader.submission import Submission
 from labs.grader.suite import Check, PromiseBrokenError, Run
+from labs.stage1_single_node.lab1d_idempotent_consumer.names import FALLING, PLAIN, SHOP, names_of
+from labs.stage1_single_node.lab1d_idempotent_consumer.orders import read_order
 from labs.stage1_single_node.lab1d_idempotent_consumer.search import STAGES, Stage, play_stage
 from labs.stage1_single_node.lab1d_idempotent_consumer.solution.consumer import OrderConsumer
 from tests.labs.helpers import failures, label, zoo
@@ -79,7 +82,24 @@ SCRIPTED = [
     ("2.4", "at-the-last-moment", "forgets_in_the_last_millisecond"),
     ("2.4", "at-the-last-moment-alone", "the_last_copy_is_new"),
     ("2.4", "long-ago", "never_forgets"),
+    ("2.4", "long-ago-and-begun-anew", "rows_come_in_order_of_time"),
+    ("2.3", "an-opening-with-a-used-key", "openings_need_no_key"),
+    ("2.3", "an-opening-with-a-used-key", "body_of_12_letters"),
+    ("2.3", "a-name-that-begins-another-one", "accounts_by_their_beginning"),
+    ("2.2", "dies-everywhere", "lstrip_of_the_key"),
+    ("2.2", "dies-everywhere", "key_up_to_the_colon"),
+    ("2.1", "the-older-one-comes-last", "one_digit_of_loaves"),
 ]
+BY_A_SENTENCE = [
+    ("1.12", "openings_need_no_key"),
+    ("1.8", "lstrip_of_the_key"),
+    ("1.8", "key_up_to_the_colon"),
+    ("1.14", "accounts_by_their_beginning"),
+    ("1.4", "one_digit_of_loaves"),
+    ("1.16", "rows_come_in_order_of_time"),
+    ("1.12", "body_of_12_letters"),
+]
+"""Which one finds those that names, numbers and rows of the tamest kind do not."""
 
 
 @pytest.mark.parametrize(("number", "key", "name"), SCRIPTED)
@@ -90,6 +110,44 @@ def test_what_chance_finds_late_is_found_by_a_script_in_every_grade(number: str,
     case.play(OrderConsumer, case.steps, Run())
     with pytest.raises(PromiseBrokenError):
         case.play(wrong(name), case.steps, Run())
+
+
+@pytest.mark.parametrize(("number", "name"), BY_A_SENTENCE)
+def test_what_only_some_names_and_keys_bring_out_is_found_by_a_sentence(number: str, name: str) -> None:
+    assert next(failed(wrong(name), SEEDS, 1))[0] == number
+
+
+def test_no_two_orders_have_one_key_and_every_key_is_as_the_readme_says() -> None:
+    every = [PLAIN, SHOP, FALLING, *map(names_of, range(200))]
+    for names in every:
+        keys = [names.key(number) for number in range(1, 80)]
+        assert len(set(keys)) == len(keys), names
+        assert all(re.fullmatch(r"[!-~]{1,30}", key) for key in keys), names
+        assert len({read_order(f"open {names.customer(number)}") for number in range(3)}) == 3, names
+    assert {names.is_backwards for names in every} == {False, True}
+    met = " ".join(f"{names.key(1)} {names.customers[0]}" for names in every)
+    assert all(one in met for one in ("k1", "shop:1", "order-998", "ann ", "benedict", "maximilian", "open"))
+
+
+def test_a_plan_of_another_type_is_told_by_the_readme_s_word_on_types() -> None:
+    body = """
+class Changed(OrderConsumer):
+    def handle(self, delivery, now_ms):
+        yield from super().handle(delivery, now_ms)
+
+OrderConsumer = Changed
+"""
+    files = {name: text.encode() for name, text in solution_of(LAB1D).items() if name != "__init__.py"}
+    files[LAB1D.organ_file] += body.encode()
+    with Runner(LAB1D, Submission(files), SEEDS, in_a_process()) as runner:
+        failed_by = {
+            check.number: runner.outcome(check).failure for check in rings(1, 2, 3) if check.number in ("1.3", "2.1", "3.1")
+        }
+    for number, failure in failed_by.items():
+        assert failure is not None, number
+        assert failure.section == "README, Types"
+        assert failure.found == "`handle` returned generator, expected a tuple or a list"
+    assert "\n**Types.** " in (LAB1D.folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_who_sets_the_wrong_order_aside_is_told_whose_the_key_is() -> None:

@@ -54,8 +54,9 @@ Operation = Save | Ack | GiveBack
 class Consumer(Protocol):
     """See `OrderConsumer`, which is to be written.
 
-    rows: all that lies in the store. keep_ms: no copy of an order comes later than so long after it was settled. attempts_max:
-    with this attempt a message is not given back any more. retry_ms: after how long what was given back comes again.
+    rows: all that lies in the store, in any order. keep_ms: no copy of an order comes later than so long after it was settled.
+    attempts_max: with this attempt a message is not given back any more. retry_ms: after how long what was given back comes
+    again.
     """
 
     def __init__(self, rows: Mapping[str, str], *, keep_ms: int, attempts_max: int, retry_ms: int) -> None: ...

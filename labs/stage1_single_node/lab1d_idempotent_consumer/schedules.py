@@ -7,15 +7,18 @@ from random import Random
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.suite import Case, Check, Run
+from labs.stage1_single_node.lab1d_idempotent_consumer.names import FALLING, PLAIN, SHOP, Names, names_of
 from labs.stage1_single_node.lab1d_idempotent_consumer.rules import rule
 from labs.stage1_single_node.lab1d_idempotent_consumer.steps import (
     CUSTOMERS,
+    Alike,
     Bad,
     Clash,
     Copy,
     Crash,
     Deliver,
     Open,
+    OpenClash,
     Send,
     Step,
     Wait,
@@ -27,6 +30,7 @@ __all__ = ["SCHEDULES", "SCRIPTS", "SWEEP", "drawn", "play"]
 _STEPS = 30
 _CASES = 24
 _SWEEP = 60
+_LOAVES = (1, 2, 3, 4, 5, 5, 12, 30, 144, 2500)
 _WEIGHTS: dict[str, dict[str, int]] = {
     "2.1": {"send": 6, "copy": 3, "deliver": 8, "ack lost": 5, "slow": 2},
     "2.2": {"send": 6, "copy": 2, "deliver": 5, "ack lost": 2, "slow": 2, "dies": 7, "crash": 1},
@@ -34,12 +38,12 @@ _WEIGHTS: dict[str, dict[str, int]] = {
     "2.4": {"send": 5, "copy": 3, "deliver": 8, "ack lost": 3, "dies": 2, "wait": 3, "clash": 1},
 }
 """Of each test, what may happen and how often."""
-_OPENED = tuple(Open(customer) for customer in range(len(CUSTOMERS))) + (Deliver(0),) * len(CUSTOMERS)
+_OPENED = tuple(Open(customer) for customer in range(CUSTOMERS)) + (Deliver(0),) * CUSTOMERS
 
 SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
     "2.1": {
         "the-older-one-comes-last": (
-            *_OPENED, Send(0, 3), Send(0, 2), Deliver(0, "ack lost"), Deliver(1), Deliver(0), Copy(3), Deliver(0),
+            *_OPENED, Send(0, 12), Send(0, 2), Deliver(0, "ack lost"), Deliver(1), Deliver(0), Copy(3), Deliver(0),
         ),
         "many-others-in-between": (
             *_OPENED, Send(0, 3), Deliver(0, "ack lost"), *(step for _ in range(8) for step in (Send(1, 1), Deliver(1))),
@@ -61,6 +65,11 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
             Open(1), Deliver(0), Send(0, 3), Deliver(0), Clash(1, 1), Deliver(1), Open(0), Deliver(1), Deliver(0), Copy(1),
             Deliver(0),
         ),
+        "an-opening-with-a-used-key": (
+            Open(0), Deliver(0), Send(0, 3), Deliver(0), OpenClash(1, 0), Deliver(0), OpenClash(1, 1), Deliver(0),
+            Alike(1, is_readable=False), Deliver(0),
+        ),
+        "a-name-that-begins-another-one": (Open(2), Deliver(0), Send(0, 3), Deliver(0), Open(0), Deliver(1), Deliver(0)),
         "opened-twice": (Open(0), Deliver(0), Send(0, 3), Deliver(0), Open(0), Deliver(0), Send(0, 2), Deliver(0)),
     },
     "2.4": {
@@ -78,9 +87,13 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
             Deliver(0, takes_ms=0),
         ),
         "long-ago": (*_OPENED, *(step for _ in range(24) for step in (Send(0, 1), Deliver(0), Wait(KEEP_MS)))),
+        "long-ago-and-begun-anew": (
+            *_OPENED, *(step for _ in range(16) for step in (Send(0, 1), Deliver(0), Wait(KEEP_MS * 2 // 3), Crash())),
+        ),
     },
 }  # fmt: skip
 """By test, and by name."""
+_SCRIPT_NAMES = {"long-ago-and-begun-anew": FALLING}
 
 
 def limits_of(seed: int) -> Limits:
@@ -96,13 +109,14 @@ def _step(kind: str, rng: Random, keep_ms: int) -> Step:  # noqa: PLR0911 - one 
     which = rng.randrange(64)
     match kind:
         case "open":
-            return Open(rng.randrange(3))
+            return Open(rng.randrange(CUSTOMERS))
         case "send":
-            return Send(rng.randrange(3), rng.randint(1, 5))
+            return Send(rng.randrange(CUSTOMERS), rng.choice(_LOAVES))
         case "copy":
             return Copy(which)
         case "clash":
-            return Clash(which, rng.randrange(3))
+            customer = rng.randrange(CUSTOMERS)
+            return rng.choice((Clash(which, customer), OpenClash(which, customer), Alike(which), Alike(which, is_readable=False)))
         case "bad":
             return Bad(which)
         case "dies":
@@ -122,9 +136,11 @@ def drawn(number: str, seed: int) -> tuple[Step, ...]:
     return (*begin, *(_step(kind, rng, limits_of(seed).keep_ms) for kind in kinds))
 
 
-def play(make: Make, steps: tuple[Step, ...], run: Run, *, is_drained: bool = True, limits: Limits = USUAL) -> None:
+def play(
+    make: Make, steps: tuple[Step, ...], run: Run, *, is_drained: bool = True, limits: Limits = USUAL, names: Names = PLAIN
+) -> None:
     """Do the steps. is_drained: at the end everything that is not done is delivered."""
-    world = World(make, run, limits)
+    world = World(make, run, limits, names)
     for step in steps:
         step.do(world)
     if is_drained:
@@ -132,12 +148,14 @@ def play(make: Make, steps: tuple[Step, ...], run: Run, *, is_drained: bool = Tr
 
 
 def _by_seed(number: str, seed: int) -> Case:
-    return Case(str(seed), drawn(number, seed), partial(play, limits=limits_of(seed)))
+    return Case(str(seed), drawn(number, seed), partial(play, limits=limits_of(seed), names=names_of(seed)))
 
 
 def _cases(number: str) -> Callable[[Seeds], Sequence[Case]]:
     def cases(seeds: Seeds) -> Sequence[Case]:
-        scripted = [Case(name, steps, play) for name, steps in SCRIPTS[number].items()]
+        scripted = [
+            Case(name, steps, partial(play, names=_SCRIPT_NAMES.get(name, SHOP))) for name, steps in SCRIPTS[number].items()
+        ]
         return [*scripted, *(_by_seed(number, seed) for seed in seeds.draw(f"lab1d/{number}", _CASES))]
 
     return cases

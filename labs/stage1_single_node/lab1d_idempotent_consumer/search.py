@@ -6,6 +6,7 @@ from functools import partial
 
 from labs.grader.seams import Make
 from labs.grader.suite import Case, Check, Run
+from labs.stage1_single_node.lab1d_idempotent_consumer.names import SHOP
 from labs.stage1_single_node.lab1d_idempotent_consumer.rules import rule
 from labs.stage1_single_node.lab1d_idempotent_consumer.steps import Bad, Clash, Copy, Crash, Deliver, Open, Send, Step, Wait
 from labs.stage1_single_node.lab1d_idempotent_consumer.world import HANDLING_MS, KEEP_MS, World
@@ -34,7 +35,7 @@ def play_stage(stage: Stage, make: Make, _steps: tuple[object, ...], run: Run) -
         for way in ways:
             tried = Run()
             try:
-                world = World(make, tried)
+                world = World(make, tried, names=SHOP)
                 for step in (*stage.before, *way):
                     step.do(world)
                 key = world.key()

@@ -6,17 +6,32 @@ schedule stays one when any of its steps are left out.
 
 from dataclasses import dataclass
 
+from labs.stage1_single_node.lab1d_idempotent_consumer.orders import BadOrderError, Opening, read_order
 from labs.stage1_single_node.lab1d_idempotent_consumer.world import HANDLING_MS, World
 
-__all__ = ["BAD", "CUSTOMERS", "Bad", "Clash", "Copy", "Crash", "Deliver", "Open", "Send", "Step", "Wait"]
+__all__ = ["BAD", "CUSTOMERS", "Alike", "Bad", "Clash", "Copy", "Crash", "Deliver", "Open", "OpenClash", "Send", "Step", "Wait"]
 
-CUSTOMERS = ("anna", "ben", "carl")
+CUSTOMERS = 3
+"""So many of them; a case says what they are called."""
 BAD = ("three loaves, please", "anna: 0 loaves", "", "anna: -2 loaves", "open Anna!", "anna: 2 loaves; ben: 2 loaves")
 _WAITING_MAX = 3
+_NAME_CHARS_MAX, _LOAVES_MAX = 12, 9_999
 
 
-def body_of(customer: int, loaves: int) -> str:
-    return f"{CUSTOMERS[customer]}: {loaves} {'loaf' if loaves == 1 else 'loaves'}"
+def body_of(customer: str, loaves: int) -> str:
+    return f"{customer}: {loaves} {'loaf' if loaves == 1 else 'loaves'}"
+
+
+def _nearly(body: str) -> str:
+    """What says something else at its end: an order for an order, an opening for an opening."""
+    try:
+        order = read_order(body)
+    except BadOrderError:
+        return body + "!"
+    if isinstance(order, Opening):
+        is_full = len(order.customer) == _NAME_CHARS_MAX
+        return f"open {order.customer[:-1] if is_full else order.customer + 'a'}"
+    return body_of(order.customer, order.loaves - 1 if order.loaves == _LOAVES_MAX else order.loaves + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +41,7 @@ class Open:
     customer: int
 
     def do(self, world: World) -> None:
-        world.send(f"open {CUSTOMERS[self.customer]}")
+        world.send(f"open {world.names.customer(self.customer)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +52,7 @@ class Send:
     loaves: int
 
     def do(self, world: World) -> None:
-        world.send(body_of(self.customer, self.loaves))
+        world.send(body_of(world.names.customer(self.customer), self.loaves))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +77,32 @@ class Clash:
 
     def do(self, world: World) -> None:
         if world.messages:
-            world.send(body_of(self.customer, 7), world.messages[self.which % len(world.messages)].key)
+            world.send(body_of(world.names.customer(self.customer), 7), world.messages[self.which % len(world.messages)].key)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenClash:
+    """The same mistake, with an opening."""
+
+    which: int
+    customer: int
+
+    def do(self, world: World) -> None:
+        if world.messages:
+            world.send(f"open {world.names.customer(self.customer)}", world.messages[self.which % len(world.messages)].key)
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """The same mistake, with a body that is another one at its end only. is_readable: whether somebody can read it."""
+
+    which: int
+    is_readable: bool = True
+
+    def do(self, world: World) -> None:
+        if world.messages:
+            first = world.messages[self.which % len(world.messages)]
+            world.send(_nearly(first.body) if self.is_readable else first.body + "!", first.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,4 +160,4 @@ class Wait:
         world.wait(self.ms)
 
 
-Step = Open | Send | Copy | Clash | Bad | Deliver | Crash | Wait
+Step = Open | Send | Copy | Clash | OpenClash | Alike | Bad | Deliver | Crash | Wait

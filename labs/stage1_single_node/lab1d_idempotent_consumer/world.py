@@ -12,6 +12,7 @@ from labs.grader.seams import Make
 from labs.grader.space_time import SpaceTime
 from labs.grader.suite import PromiseBrokenError, Run
 from labs.stage1_single_node.lab1d_idempotent_consumer.model import Effects, Ledger, Outcome
+from labs.stage1_single_node.lab1d_idempotent_consumer.names import PLAIN, Names
 from labs.stage1_single_node.lab1d_idempotent_consumer.port import Ack, Delivery, GiveBack, Operation, Save
 from labs.stage1_single_node.lab1d_idempotent_consumer.rules import broken, shown, shown_rows
 
@@ -22,6 +23,7 @@ HANDLING_MS = 10
 """That a delivery takes, if nothing else is said."""
 _BYTES_EACH, _BYTES_FREE = 120, 60
 """What may be noted: so many bytes for each order that must be remembered, and so many besides."""
+_KEY_CHARS_MAX = 12
 
 
 class Limits(NamedTuple):
@@ -68,8 +70,8 @@ class World:
     cut: keys of orders whose consumer died between two saves.
     """
 
-    def __init__(self, make: Make, run: Run, limits: Limits = USUAL) -> None:
-        self.make, self.run, self.limits = make, run, limits
+    def __init__(self, make: Make, run: Run, limits: Limits = USUAL, names: Names = PLAIN) -> None:
+        self.make, self.run, self.limits, self.names = make, run, limits, names
         self.rows: dict[str, str] = {}
         self.ledger, self.ahead = Ledger(), Ledger()
         self.waiting: list[_Work] = []
@@ -86,7 +88,7 @@ class World:
     def _made(self) -> Any:
         self.lives += 1
         keep_ms, retry_ms, attempts_max, _ = self.limits
-        return self.make(rows=dict(self.rows), keep_ms=keep_ms, attempts_max=attempts_max, retry_ms=retry_ms)
+        return self.make(rows=self.names.rows(self.rows), keep_ms=keep_ms, attempts_max=attempts_max, retry_ms=retry_ms)
 
     def key(self) -> tuple[Any, ...]:
         """All that may matter later."""
@@ -101,7 +103,7 @@ class World:
         """A message comes into the queue. key: of an order that is there; else it is a new one."""
         if not key:
             self.keys += 1
-        message = _Message(f"m{len(self.messages) + 1}", key or f"k{self.keys}", body)
+        message = _Message(f"m{len(self.messages) + 1}", key or self.names.key(self.keys), body)
         self.messages.append(message)
 
     # --- the broker
@@ -122,7 +124,7 @@ class World:
         delivery = Delivery(message.message_id, message.key, message.body, f"d{self.deliveries}", message.attempts)
         attempt = f", attempt {message.attempts}" if message.attempts > 1 else ""
         self.tell(f"{message.message_id} is delivered ({delivery.handle}{attempt}): order {message.key}, {message.body!r}")
-        self.picture.arrow(f"{delivery.handle}: {message.key}", BROKER, CONSUMER)
+        self.picture.arrow(f"{delivery.handle}: {_short(message.key)}", BROKER, CONSUMER)
         before = self.ahead.copy()
         outcome = self.ahead.take(delivery, self.now_ms, self.limits.attempts_max)
         self._count(message, outcome)
@@ -283,7 +285,8 @@ class World:
         self.run.met["crashes in between"] += bool(self.waiting)
         if self.waiting and self.waiting[0].is_cut:
             self.cut.add(self.waiting[0].delivery.key)
-        self.tell("the consumer dies; another one begins, with what the store holds")
+        order = ", by name" + (" from the last to the first" if self.names.is_backwards else "")
+        self.tell(f"the consumer dies; another one begins, with what the store holds{order}")
         self.picture.mark(CONSUMER, "dies", is_end=True)
         self.waiting, self.ahead = [], self.ledger.copy()
         self.consumer = self._made()
@@ -316,6 +319,11 @@ class World:
     def _bad(self, number: int, *, expected: str, found: str) -> PromiseBrokenError:
         self.picture.wrong = len(self.run.story)
         return broken(number, expected=expected, found=found)
+
+
+def _short(key: str) -> str:
+    """For an arrow."""
+    return key if len(key) <= _KEY_CHARS_MAX else f"{key[:3]}…{key[-5:]}"
 
 
 def _told(operation: Operation) -> str:

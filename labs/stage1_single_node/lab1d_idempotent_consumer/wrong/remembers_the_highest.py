@@ -10,5 +10,9 @@ class OrderConsumer(Reference):
     """See above."""
 
     def handle(self, delivery: Delivery, now_ms: int) -> tuple[Operation, ...]:
-        number, highest = int(delivery.key[1:]), max((int(key[1:]) for key in self.settled.orders), default=0)
-        return super().handle(delivery, now_ms) if number >= highest else (Ack(delivery.handle),)
+        highest = max(map(_number_of, self.settled.orders), default=0)
+        return super().handle(delivery, now_ms) if _number_of(delivery.key) >= highest else (Ack(delivery.handle),)
+
+
+def _number_of(key: str) -> int:
+    return int("".join(filter(str.isdigit, key)))
