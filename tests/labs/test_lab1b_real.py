@@ -9,6 +9,7 @@ from labs.grader.running import Runner
 from labs.grader.seams import Make
 from labs.grader.submission import read_submission
 from labs.stage1_single_node.lab1b_consume_queue.scripts import SCRIPTS
+from labs.stage1_single_node.lab1b_consume_queue.sentences_last import further
 from labs.stage1_single_node.lab1b_consume_queue.steps import Beside, Cut
 from mq.broker.store.consume_queue import ConsumeQueue
 from mq.broker.store.queue_entry import QueueEntry
@@ -24,6 +25,11 @@ FIELDS = {"position": 32, "log_index": 32, "store_ms": 40, "size_bytes": 16, "co
 
 def failed(make: Make, *wanted: int) -> set[str]:
     return {number for number, _, _ in failures(make, iter(rings(*wanted)), SEEDS)}
+
+
+def failed_of(make: Make, *numbers: str) -> set[str]:
+    """Of these tests alone."""
+    return {number for number, _, _ in failures(make, (check for check in rings(1) if check.number in numbers), SEEDS)}
 
 
 def across(name: str) -> Iterator[tuple[str, str]]:
@@ -81,6 +87,47 @@ def test_queues_that_share_a_list_are_told_so_only_because_they_are_in_one_proce
 def test_a_file_that_lacks_a_part_of_its_last_entry_is_told_by_a_sentence_and_a_script() -> None:
     assert failed(wrong("misses_no_checksum"), 1, 2) >= {"1.30", "2.5"}
     assert set(dict(across("misses_no_checksum"))) == {"1.30"}
+
+
+@pytest.mark.parametrize("kept", [1, 3, 20, 40, 1024, 4096])
+def test_a_queue_that_keeps_so_many_in_memory_whatever_it_is_told_is_told_so(kept: int) -> None:
+    class Kept(ConsumeQueue):
+        def __init__(self, topic: str, queue_id: int, *, entries_per_file: int = 65536, tail_min: int = 1024) -> None:
+            del tail_min
+            super().__init__(topic, queue_id, entries_per_file=entries_per_file, tail_min=kept)
+
+    assert failed_of(Kept, "1.20", "1.34")
+
+
+@pytest.mark.parametrize("page", [65, 100, 256, 1000, 1024])
+def test_a_queue_that_leaves_out_what_is_behind_a_page_is_told_so_however_long_its_page_is(page: int) -> None:
+    class Paged(ConsumeQueue):
+        def _run(self, first: int, upto: int) -> Steps[tuple[QueueEntry, ...]]:
+            found: tuple[QueueEntry, ...] = ()
+            while first < min(upto, self._tail_first):
+                border = min(self._next_file(first), self._tail_first)
+                found += yield from super()._run(first, min(upto, border, first + page))
+                first = border
+            return found + (yield from super()._run(first, upto))
+
+    assert failed_of(Paged, "1.17")
+
+
+def test_what_a_snapshot_says_far_behind_the_beginning_is_read_off_if_all_numbers_grow_in_step() -> None:
+    def plain(files: int) -> object:
+        return {"ends": [4 * files, (4 * files,)], "first": 4 * files - 4, "name": "orders", "more": None, "is_so": True}
+
+    assert further({files: plain(files) for files in (2, 3, 7, 70)}, 1 << 40) == plain(1 << 40)
+    for of in (
+        lambda files: files * files,
+        lambda files: files % 64,
+        lambda files: [0] * files,
+        str,
+        float,
+        lambda files: files > 3,
+    ):
+        with pytest.raises(ValueError, match="not in step"):
+            further({files: of(files) for files in (2, 3, 7, 70)}, 1 << 40)
 
 
 @pytest.mark.parametrize("lacking", [1, 2, 3, 4])

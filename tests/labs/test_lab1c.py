@@ -1,7 +1,9 @@
 """Lab 1c: wrong tables die, right ones live, and a failure says what to do. In this process."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from labs.grader.suite import Check, PromiseBrokenError, Run
 from labs.stage1_single_node.lab1c_delivery.rules import rule
 from labs.stage1_single_node.lab1c_delivery.search import STAGES, Stage, play_stage
 from mq.broker.delivery.flight import InFlight
+from mq.broker.delivery.progress import QueueProgress
 from mq.broker.delivery.table import DeliveryTable
 from mq.parts import load_parts
 from tests.labs.helpers import failures, label, zoo
@@ -59,7 +62,50 @@ def test_a_wrong_table_dies(file: Path) -> None:
 def test_all_but_a_few_of_the_wrong_tables_die_in_schedules_or_searches_too() -> None:
     makes = {file.stem: load_parts(str(file)).delivery_table for file in WRONG}
     alive = [name for name, make in makes.items() if next(failures(make, iter(rings(2, 3)), SEEDS), None) is None]
-    assert alive == ["looking_leaves_traces"], "what only one sentence finds is guarded by a thread"
+    assert set(alive) == {"looking_leaves_traces", *REAL}, "what only one sentence finds is guarded by a thread"
+
+
+REAL = {
+    "attempts_of_a_byte_in_the_snapshot": "1.29", "fields_parted_by_at": "1.29", "offsets_of_16_bits": "1.3",
+    "sixteen_queues": "1.3",
+}  # fmt: skip
+"""In schedules and searches there are two short queues, three attempts, and clients with short names."""
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_what_a_real_broker_has_and_no_schedule_is_told_across_the_border_by_the_sentence_about_it(name: str) -> None:
+    submission = read_submission(LAB1C.folder / "wrong" / f"{name}.py", LAB1C.organ_file)
+    with Runner(LAB1C, submission, SEEDS, in_a_process()) as runner:
+        runner.is_brief = True
+        found = {check.number for check in rings(1) if not runner.outcome(check).is_passed}
+    assert REAL[name] in found
+
+
+@pytest.mark.parametrize("sign", '@:,;|/ #_-."\\')
+def test_a_snapshot_in_which_a_sign_parts_the_fields_is_told_so(sign: str) -> None:
+    class Parted(DeliveryTable):
+        def to_plain(self) -> Any:
+            return [
+                [*queue, [[*one[:4], one[4].split(sign)[0], *one[5:]] for one in flights]]
+                for *queue, flights in super().to_plain()
+            ]
+
+    assert "1.29" in {number for number, _, _ in failures(Parted, iter(rings(1)), SEEDS)}
+
+
+@pytest.mark.parametrize("queues", [3, 8, 10, 16, 32, 64, 100, 256, 1000])
+def test_a_table_with_room_for_so_many_queues_is_told_so(queues: int) -> None:
+    class Small(DeliveryTable):
+        def queue(self, queue_id: int) -> QueueProgress:
+            return super().queue(queue_id % queues)
+
+        def flights(self, queue_id: int) -> Mapping[int, InFlight]:
+            return super().flights(queue_id % queues)
+
+        def next_offset(self, queue_id: int) -> int:
+            return super().next_offset(queue_id % queues)
+
+    assert "1.3" in {number for number, _, _ in failures(Small, iter(rings(1)), SEEDS)}
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,14 @@ from mq.core.ports import Operation, Plan, Remove, Write
 from mq.sim.crash import Survival, after_power_loss, draw_survival
 from mq.sim.disk import SimDisk
 
-__all__ = ["ALL", "FOLDER", "Bench", "Job", "Kept", "commands_of", "in_folder", "plan_told"]
+__all__ = ["ALL", "BYTES_MAX", "FOLDER", "SIZES", "Bench", "Job", "Kept", "commands_of", "in_folder", "plan_told"]
 
-ALL = 1000
+ALL = 4000
 """More entries than any queue here has."""
 FOLDER = queue_folder("orders", 0)
-_SIZES = {"entries_per_file": 4, "tail_min": 3}
-_OPERATIONS_MAX, _BYTES_MAX = 2000, 1 << 20
+SIZES = {"entries_per_file": 4, "tail_min": 3}
+"""Of a test that says nothing else."""
+_OPERATIONS_MAX, BYTES_MAX = 2000, 1 << 20
 """Of a plan: some hundred times of what the largest one here needs, and little beside what the grader's machine has."""
 
 
@@ -64,10 +65,10 @@ def commands_of(history: Sequence[QueueEntry | int]) -> list[Call]:
     return [Call("drop_before", (one,)) if isinstance(one, int) else Call("append", (one,)) for one in history]
 
 
-def in_folder(plan: Plan, *kinds: type, folder: str = FOLDER) -> Plan:
+def in_folder(plan: Plan, *kinds: type, folder: str = FOLDER, bytes_max: int = BYTES_MAX) -> Plan:
     """The plan, which must keep to the queue's folder, and be within reason. kinds: of operations, if not all may be there."""
-    if len(plan) > _OPERATIONS_MAX or not 0 <= disk_bytes(plan) <= _BYTES_MAX:
-        expected = f"a plan for so few entries has {_OPERATIONS_MAX} operations at most, and needs {_BYTES_MAX:,} bytes at most"
+    if len(plan) > _OPERATIONS_MAX or not 0 <= disk_bytes(plan) <= bytes_max:
+        expected = f"a plan for so few entries has {_OPERATIONS_MAX} operations at most, and needs {bytes_max:,} bytes at most"
         raise broken(6, expected=expected, found=f"it has {len(plan)}, and needs {disk_bytes(plan):,} bytes: {plan_told(plan)}")
     for operation in plan:
         if not operation.file.startswith(folder + "/"):
@@ -105,6 +106,7 @@ class Bench:
         self.disk = SimDisk()
         self.now_ms, self.log_index, self.position, self.turn = 1000, 0, 100, 0
         self.removed: set[str] = set()
+        self.sizes = dict(SIZES)
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -118,14 +120,14 @@ class Bench:
         self.kept: Kept | None = None
 
     def made(self) -> Any:
-        return self.make("orders", 0, **_SIZES)
+        return self.make("orders", 0, **self.sizes)
 
     def made_beside(self) -> Any:
         """Another queue of the topic, in the same process."""
-        return made_beside(self.queue, self.make, "orders", 1, **_SIZES)
+        return made_beside(self.queue, self.make, "orders", 1, **self.sizes)
 
     def restored(self, kept: Kept) -> Any:
-        return made_by(self.make, "from_plain", "orders", 0, kept.plain, **_SIZES)
+        return made_by(self.make, "from_plain", "orders", 0, kept.plain, **self.sizes)
 
     # --- asking
 

@@ -22,6 +22,7 @@ from labs.stage1_single_node.lab1b_consume_queue.steps import (
     Lose,
     Put,
     Refused,
+    Sizes,
     Snapshot,
     Step,
     Trim,
@@ -91,7 +92,10 @@ def drawn(number: str, seed: int) -> tuple[Step, ...]:
     """The steps of one seed."""
     rng, weights = Random(seed), _WEIGHTS[number]
     kinds = rng.choices(list(weights), list(weights.values()), k=_STEPS)
-    return tuple(_drawn_step(kind, rng) for kind in kinds)
+    steps = [_drawn_step(kind, rng) for kind in kinds]
+    if rng.random() < 0.6:
+        steps.insert(0, Sizes(rng.choice((2, 3, 4, 5)), rng.choice((1, 2, 4, 5, 7))))
+    return tuple(steps)
 
 
 def play(make: Make, steps: tuple[Step, ...], run: Run) -> None:

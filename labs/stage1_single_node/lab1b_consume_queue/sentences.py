@@ -7,7 +7,7 @@ from labs.grader.seams import Call, Make, at_once, drive_on, made_by
 from labs.grader.sentences import Sentences
 from labs.grader.suite import Run
 from labs.stage1_single_node.lab1b_consume_queue import judge
-from labs.stage1_single_node.lab1b_consume_queue.bench import in_folder, plan_told
+from labs.stage1_single_node.lab1b_consume_queue.bench import BYTES_MAX, SIZES, in_folder, plan_told
 from labs.stage1_single_node.lab1b_consume_queue.looking import look_for_times
 from labs.stage1_single_node.lab1b_consume_queue.model import Model
 from labs.stage1_single_node.lab1b_consume_queue.rules import SOURCES, broken, span
@@ -17,12 +17,14 @@ from mq.core.errors import DamageError, StateError
 from mq.core.ports import Plan
 from mq.sim.disk import SimDisk
 
-__all__ = ["FAR", "SENTENCES", "Hand", "sentence"]
+__all__ = ["FAR", "IN_A_BROKER", "SENTENCES", "Hand", "sentence"]
 
 _TODAY_MS = 1_790_000_000_123
 """A wall time as a broker has it, in the autumn of 2026."""
 FAR = (5 << 40) + 77
 """Bytes into a log, or entries of one: behind what 32 bits can hold."""
+IN_A_BROKER = {"entries_per_file": 65_536, "tail_min": 1024}
+"""What a queue is made with there."""
 
 
 class Hand:
@@ -33,10 +35,24 @@ class Hand:
 
     def __init__(self, make: Make, run: Run, queue_id: int = 0) -> None:
         self.make, self.run, self.queue_id = make, run, queue_id
-        self.sizes = {"entries_per_file": 4, "tail_min": 3}
-        self.queue, self.disk = make("orders", queue_id, **self.sizes), SimDisk()
+        self.sizes, self.bytes_max = dict(SIZES), BYTES_MAX
+        self.begin()
+
+    def begin(self, **sizes: int) -> None:
+        """With an empty queue and an empty disk. sizes: if it is to have others."""
+        self.sizes |= sizes
+        self.queue, self.disk = self.make("orders", self.queue_id, **self.sizes), SimDisk()
         self.model = Model()
         self.shelf = self.run.figure = Shelf(self.model)
+
+    def begin_as_in_a_broker(self) -> None:
+        """The queue and its files are of the size that they have in a broker, and 2,400 batches are in one file."""
+        self.bytes_max = 64 * BYTES_MAX  # a file may have its whole size with its first entry, and an entry may be large
+        self.begin(**IN_A_BROKER)
+        self.tell(f"a file holds {IN_A_BROKER['entries_per_file']:,} entries, and {IN_A_BROKER['tail_min']:,} stay in memory")
+        for number in range(4):
+            self.put(*[1] * 600, store_ms=1000 + 6000 * number)
+            self.flush()
 
     def tell(self, line: str) -> None:
         self.run.tell(f"queue {self.queue_id}: {line}" if self.queue_id else line)
@@ -88,7 +104,7 @@ class Hand:
 
     def kept(self, plan: Plan) -> Plan:
         """It must keep to this queue's folder."""
-        return in_folder(plan, folder=queue_folder("orders", self.queue_id))
+        return in_folder(plan, folder=queue_folder("orders", self.queue_id), bytes_max=self.bytes_max)
 
     def flushed(self, *, is_synced: bool = False) -> None:
         self.queue.flushed(self.queue.entry_count, is_synced=is_synced)

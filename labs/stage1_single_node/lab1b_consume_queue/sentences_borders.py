@@ -14,6 +14,7 @@ from labs.stage1_single_node.lab1b_consume_queue.sentences_more import reads_of,
 from mq.broker.store.queue_entry import QueueEntry, queue_folder
 from mq.core.errors import DamageError
 from mq.core.ports import Plan, Remove, Write
+from mq.sim.crash import Survival, after_power_loss
 from mq.sim.disk import SimDisk
 
 __all__ = ["SENTENCES"]
@@ -43,19 +44,54 @@ def a_count_that_is_told_late_takes_nothing_back(hand: Hand) -> None:
     hand.all_is_found(6)
     hand.reopened()
     hand.all_is_found(6)
+    _a_sync_that_is_told_late(hand)
+
+
+def _a_sync_that_is_told_late(hand: Hand) -> None:
+    """The plan was one with sync, and what the other one wrote behind it is not durable: not before the next sync is."""
+    hand.begin()
+    hand.put(*[1] * 3)
+    hand.tell("a plan with sync is made, and waits")
+    plans, early = [hand.plan(sync=True)], hand.queue.entry_count
+    hand.put(*[1] * 6, store_ms=1100)
+    hand.tell("one without sync; both are carried out, and the newer one is told first")
+    plans.append(hand.plan())
+    late = hand.queue.entry_count
+    for plan in plans:
+        hand.perform(plan)
+    hand.queue.flushed(late)
+    hand.queue.flushed(early, is_synced=True)
+    hand.same(6, "flushed_count", late, hand.queue.flushed_count)
+    hand.flush(sync=True)
+    plain = hand.queue.to_plain()
+    hand.tell("the power is lost; of what was not synced nothing is left")
+    hand.disk = after_power_loss(hand.disk, Survival())
+    hand.reopened(plain)
+    hand.same(6, "what is `missing`", None, hand.queue.missing(dict(hand.disk.files())))
+    hand.all_is_found(6)
 
 
 @sentence("1.34", 7)
 def each_of_the_newest_is_in_memory(hand: Hand) -> None:
-    newest = hand.sizes["tail_min"]
-    for number in range(12):
-        hand.put(1, store_ms=1000 + 10 * number)
-        hand.flush()
-        for offset in range(max(0, number + 1 - newest), number + 1):
-            if reads_of(hand.queue.entries(offset, 1), hand.disk):
-                hand.shelf.mark(offset, "read")
-                expected = f"message {offset}, one of the {newest} newest of {number + 1}, is in memory"
-                raise broken(7, expected=expected, found="it is read from its file")
+    for newest in (3, 1, 2, 5, 8):
+        hand.tell(f"a queue is made of which the {newest} newest stay in memory")
+        hand.begin(tail_min=newest)
+        for number in range(12):
+            hand.put(1, store_ms=1000 + 10 * number)
+            hand.flush()
+            for offset in range(max(0, number + 1 - newest), number + 1):
+                _in_memory(hand, offset)
+    hand.begin_as_in_a_broker()
+    for offset in (1376, 1377, 2000, 2399):
+        _in_memory(hand, offset)
+
+
+def _in_memory(hand: Hand, offset: int) -> None:
+    """Each entry holds one message."""
+    if reads_of(hand.queue.entries(offset, 1), hand.disk):
+        hand.shelf.mark(offset, "read")
+        expected = f"message {offset}, one of the {hand.sizes['tail_min']} newest of {hand.model.max_offset}, is in memory"
+        raise broken(7, expected=expected, found="it is read from its file")
 
 
 @sentence("1.35", 6)

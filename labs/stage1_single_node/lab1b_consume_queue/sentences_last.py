@@ -1,9 +1,10 @@
 """Ring 1, the last part: retention, snapshots, crashes, and what the log makes anew."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import Any
 
-from labs.grader.seams import drive_on, made_beside, made_by
+from labs.grader.seams import Call, at_once, drive_on, made_beside, made_by
 from labs.grader.suite import PromiseBrokenError
 from labs.stage1_single_node.lab1b_consume_queue.rules import broken, shown
 from labs.stage1_single_node.lab1b_consume_queue.sentences import FAR, Hand, sentence
@@ -13,7 +14,7 @@ from mq.core.errors import DamageError
 from mq.core.ports import Remove
 from mq.sim.disk import SimDisk
 
-__all__ = ["SENTENCES"]
+__all__ = ["SENTENCES", "further"]
 
 
 # ---------------------------------------------------------------- retention
@@ -111,16 +112,16 @@ def what_is_made_of_a_snapshot_goes_on_as_the_old_queue(hand: Hand) -> None:
 
 
 def _far_behind_the_beginning(hand: Hand) -> None:
-    """So it is behind more messages than 32 bits can count. Only of the format that is given we know what stands there then."""
-    begins = Hand(hand.make, hand.run)
-    begins.put(*[1] * 8)
-    begins.flush(sync=True)
-    begins.drop_before(8)
-    if begins.queue.to_plain() != [8, 8, 4, 8, 1070, [4]]:
-        return
+    """So it is behind more messages than 32 bits can count.
+
+    What stands in a snapshot then is read off those of shorter queues, if each number in it grows in step with the queue.
+    """
     end = FAR - FAR % 4
+    try:
+        plain = further({files: _snapshot_behind(hand, files) for files in (2, 3, 7, 70)}, end // 4)
+    except ValueError:
+        return
     hand.tell(f"the same behind {end:,} messages, which went: a queue is made of such a snapshot, with hollow files")
-    plain = [end, end, end - 4, end, 1070, [end - 4]]
     hand.queue, hand.disk = made_by(hand.make, "from_plain", "orders", 0, plain, **hand.sizes), SimDisk()
     hand.perform(hand.queue.hollow())
     wanted = [QueueEntry(end + 2 * n, 100 + 60 * n, 1 + n, 2000 + n, 50 + n, 2, 0, n) for n in range(6)]
@@ -135,6 +136,36 @@ def _far_behind_the_beginning(hand: Hand) -> None:
             found_at = drive_on(hand.queue, "offset_at", hand.disk, entry.store_ms)
             hand.same(10, f"what `offset_at({entry.store_ms})` finds", entry.base_offset, found_at)
         hand.reopened()
+
+
+def _snapshot_behind(hand: Hand, files: int) -> Any:
+    """Of a queue that filled so many files in one millisecond, and retention took all that is in them."""
+    queue, count = hand.make("orders", 0, **hand.sizes), 4 * files
+    at_once(queue, [Call("append", (QueueEntry(n, 100 + 64 * n, 1 + n, 1070, 50, 1, 0, 0),)) for n in range(count)])
+    queue.flush(sync=True)
+    queue.flushed(queue.entry_count, is_synced=True)
+    queue.drop_before(count)
+    return queue.to_plain()
+
+
+def further(samples: Mapping[int, Any], at: int) -> Any:
+    """What a value comes to there, if all numbers in it grow in step. Raises: ValueError when one does not."""
+    (here, one), (there, other), *_ = samples.items()
+    values = list(samples.values())
+    if any(type(value) is not type(one) for value in values):
+        raise ValueError(f"not in step: {values}"[:200])
+    if type(one) is int:
+        step, rest = divmod(other - one, there - here)
+        if rest or any(value != one + step * (number - here) for number, value in samples.items()):
+            raise ValueError(f"not in step: {values}"[:200])
+        return one + step * (at - here)
+    if isinstance(one, dict) and all(list(value) == list(one) for value in values):
+        return {key: further({number: value[key] for number, value in samples.items()}, at) for key in one}
+    if isinstance(one, list | tuple) and all(len(value) == len(one) for value in values):
+        return type(one)(further({number: value[i] for number, value in samples.items()}, at) for i in range(len(one)))
+    if any(value != one for value in values):
+        raise ValueError(f"not in step: {values}"[:200])
+    return one
 
 
 def _as_found(offset: int, *found: QueueEntry) -> str:

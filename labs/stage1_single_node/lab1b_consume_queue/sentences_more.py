@@ -125,6 +125,20 @@ def what_is_in_files_alone_is_found_by_offset_and_by_time(hand: Hand) -> None:
         hand.entries(offset, 1, 5)
     for late in (-1, 0, 1, 2, 100):
         hand.offset_at(hand.model.last_ms - 1 + late, 5)
+    _as_long_as_in_a_broker(hand)
+
+
+def _as_long_as_in_a_broker(hand: Hand) -> None:
+    """A read goes on within a file for as long as it is asked to, and out of it into the memory: however much one page brings."""
+    hand.begin_as_in_a_broker()
+    for offset, most in ((0, 400), (0, 2400), (777, 1100), (1300, 1000), (2390, 50)):
+        hand.entries(offset, most, 5)
+    hand.reopened()
+    for offset, most in ((0, 2400), (300, 65), (1801, 400), (2399, 400)):
+        hand.entries(offset, most, 5)
+    for offset in range(5, 2400, 203):
+        hand.entries(offset, 1, 5)
+        hand.offset_at(hand.model.facts[offset].store_ms, 5)
 
 
 @sentence("1.18", 6)
@@ -173,8 +187,7 @@ def what_is_in_files_leaves_the_memory_but_for_the_newest(hand: Hand) -> None:
 
 @sentence("1.21", 7)
 def a_message_is_found_in_a_dozen_small_reads(hand: Hand) -> None:
-    hand.sizes = {"entries_per_file": 64, "tail_min": 3}
-    hand.queue = hand.make("orders", 0, **hand.sizes)
+    hand.begin(entries_per_file=64)
     for number in range(4):
         hand.put(*[1 + number % 2] * 100, store_ms=1000 + 1000 * number)
     hand.reopened()

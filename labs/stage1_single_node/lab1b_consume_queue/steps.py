@@ -18,14 +18,27 @@ from mq.core.ports import Remove
 from mq.sim.disk import SimDisk
 
 __all__ = [
-    "Anew", "Beside", "CarryOut", "Compare", "Crash", "Cut", "FailedFlush", "Flip", "Flush", "Lose", "Put", "Refused", "Snapshot",
-    "Step", "Trim",
+    "Anew", "Beside", "CarryOut", "Compare", "Crash", "Cut", "FailedFlush", "Flip", "Flush", "Lose", "Put", "Refused", "Sizes",
+    "Snapshot", "Step", "Trim",
 ]  # fmt: skip
 
 _WAITING_MAX = 4
 _MESSAGES_MAX = 40
 _AT_ONCE = 8
 """Messages that are asked for in one crossing; where one of them is refused, each is asked for alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """In front of all others: the queue is made with such numbers. tail_min: of entries that stay in memory."""
+
+    entries_per_file: int
+    tail_min: int
+
+    def do(self, bench: Bench) -> None:
+        bench.run.tell(f"a file holds {self.entries_per_file} entries, and {self.tail_min} stay in memory")
+        bench.sizes = {"entries_per_file": self.entries_per_file, "tail_min": self.tail_min}
+        bench.begin_anew()
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,4 +323,6 @@ def _check_found(bench: Bench, offset: int, found: Any, what: str) -> None:
         raise broken(8, expected=f"{what}: {error.expected}, or a DamageError is raised", found=error.found) from None
 
 
-Step = Put | Refused | Beside | Flush | FailedFlush | CarryOut | Snapshot | Trim | Crash | Anew | Compare | Flip | Cut | Lose
+Step = (
+    Sizes | Put | Refused | Beside | Flush | FailedFlush | CarryOut | Snapshot | Trim | Crash | Anew | Compare | Flip | Cut | Lose
+)

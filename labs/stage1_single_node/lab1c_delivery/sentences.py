@@ -13,7 +13,13 @@ from labs.stage1_single_node.lab1c_delivery.timeline import Mark, Moment, Timeli
 from mq.broker.commands import QueuePick
 from mq.broker.delivery.flight import Delivered, InFlight, Received
 
-__all__ = ["SENTENCES", "Hand", "again", "new", "sentence"]
+__all__ = ["FAR", "QUEUES", "SENTENCES", "Hand", "again", "new", "sentence"]
+
+
+QUEUES = (2, 4, 8, 10, 16, 17, 32, 33, 64, 100, 128, 200, 255, 256, 512, 1000, 1023)
+"""Of a topic with as many queues as there may be. Those that are used before are 0 and 1."""
+FAR = (254, 70_000, (1 << 24) + 3, (1 << 32) + 5, (1 << 53) - 300)
+"""Offsets in queues that have been there for years."""
 
 
 class Hand:
@@ -189,6 +195,19 @@ def a_receive_hands_out_new_messages_in_order_with_attempt_1(hand: Hand) -> None
     other = hand.beside()
     hand.same(1, "next_offset of queue 0 in the other table", 0, other.next_offset(0))
     hand.same(1, "next_offset of queue 0 in the first one", 3, hand.table.next_offset(0))
+    _of_many_queues_and_far_down(hand)
+
+
+def _of_many_queues_and_far_down(hand: Hand) -> None:
+    """Retention took what is before: so a queue of which nothing was read begins there."""
+    hand.tell("a topic of 1,024 queues, of which retention took the oldest messages", is_drawn=False)
+    begins = {queue_id: FAR[number % len(FAR)] + 8 * number for number, queue_id in enumerate(QUEUES)}
+    got = hand.take(*(QueuePick(queue_id, 0, begin, begin + 2, ()) for queue_id, begin in begins.items()))
+    for queue_id, begin in begins.items():
+        offsets = [one.offset for one in got.delivered if one.queue_id == queue_id]
+        hand.same(1, f"what is handed out of queue {queue_id}", [begin, begin + 1], offsets)
+        hand.same(1, f"next_offset of queue {queue_id}", begin + 2, hand.table.next_offset(queue_id))
+        hand.same(1, f"what is in flight of queue {queue_id}", [begin, begin + 1], sorted(hand.table.flights(queue_id)))
 
 
 @sentence("1.4", 1, points=1)

@@ -1,8 +1,10 @@
 """Ring 1, the second half: progress, changes, renewals, ordered groups, retention, snapshots."""
 
+from typing import Any
+
 from labs.stage1_single_node.lab1c_delivery.bench import dead_place
 from labs.stage1_single_node.lab1c_delivery.rules import shown
-from labs.stage1_single_node.lab1c_delivery.sentences import SENTENCES, Hand, again, new, sentence
+from labs.stage1_single_node.lab1c_delivery.sentences import FAR, QUEUES, SENTENCES, Hand, again, new, sentence
 from mq.broker.commands import QueuePick
 from mq.broker.delivery.flight import InFlight
 
@@ -213,14 +215,36 @@ def a_snapshot_holds_all_that_is_in_flight(hand: Hand) -> None:
     hand.take(new(0, 2, queue_id=1), client="ben")
     hand.ack(1, 1)
     hand.change(2, 1, 8_000)
+    again_there = _as_it_was(hand, 0, 1)
+    hand.same(14, "the next deadline", 6000, again_there.next_deadline_ms())
+    hand.same(14, "what is ready at 6000 ms", [0], list(again_there.expired(0, 6000)))
+    hand.at(6000)
+    hand.delivered_again(300, 3)
+    for number, (queue_id, name) in enumerate(zip(QUEUES, _NAMES, strict=False)):
+        begin = FAR[number % len(FAR)] + number
+        pick = QueuePick(queue_id, 0, begin, begin + 3, (begin + 1,))
+        hand.take(pick, client=name, renews=number % 2 == 0, attempt_id=_NAMES[-1 - number])
+    _as_it_was(hand, 0, 1, *QUEUES)
+
+
+_NAMES = (
+    "oven-3.bakery.example@4711@0@1k7x0f3wq2m5d", "oven-3@4711@1@8fa09c3e77d1", "@", "1@2@3", "0", "true", "null",
+    "6f1d2f4e-8c57-4b0e-9a55-0d3f7c1e2b90", "a,b;c:d|e/f\\g", "the oven's \"third\" = [{(<#$%&*+~^`!?_.>)}]",
+    " ", "B\u00e4ckerei \u9762\u5305",
+)  # fmt: skip
+"""Of clients, and of what they call their receives: whatever text they like."""
+
+
+def _as_it_was(hand: Hand, *queue_ids: int) -> Any:
+    """What is made of a snapshot shows the same of these queues."""
     again_there = hand.restored()
-    for queue_id in (0, 1):
+    for queue_id in queue_ids:
         wanted, got = dict(hand.table.flights(queue_id)), dict(again_there.flights(queue_id))
         hand.same(14, f"what is in flight of queue {queue_id}", wanted, got)
         for name in ("next_offset", "attempt_id", "consumer_offset"):
             hand.same(
                 14, f"{name} of queue {queue_id}", getattr(hand.table, name)(queue_id), getattr(again_there, name)(queue_id)
             )
-    hand.same(14, "the next deadline", 6000, again_there.next_deadline_ms())
-    hand.same(14, "what is ready at 6000 ms", [0], list(again_there.expired(0, 6000)))
+    hand.same(14, "the next deadline", hand.table.next_deadline_ms(), again_there.next_deadline_ms())
     hand.same(14, "its snapshot", shown(str(hand.table.to_plain())), shown(str(again_there.to_plain())))
+    return again_there
