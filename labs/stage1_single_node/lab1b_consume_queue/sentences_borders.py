@@ -67,7 +67,6 @@ def _a_sync_that_is_told_late(hand: Hand) -> None:
     hand.tell("the power is lost; of what was not synced nothing is left")
     hand.disk = after_power_loss(hand.disk, Survival())
     hand.reopened(plain)
-    hand.same(6, "what is `missing`", None, hand.queue.missing(dict(hand.disk.files())))
     hand.all_is_found(6)
 
 
