@@ -80,8 +80,8 @@ def test_a_note_that_differs_is_told_with_both_answers_and_where_to_read(what: s
     assert schedule.failure.section == SAME_ANSWERS
     assert "not deterministic at event 1, `handle`: …" in schedule.failure.found
     first, second = schedule.failure.found.split(" the first time, ")
-    assert 'k1","' in first
-    assert 'k1","' in second
+    assert ':998","' in first, "the key is shop:998"
+    assert ':998","' in second
     assert first.rpartition("…")[0].rpartition("…")[2] != second
     grade = Grade(LAB1D.id, LAB1D.title, "practice", (schedule,))
     assert "read README, &quot;The same answers&quot;, and mend your code" in cell_of(grade)
