@@ -71,8 +71,8 @@ def zoo(kind: str, lab: Lab = LAB1A) -> list[Path]:
 
 
 def labs_with_code() -> list[Lab]:
-    """All that can be done, but for those in which a student's texts alone are judged."""
-    return [lab for lab in all_labs() if lab.files]
+    """All that can be done and have cases: not those in which texts alone are judged, or one run of real nodes."""
+    return [lab for lab in all_labs() if lab.files and lab.runs is None]
 
 
 def failures(make: Make, checks: Iterator[Check], seeds: Seeds) -> Iterator[tuple[str, int, Failure]]:
