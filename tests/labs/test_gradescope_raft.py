@@ -49,7 +49,7 @@ def graded(kind: str, image: str, archive: Path, folder: Path) -> dict[str, Any]
     return theirs.valid(root, "3b.")
 
 
-@pytest.mark.parametrize("kind", ["right", "wrong", "skeleton", "cheat"])
+@pytest.mark.parametrize("kind", ["right", pytest.param("wrong", marks=pytest.mark.night), "skeleton", "cheat"])
 def test_in_a_container_as_theirs_is(kind: str, image: str, archive: Path, tmp_path: Path) -> None:
     found = graded(kind, image, archive, tmp_path / "autograder")
     got, of = theirs.points(found)

@@ -74,6 +74,7 @@ All numbers are small, files are short, and all queues are of one topic.
 """
 
 
+@pytest.mark.night  # two minutes; the table of kills says the same across the border
 def test_all_but_what_a_sentence_alone_asks_for_dies_in_schedules_or_searches_too() -> None:
     alive = {file.stem for file in WRONG if next(failures(class_in(file), iter(rings(2, 3)), SEEDS), None) is None}
     assert alive - {"checksum_of_eight_bits"} == ONLY_COSTS | NEVER_IN_A_SCHEDULE, "one flip in 256 is believed: that is luck"
