@@ -205,16 +205,16 @@ class YourCluster:
 
     def try_out(self) -> list[str]:
         """Call it up and let it work until a broker complains; then end it. Returns what was said: each complaint once."""
+        why_not: list[str] = []
         try:
             self.up()
             poll_until(self._work_a_little, _COMPLAINS_S_MAX, every_s=0.05)
             told = "".join(line for node in self.backend.status().nodes for line in self.backend.logs(node.name))
         except (ClusterError, MqError) as error:
             told = str(error)
-            self.end()
-            return list(dict.fromkeys(re.findall(r"ERROR +(.*)", told))) or [told]  # of one that could not begin, say
+            why_not = [told]  # of one that could not begin, say
         self.end()
-        return list(dict.fromkeys(re.findall(r"ERROR +(.*)", told)))
+        return list(dict.fromkeys(re.findall(r"ERROR +(.*)", told))) or why_not
 
     def _work_a_little(self) -> bool:
         """Whether a broker has ended itself."""

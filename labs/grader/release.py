@@ -89,7 +89,7 @@ def release(folder: Path, labs: Sequence[Lab], kind: Kind = Kind.SEALED) -> int:
         raise ReleaseError(f"{folder} is inside of this repository; give one outside")
     known = list({lab.id: lab for lab in (*all_labs(), *labs)}.values())
     names = list(_names(labs))
-    instead = {**dict(_instead(known, kind)), **dict(_with_links_that_lead(names))}
+    instead = {**dict(_instead(known, kind, names)), **dict(_with_links_that_lead(names))}
     for name in names:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -149,8 +149,8 @@ def tracked() -> list[str]:
 # --- what takes the place of the reference
 
 
-def _instead(labs: Sequence[Lab], kind: Kind) -> Iterator[tuple[str, str]]:
-    for name in _run_by_lessons(tracked()):
+def _instead(labs: Sequence[Lab], kind: Kind, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for name in _run_by_lessons(names):
         yield name, _sealed((ROOT / name).read_text(encoding="utf-8"), _RUN)
     for lab in labs:
         for name in lab.sealed:
