@@ -6,7 +6,7 @@ schedule stays one when any of its steps are left out.
 
 from dataclasses import dataclass
 
-from labs.stage1_single_node.lab1d_idempotent_consumer.orders import BadOrderError, Opening, read_order
+from labs.stage1_single_node.lab1d_idempotent_consumer.orders import BadOrderError, Order, read_order
 from labs.stage1_single_node.lab1d_idempotent_consumer.world import HANDLING_MS, World
 
 __all__ = ["BAD", "CUSTOMERS", "Alike", "Bad", "Clash", "Copy", "Crash", "Deliver", "Open", "OpenClash", "Send", "Step", "Wait"]
@@ -28,7 +28,7 @@ def _nearly(body: str) -> str:
         order = read_order(body)
     except BadOrderError:
         return body + "!"
-    if isinstance(order, Opening):
+    if not isinstance(order, Order):
         is_full = len(order.customer) == _NAME_CHARS_MAX
         return f"open {order.customer[:-1] if is_full else order.customer + 'a'}"
     return body_of(order.customer, order.loaves - 1 if order.loaves == _LOAVES_MAX else order.loaves + 1)
