@@ -29,7 +29,7 @@ __all__ = ["Kind", "ReleaseError", "release", "tracked"]
 
 _TAKEN = (
     *("run.py", "pyproject.toml", "uv.lock", "LICENSE", "course.toml", ".gitignore", "requirements/"),
-    *("tools/__init__.py", "tools/runner/", "mq/", "lessons/", "docs/glossary.md", "ARCHITECTURE.md"),
+    *("tools/__init__.py", "tools/runner/", "mq/", "lessons/", "docs/glossary.md", "docs/traces.md", "ARCHITECTURE.md"),
     *("labs/__init__.py", "labs/grader/"),
 )
 _TAKEN_OF_A_LAB = ("README.md", "lab.toml", "skeleton/", f"{HOLLOW}/")

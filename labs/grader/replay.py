@@ -31,6 +31,11 @@ def case_of(lab: Lab, token: str) -> tuple[Check, Case]:
         raise ReplayError(
             f"{token!r}: {lab.short} has no test {number!r}; a word reads like {lab.short}:1.1 or {lab.short}:2.1:8142"
         )
+    if lab.runs is not None:
+        raise ReplayError(
+            f"{token!r}: {lab.short} has nothing to replay, because one run of real nodes decides all its tests; "
+            f"mq lab check {lab.short} makes another run"
+        )
     key = rest[0]
     case = check.case(key)
     if case is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from labs.grader.cell import cell_of
+from labs.grader.lab import find_lab
 from labs.grader.notebook import check, replay
 from labs.grader.page import page_of
 from labs.grader.replay import ReplayError, case_of, replayed, replayed_grade
@@ -205,6 +206,13 @@ def test_a_test_that_has_seeds_says_how_one_is_replayed() -> None:
     with pytest.raises(ReplayError, match=r"no case ''; it is run by a word such as lab1a:2\.3:figure-8"):
         case_of(LAB1A, "lab1a:2.3")
     assert case_of(LAB1A, "lab1a:4.2")[0].number == "4.2"
+
+
+def test_a_lab_that_is_one_run_says_why_it_has_nothing_to_replay(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    write_all(tmp_path, skeleton_of(find_lab("lab3f")))
+    assert main(["lab", "replay", "lab3f:2.1", str(tmp_path)]) == 2
+    told = " ".join(capfd.readouterr().err.split())
+    assert "one run of real nodes decides all its tests; mq lab check lab3f makes another run" in told
 
 
 # ---------------------------------------------------------------- pictures
