@@ -21,6 +21,9 @@ from mq.server.services import Services
 __all__ = ["Listener"]
 
 _PATIENCE_S = 2.0
+_ALONE_PATIENCE_S = 5.0
+"""A node that is told of no others looks whether any speak to it before it begins (`mq.server.coming_in`). It will lead soon, and
+who asked it meanwhile, to add a node say, is not to be cut off in the middle."""
 _UNREACHED_S = 1.0
 """So long the leader may be out of reach, as while a connection is made again on a busy machine."""
 _LOOK_EVERY_S = 0.1
@@ -75,7 +78,8 @@ class Listener:
         assert node.group is not None
         now, self._reached_s = node.reign, asyncio.get_running_loop().time()
         if now.leader is None:  # a node that is no member yet may never hear of one
-            await self._close_when_lost(node, now, is_led, _PATIENCE_S)
+            is_alone = node.group.voters == (node.group.node_id,)
+            await self._close_when_lost(node, now, is_led, _ALONE_PATIENCE_S if is_alone else _PATIENCE_S)
         while True:
             if not await self._changes(node, now):
                 await self._look_at_way(node, reaches)

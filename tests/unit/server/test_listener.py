@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from mq.server import coming_in
 from mq.server import listener as module
 from mq.server.core import GroupSettings
 from mq.server.listener import Listener
@@ -21,9 +22,9 @@ NONE_LEADS = Reign(3, None, is_here=False)
 class Node:
     """What a listener sees of a node."""
 
-    def __init__(self, reign: Reign) -> None:
+    def __init__(self, reign: Reign, voters: tuple[int, ...]) -> None:
         self.reign = reign
-        self.group = GroupSettings(node_id=OWN, voters=(1, 2, 3), tick_ms=1)
+        self.group = GroupSettings(node_id=OWN, voters=voters, tick_ms=1)
         self._changed = asyncio.Event()
 
     def becomes(self, reign: Reign) -> None:
@@ -56,10 +57,13 @@ class Door(Listener):
 
 @asynccontextmanager
 async def following(
-    reign: Reign, unreached: Container[int] = (), peers_are_led: Sequence[bool] = (False,)
+    reign: Reign,
+    unreached: Container[int] = (),
+    peers_are_led: Sequence[bool] = (False,),
+    voters: tuple[int, ...] = (OWN, 2, 3),
 ) -> AsyncIterator[tuple[Node, Door]]:
     """peers_are_led: what the others answer, one after the other; the last one for ever."""
-    node, door, answers = Node(reign), Door(), list(peers_are_led)
+    node, door, answers = Node(reign, voters), Door(), list(peers_are_led)
 
     async def is_led() -> bool:
         await asyncio.sleep(0)
@@ -125,6 +129,21 @@ async def test_a_node_that_never_hears_of_a_leader_since_its_start_turns_its_cli
         assert not door.has_clients
         node.becomes(Reign(1, 2, is_here=False))
         await until(lambda: door.has_clients)
+        assert door.has_clients
+
+
+async def test_a_node_that_looks_around_before_it_begins_alone_keeps_who_asks_it_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert module._ALONE_PATIENCE_S > 2 * coming_in._DIALED_S, "it leads before its patience ends, on a busy machine too"
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.01)
+    async with following(Reign(0, None, is_here=False), voters=(OWN,)) as (node, door):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await until(lambda: not door.has_clients)
+        node.becomes(Reign(1, OWN, is_here=True))
+        for _ in range(20):
+            await asyncio.sleep(0)
         assert door.has_clients
 
 
