@@ -179,7 +179,9 @@ def a_leader_that_it_finds_does_not_free_its_vote(bench: Bench) -> None:
     node = bench.lone(term=3)
     node.hear(node.request_of(2, 3), node.append_of(3, leader=3))
     node.restart()
-    bench.see(node.node.vote == 2, "it voted for node 2, then node 3 led: its vote in term 3 is node 2's", node.node.vote)
+    vote = node.node.vote
+    found = "it knows of no vote" if vote is None else f"it is node {vote}'s"
+    bench.see(vote == 2, "it voted for node 2, then node 3 led: behind a restart its vote in term 3 is node 2's", found)
 
 
 @sentence(_3_8)
