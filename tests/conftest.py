@@ -29,10 +29,17 @@ hypothesis.settings.register_profile("night", deadline=None, print_blob=True, ma
 hypothesis.settings.load_profile(os.environ.get("RAFTMQ_TIER", "default"))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test in tests/interop is an interop test; nobody has to remember to say so."""
+    """A test in tests/interop is an interop test; nobody has to remember to say so.
+
+    Where tests run in rows (`tools.runner.tiers`), a file stays in one row, and all tests with containers in the same one: they
+    share an engine, and what one of them finds there another one might have made.
+    """
     for item in items:
         if item.path.is_relative_to(_TESTS):
             mark = _MARK_OF_FOLDER.get(item.path.relative_to(_TESTS).parts[0])
             if mark is not None:
                 item.add_marker(mark)
+            row = "docker" if item.get_closest_marker("docker") else item.path.relative_to(_TESTS).as_posix()
+            item.add_marker(pytest.mark.xdist_group(row))

@@ -20,7 +20,7 @@ from tests.cluster.caller import Caller
 from tests.cluster.history import Outcome, violations
 from tests.cluster.load import Load, read_queues
 
-KILLS = {"quick": 5, "default": 50, "night": 500}[os.environ.get("RAFTMQ_TIER", "default")]
+KILLS = {"quick": 5, "default": 30, "night": 500}[os.environ.get("RAFTMQ_TIER", "default")]
 QUEUES = 4
 # Small, so that segments are sealed and snapshots taken between any two kills.
 SMALL = ("--segment-bytes", "64KiB", "--snapshot-every-bytes", "64KiB")

@@ -60,6 +60,7 @@ def test_a_short_run_against_containers_loses_nothing_and_their_traces_keep_the_
     assert left_of(folder) == []
 
 
+@pytest.mark.night
 @pytest.mark.timeout(400)
 def test_a_cluster_that_runs_is_used_as_it_is_and_what_it_cannot_play_is_said(image: str, tmp_path: Path) -> None:
     folder = tmp_path / "trio"

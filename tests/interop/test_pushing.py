@@ -180,7 +180,8 @@ def test_case_33_different_groups_each_get_all(place: Place, official: Official)
         official.shut_down(name)
 
 
-@pytest.mark.slow
+@pytest.mark.night
+@pytest.mark.timeout(400)
 def test_case_82_auto_renew_holds_a_message_beyond_a_minute(place: Place, official: Official, raw: RawClient) -> None:
     """One official consumer whose listener takes 65 s, one bare client without heartbeats that keeps its stream open."""
     listening = place.raw(place.new_topic(), place.new_group())

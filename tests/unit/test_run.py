@@ -425,10 +425,11 @@ def test_every_test_runs_once_in_its_tiers(marks: tuple[str, ...]) -> None:
     assert runs["quick"] == (0 if marks else 1)
 
 
-def test_tests_with_real_processes_run_one_by_one() -> None:
+def test_tests_with_real_processes_run_in_two_rows_at_most_and_a_file_in_one() -> None:
     for parts in tiers.TIERS.values():
         for part in parts:
-            assert not (part.is_parallel and (chosen_by(part.marks, {"interop"}) or chosen_by(part.marks, {"cluster"})))
+            if chosen_by(part.marks, {"interop"}) or chosen_by(part.marks, {"cluster"}):
+                assert part.spread == "" or (part.spread, part.rows) == ("loadgroup", 2)
 
 
 def test_arguments_of_ones_own_make_one_run_within_the_tier() -> None:
@@ -469,7 +470,7 @@ def test_two_runs_end_in_one_closing_line_that_ci_finds(
 ) -> None:
     file = tmp_path / "test_example.py"
     file.write_text(EXAMPLE)
-    parts = (tiers.Part("one", "not slow", is_parallel=True), tiers.Part("two", "slow", is_parallel=False))
+    parts = (tiers.Part("one", "not slow", "loadgroup", rows=2), tiers.Part("two", "slow", "loadgroup", rows=2))
     monkeypatch.setattr(tiers, "parts_of", lambda tier, arguments: parts)
     assert tiers.run(Path(sys.executable), "default", [str(file)]) == 1
     lines = capfd.readouterr().out.splitlines()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -20,5 +21,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not target or reporter is None or hasattr(session.config, "workerinput"):
         return
     counts = {outcome: len(reports) for outcome, reports in reporter.stats.items() if outcome}
-    failed = [report.nodeid for outcome in ("failed", "error") for report in reporter.stats.get(outcome, ())]
+    # xdist hangs the row of a test on its id, behind an @.
+    failed = [re.sub(r"@[\w./]+$", "", one.nodeid) for outcome in ("failed", "error") for one in reporter.stats.get(outcome, ())]
     Path(target).write_text(json.dumps({"counts": counts, "failed": failed}), encoding="utf-8")

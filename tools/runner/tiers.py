@@ -1,8 +1,8 @@
-"""The tests in tiers: which are chosen, which run side by side and which alone.
+"""The tests in tiers: which are chosen, and which run side by side.
 
-Tests of the cores share the machine's cores. Tests with real processes measure and kill, so nothing
-may disturb them: they run one after another, when the others are done. Two runs of pytest end in two
-closing lines; the sum of both is printed last, in the same form.
+Tests of the cores share the machine's cores. Tests with real processes measure and kill, and wait more than they compute: when
+the others are done they run in two rows, those with containers in one of them (`tests/conftest.py`); by night, where they run for
+hours, in one. Two runs of pytest end in two closing lines; the sum of both is printed last, in the same form.
 """
 
 import json
@@ -31,11 +31,15 @@ _ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "wa
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One run of pytest: what it is called, which tests by their marks, and whether side by side."""
+    """One run of pytest: what it is called, which tests by their marks; how xdist spreads them, and over how many processes.
+
+    spread: empty for one after another. rows: 0 for as many as the machine has cores, but at most four.
+    """
 
     name: str
     marks: str
-    is_parallel: bool
+    spread: str = ""
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +52,14 @@ class Result:
 
 
 TIERS = {
-    "quick": (Part("everything quick", f"not ({_ALONE} or slow or night)", is_parallel=True),),
+    "quick": (Part("everything quick", f"not ({_ALONE} or slow or night)", "worksteal"),),
     "default": (
-        Part("side by side", f"not ({_ALONE} or night)", is_parallel=True),
-        Part("with processes of their own, one by one", f"({_ALONE}) and not night", is_parallel=False),
+        Part("side by side", f"not ({_ALONE} or night)", "worksteal"),
+        Part("with processes of their own, in two rows", f"({_ALONE}) and not night", "loadgroup", rows=2),
     ),
     "night": (
-        Part("side by side", f"not ({_ALONE} or night)", is_parallel=True),
-        Part("long ones and those with processes of their own, one by one", f"{_ALONE} or night", is_parallel=False),
+        Part("side by side", f"not ({_ALONE} or night)", "worksteal"),
+        Part("long ones and those with processes of their own, one by one", f"{_ALONE} or night"),
     ),
 }
 
@@ -66,15 +70,16 @@ def parts_of(tier: str, arguments: Sequence[str]) -> tuple[Part, ...]:
         return TIERS[tier]
     bounds = {"quick": TIERS["quick"][0].marks, "default": "not night", "night": ""}
     has_marks = any(argument == "-m" or argument.startswith(("-m=", "--markexpr")) for argument in arguments)
-    return (Part("as asked", "" if has_marks else bounds[tier], is_parallel=False),)
+    return (Part("as asked", "" if has_marks else bounds[tier]),)
 
 
 def _run_part(python: Path, part: Part, tier: str, arguments: Sequence[str]) -> Result:
     command = [str(python), "-m", "pytest", "-p", "tools.runner.tally"]
     if part.marks:
         command += ["-m", part.marks]
-    if part.is_parallel:
-        command += ["-n", str(min(os.cpu_count() or 1, _WORKERS_MAX)), "--dist", "worksteal"]
+    if part.spread:
+        rows = part.rows or min(os.cpu_count() or 1, _WORKERS_MAX)
+        command += ["-n", str(rows), "--dist", part.spread]
     if not arguments:
         command += ["--durations", "25", "--durations-min", "5"]  # who wants it quicker looks here first
     with tempfile.TemporaryDirectory() as folder:
