@@ -14,6 +14,9 @@ from mq.core.ports import Read, drive
 
 __all__ = ["SENTENCES", "sentence"]
 
+_READS_MAX = 6
+"""Behind each of so many reads a log changes, each time another one."""
+
 
 # ---------------------------------------------------------------- durability
 
@@ -214,15 +217,26 @@ def what_was_superseded_is_never_read(bench: Bench) -> None:
 @sentence("1.16", 5, points=1)
 def a_read_under_way_ends_with_what_it_found_when_the_log_changes(bench: Bench) -> None:
     for reads, term in ((1, 1), (2, 3)):
-        bench.run.tell(f"append entries 1 to 8, of term {term}")
-        for number in range(1, 9):
-            hard_state = HardState(Term(term), None) if number == 1 else None
-            bench.append(body(10 * term + number, 250), after=number - 1, term=term, hard_state=hard_state)
+        _eight_entries(bench, term)
         _supersede_while_reading(bench, term + 1, reads)
+    for after in (3, 6):  # what is before stays: it may have been read already, or may not
+        for reads in range(1, _READS_MAX + 1):
+            other = Bench(bench.make, bench.run, bench.segment_bytes)
+            bench.run.tell("another log")
+            _eight_entries(other, 1)
+            if not _supersede_while_reading(other, 2, reads, after):
+                break
 
 
-def _supersede_while_reading(bench: Bench, term: int, reads: int) -> None:
-    """All entries are read, and others take the place of all of them while the disk reads."""
+def _eight_entries(bench: Bench, term: int) -> None:
+    bench.run.tell(f"append entries 1 to 8, of term {term}")
+    for number in range(1, 9):
+        hard_state = HardState(Term(term), None) if number == 1 else None
+        bench.append(body(10 * term + number, 250), after=number - 1, term=term, hard_state=hard_state)
+
+
+def _supersede_while_reading(bench: Bench, term: int, reads: int, after: int = 0) -> bool:
+    """All entries are read, and others take the place of those behind `after` while the disk reads. False when it was over."""
     bench.run.tell(f"read entries 1 to 8, about {1 << 20} bytes; other ones come when it has asked for bytes {reads} time(s)")
     reading = bench.log.entries(LogIndex(1), LogIndex(8), 1 << 20)
     seen = b""
@@ -233,11 +247,11 @@ def _supersede_while_reading(bench: Bench, term: int, reads: int) -> None:
             data = bench.disk.read(reading.send(data))
         seen += data
     except StopIteration:  # what it read last is remembered: it was over before anything could come in between
-        return
+        return False
     was_read = [entry for entry in bench.now.entries if entry[1] in seen]
-    others = [body(10 * term + number, 250) for number in range(1, 9)]
-    bench.run.tell(f"append another entries 1 to 8, of term {term}, and go on with the reading")
-    bench.append(*others, after=0, term=term, hard_state=HardState(Term(term), None))
+    others = [body(10 * term + number, 250) for number in range(after + 1, 9)]
+    bench.run.tell(f"append another entries {after + 1} to 8, of term {term}, and go on with the reading")
+    bench.append(*others, after=after, term=term, hard_state=HardState(Term(term), None))
     try:
         while True:
             data = bench.disk.read(reading.send(data))
@@ -249,3 +263,4 @@ def _supersede_while_reading(bench: Bench, term: int, reads: int) -> None:
             expected="a read ends with what was read before, or finds what counts now",
             found=f"it found {len(found)} entries, of terms {', '.join(str(term) for term, _ in found)}",
         )
+    return True

@@ -10,11 +10,14 @@ from labs.stage1_single_node.lab1a_commit_log.sentences_opening import SENTENCES
 from mq.broker.store.checkpoint import Checkpoint
 from mq.broker.store.log_view import SegmentView
 from mq.core.entry import HardState, RecordPlace
-from mq.core.errors import DiskFullError, StateError
+from mq.core.errors import DamageError, DiskFullError, StateError
 from mq.core.ids import LogIndex, Term
 from mq.core.ports import Create, Plan, Remove, Write
 
 __all__ = ["SENTENCES", "sentence"]
+
+_READS_MAX = 6
+"""Behind each of so many reads the beginning of a log goes, each time of another one."""
 
 
 def _verbs(plan: Plan) -> str:
@@ -132,6 +135,37 @@ def retention_removes_whole_segments_and_never_the_last(bench: Bench) -> None:
         _what_is_gone_is_not_read(bench, [place for place in places if any(_is_in(view, place) for view in gone)])
     bench.reopened(bench.disk.copy(), why=" again")
     _the_term_before_the_first_stays_known(Bench(bench.make, bench.run, bench.segment_bytes))
+    for reads in range(1, _READS_MAX + 1):
+        if not _goes_while_it_is_read(Bench(bench.make, bench.run, bench.segment_bytes), reads):
+            break
+
+
+def _goes_while_it_is_read(bench: Bench, reads: int) -> bool:
+    """What is wanted next is removed behind so many reads: that is no damage. False when the read was over."""
+    bench.run.tell(f"another log: append entries 1 to 9; read them; 1 to 6 go when it has asked for bytes {reads} time(s)")
+    for number in range(1, 10):
+        bench.append(body(number, 300))
+    reading = bench.log.entries(LogIndex(1), LogIndex(9), 1 << 20)
+    try:
+        wanted = next(reading)
+        for _ in range(reads - 1):
+            wanted = reading.send(bench.disk.read(wanted))
+    except StopIteration:
+        return False
+    bench.drop_before(7)
+    try:
+        while True:
+            wanted = reading.send(bench.disk.read(wanted))
+    except StopIteration as done:
+        found = [stored.entry.payload for stored in done.value]
+    except StateError:
+        return True
+    except DamageError as error:
+        expected = "what retention took meanwhile is no damage: a read ends with what it has, or raises StateError"
+        raise broken(5, expected=expected, found=f"DamageError: {error}") from error
+    if not found or found != [payload for _, payload in bench.now.entries][: len(found)]:
+        raise broken(5, expected="entries from 1 on, as they were appended", found=f"it found {[one[:8] for one in found]}")
+    return True
 
 
 def _is_in(view: SegmentView, place: RecordPlace) -> bool:

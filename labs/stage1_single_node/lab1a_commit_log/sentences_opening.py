@@ -1,11 +1,13 @@
 """Ring 1, third part: opening a log after a crash."""
 
+from collections.abc import Iterator
+
 from labs.grader.suite import Run
 from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, open_log, read_all
 from labs.stage1_single_node.lab1a_commit_log.promises import broken
 from labs.stage1_single_node.lab1a_commit_log.sentences import SENTENCES, sentence
 from mq.broker.store.log_view import Damage
-from mq.broker.store.record import decode_group_header
+from mq.broker.store.record import GROUP_MAGIC, decode_group_header
 from mq.broker.store.segment import segment_base
 from mq.core.entry import HardState
 from mq.core.errors import DamageError, DiskError, StateError
@@ -191,20 +193,27 @@ def _damage_in(bench: Bench, disk: SimDisk, file: str) -> Damage:
 
 def _whole_groups_go_on(disk: SimDisk, damage: Damage) -> None:
     """A damage also says where people can read on. Here there is such a place: where else would the proof have been?"""
-    position, contents = damage.resumes_at, disk.contents()
-    is_there = position is not None and any(
-        header is not None and header.position == position > damage.position
-        for file, content in contents.items()
-        if (base := segment_base(file)) is not None and base <= position < base + len(content)
-        for header in [decode_group_header(file, content, position - base)]
-    )
-    if not is_there:
+    wanted = next(_whole_headers_behind(disk, damage), None)
+    if wanted is None or damage.resumes_at != wanted:
         raise broken(
             8,
-            expected=f"`resumes_at` of a damage is a position behind it, {damage.position}, where a group's header is whole",
-            found=f"it is {position}",
+            expected=f"`resumes_at` of a damage is the first position behind it, {damage.position}, where a group's header is"
+            f" whole: {wanted}",
+            found=f"it is {damage.resumes_at}",
             disks=[("a bit has changed", disk)],
         )
+
+
+def _whole_headers_behind(disk: SimDisk, damage: Damage) -> Iterator[int]:
+    """Positions of groups' headers that stand where they say they do, in order."""
+    segments = {base: content for file, content in disk.contents().items() if (base := segment_base(file)) is not None}
+    for base, content in sorted(segments.items()):
+        at = content.find(GROUP_MAGIC, max(0, damage.position + 1 - base))
+        while at >= 0:
+            header = decode_group_header(damage.file, content, at)
+            if header is not None and header.position == base + at:
+                yield base + at
+            at = content.find(GROUP_MAGIC, at + 1)
 
 
 @sentence("1.21", 7, points=1)

@@ -283,6 +283,15 @@ def a_group_larger_than_a_segment_gets_one_of_its_own_size(bench: Bench) -> None
     bench.append(body(2))
     if not any(body(1, 3000) in content for content in bench.disk.contents().values()):
         raise broken(3, expected="a group lies in one segment", found="no file holds all of entry 1")
+    _sizes_are_multiples_of_8(bench)
+    bench.run.tell("another log, whose segments are to have 1001 bytes: append entry 1 of 12 bytes, and entry 2 of 900")
+    other = Bench(bench.make, bench.run, 1001)
+    other.append(body(1))
+    other.append(body(2, 900))
+    _sizes_are_multiples_of_8(other)
+
+
+def _sizes_are_multiples_of_8(bench: Bench) -> None:
     odd = {file: size_bytes for file, size_bytes in bench.disk.files().items() if size_bytes % 8}
     if odd:
         raise broken(3, expected="the size of a segment is a multiple of 8", found=f"files have these sizes: {odd}")

@@ -118,7 +118,8 @@ class GroupReader:
 def read_entries(state: LogState, first: int, last: int, bytes_max: int) -> Steps[tuple[StoredEntry, ...]]:
     """See `CommitLog.entries`.
 
-    While it reads, the log may go on, forget its beginning, or supersede its end; then what was found before is all.
+    While it reads, the log may go on, or supersede its end; then what was found before is all. It may also forget its
+    beginning: then a StateError says so, when what is wanted next is not kept any more.
     """
     found: list[StoredEntry] = []
     size, wanted, durable_end = 0, first, state.durable_end

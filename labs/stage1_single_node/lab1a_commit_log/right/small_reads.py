@@ -31,6 +31,8 @@ class CommitLog(Reference):
                     superseded = state.superseded_count
                     break
                 if group is None:
+                    if wanted < self.first_index:
+                        raise StateError(f"entry {wanted} is not kept any more")
                     if reader.position >= self.durable_end:
                         raise StateError(f"entry {wanted} is not written yet")
                     raise DamageError(reader.segment.file, reader.at, f"entry {wanted} should be here", reader.position)
