@@ -7,7 +7,7 @@ from random import Random
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.suite import Case, Check, Run
-from labs.stage1_single_node.lab1d_idempotent_consumer.names import FALLING, PLAIN, SHOP, Names, names_of
+from labs.stage1_single_node.lab1d_idempotent_consumer.names import FALLING, ODD, PLAIN, SHOP, Names, names_of
 from labs.stage1_single_node.lab1d_idempotent_consumer.rules import rule
 from labs.stage1_single_node.lab1d_idempotent_consumer.steps import (
     CUSTOMERS,
@@ -19,6 +19,7 @@ from labs.stage1_single_node.lab1d_idempotent_consumer.steps import (
     Deliver,
     Open,
     OpenClash,
+    OtherWords,
     Send,
     Step,
     Wait,
@@ -38,6 +39,7 @@ _WEIGHTS: dict[str, dict[str, int]] = {
     "2.4": {"send": 5, "copy": 3, "deliver": 8, "ack lost": 3, "dies": 2, "wait": 3, "clash": 1},
 }
 """Of each test, what may happen and how often."""
+_FAULTS = ("!", " ", "\n", "a")
 _OPENED = tuple(Open(customer) for customer in range(CUSTOMERS)) + (Deliver(0),) * CUSTOMERS
 
 SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
@@ -55,6 +57,10 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
             *_OPENED, Send(0, 3), Send(1, 2), *(Deliver(0, "dies", after) for after in (0, 1, 2)), Deliver(0, "dies", 1),
             Deliver(0),
         ),
+        "keys-of-all-kinds": (
+            *_OPENED, *(step for loaves in range(1, 13) for step in (Send(loaves, loaves), Deliver(-1, "ack lost"), Copy(-1))),
+            Crash(), *(Deliver(0) for _ in range(24)),
+        ),
     },
     "2.3": {
         "before-its-account": (Send(0, 3), Deliver(0), Open(0), Deliver(1), Deliver(0), Copy(0), Deliver(0)),
@@ -68,6 +74,10 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
         "an-opening-with-a-used-key": (
             Open(0), Deliver(0), Send(0, 3), Deliver(0), OpenClash(1, 0), Deliver(0), OpenClash(1, 1), Deliver(0),
             Alike(1, is_readable=False), Deliver(0),
+        ),
+        "the-same-in-other-words": (
+            *_OPENED, Send(0, 1), Deliver(0), OtherWords(3), Deliver(0), Crash(), Send(1, 12), Deliver(0), OtherWords(5),
+            Deliver(0), Alike(3, is_readable=False, fault=" "), Deliver(0), Bad(8), Deliver(0),
         ),
         "a-name-that-begins-another-one": (Open(2), Deliver(0), Send(0, 3), Deliver(0), Open(0), Deliver(1), Deliver(0)),
         "opened-twice": (Open(0), Deliver(0), Send(0, 3), Deliver(0), Open(0), Deliver(0), Send(0, 2), Deliver(0)),
@@ -93,7 +103,7 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
     },
 }  # fmt: skip
 """By test, and by name."""
-_SCRIPT_NAMES = {"long-ago-and-begun-anew": FALLING}
+_SCRIPT_NAMES = {"long-ago-and-begun-anew": FALLING, "keys-of-all-kinds": ODD}
 
 
 def limits_of(seed: int) -> Limits:
@@ -116,7 +126,10 @@ def _step(kind: str, rng: Random, keep_ms: int) -> Step:  # noqa: PLR0911 - one 
             return Copy(which)
         case "clash":
             customer = rng.randrange(CUSTOMERS)
-            return rng.choice((Clash(which, customer), OpenClash(which, customer), Alike(which), Alike(which, is_readable=False)))
+            return rng.choice((
+                Clash(which, customer), OpenClash(which, customer), Alike(which), OtherWords(which),
+                Alike(which, is_readable=False, fault=rng.choice(_FAULTS)),
+            ))  # fmt: skip
         case "bad":
             return Bad(which)
         case "dies":

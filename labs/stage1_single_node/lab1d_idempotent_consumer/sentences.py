@@ -2,10 +2,11 @@
 
 from labs.grader.seams import Make
 from labs.grader.suite import Case, Check, Run
-from labs.stage1_single_node.lab1d_idempotent_consumer.names import FALLING, SHOP
+from labs.stage1_single_node.lab1d_idempotent_consumer.names import FALLING, ODD, SHOP
 from labs.stage1_single_node.lab1d_idempotent_consumer.rules import rule
 from labs.stage1_single_node.lab1d_idempotent_consumer.schedules import play
 from labs.stage1_single_node.lab1d_idempotent_consumer.steps import (
+    BAD,
     Alike,
     Bad,
     Clash,
@@ -14,6 +15,7 @@ from labs.stage1_single_node.lab1d_idempotent_consumer.steps import (
     Deliver,
     Open,
     OpenClash,
+    OtherWords,
     Send,
     Step,
     Wait,
@@ -26,10 +28,11 @@ _COME = Deliver(0)
 _LOST = Deliver(0, "ack lost")
 _ORDER = Send(0, 3)
 _ANNA: tuple[Step, ...] = (Open(0), _COME)
-_BAD: tuple[Step, ...] = (*map(Bad, range(6)), *(_COME for _ in range(6)))
+_BAD: tuple[Step, ...] = (*map(Bad, range(len(BAD))), *(_COME for _ in BAD))
 
 
 _OTHER = Limits(keep_ms=7_000, retry_ms=250, attempts_max=5, begins_ms=1_796_000_000_000)
+_NAMES = {"1.8": ODD, "1.16": FALLING}
 
 
 def _sentence(
@@ -41,7 +44,7 @@ def _sentence(
         play(make, steps, run, is_drained=is_drained)
         if other:
             run.story.clear()
-            play(make, other, run, is_drained=is_drained, limits=_OTHER, names=FALLING if number == "1.16" else SHOP)
+            play(make, other, run, is_drained=is_drained, limits=_OTHER, names=_NAMES.get(number, SHOP))
 
     return Check(number, name, rule(of_rule), lambda _seeds: (Case("", (), run_it),), points=points)
 
@@ -59,7 +62,7 @@ SENTENCES = (
     _sentence("1.7", 3, 2, "a consumer that dies before its save has done nothing", *_ANNA, _ORDER, Deliver(0, "dies", 0), _COME),
     _sentence("1.8", 4, 3, "a new consumer knows accounts and settled orders",
               *_ANNA, _ORDER, _LOST, Crash(), _COME, Send(0, 2), _COME,
-              other=(*_ANNA, *(step for _ in range(4) for step in (Send(0, 12), _LOST, Crash(), _COME)))),
+              other=(*_ANNA, *(step for _ in range(15) for step in (Send(0, 12), _LOST, Crash(), _COME)))),
     _sentence("1.9", 5, 3, "an order that its producer sent twice is one order", *_ANNA, _ORDER, Copy(1), _COME, _COME),
     _sentence("1.10", 5, 2, "a first attempt may be a copy and a second one new",
               *_ANNA, _ORDER, Deliver(0, "dies", 0), _COME, Copy(1), _COME),
@@ -67,10 +70,11 @@ SENTENCES = (
               Deliver(2, "ack lost"), _LOST, Deliver(2), Deliver(1), _COME),
     _sentence("1.12", 6, 2, "a settled key with another order is set aside", *_ANNA, _ORDER, _COME, Clash(1, 0), _COME,
               OpenClash(1, 0), _COME, OpenClash(1, 1), _COME,
-              other=(Open(2), _COME, Send(2, 144), _COME, Alike(1), _COME, OpenClash(1, 2), _COME, Alike(0), _COME,
-                     Clash(0, 2), _COME)),
+              other=(Open(2), _COME, Send(2, 144), _COME, Alike(1), _COME, OtherWords(1), _COME, OpenClash(1, 2), _COME,
+                     Alike(0), _COME, Clash(0, 2), _COME)),
     _sentence("1.13", 7, 2, "what nobody can read holds up nothing", *_ANNA, *_BAD, Send(0, 2), _COME,
-              other=(*_ANNA, Send(0, 12), _COME, Alike(1, is_readable=False), _COME)),
+              other=(*_ANNA, Send(0, 12), _COME, Alike(1, is_readable=False), _COME,
+                     Alike(1, is_readable=False, fault=" "), _COME)),
     _sentence("1.14", 8, 2, "an order before its account is given back and booked later",
               _ORDER, _COME, Open(0), Deliver(1), _COME,
               other=(Open(0), _COME, Open(2), _COME, Send(1, 12), _COME, Open(1), Deliver(1), _COME)),

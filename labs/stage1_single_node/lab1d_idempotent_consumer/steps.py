@@ -9,12 +9,40 @@ from dataclasses import dataclass
 from labs.stage1_single_node.lab1d_idempotent_consumer.orders import BadOrderError, Order, read_order
 from labs.stage1_single_node.lab1d_idempotent_consumer.world import HANDLING_MS, World
 
-__all__ = ["BAD", "CUSTOMERS", "Alike", "Bad", "Clash", "Copy", "Crash", "Deliver", "Open", "OpenClash", "Send", "Step", "Wait"]
+__all__ = [
+    "BAD",
+    "CUSTOMERS",
+    "Alike",
+    "Bad",
+    "Clash",
+    "Copy",
+    "Crash",
+    "Deliver",
+    "Open",
+    "OpenClash",
+    "OtherWords",
+    "Send",
+    "Step",
+    "Wait",
+]
 
 CUSTOMERS = 3
 """So many of them; a case says what they are called."""
-BAD = ("three loaves, please", "anna: 0 loaves", "", "anna: -2 loaves", "open Anna!", "anna: 2 loaves; ben: 2 loaves")
+BAD = (
+    "three loaves, please",
+    "anna: 0 loaves",
+    "",
+    "anna: -2 loaves",
+    "open Anna!",
+    "anna: 2 loaves; ben: 2 loaves",
+    " anna: 2 loaves",
+    "anna: 2 loaves\n",
+    "Anna: 2 loaves",
+    "open anna ",
+)
+"""The last four have one sign too many, or a capital."""
 _WAITING_MAX = 3
+_LOAF = ((" loaf", " loaves"), (" loaves", " loaf"))
 _NAME_CHARS_MAX, _LOAVES_MAX = 12, 9_999
 
 
@@ -94,15 +122,32 @@ class OpenClash:
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """The same mistake, with a body that is another one at its end only. is_readable: whether somebody can read it."""
+    """The same mistake, with a body that is another one at its end only. is_readable: whether somebody can read it.
+
+    fault: the sign that is too many, then.
+    """
 
     which: int
     is_readable: bool = True
+    fault: str = "!"
 
     def do(self, world: World) -> None:
         if world.messages:
             first = world.messages[self.which % len(world.messages)]
-            world.send(_nearly(first.body) if self.is_readable else first.body + "!", first.key)
+            world.send(_nearly(first.body) if self.is_readable else first.body + self.fault, first.key)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherWords:
+    """The same mistake, with a body that says the same: so many loaves, or so many loaf. What is no order gets a sign more."""
+
+    which: int
+
+    def do(self, world: World) -> None:
+        if world.messages:
+            first = world.messages[self.which % len(world.messages)]
+            said, ending = next(((first.body.removesuffix(old), new) for old, new in _LOAF if first.body.endswith(old)), ("", ""))
+            world.send(said + ending if said else f"{first.body} ", first.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,4 +205,4 @@ class Wait:
         world.wait(self.ms)
 
 
-Step = Open | Send | Copy | Clash | OpenClash | Alike | Bad | Deliver | Crash | Wait
+Step = Open | Send | Copy | Clash | OpenClash | Alike | OtherWords | Bad | Deliver | Crash | Wait
