@@ -19,7 +19,7 @@ from labs.grader.submission import Submission
 __all__ = ["ROOT", "Box", "BoxError", "needed_by"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-_INSIDE = ("labs/grader/inside/encoding.py", "labs/grader/inside/worker.py")
+_INSIDE = tuple(f"labs/grader/inside/{name}.py" for name in ("encoding", "shut_in", "worker"))
 _MARK = '"""A package of what this process needs."""\n'
 
 

@@ -42,6 +42,7 @@ class ContainerProcess(WorkerProcess):
     """One worker in a container of its own. folder: its own too; it goes with it."""
 
     mode = "for marks: in a container"
+    is_shut_in = False
 
     def __init__(self, folder: Path, opening: dict[str, Any], image: str) -> None:
         self._name = f"mq-lab-{secrets.token_hex(6)}"

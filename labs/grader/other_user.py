@@ -25,6 +25,7 @@ class OtherUserProcess(WorkerProcess):
     """One worker of a user who owns nothing."""
 
     mode = "for marks: as another user, in Gradescope's container"
+    is_shut_in = False
 
     def rights(self) -> dict[str, Any]:
         """That user's, and no groups."""

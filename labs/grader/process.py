@@ -1,8 +1,8 @@
 """The worker as a process of its own: started, asked, timed, ended from outside.
 
 *Practice mode*: a plain subprocess with limits of the system. It stops mistakes, and it stops whoever writes marks into files or
-patches the tester; it does not stop a program that reaches for the network or for other processes of the same user. For that
-there is `labs.grader.container`.
+patches the tester; whoever reaches for the machine's other files, the network or other processes it stops only where Linux has
+Landlock (`labs.grader.inside.shut_in`). For all of that there is `labs.grader.container`.
 
 What a worker starts is ended with it: its group on every POSIX system; what left the group and has the worker's mark among its
 variables where there is /proc (`labs.grader.leftovers`); on Linux also what has no mark any more, and nearly all of that
@@ -105,6 +105,8 @@ class WorkerProcess:
     """One worker in a box. opening: what it is told first. patience: so many times longer may it take, asked when it is late."""
 
     mode = "practice mode, not for marks"
+    is_shut_in = True
+    """Whether the process gives up what it does not need (`labs.grader.inside.shut_in`). A container does more than that."""
 
     def __init__(self, folder: Path, opening: dict[str, Any], patience: Callable[[], float] = lambda: 1.0) -> None:
         self._patience, self._mark = patience, secrets.token_hex(16)
@@ -143,7 +145,7 @@ class WorkerProcess:
         if _no_more.is_set():
             raise NotStartedError("the worker did not start: the grader is being stopped")
         try:
-            self.ask({"do": "hello", "package": package, "limits": limits}, _START_SECONDS_MAX)
+            self.ask({"do": "hello", "package": package, "limits": limits, "is_shut_in": self.is_shut_in}, _START_SECONDS_MAX)
         except ProcessGoneError as error:
             said = self.printed.strip()[-_TOLD_MAX:]
             raise NotStartedError(f"the worker did not start: {error}{': ' + said if said else ''}") from None

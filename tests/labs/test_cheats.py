@@ -1,7 +1,7 @@
 """Each cheat comes to 0, or to what was honestly earned.
 
-Here is what practice mode stops. A container is needed against the network, other processes of the same user, fork bombs and full
-disks: those are not tried here.
+Here is what practice mode stops on every system; `test_shut_in.py` has what it stops where Linux has Landlock: reading what lies
+elsewhere on the machine, connections, signals. A container is needed against fork bombs and full disks: those are not tried here.
 """
 
 import os

@@ -72,7 +72,7 @@ def test_an_organ_that_lies_elsewhere_is_put_where_it_belongs(way: str, tmp_path
     with Box("lab", submission, ()) as box:
         assert (box.folder / "lab/commit_log.py").read_bytes() == b"x = 1\n"
         names = {file.name for file in box.folder.parent.rglob("*.py")}
-        assert names == {"commit_log.py", "__init__.py", "worker.py", "encoding.py"}
+        assert names == {"commit_log.py", "__init__.py", "worker.py", "encoding.py", "shut_in.py"}
     assert set(submission.files) == {"commit_log.py"}
 
 

@@ -13,12 +13,19 @@ import pytest
 
 from labs.grader.grading import grade_of
 from labs.grader.orphans import _subreaper, adopting, end_orphans, orphans
-from labs.grader.process import LIMITS
+from labs.grader.process import LIMITS, WorkerProcess
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission
 from tests.labs.helpers import LAB1A, skeleton
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there a process can ask for orphans")
+
+
+@pytest.fixture(autouse=True)
+def _as_without_landlock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With it the worst of these could not even look for what they want to write over."""
+    monkeypatch.setattr(WorkerProcess, "is_shut_in", False)
+
 
 # It forks twice, goes into a session of its own, forgets its variables, and waits for the mark to be written: then it is 100.
 REWRITES = """

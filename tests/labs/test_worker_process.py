@@ -31,11 +31,11 @@ WRITES = "1.2"
 # Each goes into a session of its own, says who it is, and holds both pipes; the one that was asked ends.
 STAYS = """
 import os, time
-if os.fork() == 0:
+if (pid := os.fork()) == 0:
     os.setsid()
     open({place!r} + str(os.getpid()), "w").close()
     time.sleep(3600)
-while not os.listdir({place!r}): pass
+while not os.path.exists({place!r} + str(pid)): pass
 os._exit(0)
 """
 # As before; but the one that was asked never comes back.
@@ -43,20 +43,20 @@ STAYS_AND_HANGS = STAYS.replace("os._exit(0)", "time.sleep(3600)")
 # The mark is gone with the variables: another program, started without any.
 STAYS_WITHOUT_A_MARK = """
 import os, sys
-if os.fork() == 0:
+if (pid := os.fork()) == 0:
     os.setsid()
     open({place!r} + str(os.getpid()), "w").close()
     for fd in range(3, 12):
         try: os.set_inheritable(fd, True)
         except OSError: pass
     os.execve({python!r}, [{python!r}, "-S", "-c", "import time; time.sleep(3600)"], dict())
-while not os.listdir({place!r}): pass
+while not os.path.exists({place!r} + str(pid)): pass
 os._exit(0)
 """
 # It goes on to write, so that there is always something to read.
 DRIPS = """
 import os, time
-if os.fork() == 0:
+if (pid := os.fork()) == 0:
     os.setsid()
     open({place!r} + str(os.getpid()), "w").close()
     while True:
@@ -64,7 +64,7 @@ if os.fork() == 0:
             try: os.write(fd, b".")
             except OSError: pass
         time.sleep(0.02)
-while not os.listdir({place!r}): pass
+while not os.path.exists({place!r} + str(pid)): pass
 time.sleep(3600)
 """
 
