@@ -21,6 +21,7 @@ from labs.grader.lab import Lab
 from labs.grader.left_alone import with_left_alone
 from labs.grader.met import not_met, poorest
 from labs.grader.orphans import adopting
+from labs.grader.out_of_turn import out_of_turn
 from labs.grader.process import LIMITS, NotStartedError, ProcessGoneError, WorkerProcess
 from labs.grader.remote import Answered, Asked, NotImportedError, RemoteMaker, opening_of
 from labs.grader.result import Failure, Outcome
@@ -144,7 +145,9 @@ class Runner:
             met.append((case, tried.run.met))
             if tried.failure is not None:
                 self._gone += tried.failure.is_gone
-                return replace(self._failed(check, case, tried, blank), schedules=number, seconds=_since(begun))
+                told = self._failed(check, case, tried, blank)
+                where = out_of_turn(told.failure, self.lab, check.number, tried.run)
+                return replace(told, failure=where, schedules=number, seconds=_since(begun))
             if check.ring == 2 and (differs := self.differs(case, tried)) is not None:
                 return replace(
                     blank,
