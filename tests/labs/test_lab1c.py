@@ -56,7 +56,11 @@ def test_a_wrong_table_dies(file: Path) -> None:
     assert found is not None, "nothing tells it from a right one"
     print(f"{found[0]}, case {found[1]}: {found[2].sentence}")
     assert found[2].found
-    assert found[2].section.startswith("README, rule ")
+    assert found[2].section.startswith("README, rule ") or file.stem in RAISE
+
+
+RAISE = ("ack_looks_it_up", "change_looks_it_up")
+"""What raises is told by the words for that, and in a grade with the rule of the test."""
 
 
 def test_all_but_a_few_of_the_wrong_tables_die_in_schedules_or_searches_too() -> None:
@@ -67,9 +71,9 @@ def test_all_but_a_few_of_the_wrong_tables_die_in_schedules_or_searches_too() ->
 
 REAL = {
     "attempts_of_a_byte_in_the_snapshot": "1.29", "fields_parted_by_at": "1.29", "offsets_of_16_bits": "1.3",
-    "sixteen_queues": "1.3",
+    "sixteen_queues": "1.3", "fields_parted_by_tab": "1.29", "heap_in_the_snapshot": "1.28", "ack_makes_a_record": "1.28",
 }  # fmt: skip
-"""In schedules and searches there are two short queues, three attempts, and clients with short names."""
+"""In schedules and searches there are two short queues, three attempts, clients with short names; all tables are asked alike."""
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -81,7 +85,7 @@ def test_what_a_real_broker_has_and_no_schedule_is_told_across_the_border_by_the
     assert REAL[name] in found
 
 
-@pytest.mark.parametrize("sign", '@:,;|/ #_-."\\')
+@pytest.mark.parametrize("sign", '@:,;|/ #_-."\\\t\n\r\0\x1e\x1f')
 def test_a_snapshot_in_which_a_sign_parts_the_fields_is_told_so(sign: str) -> None:
     class Parted(DeliveryTable):
         def to_plain(self) -> Any:
@@ -113,6 +117,8 @@ def test_a_table_with_room_for_so_many_queues_is_told_so(queues: int) -> None:
     [
         ("gives_back_what_ran_out", "1.25", "2.2", "gone-for-a-while"),
         ("ready_but_64_at_most", "1.11", "2.1", "a-hundred-at-once"),
+        ("void_sets_the_attempt_id", "1.5", "2.3", "void-under-a-name"),
+        ("fifo_waits_over_all_queues", "1.22", "2.3", "one-queue-waits-and-not-the-other"),
     ],
 )
 def test_what_chance_finds_late_is_found_by_a_sentence_and_a_script(name: str, sentence: str, number: str, script: str) -> None:

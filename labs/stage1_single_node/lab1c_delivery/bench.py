@@ -12,14 +12,14 @@ from labs.grader.seams import Call, Make, at_once, made_beside, made_by
 from labs.grader.suite import Run
 from labs.stage1_single_node.lab1c_delivery import judge
 from labs.stage1_single_node.lab1c_delivery.model import Model
-from labs.stage1_single_node.lab1c_delivery.rules import broken, place, shown
+from labs.stage1_single_node.lab1c_delivery.rules import broken, named, place, shown
 from labs.stage1_single_node.lab1c_delivery.timeline import Mark, Moment, Timeline
 from mq.broker.commands import DeadPlace, QueuePick
 from mq.broker.delivery.flight import Received
 
 __all__ = ["CLIENTS", "MAX_ATTEMPTS", "QUEUES", "Bench", "Handle", "dead_place"]
 
-CLIENTS = ("anna", "ben", "carl", "ann")
+CLIENTS = ("anna", "ben", "carl", "ann", "anna ")
 QUEUES = (0, 1)
 MAX_ATTEMPTS = 3
 _START_MS = 1000
@@ -156,10 +156,11 @@ class Bench:
         self.index += 1
         before, until_ms = self.model.copy(), self.now_ms + span_ms
         due = self.model.still_due(picks, self.now_ms, is_fifo=self.is_fifo)
-        named = self._named(client, self.now_ms, until_ms, renews=renews, attempt_id=attempt_id)
-        expected = self.model.take(due, **named)
-        calls = [Call("still_due", (picks, self.now_ms), {"is_fifo": self.is_fifo}), Call("take", (due,), named)]
-        self.tell(f"{client} receives, handle {self.index}, until {until_ms}{', renewing' if renews else ''}: {_told(expected)}")
+        how = self._named(client, self.now_ms, until_ms, renews=renews, attempt_id=attempt_id)
+        expected = self.model.take(due, **how)
+        calls = [Call("still_due", (picks, self.now_ms), {"is_fifo": self.is_fifo}), Call("take", (due,), how)]
+        renewing = ", renewing" if renews else ""
+        self.tell(f"{named(client)} receives, handle {self.index}, until {until_ms}{renewing}: {_told(expected)}")
         if expected.dead:
             self.tell(f"dead letters: {', '.join(place(queue_id, one.offset) for queue_id, one in expected.dead)}")
         self.ask(1, calls, [due, expected], before)
@@ -205,7 +206,7 @@ class Bench:
         return expected
 
     def ack(self, handle: Handle) -> bool:
-        what = f"{handle.client} acknowledges {place(*handle[:2])} with handle {handle.stamp}"
+        what = f"{named(handle.client)} acknowledges {place(*handle[:2])} with handle {handle.stamp}"
         done = bool(self.command(4, "ack", what, *handle[:3], self.now_ms))
         self.run.met["acks" if done else "acks refused"] += 1
         return done
@@ -213,7 +214,7 @@ class Bench:
     def change(self, handle: Handle, span_ms: int, *, is_counted: bool = True) -> bool:
         until_ms = self.now_ms + span_ms
         verb = "changes" if is_counted else "never got"
-        line = f"{handle.client} {verb} {place(*handle[:2])} with handle {handle.stamp}, until {until_ms}"
+        line = f"{named(handle.client)} {verb} {place(*handle[:2])} with handle {handle.stamp}, until {until_ms}"
         new = self.command(7, "change", line, *handle[:3], self.now_ms, deadline_ms=until_ms, is_counted=is_counted)
         self.run.met["changes" if new else "changes refused"] += 1
         if new is not None:
@@ -224,8 +225,8 @@ class Bench:
         until_ms = self.now_ms + span_ms
         limits = (f", taken since command {since}" if since else "") + (f", taken after {not_before_ms}" if not_before_ms else "")
         count = self.command(
-            8, "renew", f"renew what {client} holds until {until_ms}{limits}", client, until_ms, now_ms=self.now_ms, since=since,
-            not_before_ms=not_before_ms,
+            8, "renew", f"renew what {named(client)} holds until {until_ms}{limits}", client, until_ms, now_ms=self.now_ms,
+            since=since, not_before_ms=not_before_ms,
         )  # fmt: skip
         self.run.met["renewed"] += count
 
@@ -234,7 +235,7 @@ class Bench:
         what = "all that it holds" if everything else "what renews itself"
         gone = f"is gone since {self.now_ms - earlier_ms}" if earlier_ms else "is gone"
         count = self.command(
-            9, "give_back", f"{client} {gone}: {what} is given back", client, self.now_ms - earlier_ms, now_ms=self.now_ms,
+            9, "give_back", f"{named(client)} {gone}: {what} is given back", client, self.now_ms - earlier_ms, now_ms=self.now_ms,
             everything=everything,
         )  # fmt: skip
         self.run.met["given back"] += count

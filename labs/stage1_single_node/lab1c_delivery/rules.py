@@ -7,7 +7,7 @@ from labs.grader.suite import PromiseBrokenError, rule
 from mq.broker.commands import DeadPlace, QueuePick
 from mq.broker.delivery.flight import Delivered, InFlight
 
-__all__ = ["SOURCES", "broken", "place", "rule", "shown"]
+__all__ = ["SOURCES", "broken", "named", "place", "rule", "shown"]
 
 _PROMISES = {
     1: "A receive hands out what was picked, each message once, and all of it is in flight from then on",
@@ -58,6 +58,11 @@ def place(queue_id: int, offset: int) -> str:
     return f"q{queue_id}:{offset}"
 
 
+def named(client: str) -> str:
+    """A client, for people; in quotes when its name has blanks at its ends, or signs that nobody sees."""
+    return client if client.isprintable() and client == client.strip() else repr(client)
+
+
 def _pick(pick: QueuePick) -> str:
     fresh = [o for o in range(pick.first_offset, min(pick.next_offset, pick.first_offset + _SHOWN)) if o not in pick.skipped]
     parts = (
@@ -75,7 +80,7 @@ def shown(value: Any) -> str:  # noqa: PLR0911 - one line for each kind
             return f"{where} (attempt {value.attempt}, handle {value.stamp}, until {value.deadline_ms})"
         case InFlight():
             renews = ", renews itself" if value.renews else ""
-            whose = f"{value.client}'s since {value.taken_ms}"
+            whose = f"{named(value.client)}'s since {value.taken_ms}"
             return f"attempt {value.attempt}, handle {value.stamp}, until {value.deadline_ms}, {whose}{renews}"
         case DeadPlace():
             return f"message {value.offset}"

@@ -14,6 +14,7 @@ from labs.stage1_single_node.lab1c_delivery.steps import (
     Reset,
     Snapshot,
     Step,
+    Stray,
     Wait,
 )
 
@@ -55,6 +56,9 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
             Receive(0, 3, 5_000), Other(Receive(1, 2, 2_000)), Ack(0), Other(Ack(1)), Wait(2_000), Other(Receive(2, 2, 5_000)),
             Receive(1, 1, 2_000), Other(Ack(2)), _DEADLINE, Receive(2, 2, 2_000),
         ),
+        "handles-that-nobody-got": (
+            Stray(1), Receive(0, 2, 5_000), Stray(0), Stray(1), Ack(0), _DEADLINE, Receive(1, 3, 5_000), Ack(1),
+        ),
         "acknowledged-in-the-last-millisecond": (
             Receive(0, 2, 2_000), Wait(0, to_deadline=-1), Ack(0, is_fresh=False), Wait(1), Ack(1, is_fresh=False),
             Receive(1, 2, 2_000),
@@ -81,6 +85,16 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
             Wait(1_000), Renew(0, 12_000), Renew(1, 10_000), GiveBack(0, everything=False), GiveBack(0, everything=True),
             Receive(1, 2, 2_000), GiveBack(1, everything=True),
         ),
+        "names-with-a-blank-at-the-end": (
+            Receive(4, 1, 5_000, renews=True), Receive(0, 1, 5_000, renews=True), Receive(4, 1, 5_000), Receive(0, 1, 5_000),
+            Wait(1_000), Renew(0, 12_000), Renew(1, 10_000), GiveBack(0, everything=False), GiveBack(0, everything=True),
+            Receive(1, 2, 2_000),
+        ),
+        "a-client-of-two-groups": (
+            Receive(0, 12, 5_000, renews=True), Other(Receive(0, 2, 5_000, renews=True)), Wait(1_000), Renew(0, 12_000),
+            Other(Renew(0, 6_000)), Other(GiveBack(0, everything=False)), GiveBack(0, everything=True), _DEADLINE,
+            Receive(1, 2, 2_000),
+        ),
         "never-arrived": (
             Receive(0, 1, 5_000), Change(0, 0, is_counted=False), Receive(1, 1, 5_000), _DEADLINE, Receive(2, 1, 5_000),
             _DEADLINE,
@@ -100,6 +114,14 @@ SCRIPTS: dict[str, dict[str, tuple[Step, ...]]] = {
         "overtaken-on-the-way": (
             Receive(0, 3, 5_000), _DEADLINE, Receive(2, 1, 10_000), Choose(3), Receive(1, 2, 5_000), Land(0, 5_000), _DEADLINE,
             Receive(2, 3, 5_000),
+        ),
+        # What is hidden is of queue 1; all of queue 0 is ready.
+        "one-queue-waits-and-not-the-other": (
+            Receive(0, 20, 5_000), _DEADLINE, Choose(20), Receive(1, 3, 10_000), Land(0, 5_000), _DEADLINE, Receive(2, 20, 5_000),
+        ),
+        "void-under-a-name": (
+            Choose(3), Receive(0, 3, 5_000, attempt=1), Receive(1, 3, 5_000, attempt=2), Land(0, 5_000, attempt=3),
+            Receive(1, 3, 5_000, attempt=2), _DEADLINE, Receive(1, 6, 5_000),
         ),
         "one-of-them-late": (
             Receive(0, 3, 5_000), Change(1, 8_000), Wait(6_000), Receive(1, 3, 5_000), _DEADLINE, Receive(1, 4, 5_000),

@@ -8,7 +8,7 @@ from labs.grader.seams import Call, Make, at_once, made_beside, made_by
 from labs.grader.sentences import Sentences
 from labs.grader.suite import Run
 from labs.stage1_single_node.lab1c_delivery.bench import dead_place
-from labs.stage1_single_node.lab1c_delivery.rules import SOURCES, broken, place, shown
+from labs.stage1_single_node.lab1c_delivery.rules import SOURCES, broken, named, place, shown
 from labs.stage1_single_node.lab1c_delivery.timeline import Mark, Moment, Timeline
 from mq.broker.commands import QueuePick
 from mq.broker.delivery.flight import Delivered, InFlight, Received
@@ -51,7 +51,7 @@ class Hand:
     ) -> Received:
         self.stamp += 1
         until_ms = self.now_ms + span_ms
-        self.tell(f"{client} receives, hidden until {until_ms}: {'; '.join(map(shown, picks))}")
+        self.tell(f"{named(client)} receives, hidden until {until_ms}: {'; '.join(map(shown, picks))}")
         got: Received = self.table.take(
             picks, stamp=self.stamp, deadline_ms=until_ms, client=client, renews=renews, attempt_id=attempt_id, now_ms=self.now_ms
         )
@@ -74,14 +74,16 @@ class Hand:
         self.note()
         return done
 
-    def change(self, offset: int, stamp: int, span_ms: int, *, is_counted: bool = True) -> InFlight | None:
+    def change(
+        self, offset: int, stamp: int, span_ms: int, *, is_counted: bool = True, queue_id: int = 0
+    ) -> InFlight | None:  # fmt: skip
         self.stamp += 1
-        self.tell(f"{place(0, offset)} is changed with handle {stamp}, until {self.now_ms + span_ms}")
+        self.tell(f"{place(queue_id, offset)} is changed with handle {stamp}, until {self.now_ms + span_ms}")
         new: InFlight | None = self.table.change(
-            0, offset, stamp, self.now_ms, deadline_ms=self.now_ms + span_ms, new_stamp=self.stamp, is_counted=is_counted
+            queue_id, offset, stamp, self.now_ms, deadline_ms=self.now_ms + span_ms, new_stamp=self.stamp, is_counted=is_counted
         )
         if new is not None:
-            self.flights.setdefault(0, {})[offset] = new
+            self.flights.setdefault(queue_id, {})[offset] = new
         self.note()
         return new
 
@@ -219,16 +221,18 @@ def what_the_filter_leaves_out_is_not_handed_out_and_not_in_flight(hand: Hand) -
 
 @sentence("1.5", 2, points=1)
 def a_pick_for_another_state_of_the_queue_is_void(hand: Hand) -> None:
-    hand.take(new(0, 3))
+    hand.take(new(0, 3), attempt_id="a-1")
     hand.at(7000)
     late = QueuePick(0, 0, 0, 2, (), (1,), (dead_place(2),))
-    got = hand.take(late, new(0, 1, queue_id=1), client="ben")
+    got = hand.take(late, new(0, 1, queue_id=1), client="ben", attempt_id="b-1")
     hand.same(
         2, "what is handed out of queue 0, whose next message is 3 and not 0", [], [d for d in got.delivered if not d.queue_id]
     )
     hand.same(2, "what is dead", (), got.dead)
     hand.same(2, "next_offset of queue 0", 3, hand.table.next_offset(0))
     hand.same(2, "what is handed out of queue 1", [0], [d.offset for d in got.delivered if d.queue_id == 1])
+    hand.same(2, "attempt_id of queue 0, of which ben got nothing", "a-1", hand.table.attempt_id(0))
+    hand.same(2, "attempt_id of queue 1", "b-1", hand.table.attempt_id(1))
 
 
 @sentence("1.6", 6)
@@ -340,6 +344,7 @@ def an_ack_too_late_or_with_a_replaced_handle_changes_nothing(hand: Hand) -> Non
     hand.no(4, "the ack with the handle that was replaced, while ben is at work", hand.ack(0, 1))
     hand.same(12, "what is in flight", [0], sorted(hand.table.flights(0)))
     hand.yes(4, "ben's ack", hand.ack(0, 3))
+    hand.no(4, "the ack in a queue that was never read", hand.ack(0, 1, queue_id=5))
 
 
 @sentence("1.15", 5, points=1)

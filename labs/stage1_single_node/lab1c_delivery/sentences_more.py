@@ -3,7 +3,7 @@
 from typing import Any
 
 from labs.stage1_single_node.lab1c_delivery.bench import dead_place
-from labs.stage1_single_node.lab1c_delivery.rules import shown
+from labs.stage1_single_node.lab1c_delivery.rules import named, shown
 from labs.stage1_single_node.lab1c_delivery.sentences import FAR, QUEUES, SENTENCES, Hand, again, new, sentence
 from mq.broker.commands import QueuePick
 from mq.broker.delivery.flight import InFlight
@@ -55,6 +55,7 @@ def a_change_with_a_spent_handle_is_refused(hand: Hand) -> None:
     hand.same(4, "the change at the deadline", None, hand.change(0, 2, 1_000))
     flight = hand.table.flights(0).get(0)
     hand.same(4, "until when message 0 is in flight", 9000, None if flight is None else flight.deadline_ms)
+    hand.same(4, "the change in a queue that was never read", None, hand.change(0, 2, 1_000, queue_id=5))
 
 
 @sentence("1.20", 6, points=1)
@@ -83,12 +84,13 @@ def what_was_hidden_again_on_the_way_into_the_log_is_not_due(hand: Hand) -> None
 
 @sentence("1.22", 10)
 def of_an_ordered_queue_all_wait_for_the_one_that_is_hidden(hand: Hand) -> None:
-    hand.take(new(0, 3), span_ms=4_000)
-    hand.tell("the first of them is hidden until 9000 ms", is_drawn=False)
+    hand.take(new(0, 3), new(0, 2, queue_id=1), span_ms=4_000)
+    hand.tell("the first of queue 0 is hidden until 9000 ms", is_drawn=False)
     hand.table.change(0, 0, 1, 1000, deadline_ms=9000, new_stamp=2)
     hand.at(5000)
-    (got,) = hand.due(again(3, 0, 1, dead=(2,)), is_fifo=True)
+    got, other = hand.due(again(3, 0, 1, dead=(2,)), QueuePick(1, 2, 2, 2, (), (0, 1)), is_fifo=True)
     hand.same(10, "what is delivered again, and what is dead", (), (*got.again, *got.dead))
+    hand.same(10, "what is delivered again of queue 1, where all are ready", (0, 1), tuple(other.again))
     hand.at(9000)
     (got,) = hand.due(again(3, 0, 1, 2), is_fifo=True)
     hand.same(10, "what is delivered again when all are ready", (0, 1, 2), got.again)
@@ -100,6 +102,7 @@ def of_an_ordered_queue_all_wait_for_the_one_that_is_hidden(hand: Hand) -> None:
 @sentence("1.23", 8)
 def a_renewal_hides_for_longer_and_the_handle_stays_good(hand: Hand) -> None:
     hand.take(new(0, 1), renews=True)
+    _nothing_to_the_first(hand, 8, "renew", since=0, not_before_ms=0)
     hand.at(4000)
     hand.tell("renew what anna holds until 9000", is_drawn=False)
     moved = hand.table.renew("anna", 9000, now_ms=4000, since=0, not_before_ms=0)
@@ -108,6 +111,27 @@ def a_renewal_hides_for_longer_and_the_handle_stays_good(hand: Hand) -> None:
     hand.same(12, "the next deadline", 9000, hand.table.next_deadline_ms())
     hand.same(8, "what is ready at the new deadline", [0], list(hand.table.expired(0, 9000)))
     hand.yes(4, "the ack with its handle, behind the old deadline", hand.table.ack(0, 0, 1, 8000))
+
+
+def _nothing_to_the_first(hand: Hand, of_rule: int, name: str, **named: Any) -> None:
+    """The same client holds a message of another group: what is asked for it there is nothing to the first one."""
+    other = hand.beside()
+    before = {offset: flight.deadline_ms for offset, flight in hand.table.flights(0).items()}
+    hand.stamp += 1
+    until_ms = hand.now_ms + (9_000 if name == "renew" else 0)
+    hand.tell(f"anna receives of the other group, too; there comes `{name}` of what it holds, until {until_ms}", is_drawn=False)
+    other.take(
+        (new(0, 1, queue_id=9),), stamp=hand.stamp, deadline_ms=hand.now_ms + 5_000, client="anna", renews=True, attempt_id="",
+        now_ms=hand.now_ms,
+    )  # fmt: skip
+    moved = getattr(other, name)("anna", until_ms, now_ms=hand.now_ms, **named)
+    hand.same(of_rule, "how many that were in the other group", 1, moved)
+    after = {offset: flight.deadline_ms for offset, flight in hand.table.flights(0).items()}
+    hand.same(of_rule, "the deadlines in the first group", before, after)
+
+
+_ALIKE = ("annabel", "ann", "Anna", "anna ", " anna", "anna\n", "\uff41nna")
+"""Other clients than anna."""
 
 
 @sentence("1.24", 8, points=1)
@@ -120,13 +144,14 @@ def not_renewed_is_what_is_not_meant(hand: Hand) -> None:
     hand.take(new(4, 5), renews=True, span_ms=20_000)
     hand.take(new(5, 6), renews=True, span_ms=500)
     hand.take(new(6, 7), renews=True)
-    for offset, client in enumerate(("annabel", "ann", "Anna"), 7):
+    for offset, client in enumerate(_ALIKE, 7):
         hand.take(new(offset, offset + 1), renews=True, client=client)
     hand.at(2000)
     hand.tell("renew what anna holds until 12000, taken by command 2 or later, and after 1000 ms", is_drawn=False)
     moved = hand.table.renew("anna", 12_000, now_ms=2000, since=2, not_before_ms=1000)
     deadlines = {offset: flight.deadline_ms for offset, flight in hand.table.flights(0).items()}
-    wanted = {0: 6000, 1: 6000, 2: 6500, 3: 6500, 4: 21_500, 5: 2000, 6: 12_000, 7: 6500, 8: 6500, 9: 6500}
+    wanted = {0: 6000, 1: 6000, 2: 6500, 3: 6500, 4: 21_500, 5: 2000, 6: 12_000}
+    wanted |= {offset: 6500 for offset, _ in enumerate(_ALIKE, 7)}
     hand.same(8, "the deadlines", wanted, deadlines)
     hand.same(8, "how many were renewed", 1, moved)
 
@@ -137,8 +162,9 @@ def what_a_client_gives_back_is_ready_at_once(hand: Hand) -> None:
     hand.take(new(1, 2), renews=False)
     hand.take(new(2, 3), renews=True, client="ben")
     hand.take(new(3, 4), renews=True, span_ms=500)
-    for queue_id, client in enumerate(("annabel", "ann", "Anna"), 1):
+    for queue_id, client in enumerate(_ALIKE, 1):
         hand.take(new(0, 1, queue_id=queue_id), renews=True, client=client)
+    _nothing_to_the_first(hand, 9, "give_back", everything=True)
     hand.at(2000)
     hand.tell("anna says goodbye: what renews itself is given back", is_drawn=False)
     moved = hand.table.give_back("anna", 2000, now_ms=2000, everything=False)
@@ -149,9 +175,9 @@ def what_a_client_gives_back_is_ready_at_once(hand: Hand) -> None:
     hand.same(9, "how many were given back", 1, hand.table.give_back("anna", 2000, now_ms=2000, everything=True))
     deadlines = {offset: flight.deadline_ms for offset, flight in hand.table.flights(0).items()}
     hand.same(9, "the deadlines", {0: 2000, 1: 2000, 2: 6000, 3: 1500}, deadlines)
-    for queue_id, client in enumerate(("annabel", "ann", "Anna"), 1):
+    for queue_id, client in enumerate(_ALIKE, 1):
         (flight,) = hand.table.flights(queue_id).values() or (None,)
-        hand.same(9, f"until when {client} holds message 0 of queue {queue_id}", 6000, flight and flight.deadline_ms)
+        hand.same(9, f"until when {named(client)} holds message 0 of queue {queue_id}", 6000, flight and flight.deadline_ms)
     hand.same(12, "the next deadline", 1500, hand.table.next_deadline_ms())
     hand.take(new(4, 5))
     hand.at(2500)
@@ -196,6 +222,7 @@ def a_reset_goes_on_elsewhere_and_old_handles_count_no_more(hand: Hand) -> None:
 @sentence("1.28", 14, points=1)
 def a_look_changes_nothing(hand: Hand) -> None:
     hand.take(new(0, 2))
+    hand.ack(0, 1)
     before = hand.table.to_plain()
     hand.tell("the table is asked for all that it shows, of queues that were never read as well")
     for queue_id in (0, 1, 5):
@@ -207,6 +234,10 @@ def a_look_changes_nothing(hand: Hand) -> None:
     hand.table.next_deadline_ms()
     hand.table.still_due((again(0, 0), QueuePick(5, 0, 0, 1, (), (0,))), 9000, is_fifo=False)
     hand.same(14, "its snapshot", shown(str(before)), shown(str(hand.table.to_plain())))
+    for queue_id in (0, 5):
+        hand.no(4, "the ack with a handle that nobody got", hand.ack(1, 99, queue_id=queue_id))
+        hand.same(4, "the change with it", None, hand.change(1, 99, 1_000, queue_id=queue_id))
+    hand.same(4, "its snapshot, when all was refused", shown(str(before)), shown(str(hand.table.to_plain())))
 
 
 @sentence("1.29", 14)
@@ -230,7 +261,7 @@ def a_snapshot_holds_all_that_is_in_flight(hand: Hand) -> None:
 _NAMES = (
     "oven-3.bakery.example@4711@0@1k7x0f3wq2m5d", "oven-3@4711@1@8fa09c3e77d1", "@", "1@2@3", "0", "true", "null",
     "6f1d2f4e-8c57-4b0e-9a55-0d3f7c1e2b90", "a,b;c:d|e/f\\g", "the oven's \"third\" = [{(<#$%&*+~^`!?_.>)}]",
-    " ", "B\u00e4ckerei \u9762\u5305",
+    " ", "B\u00e4ckerei \u9762\u5305", "oven\t3", " oven-3 ", "oven\r\n3\n", "\0oven\x1e3\x1f", "oven\u20283",
 )  # fmt: skip
 """Of clients, and of what they call their receives: whatever text they like."""
 

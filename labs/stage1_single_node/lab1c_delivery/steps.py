@@ -22,6 +22,7 @@ __all__ = [
     "Reset",
     "Snapshot",
     "Step",
+    "Stray",
     "Wait",
 ]
 
@@ -59,14 +60,17 @@ class Choose:
 
 @dataclass(frozen=True, slots=True)
 class Land:
-    """A receive that was chosen before comes out of the log. which: of those on their way."""
+    """A receive that was chosen before comes out of the log. which: of those on their way; attempt: see `Receive`."""
 
     which: int
     span_ms: int
+    attempt: int = 0
 
     def do(self, bench: Bench) -> None:
+        attempt_id = f"ben-{self.attempt}" if self.attempt else ""
         if bench.held:
-            bench.land(bench.held.pop(self.which % len(bench.held)), "ben", self.span_ms, renews=False)
+            picks = bench.held.pop(self.which % len(bench.held))
+            bench.land(picks, "ben", self.span_ms, renews=False, attempt_id=attempt_id)
 
 
 def _handle(bench: Bench, which: int, *, is_fresh: bool) -> Handle | None:
@@ -98,6 +102,19 @@ class Ack:
             bench.ask_handle(handle)
             bench.ack(handle)
             bench.ask_handle(handle)
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """An ack, and a change, with a handle that nobody got. The queue may be one that was never read."""
+
+    queue_id: int
+
+    def do(self, bench: Bench) -> None:
+        handle = Handle(QUEUES[self.queue_id], 0, bench.index + 7, "ben", bench.now_ms)
+        bench.ask_handle(handle)
+        bench.ack(handle)
+        bench.change(handle, 1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +225,7 @@ class Later:
 class Other:
     """A step of another group, whose table lives in the same process."""
 
-    step: Receive | Ack
+    step: Receive | Ack | Renew | GiveBack
 
     def do(self, bench: Bench) -> None:
         other = bench.beside()
@@ -217,4 +234,4 @@ class Other:
         bench.look_at_both()
 
 
-Step = Later | Other | Receive | Choose | Land | Ack | Change | Renew | GiveBack | Wait | Snapshot | Forget | Reset
+Step = Later | Other | Receive | Choose | Land | Ack | Stray | Change | Renew | GiveBack | Wait | Snapshot | Forget | Reset
