@@ -220,11 +220,12 @@ def what_files_hold_beyond_the_snapshot_does_not_count(hand: Hand) -> None:
 # ---------------------------------------------------------------- what is missing
 
 
-def _without(files: dict[str, int]) -> Iterable[tuple[str, dict[str, int]]]:
+def _without(files: dict[str, int]) -> Iterable[tuple[str, str, dict[str, int]]]:
+    """Which file is gone or too short, in words, and what is left then."""
     for gone, size in files.items():
-        yield f"without {gone}", {file: size for file, size in files.items() if file != gone}
+        yield gone, f"without {gone}", {file: size for file, size in files.items() if file != gone}
         for left in (0, size - 1, size - 3, size - 4):
-            yield f"with {gone} of {left} of {size} bytes", {**files, gone: left}
+            yield gone, f"with {gone} of {left} of {size} bytes", {**files, gone: left}
 
 
 def _disk_with(disk: SimDisk, files: dict[str, int]) -> SimDisk:
@@ -245,9 +246,12 @@ def a_file_that_is_needed_and_not_there_is_named(hand: Hand) -> None:
     files = dict(hand.disk.files())
     hand.same(12, "what is `missing` when all is there", None, hand.queue.missing(files))
     named = 0
-    for what, left in _without(files):
-        if hand.queue.missing(left) is not None:
+    for gone, what, left in _without(files):
+        missing = hand.queue.missing(left)
+        if missing is not None:
             named += 1
+            if missing != gone:
+                raise broken(12, expected=f"{what} it is this file that is `missing`", found=f"it says {missing!r}"[:200])
             continue
         whole, hand.disk = hand.disk, _disk_with(hand.disk, left)
         try:

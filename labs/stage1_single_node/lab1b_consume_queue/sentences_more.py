@@ -1,10 +1,12 @@
 """Ring 1, the second part: files, memory, and what is damaged."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from labs.grader.seams import drive_on
 from labs.grader.suite import PromiseBrokenError
+from labs.stage1_single_node.lab1b_consume_queue import judge
 from labs.stage1_single_node.lab1b_consume_queue.rules import broken, shown
 from labs.stage1_single_node.lab1b_consume_queue.sentences import SENTENCES, Hand, sentence
 from mq.core.errors import DamageError
@@ -12,7 +14,9 @@ from mq.core.ports import Create, Plan, Read, Replace, Steps, Write
 from mq.sim.crash import Survival, after_power_loss
 from mq.sim.disk import SimDisk
 
-__all__ = ["SENTENCES", "reads_of", "written_by"]
+__all__ = ["SENTENCES", "overtaken", "reads_of", "written_by"]
+
+_READS_MAX = 500
 
 
 def reads_of(steps: Steps[Any], disk: SimDisk) -> list[Read]:
@@ -26,6 +30,21 @@ def reads_of(steps: Steps[Any], disk: SimDisk) -> list[Read]:
             reads.append(replace(wanted, size_bytes=len(data)))
     except StopIteration:
         return reads
+
+
+def overtaken(hand: Hand, steps: Steps[Any], what: str, meanwhile: Mapping[int, Callable[[], None]]) -> tuple[Any, bool]:
+    """What a read comes to when something happens behind so many things that it asked for; and whether all of it happened."""
+    data, happened = None, 0
+    try:
+        for number in range(_READS_MAX):
+            wanted = steps.send(data)  # type: ignore[arg-type] # None at the beginning
+            if number in meanwhile:
+                meanwhile[number]()
+                happened += 1
+            data = hand.disk.read(wanted)
+    except StopIteration as end:
+        return end.value, happened == len(meanwhile)
+    raise broken(9, expected=f"{what} comes to an end", found=f"it has read {_READS_MAX} times")
 
 
 def bytes_in(plan: Plan) -> int:
@@ -105,6 +124,26 @@ def what_is_on_its_way_into_files_can_be_read_all_the_time(hand: Hand) -> None:
     hand.all_is_found(5)
     hand.queue.flushed(count - 2)
     hand.all_is_found(5)
+    for reads in range(_READS_MAX):
+        if not _told_while_it_is_read(hand, reads):
+            break
+
+
+def _told_while_it_is_read(hand: Hand, reads: int) -> bool:
+    """What a read found in memory when it began has left it, for files, when it comes there. False when the read was over."""
+    hand.begin()
+    hand.put(*[1] * 9)
+    hand.flush()
+    hand.put(*[1] * 11, store_ms=1100)
+    hand.tell(f"a plan is made, and carried out; that is told while `entries(2, 6)` is under way, behind {reads} reads")
+    hand.perform(hand.plan())
+    try:
+        found, is_told = overtaken(hand, hand.queue.entries(2, 6), "`entries(2, 6)`", {reads: hand.flushed})
+    except DamageError as error:
+        expected = "`entries(2, 6)` finds what was put, although it leaves the memory meanwhile"
+        raise broken(5, expected=expected, found=f"DamageError: {error}") from None
+    judge.entries(5, hand.model, (2, 6), found, hand.shelf)
+    return is_told
 
 
 @sentence("1.17", 5)
@@ -125,7 +164,36 @@ def what_is_in_files_alone_is_found_by_offset_and_by_time(hand: Hand) -> None:
         hand.entries(offset, 1, 5)
     for late in (-1, 0, 1, 2, 100):
         hand.offset_at(hand.model.last_ms - 1 + late, 5)
+    _two_at_once(hand)
     _as_long_as_in_a_broker(hand)
+
+
+def _two_at_once(hand: Hand) -> None:
+    """Consumers ask when they like: the one read is under way when the other one begins."""
+    hand.begin()
+    hand.put(*[1] * 40)
+    hand.reopened()
+    for one, other in (((3, 1), (30, 1)), ((30, 2), (3, 2)), ((12, 1), (13, 1))):
+        hand.tell(f"`entries{one}` and `entries{other}` are under way at once: each goes on by turns")
+        for asked, found in _by_turns(hand, one, other).items():
+            judge.entries(5, hand.model, asked, found, hand.shelf)
+
+
+def _by_turns(hand: Hand, *asked: tuple[int, int]) -> dict[tuple[int, int], Any]:
+    """What each of these reads comes to."""
+    under_way = {one: hand.queue.entries(*one) for one in asked}
+    data: dict[tuple[int, int], Any] = dict.fromkeys(asked)
+    found: dict[tuple[int, int], Any] = {}
+    for _ in range(_READS_MAX):
+        for one in [one for one in asked if one not in found]:
+            try:
+                data[one] = hand.disk.read(under_way[one].send(data[one]))
+            except StopIteration as end:
+                found[one] = end.value
+            except DamageError as error:
+                expected = f"`entries{one}` finds what was put, also while another read is under way"
+                raise broken(5, expected=expected, found=f"DamageError: {error}") from None
+    return found
 
 
 def _as_long_as_in_a_broker(hand: Hand) -> None:

@@ -266,7 +266,7 @@ class ConsumeQueue:
         whole = self._per_file * _Size.ENTRY
         for file, _ in self._files(self._shown.first_number, self.entry_count):
             if files.get(file, -1) < whole:
-                return f"{file} is not there, or shorter than {whole} bytes"
+                return file
         return None
 
     def hollow(self) -> Plan:

@@ -85,9 +85,9 @@ class ConsumeQueue:
         if first >= self.newest_from:
             return list(self.newest[first - self.newest_from : upto - self.newest_from])
         in_file = min(upto, max(self.newest_from, first))
+        behind = self.newest[: upto - in_file]  # as it is now: some may leave the memory meanwhile
         data = yield Read(self._file(first), 0, (in_file - first) * _LINE)
-        found = [self._entry(first, n, data[n * _LINE : (n + 1) * _LINE]) for n in range(in_file - first)]
-        return [*found, *self.newest[: max(0, upto - in_file)]] if upto > in_file else found
+        return [*(self._entry(first, n, data[n * _LINE : (n + 1) * _LINE]) for n in range(in_file - first)), *behind]
 
     def _entry(self, first: int, number: int, line: bytes) -> QueueEntry | None:
         if line == _HOLE:

@@ -88,12 +88,13 @@ class ConsumeQueue:
     # --- reading
 
     def units(self, begin: int, end: int) -> Steps[list[bytes]]:
+        """Those in files leave the memory whenever `flushed` is told, also between two reads."""
         found: list[bytes] = []
-        newest_from = self.max_offset - len(self.newest)
-        for one, other in self.spans(begin, min(end, newest_from)):
-            data = yield Read(self.file(one), one % self.per_file * _SIZE, (other - one) * _SIZE)
-            found += [data[n : n + _SIZE] for n in range(0, (other - one) * _SIZE, _SIZE)]
-        return [*found, *(self.newest[offset] for offset in range(max(begin, newest_from), end))]
+        while (at := begin + len(found)) < min(end, newest_from := self.max_offset - len(self.newest)):
+            _, upto = self.spans(at, min(end, newest_from))[0]
+            data = yield Read(self.file(at), at % self.per_file * _SIZE, (upto - at) * _SIZE)
+            found += [data[n : n + _SIZE] for n in range(0, (upto - at) * _SIZE, _SIZE)]
+        return [*found, *(self.newest[offset] for offset in range(begin + len(found), end))]
 
     def entries(self, offset: int, entries_max: int) -> Steps[tuple[QueueEntry, ...]]:
         return (yield from self.again(lambda: self.entries_now(offset, entries_max)))
