@@ -47,7 +47,7 @@ class Damage:
     """Synced bytes that are not what was written.
 
     first_index: of the first entry that is affected.
-    resumes_at: position behind the damage where a group's header is whole again, or None.
+    resumes_at: the first position behind the damage where a group's header is whole again, or None.
     """
 
     file: str
