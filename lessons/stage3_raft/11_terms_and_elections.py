@@ -170,8 +170,8 @@ run = hand(TWO_CANDIDATES, Generous)
 space_time(run.events, "Two votes in a term", broken=run.broken)
 
 # %% [markdown]
-# **Change this one line.** In `Generous`, answer `self.vote is None` instead. Is that enough? Then `candidate == self.vote or
-# self.vote is None`. When does the difference show? (An answer may be lost, and a candidate may ask twice. What should it hear?)
+# **Change this one line.** In `Generous`, answer `self.vote is None` instead. Is that enough? No promise breaks by it, and still
+# one candidate is turned away that should not be: an answer may be lost, and whoever waits for it asks again. What should it hear?
 #
 # There is a second way to vote twice: to *forget*. That is why the vote goes to the disk before the answer leaves. Lesson 14
 # pulls the plug at that moment.
@@ -343,7 +343,8 @@ print(f"and Generous:  broken: {len(died)} of 30 runs; one of them:\n   {died[0]
 # ## What next
 #
 # **Lab 3a** asks you to write the election: time-outs, campaigns, votes, terms, then pre-vote. Its searches look for two leaders
-# in a term, as you just did, and draw what they find in the same way.
+# in a term, as you just did, and draw what they find in the same way. It has what this lesson left out: whose log may win, which
+# messages wait for the disk and which leave at once, and a campaign that the leader itself asked for (`is_transfer`).
 #
 # In the code: `mq/raft/role.py` (the table), and after the lab, which asks for it, `mq/raft/election.py`. Lesson 12 is about
 # what a leader does all day.
