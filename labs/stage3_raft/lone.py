@@ -24,6 +24,8 @@ from mq.sim.hand.member import Member
 
 __all__ = ["NOWHERE", "Bench", "Lone", "command", "entry_id", "is_in", "of_kind"]
 
+_ANEW = "--- once more, with nodes that are new:"
+"""Between two stories of one sentence: the times begin anew as well."""
 _TICKS_MAX = 200
 """Longer than any time-out."""
 _M = TypeVar("_M", bound=Message)
@@ -108,9 +110,12 @@ class Bench:
         self.see(len(spans) == count, f"it campaigns again when nobody answers, {count} times", f"it did so {len(spans)} times")
         return spans
 
-    def told(self) -> list[str]:
-        """What happened, line by line, with the times of the picture."""
-        return [line for group in self._groups for line in group.timed_lines()]
+    def told(self, *, is_broken: bool = False) -> list[str]:
+        """What happened, line by line, with the times of the picture. is_broken: in the last group alone, where it broke."""
+        stories = [lines for group in self._groups if (lines := group.timed_lines())]
+        if is_broken:
+            return stories[-1] if stories else []
+        return [line for number, story in enumerate(stories) for line in ([_ANEW] * (number > 0) + story)]
 
     def picture(self, promise: str = "", facts: tuple[str, ...] = ()) -> GroupPicture | None:
         """Of the last group in which anything happened. promise, facts: what broke in it, if that is known."""
@@ -162,6 +167,11 @@ class Lone:
         return role
 
     @property
+    def roles_told(self) -> list[str]:
+        """What its host was told of its role so far: `candidate in term 3`."""
+        return self.group.told_of(1, "is")
+
+    @property
     def terms(self) -> list[int]:
         """Of all entries in its log, be they durable or not."""
         log = self.member.log
@@ -189,7 +199,7 @@ class Lone:
     def tick(self, count: int = 1) -> list[Message]:
         """Time passes."""
         self._sent()
-        self.group.tick(1, count)
+        self.group.wait(1, count)
         return self._sent()
 
     def save(self) -> list[Message]:

@@ -158,6 +158,17 @@ class RecordedGroup(HandGroup):
         self._times.clear()
         return super().take_lines()
 
+    def told_of(self, node_id: int, verb: str) -> list[str]:
+        """The texts behind that verb, since lines were taken."""
+        return [text for who, what, text in self._lines if (who, what) == (str(node_id), verb)]
+
+    def wait(self, node_id: int, ticks: int) -> None:
+        """Time passes for one node, and that is told: where nothing comes of it nobody would know."""
+        self._is_begun = True
+        self._times.append(self._at_ms + STEP_MS)  # when the first of them passes
+        super().say(node_id, "waits", f"{ticks} tick{'s' if ticks > 1 else ''}")
+        self.tick(node_id, ticks)
+
     def timed_lines(self) -> list[str]:
         """The same, each behind its time."""
         told = [

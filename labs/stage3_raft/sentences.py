@@ -1,5 +1,6 @@
 """Ring 1 of the Raft labs: tests made of functions, each a sentence of the paper. A function's name is what its test says."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from labs.grader.seams import Make
@@ -9,6 +10,8 @@ from labs.stage3_raft.pictures import RAISED, GroupPicture
 
 __all__ = ["Sentences"]
 
+_HYPHENED = re.compile(r"\b(time|pre|check) (out|outs|vote|quorum)\b")
+"""Words that a function's name has in two parts."""
 _STORY_MAX = 40
 """Lines: of a longer story only those steps are told that led to its end."""
 
@@ -26,13 +29,13 @@ class Sentences:
         """Makes a test of a function. section: where its sentence stands. of: it is tried with each of these, all must hold."""
 
         def make_check(test: Callable[..., None]) -> Callable[..., None]:
-            name = test.__name__.replace("_", " ")
+            name = _HYPHENED.sub(r"\1-\2", test.__name__.replace("_", " "))
 
             def play(make: Make, steps: tuple[object, ...], run: Run) -> None:
-                bench = Bench(make, name[0].upper() + name[1:], section)
+                bench, is_broken = Bench(make, name[0].upper() + name[1:], section), True
                 try:
                     test(bench, *steps)
-                    run.figure = bench.picture()
+                    is_broken, run.figure = False, bench.picture()
                 except PromiseBrokenError as error:
                     run.figure = bench.picture(error.promise, (error.expected, error.found))
                     raise
@@ -40,7 +43,7 @@ class Sentences:
                     run.figure = bench.picture(RAISED)
                     raise
                 finally:
-                    run.story[:] = _story(bench, run)
+                    run.story[:] = _story(bench, run, is_broken=is_broken)
 
             cases = tuple(Case(str(at) if of else "", (one,), play) for at, one in enumerate(of, 1)) or (Case("", (), play),)
             number = f"1.{len(self.checks) + 1}"
@@ -51,6 +54,6 @@ class Sentences:
         return make_check
 
 
-def _story(bench: Bench, run: Run) -> list[str]:
-    told = bench.told()
+def _story(bench: Bench, run: Run, *, is_broken: bool) -> list[str]:
+    told = bench.told(is_broken=is_broken)
     return told if len(told) <= _STORY_MAX or not isinstance(run.figure, GroupPicture) else run.figure.story() or told

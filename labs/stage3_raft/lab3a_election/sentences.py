@@ -34,6 +34,10 @@ def hears_a_leader(bench: Bench, **options: Any) -> Lone:
     return node
 
 
+def _are_of_term(told: list[str], term: int) -> bool:
+    return bool(told) and all(text.endswith(f" in term {term}") for text in told)
+
+
 # --- time
 
 
@@ -59,6 +63,8 @@ def a_follower_that_hears_of_a_higher_term_enters_it(bench: Bench) -> None:
         node = bench.lone(3, [1], term=3, vote=2)
         node.hear(message)
         is_in(bench, node, Role.FOLLOWER, 9, because=f"it was in term 3 and heard of term 9 in an {type(message).__name__}")
+        told = node.roles_told[-1:]
+        bench.see(_are_of_term(told, 9), "its host is told that it is a follower in term 9", f"it is told {told or 'nothing'}")
         bench.see(node.node.vote is None, "its vote in term 9 is free", f"its vote is {node.node.vote}")
         kept = node.member.log.hard_state.term
         bench.see(kept == 9, "term 9 is in its log", f"the log has term {kept}")
@@ -88,7 +94,7 @@ def a_word_of_the_leader_begins_the_time_out_anew(bench: Bench) -> None:
 
 
 @sentence(_6)
-def while_its_leader_is_well_a_candidates_term_is_not_entered(bench: Bench) -> None:
+def while_its_leader_is_well_the_term_of_a_candidate_is_not_entered(bench: Bench) -> None:
     node = hears_a_leader(bench, has_check_quorum=True)
     node.tick(TICKS - 1)
     node.hear(VoteRequest(2, 1, Term(9), entry_id(9, 8)))

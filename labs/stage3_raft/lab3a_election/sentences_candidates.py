@@ -4,12 +4,12 @@ from labs.stage3_raft.lab3a_election.sentences import TICKS, answer_of
 from labs.stage3_raft.lab3a_election.sentences_voters import sentence
 from labs.stage3_raft.lone import NOWHERE, Bench, entry_id, is_in, of_kind
 from mq.core.ids import Term
-from mq.raft.messages import AppendRequest, Message, VoteReply, VoteRequest
+from mq.raft.messages import AppendRequest, Message, TimeoutNow, VoteReply, VoteRequest
 from mq.raft.role import Role
 
 __all__ = ["sentence"]
 
-_5_1, _5_2 = "Paper: Raft, section 5.1", "Paper: Raft, section 5.2"
+_5_1, _5_2, _3_10 = "Paper: Raft, section 5.1", "Paper: Raft, section 5.2", "Thesis: section 3.10"
 
 
 # --- time is over
@@ -50,6 +50,8 @@ def a_candidate_is_in_a_new_term_and_voted_for_itself(bench: Bench) -> None:
     node.member.is_manual = True
     node.campaign()
     is_in(bench, node, Role.CANDIDATE, 3, because="it was in term 2 and campaigns")
+    told = node.roles_told
+    bench.see(told == ["candidate in term 3"], "its host is told once: candidate in term 3", f"it is told {told or 'nothing'}")
     bench.see(node.node.vote == 1, "its vote is its own, node 1's", f"its vote is {node.node.vote}")
     kept = node.member.log.hard_state
     bench.see(
@@ -89,6 +91,29 @@ def a_candidate_asks_every_other_voter_once(bench: Bench) -> None:
     bench.see(said == wanted, "each request says term 3, and entry 2 of term 2 as the last", f"they say {said}")
 
 
+@sentence(_3_10)
+def a_campaign_that_the_leader_asked_for_says_so_and_no_other_does(bench: Bench) -> None:
+    for is_asked in (True, False):
+        node = bench.lone(has_check_quorum=True)
+        node.hear(node.append_of(1, leader=3))
+        asked = of_kind(node.hear(TimeoutNow(3, 1, Term(1))) if is_asked else node.campaign(), VoteRequest)
+        is_in(bench, node, Role.CANDIDATE, 2, because="its leader asks it to take over" if is_asked else "its time-out is over")
+        to, say_so = (sorted(request.to for request in asked if request.is_transfer or more) for more in (True, False))
+        wanted, whose = ([2, 3] if is_asked else [], "to nodes 2 and 3 say" if is_asked else "to none say")
+        expected = f"its requests {whose} that the leader asked for it (`is_transfer`)"
+        bench.see((to, say_so) == ([2, 3], wanted), expected, f"it asks {to}, and those to {say_so or 'nobody'} say so")
+
+
+@sentence("Paper: Raft, figure 2")
+def its_own_vote_counts_when_it_is_on_the_disk(bench: Bench) -> None:
+    node = bench.lone(1)
+    node.member.is_manual = True
+    node.campaign()
+    is_in(bench, node, Role.CANDIDATE, 1, because="it is alone, and its vote for itself is not on its disk yet")
+    node.save()
+    is_in(bench, node, Role.LEADER, 1, because="it is alone, and its vote for itself is on its disk")
+
+
 @sentence(_5_2, of=((1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (7, 4)))
 def a_majority_of_votes_wins_and_fewer_do_not(bench: Bench, one: tuple[int, int]) -> None:
     voters, needed = one
@@ -109,6 +134,15 @@ def each_voter_has_one_vote_and_who_is_no_voter_has_none(bench: Bench) -> None:
     is_in(bench, node, Role.CANDIDATE, 1, because="node 2's vote came three times, and 2 of 5 voted for it")
     node.hear(*(VoteReply(stranger, 1, node.node.term, is_granted=True) for stranger in (8, 9)))
     is_in(bench, node, Role.CANDIDATE, 1, because="nodes 8 and 9 are no members, and voted for it")
+
+
+@sentence(_5_2)
+def a_leader_that_is_told_to_campaign_goes_on_leading(bench: Bench) -> None:
+    node = bench.lone(1)
+    node.campaign()
+    is_in(bench, node, Role.LEADER, 1, because="it is alone and campaigned")
+    node.campaign()
+    is_in(bench, node, Role.LEADER, 1, because="it leads, and its host says `campaign()`")
 
 
 @sentence(_5_2)
@@ -139,7 +173,7 @@ def a_vote_of_an_older_term_does_not_count(bench: Bench) -> None:
 
 
 @sentence(_5_2)
-def a_candidate_has_given_its_vote_also_when_it_hears_its_terms_leader_and_follows_it(bench: Bench) -> None:
+def a_candidate_has_given_its_vote_also_when_it_hears_the_leader_of_its_term(bench: Bench) -> None:
     node = bench.lone()
     node.campaign()
     for is_following in (False, True):

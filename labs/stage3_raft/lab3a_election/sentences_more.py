@@ -16,13 +16,23 @@ def _yes(voter: int, term: int) -> VoteReply:
     return VoteReply(voter, 1, Term(term), is_granted=True, is_pre_vote=True)
 
 
+def _asked(said: set[tuple[int, Term, bool]]) -> str:
+    """What was asked, and of whom. said: node, term, whether it is a question."""
+    texts = []
+    for term, is_question in sorted({(term, is_question) for _, term, is_question in said}):
+        to = ", ".join(str(node) for node, *what in sorted(said) if what == [term, is_question])
+        texts.append(f"{to} {'about' if is_question else 'for votes in'} term {term}")
+    return f"it asked {' and '.join(texts) or 'nobody'}"
+
+
 @sentence(_9_6)
 def with_pre_vote_nobody_enters_a_term_for_a_question(bench: Bench) -> None:
     node = bench.lone(term=3, has_pre_vote=True)
     asked = of_kind(node.campaign(), VoteRequest)
     is_in(bench, node, Role.PRE_CANDIDATE, 3, because="it only asks")
     said = {(request.to, request.term, request.is_pre_vote) for request in asked}
-    bench.see(said == {(2, 4, True), (3, 4, True)}, "it asks 2 and 3 about term 4, as a question", f"it sent {said}")
+    expected = "it asks nodes 2 and 3 about term 4, as a question"
+    bench.see(said == {(2, 4, True), (3, 4, True)}, expected, _asked(said))
 
 
 @sentence(_9_6)
@@ -33,8 +43,9 @@ def with_a_majority_of_yes_it_campaigns(bench: Bench) -> None:
     is_in(bench, node, Role.PRE_CANDIDATE, 0, because="node 2 said yes, twice: that is 2 of 5")
     asked = of_kind(node.hear(_yes(3, 1)), VoteRequest)
     is_in(bench, node, Role.CANDIDATE, 1, because="3 of 5 would vote for it")
-    kinds = {(request.term, request.is_pre_vote) for request in asked}
-    bench.see(kinds == {(1, False)}, "now it asks for votes in term 1", f"it sent {kinds}")
+    said = {(request.to, request.term, request.is_pre_vote) for request in asked}
+    wanted = {(to, 1, False) for to in node.others}
+    bench.see(said == wanted, "now it asks nodes 2, 3, 4 and 5 for votes in term 1", _asked(said))
 
 
 @sentence(_9_6)
@@ -53,6 +64,17 @@ def a_yes_about_an_earlier_term_does_not_count(bench: Bench) -> None:
     node.campaign()
     node.hear(_yes(2, 1), _yes(3, 1))
     is_in(bench, node, Role.PRE_CANDIDATE, 3, because="it asks about term 4, and these are answers about term 1")
+
+
+@sentence(_9_6)
+def a_vote_in_the_last_term_is_no_yes_to_a_question_about_the_next(bench: Bench) -> None:
+    node = bench.lone(5, has_pre_vote=True)
+    node.campaign()
+    node.hear(_yes(2, 1), _yes(3, 1), node.vote_of(2, term=1))
+    is_in(bench, node, Role.CANDIDATE, 1, because="3 of 5 would vote for it, and 2 of 5 did")
+    node.campaign()
+    node.hear(_yes(3, 2))
+    is_in(bench, node, Role.PRE_CANDIDATE, 1, because="it asks about term 2, and only node 3 and itself said yes to that")
 
 
 @sentence(_9_6)

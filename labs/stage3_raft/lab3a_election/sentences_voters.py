@@ -22,6 +22,14 @@ def _votes(bench: Bench, node: Lone, request: VoteRequest, *, expected: bool, be
     bench.see(reply.is_granted == expected, f"{because}: the answer is {_WORDS[expected]}", f"it is {_WORDS[reply.is_granted]}")
 
 
+def _said(is_granted: bool, term: int) -> str:  # noqa: FBT001 - what was said
+    return f"{_WORDS[is_granted]}, term {term}"
+
+
+def _answers(count: int) -> str:
+    return "1 answer was" if count == 1 else f"{count} answers were"
+
+
 # --- the question
 
 
@@ -76,8 +84,8 @@ def the_answer_is_that_which_a_request_would_get(bench: Bench, one: tuple[int, i
     node = bench.lone(term=3, vote=2, has_pre_vote=True)
     reply = answer_of(bench, node.hear(_question(term, candidate=candidate)), candidate)
     because = f"it is in term 3 and voted for node 2; node {candidate} asks about term {term}"
-    wanted = (expected, term if expected else 3)
-    bench.see((reply.is_granted, reply.term) == wanted, f"{because}: the answer is {wanted}", (reply.is_granted, reply.term))
+    wanted, found = ((expected, term if expected else 3), (reply.is_granted, reply.term))
+    bench.see(found == wanted, f"{because}: the answer is {_said(*wanted)}", f"it is {_said(*found)}")
 
 
 # --- the vote
@@ -97,7 +105,7 @@ def a_vote_is_given_only_to_a_log_that_lacks_nothing(bench: Bench, one: tuple[li
 
 
 @sentence(_5_4_1)
-def what_counts_is_the_last_entrys_term_and_not_the_current_one(bench: Bench) -> None:
+def what_counts_is_the_term_of_the_last_entry_and_not_the_current_one(bench: Bench) -> None:
     node = bench.lone(3, [1], term=7)
     _votes(bench, node, node.request_of(2, 9, entry_id(1, 1)), expected=True, because="both logs end with entry 1 of term 1")
 
@@ -118,12 +126,12 @@ def the_same_candidate_gets_the_same_answer_again(bench: Bench) -> None:
 
 
 @sentence("Paper: Raft, figure 2", of=(None, 4))
-def a_vote_is_in_the_log_before_it_is_given(bench: Bench, leader: int | None) -> None:
+def a_vote_is_on_the_disk_before_it_is_given(bench: Bench, leader: int | None) -> None:
     node = bench.lone(4)
     if leader is None:
         node.member.is_manual = True
-        sent = node.hear(node.request_of(3, 1))
-        bench.see(not of_kind(sent, VoteReply), "its disk is not done: no answer left", f"{len(sent)} left")
+        sent = of_kind(node.hear(node.request_of(3, 1)), VoteReply)
+        bench.see(not sent, "its disk is not done: no answer was sent yet", f"{_answers(len(sent))} sent")
         answer_of(bench, node.save(), 3)
     elif not _gives_its_vote_under(bench, node, leader):
         return
@@ -137,7 +145,7 @@ def _gives_its_vote_under(bench: Bench, node: Lone, leader: int) -> bool:
     node.member.is_manual = True
     early = [reply for reply in of_kind(node.hear(node.request_of(3, 1)), VoteReply) if reply.is_granted]
     why = f"its vote in term 1 is free, and node {leader} leads that term; node 3 asks for the vote"
-    bench.see(not early, f"{why}: no yes leaves before the disk is done", "one left: a loss of power makes the vote free again")
+    bench.see(not early, f"{why}: no yes is sent before the disk is done", "one was: a loss of power makes the vote free again")
     return any(reply.is_granted for reply in of_kind(node.save(), VoteReply))
 
 
@@ -158,7 +166,7 @@ def a_campaign_that_the_leader_asked_for_needs_no_protection(bench: Bench) -> No
 
 
 @sentence(_6)
-def a_leader_without_check_quorum_protects_nobody(bench: Bench) -> None:
+def without_check_quorum_nobody_protects_a_leader(bench: Bench) -> None:
     node = hears_a_leader(bench)
     node.hear(node.request_of(2, 9))
-    is_in(bench, node, Role.FOLLOWER, 9, because="a leader that nobody hears would be protected for ever")
+    is_in(bench, node, Role.FOLLOWER, 9, because="it heard of its leader just now, check-quorum is off, and node 2 campaigns")

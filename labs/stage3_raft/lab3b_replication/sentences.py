@@ -177,7 +177,7 @@ def an_entry_of_an_earlier_term_is_not_committed_by_counting(bench: Bench) -> No
 
 
 @sentence(_10_2)
-def followers_may_be_faster_than_the_leaders_disk_which_counts_when_it_is_done(bench: Bench) -> None:
+def followers_may_be_faster_than_the_disk_of_the_leader_which_counts_when_it_is_done(bench: Bench) -> None:
     node = leading(bench, 5)
     node.member.is_manual = True
     node.group.propose(1, b"a")

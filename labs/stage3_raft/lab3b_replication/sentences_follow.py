@@ -33,6 +33,11 @@ def _unbroken(node: Lone, *messages: Message) -> list[Message]:
     return []
 
 
+def _said(answer: AppendReply) -> str:
+    is_yes = answer.is_matching
+    return f"it says {f'yes, up to entry {answer.match_index}' if is_yes else f'no, not behind entry {answer.rejected_index}'}"
+
+
 # --- whom it follows
 
 
@@ -72,6 +77,7 @@ _PARTED: tuple[tuple[list[int], EntryId, str], ...] = (
     ([], entry_id(2, 1), "it has no entry at all"),
     ([1, 1], entry_id(2, 2), "its entry 2 is of term 1, the leader's of term 2"),
     ([1, 2, 2], entry_id(3, 1), "its entry 3 is of term 2, the leader's of term 1"),
+    ([1, 1, 1], entry_id(2, 2), "its entry 2 of 3 is of term 1, the leader's of term 2"),
 )
 
 
@@ -103,7 +109,9 @@ def a_refusal_says_what_was_refused_and_hints_at_an_entry_that_is_there(
     bench.see(named == previous.index, f"{why}: the refusal names entry {previous.index}", f"it names entry {named}")
     hint, own = answer.hint, [NOWHERE, *(entry_id(index, term) for index, term in enumerate(terms, 1))]
     is_there = hint in own and hint.index <= previous.index
-    bench.see(is_there, f"the hint is one of {own}, up to entry {previous.index}", f"it is {hint}")
+    because = f"its entries are of terms {terms}, and what stands behind entry {previous.index} was refused"
+    expected = f"{because}: it hints at an entry that is here, {previous.index} or one before it"
+    bench.see(is_there, expected, f"it hints at entry {hint.index} of term {hint.term}")
 
 
 # --- what it takes
@@ -136,7 +144,7 @@ def what_follows_an_entry_that_it_has_is_taken(bench: Bench, one: tuple[list[int
     answer = answer_of(bench, node.hear(node.append_of(3, previous, entries)._replace(round=7)))
     holds(bench, node, wanted, because=why)
     found = (answer.is_matching, answer.match_index)
-    bench.see(found == (True, len(wanted)), f"the answer: the logs are equal up to entry {len(wanted)}", f"it is {found}")
+    bench.see(found == (True, len(wanted)), f"the answer: the logs are equal up to entry {len(wanted)}", _said(answer))
     bench.see(answer.round == 7, "and names the request's round, 7", f"it names round {answer.round}")
 
 
@@ -156,7 +164,7 @@ def a_request_that_comes_late_takes_nothing_away(bench: Bench, one: tuple[EntryI
         f"the answer speaks of what the request covers, which ends at entry {match}: what follows here may be another leader's"
     )
     found = (answer.is_matching, answer.match_index)
-    bench.see(found == (True, match), covers, f"it says {found}")
+    bench.see(found == (True, match), covers, _said(answer))
 
 
 @sentence("Paper: Raft, section 7")
@@ -169,9 +177,8 @@ def what_a_snapshot_stands_for_is_there(bench: Bench) -> None:
         answer = answer_of(bench, node.hear(node.append_of(1, previous, entries)))
         because = f"its snapshot stands for entries 1 to 3; a request came behind entry {previous.index}, with entries up to 5"
         found = (answer.is_matching, answer.match_index, node.member.log.last_index)
-        bench.see(
-            found == (True, 5, 5), f"{because}: it takes 4 and 5, and says that it has 5", f"answer, match and end: {found}"
-        )
+        ends = f"{_said(answer)}, and its log ends with entry {found[-1]}"
+        bench.see(found == (True, 5, 5), f"{because}: it takes 4 and 5, and says that it has 5", ends)
 
 
 # --- what it commits
@@ -217,7 +224,8 @@ def an_acknowledgement_waits_for_the_disk(bench: Bench, what: str) -> None:
     if what in more:
         sent += node.hear(more[what](node))
     early = [answer for answer in of_kind(sent, AppendReply) if answer.is_matching]
-    bench.see(not early, f"two entries came, and {what}; its disk is at work: no acknowledgement leaves", f"{early} left")
+    left = ", ".join(_said(answer) for answer in early)
+    bench.see(not early, f"two entries came, and {what}; its disk is at work: no acknowledgement is sent", left)
     answer = answer_of(bench, node.save())
     bench.see(answer.match_index == 2, "its disk is done: it has entry 2", f"the answer says {answer.match_index}")
 
@@ -229,7 +237,8 @@ def a_leader_of_an_earlier_term_is_not_obeyed(bench: Bench) -> None:
     holds(bench, node, [1, 4], because="the leader of term 4 sent entry 2")
     answer = answer_of(bench, node.hear(node.append_of(3, entry_id(1, 1), [command(2, 3), command(3, 3)], commit=3)))
     holds(bench, node, [1, 4], because="a leader of term 3 sent other entries")
-    bench.see((answer.is_matching, answer.term) == (False, 4), "and was refused, with term 4", f"the answer was {answer}")
+    found = (answer.is_matching, answer.term)
+    bench.see(found == (False, 4), "and was refused, with term 4", f"{_said(answer)}, in term {answer.term}")
     bench.see(node.node.leader == 3, "its leader is node 3, as before", f"it takes node {node.node.leader} for the leader")
 
 

@@ -25,7 +25,7 @@ def _terms(group: HandGroup, node_id: int) -> list[int]:
 
 
 @sentence("Paper: Raft, figure 7", of=FIGURE_7)
-def in_the_end_all_logs_are_the_leaders(bench: Bench, one: tuple[str, list[int]]) -> None:
+def in_the_end_all_logs_are_that_of_the_leader(bench: Bench, one: tuple[str, list[int]]) -> None:
     case, terms = one
     group = bench.group(3, {1: FIGURE_7_LEADER, 2: terms, 3: FIGURE_7_LEADER}, **PATIENT)
     group.crash(2)

@@ -99,7 +99,9 @@ def old_entries_that_could_not_be_read_are_asked_for_again_some_ticks_later(benc
         wanted = wanted or _wanted(node.node.tick())
     bench.see(len(wanted) == 1, "node 2 needs old entries, which are read from the disk", f"{len(wanted)} reads were asked for")
     again = _wanted(node.node.fetched(wanted[0], ()))
-    bench.see(not again, "they could not be read: at once it would be the same", f"{len(again)} reads were asked for at once")
+    because = f"entries {wanted[0].first} to {wanted[0].last} could not be read"
+    expected = f"{because}: `_feed` does not ask again until `again_in_ticks` is 0"
+    bench.see(not again, expected, "it asks at once")
     later = [want for _ in range(4 * BEAT) for want in _wanted(node.node.tick())]
     bench.see(bool(later), f"within {4 * BEAT} ticks it is tried again", "it never is")
     is_it = (later[0].peer, later[0].first) == (2, wanted[0].first)
@@ -125,6 +127,32 @@ def who_lacks_what_is_not_kept_any_more_is_sent_a_snapshot(bench: Bench, what: s
     parts = [part for part in of_kind(sent, SnapshotRequest) if part.to == 3]
     bench.see(bool(parts), f"node 3 {what}, and the log begins behind entry 5: it is sent a snapshot", "it is sent none")
     bench.see(parts[0].snapshot.last.index == 6, "of the entries up to 6", f"it stands for {parts[0].snapshot.last.index}")
+
+
+@sentence(_5_2, of=[(what, ticks) for what in ("entries", "a snapshot") for ticks in range(BEAT)])
+def whoever_waits_for_what_must_be_read_hears_of_its_leader_meanwhile(bench: Bench, one: tuple[str, int]) -> None:
+    what, ticks = one
+    node = bench.lone(3, [1, 1, 1, 1], **PATIENT)
+    node.lead()
+    node.tick(2 * BEAT + ticks)
+    wanted = _wanted(node.node.step(rejected_by(node, 2, 4, entry_id(3, 1))))
+    reads = len(wanted)
+    for want in wanted:
+        node.node.fetched(want, ())
+    if what == "a snapshot":
+        node.hear(node.matched_by(3, 5))
+        node.group.snapshot(1)
+    silent = 0
+    for number in range(4 * BEAT):
+        output = node.node.tick()
+        is_heard = any(message.to == 2 for message in output.send)
+        silent = 0 if is_heard else silent + 1
+        because = f"node 2 needs {what}, which could not be sent yet: it hears of the leader in each {BEAT} ticks"
+        bench.see(silent < BEAT, because, f"{number + 1} ticks later it had heard nothing for {silent}")
+        for want in _wanted(output):
+            node.node.fetched(want, ())
+        reads += len(_wanted(output))
+    bench.see(reads > 0, "node 2 needs old entries, which are read from the disk", "no read was asked for")
 
 
 # --- whether anyone hears it
