@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from mq.sim.spacetime.logbook import Cell, Strip
 from mq.sim.spacetime.story import Banner, Flight, Moment
 from mq.sim.spacetime.window import Selection
-from mq.sim.spacetime.wording import message_label
+from mq.sim.spacetime.wording import flag, message_label
 
 __all__ = ["HERE", "LEGEND", "sentences_of", "text_picture"]
 
@@ -128,7 +128,7 @@ class _Rows:
         cells, source = self._empty(), self._selection.nodes.index(flight.send.node)
         left, right = sorted((source, lane))
         room = (right - left) * self._width - 2
-        body = message_label(flight.send).center(room, "-")[:room]
+        body = _label(flight).center(room, "-")[:room]
         text = f"|{body}>" if source < lane else f"<{body}|"
         begin = left * self._width + (1 if source > lane else 0)
         cells[begin : begin + len(text)] = list(text)
@@ -137,7 +137,7 @@ class _Rows:
 
     def _lost(self, flight: Flight, lane: int) -> list[str]:
         cells, at = self._empty(), lane * self._width
-        label = f"{message_label(flight.send)} to {flight.to}"
+        label = f"{_label(flight)} to {flight.to}"
         is_rightwards = flight.to in self._selection.nodes and self._selection.nodes.index(flight.to) > lane
         if is_rightwards or at < len(label) + 5:
             text = f"|--{label}--x"
@@ -146,6 +146,12 @@ class _Rows:
             text = f"x--{label}--|"
             cells[at - len(text) + 1 : at + 1] = list(text)
         return cells
+
+
+def _label(flight: Flight) -> str:
+    """At its arrow. The answer to a question names its term, which may be another one than that of who answers or who asks."""
+    is_about_a_term = flight.send.text("kind") == "vote-reply" and flag(flight.send.details["pre"])
+    return message_label(flight.send) + (f" T{flight.send.details['term']}" if is_about_a_term else "")
 
 
 def _facts(moment: Moment, room: int = 60) -> Iterator[str]:
@@ -186,7 +192,7 @@ def _sentence(step: Moment | Banner, selection: Selection) -> str:
         return f"{step.at_ms} ms: the network: {step.text}"
     flights = {flight.message: flight for flight in selection.flights}
     parts = [
-        f"hears {message_label(flight.send)} from {flight.send.node}"
+        f"hears {_label(flight)} from {flight.send.node}"
         for message in step.received
         if (flight := flights.get(message)) is not None
     ]
@@ -203,6 +209,6 @@ def _sends(flights: Sequence[Flight]) -> Iterator[str]:
     by_label: dict[str, list[str]] = {}
     for flight in flights:
         lost = " (lost)" if flight.lost is not None else ""
-        by_label.setdefault(message_label(flight.send), []).append(flight.to + lost)
+        by_label.setdefault(_label(flight), []).append(flight.to + lost)
     for label, to in by_label.items():
         yield f"sends {label} to {' and '.join(dict.fromkeys(to))}"
