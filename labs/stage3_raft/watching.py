@@ -6,12 +6,13 @@ facts that conflict.
 
 from typing import Any, NamedTuple, Protocol
 
-from mq.core.entry import Entry
+from mq.core.entry import Entry, HardState
 from mq.core.errors import StateError
 from mq.core.ids import LogIndex, Term
 from mq.raft.configuration import Configuration
 from mq.raft.role import Role
 from mq.sim.hand.group import HandGroup
+from mq.sim.hand.hand_log import HandLog
 from mq.sim.hand.member import Member
 
 __all__ = ["Promise", "Shown", "Watch", "WatchError"]
@@ -29,6 +30,7 @@ COMPLETE = Promise("what was committed is in the logs of all later leaders", "Pa
 COMMITTED = Promise("where an entry is committed, no node ever takes another one for committed", "Paper: Raft, section 5.4")
 DURABLE = Promise("what is committed is durable on a quorum of the members", "Paper: Raft, section 5.3")
 RISING = Promise("terms and commit indexes never fall, and a vote changes only with the term", "Paper: Raft, section 5.1")
+KEPT = Promise("a vote that is on a disk stays there as long as its term lasts", "Paper: Raft, figure 2")
 FRESH = Promise("a read shows everything that was committed before it was asked", "Paper: Raft, section 8")
 ANSWERED = Promise("who asks for a read is told, or told to ask again", "Paper: Raft, section 8")
 
@@ -66,12 +68,14 @@ class Watch:
     committed: by index, (entry, term of the node that knew it first). known: by (index, term), the entry and the term before it.
     last_views: of each node that is up. floors: by read, how much
     was committed when it was asked. over: reads that were answered or given back.
+    votes: by node, its log, and term and vote as they were last on its disk.
     """
 
     def __init__(self) -> None:
         self.committed: dict[int, tuple[Entry, int]] = {}
         self.known: dict[tuple[int, int], tuple[Entry, int | None]] = {}
         self.last_views: dict[int, tuple[Any, Shown]] = {}
+        self.votes: dict[int, tuple[HandLog, HardState]] = {}
         self.floors: list[int] = []
         self.over: set[int] = set()
 
@@ -80,6 +84,7 @@ class Watch:
         up = [(member, member.node) for member in group.members.values() if member.node is not None]
         for member in group.members.values():
             self._check_log(member)
+            self._check_vote_on_disk(member.node_id, member.log)
         for member, node in up:
             view = node.view()
             self._check_rising(node, view)
@@ -102,6 +107,18 @@ class Watch:
             text = f"node {view.node_id} voted for {before.vote} and changed its mind in term {view.term}"
             was = f"node {view.node_id} voted for {before.vote} in term {view.term}"
             raise WatchError(text, RISING, was, f"in the same term its vote is {view.vote or 'nobody'}")
+
+    def _check_vote_on_disk(self, node_id: int, log: HandLog) -> None:
+        """No later write takes a vote away: neither entries nor a log that begins anew behind a snapshot."""
+        if log.waiting:
+            return  # what is newest is not on the disk yet
+        of, before = self.votes.get(node_id, (log, log.hard_state))
+        now = log.hard_state
+        self.votes[node_id] = (log, now)
+        if of is log and now.term == before.term and before.vote not in {None, now.vote}:
+            was = f"the disk of node {node_id} held its vote for {before.vote} in term {before.term}"
+            found = f"in the same term it holds {'no vote' if now.vote is None else f'one for {now.vote}'}"
+            raise WatchError(f"{was}; {found}", KEPT, was, found)
 
     def _check_log(self, member: Member) -> None:
         """Log matching: an entry of an index and a term is the same everywhere, and so is the term before it."""

@@ -1,5 +1,7 @@
 """Test 2.2 of the Raft labs: schedules by hand, given to a Raft in another process."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from labs.grader.grading import in_a_process
@@ -12,6 +14,9 @@ from labs.grader.suite import Check, PromiseBrokenError, Run
 from labs.stage3_raft.by_hand import FOLDERS, file_of, scripted_case
 from labs.stage3_raft.points import in_100_points
 from labs.stage3_raft.scripted import played
+from labs.stage3_raft.watching import KEPT
+from mq.core.entry import Entry, HardState
+from mq.raft.messages import Snapshot
 from mq.raft.node import RaftNode
 from mq.raft.progress import Progress
 from tests.labs.raft_drafts import DRAFTS, Draft
@@ -23,12 +28,35 @@ NEW = sorted(file.stem for file in FOLDERS[1].glob("*.txt"))
 RIGHT = ("eager", "lazy", "plain", "saving_up")
 NOT_OF_A_LAB = {"chunk_is_lost", "crash_while_chunks_are_saved"}
 """They give a leader four or six ticks to send a chunk again: `..._again` in the labs' own folder are the same with twenty."""
-KILLED_BY = {
+
+
+class EntriesWipeVote(RaftNode):
+    """Whatever is written with entries names the term, and no vote."""
+
+    __slots__ = ()
+
+    def _save(self, after_index: int, entries: Sequence[Entry]) -> None:
+        state = HardState(self.term, self.vote if self._is_unsaved else None)
+        self._note_save(self.log.append(after_index, entries, state))
+
+
+class NewLogWithoutVote(RaftNode):
+    """The log that begins anew behind a snapshot knows of no vote."""
+
+    __slots__ = ()
+
+    def _restart_log(self, snapshot: Snapshot) -> None:
+        self._note_save(self.log.reset(snapshot.last, HardState(self.term, None)))
+
+
+KILLED_BY: dict[str, str | type[RaftNode]] = {
     "answer_to_an_earlier_process": "old_rounds_count",
     "hand_over_ends_with_the_reign": "transfer_outlives_reign",
     "lost_chunk_comes_again": "lost_chunk_never_resent",
     "old_members_are_silent": "quorum_check_of_new_alone",
     "snapshot_comes_again_after_a_crash": "snapshot_reply_before_durable",
+    "vote_then_entries": EntriesWipeVote,
+    "vote_then_snapshot": NewLogWithoutVote,
 }
 
 
@@ -65,7 +93,19 @@ def test_a_schedule_of_the_labs_alone_kills_a_wrong_raft_and_no_right_one(name: 
     text = file_of(name).read_text(encoding="utf-8")
     assert played(text).sentence is None
     assert [right for right in RIGHT if played(text, class_of("right", right)).sentence] == []
-    assert played(text, class_of("wrong", KILLED_BY[name])).sentence
+    killed = KILLED_BY[name]
+    assert played(text, class_of("wrong", killed) if isinstance(killed, str) else killed).sentence
+
+
+@pytest.mark.parametrize(("name", "node", "other"), [("vote_then_entries", 1, 1), ("vote_then_snapshot", 1, 2)])
+def test_a_vote_that_a_later_write_takes_off_the_disk_is_told_as_such(name: str, node: int, other: int) -> None:
+    killed = KILLED_BY[name]
+    assert not isinstance(killed, str)
+    broken = played(file_of(name).read_text(encoding="utf-8"), killed).broken
+    assert broken is not None
+    assert (broken.promise, broken.section) == (KEPT.text, KEPT.section)
+    assert broken.expected == f"the disk of node {node} held its vote for {other} in term 2"
+    assert broken.found == "in the same term it holds no vote"
 
 
 OF_EACH_LAB = [(draft, name) for draft in DRAFTS for name in draft.right]

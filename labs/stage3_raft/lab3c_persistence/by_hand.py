@@ -22,5 +22,7 @@ BY_HAND = scripted_check(
         "two_votes_after_restart": "Paper: Raft, figure 2",
         "vote_and_restart_under_a_leader": "Paper: Raft, figure 2",
         "vote_lost_with_the_power": "Paper: Raft, figure 2",
+        "vote_then_entries": "Paper: Raft, figure 2",
+        "vote_then_snapshot": "Paper: Raft, figure 2",
     }
 )

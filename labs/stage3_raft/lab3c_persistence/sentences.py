@@ -10,6 +10,7 @@ from labs.stage3_raft.lab3c_persistence.bench import (
 )
 from labs.stage3_raft.lone import Bench, Lone, command, entry_id, of_kind
 from labs.stage3_raft.sentences import Sentences
+from mq.core.entry import Entry
 from mq.raft.messages import AppendReply, VoteReply, VoteRequest
 from mq.raft.output import Output
 from mq.raft.role import Role
@@ -174,14 +175,15 @@ def a_vote_is_on_its_disk_before_it_is_given(bench: Bench) -> None:
     bench.see(reply.is_granted, "node 2 asks again: it has the vote", "it is refused")
 
 
-@sentence(_FIGURE_2)
-def a_leader_that_it_finds_does_not_free_its_vote(bench: Bench) -> None:
+@sentence(_FIGURE_2, of=([], [command(1, 3)]))
+def a_leader_that_it_finds_does_not_free_its_vote(bench: Bench, entries: list[Entry]) -> None:
     node = bench.lone(term=3)
-    node.hear(node.request_of(2, 3), node.append_of(3, leader=3))
+    node.hear(node.request_of(2, 3), node.append_of(3, entries=entries, leader=3))
     node.restart()
     vote = node.node.vote
     found = "it knows of no vote" if vote is None else f"it is node {vote}'s"
-    bench.see(vote == 2, "it voted for node 2, then node 3 led: behind a restart its vote in term 3 is node 2's", found)
+    then = "then it took an entry of node 3, which led" if entries else "then node 3 led"
+    bench.see(vote == 2, f"it voted for node 2, {then}: behind a restart its vote in term 3 is node 2's", found)
 
 
 @sentence(_3_8)

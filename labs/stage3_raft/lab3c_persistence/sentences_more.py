@@ -77,13 +77,16 @@ def a_vote_for_itself_in_an_earlier_term_does_not_count_in_the_next_one(bench: B
     _is(bench, node, Role.LEADER, because="that of term 2 is on its disk, too")
 
 
-@sentence(_3_8)
-def a_candidate_remembers_its_vote_for_itself(bench: Bench) -> None:
+@sentence(_3_8, of=("", ", then it took an entry of node 3, which led"))
+def a_candidate_remembers_its_vote_for_itself(bench: Bench, then: str) -> None:
     node = bench.lone()
     node.campaign()
+    if then:
+        node.hear(node.append_of(1, entries=[command(1, 1)], leader=3))
     node.restart()
     reply = answered(bench, node.hear(node.request_of(2, 1, entry_id(5, 1))), 2)
-    bench.see(not reply.is_granted, "it voted for itself in term 1: behind a restart node 2 is refused", "node 2 got its vote")
+    words = f"it voted for itself in term 1{then}: behind a restart node 2 is refused"
+    bench.see(not reply.is_granted, words, "node 2 got its vote")
 
 
 @sentence(_FIGURE_2)
@@ -200,14 +203,19 @@ def for_what_could_not_be_written_nothing_is_promised_and_the_log_is_as_it_was(b
     bench.see((got, node.terms) == (2, [1, 2]), "there is room again: it is written and acknowledged", (got, node.terms))
 
 
-@sentence(_FIGURE_2)
-def a_vote_that_could_not_be_saved_is_saved_before_it_is_given_after_all(bench: Bench) -> None:
+@sentence(_FIGURE_2, of=(False, True))
+def a_vote_that_could_not_be_saved_is_saved_before_it_is_given_after_all(bench: Bench, leads: bool) -> None:  # noqa: FBT001
     node = with_slow_disk(bench.lone())
     sent = [*node.hear(node.request_of(2, 1)), *saves_fail(node)]
+    if leads:
+        node.hear(node.append_of(1, leader=2))
     sent += node.hear(node.request_of(2, 1))
     given = [reply for reply in of_kind(sent, VoteReply) if reply.is_granted]
     bench.see(not given, "its disk was full, and is at work now: no vote left", f"{len(given)} left")
-    reply = answered(bench, node.save(), 2)
+    sent = node.save()
+    if leads and not any(reply.is_granted for reply in of_kind(sent, VoteReply)):
+        return  # who leads needs no vote any more, and one that never left binds nobody
+    reply = answered(bench, sent, 2)
     bench.see(reply.is_granted, "there is room again: node 2 gets the vote", "node 2 is refused")
     node.restart()
     kept = (node.node.term, node.node.vote)

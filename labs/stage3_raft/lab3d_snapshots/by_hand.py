@@ -20,5 +20,6 @@ BY_HAND = scripted_check(
         "snapshot_behind_the_log": "Paper: Raft, section 7",
         "snapshot_comes_again_after_a_crash": "Paper: Raft, section 7",
         "snapshot_in_a_later_term": "Paper: Raft, section 7",
+        "vote_then_snapshot": "Paper: Raft, figure 2",
     }
 )

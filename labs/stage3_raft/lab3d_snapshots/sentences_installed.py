@@ -51,12 +51,17 @@ def what_was_committed_meanwhile_stays(bench: Bench) -> None:
     node = slow(bench, [1, 1, 1, 1])
     request = chunk(2, 1, 0, b"old", is_last=True)
     node.hear(request, node.append_of(5, entry_id(4, 1), commit=4))
-    node.is_received(request.snapshot)
+    sent = node.is_received(request.snapshot)
     because = "while the snapshot behind entry 2 was being saved 4 entries were committed"
     bench.see(not node.member.installed, f"{because}: the host is not to load it", "it is to load it")
     commit = node.node.commit_index
     bench.see(commit == 4, f"{because}, and stay so", f"commit index is {commit}")
     log_is(bench, node, 1, 4, because)
+    said = [(reply.to, reply.last) for reply in _says_installed(sent)]
+    expected = f"{because}: what the snapshot stands for is here, and node 2, which still leads, is told so"
+    bench.see(said == [(2, entry_id(2, 1))], expected, told(sent))
+    node.hear(chunk(9, 5, 0, b"new", is_last=True))
+    gave(bench, node, [(2, 0, b"old"), (9, 0, b"new")], f"{because}; then a snapshot behind entry 9 came")
 
 
 @sentence("Paper: Raft, figure 13, and section 6")
@@ -113,14 +118,17 @@ def a_change_of_members_behind_it_stays_or_goes_with_the_log(bench: Bench, one: 
     bench.see(found == expected, f"{because}: the voters are {expected.voters}", f"they are {found.voters}")
 
 
-@sentence("Paper: Raft, figure 2")
-def a_snapshot_is_acknowledged_only_when_the_log_behind_it_is_on_disk_too(bench: Bench) -> None:
-    node = slow(bench, [1])
-    request = chunk(3, 2, 0, b"a", is_last=True)
+@sentence("Paper: Raft, figure 2", of=(True, False))
+def a_snapshot_is_acknowledged_only_when_the_log_behind_it_is_on_disk_too(bench: Bench, begins_anew: bool) -> None:  # noqa: FBT001
+    node = slow(bench, [1] if begins_anew else [1, 1, 1])
+    request = chunk(3, 2, 0, b"a", is_last=True) if begins_anew else chunk(2, 1, 0, b"a", is_last=True)
+    what = "the log that begins behind the snapshot" if begins_anew else "entry 4, in the log behind the snapshot,"
     node.hear(request)
     node.member.is_manual = True
+    if not begins_anew:
+        node.hear(node.append_of(5, entry_id(3, 1), [command(4, 5)]))
     said = _says_installed(node.is_received(request.snapshot))
-    bench.see(not said, "the log that begins behind the snapshot is being written: node 2 is told nothing", told(said))
+    bench.see(not said, f"{what} is being written: node 2 is told nothing", told(said))
     said = _says_installed(node.save())
     bench.see(len(said) == 1, "it is written: node 2 is told that the snapshot is installed", told(said))
 
@@ -203,6 +211,23 @@ def chunks_and_answers_may_be_lost_or_come_twice(bench: Bench, lost: int | None)
         _goes_well(bench, "each chunk and each answer came twice", times=2)
     else:
         _goes_well(bench, f"number {lost + 1} of the chunks and their answers was lost", lost=lost)
+
+
+# --- what a log that begins anew must not lose
+
+
+@sentence("Paper: Raft, figure 2")
+def a_log_that_begins_anew_keeps_term_and_vote(bench: Bench) -> None:
+    node = slow(bench, [1])
+    node.hear(node.request_of(2, 5, entry_id(3, 2)))
+    request = chunk(3, 2, 0, b"a", is_last=True)
+    node.hear(request)
+    installs(bench, node, request.snapshot, "all of it is on disk")
+    because = "it voted for node 2 in term 5, then its log began anew behind a snapshot"
+    node.restart()
+    term, vote = node.node.term, node.node.vote
+    found = f"it is in term {term}, and {'knows of no vote' if vote is None else f'its vote is for node {vote}'}"
+    bench.see((term, vote) == (5, 2), f"{because}: behind a restart it is in term 5, and its vote is for node 2", found)
 
 
 SENTENCES = tuple(sentence.checks)

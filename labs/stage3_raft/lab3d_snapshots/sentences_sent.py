@@ -70,6 +70,17 @@ def _sends(bench: Bench, sent: list[Message], at: int, data: bytes, because: str
     return chunks[0]
 
 
+def _lacks_all(node: SlowNode) -> AppendReply:
+    """Node 2 refuses entries behind entry 2: it has none."""
+    return AppendReply(2, 1, node.node.term, False, LogIndex(0), LogIndex(2), NOWHERE, 0)  # noqa: FBT003
+
+
+def _nothing_sent(bench: Bench, sent: list[Message], because: str) -> None:
+    chunks = [(request.snapshot.last.index, request.at) for request in of_kind(sent, SnapshotRequest) if request.to == 2]
+    found = ", ".join(f"one of the snapshot behind entry {index}, from byte {at} on" for index, at in chunks)
+    bench.see(not chunks, f"{because}: no chunk is sent to node 2", f"{found} is")
+
+
 # --- the first chunk
 
 
@@ -107,6 +118,12 @@ def who_does_not_lead_any_more_sends_no_chunk(bench: Bench) -> None:
     node.hear(*(node.vote_of(voter) for voter in node.others))
     sent = of_kind(node.chunk_is_read(wanted, b"aab", is_last=False), SnapshotRequest)
     bench.see(not sent, "nor in its next reign, where it does not know yet what node 2 lacks", f"{len(sent)} chunks are")
+    node.hear(_lacks_all(node))
+    because = "node 2 says in its next reign that it lacks entry 1"
+    anew = _next_wanted(bench, node, 0, because)
+    sent = of_kind(node.chunk_is_read(wanted, b"aab", is_last=False), SnapshotRequest)
+    bench.see(not sent, f"{because}: of what it wanted as the leader of term 1 nothing is sent", f"{len(sent)} chunks are")
+    _sends(bench, node.chunk_is_read(anew, b"aab", is_last=False), 0, b"aab", "what it wanted in this reign was read")
 
 
 # --- the next ones
@@ -119,15 +136,19 @@ def _after_first_chunk(bench: Bench) -> tuple[SlowNode, ChunkWanted]:
     return node, wanted
 
 
+def _takes_a_newer_one(bench: Bench, node: SlowNode) -> None:
+    node.group.propose(1, b"dd")
+    node.hear(node.matched_by(3, 3))
+    node.taken_is_saved(new_snapshot(bench, node, _NEWER, "one more entry is applied"))
+    node.member.wanted.clear()
+
+
 def _sends_a_newer_one(bench: Bench) -> tuple[SlowNode, ChunkWanted]:
     """Node 2 had 3 bytes of the snapshot behind entry 2, which is not there any more; the first chunk of the next is wanted."""
     node, _ = _after_first_chunk(bench)
     node.hear(_received(node, 3))
     wanted = _next_wanted(bench, node, 3, "node 2 has 3 bytes")
-    node.group.propose(1, b"dd")
-    node.hear(node.matched_by(3, 3))
-    node.taken_is_saved(new_snapshot(bench, node, _NEWER, "one more entry is applied"))
-    node.member.wanted.clear()
+    _takes_a_newer_one(bench, node)
     node.chunk_is_read(wanted, None, is_last=False)
     return node, _next_wanted(bench, node, 0, "the snapshot behind entry 2 is not there any more", _NEWER)
 
@@ -149,6 +170,13 @@ def one_chunk_at_a_time_is_on_its_way(bench: Bench) -> None:
     _sends(bench, node.chunk_is_read(wanted, b"bcc", is_last=False), 3, b"bcc", "the next 3 bytes were read")
     node.hear(_received(node, 3))
     _none_wanted(bench, node, "the same answer came twice, and the chunk behind it is on its way")
+    node, _ = _after_first_chunk(bench)
+    again = _next_wanted(bench, node, 0, "nobody answered the first chunk: it may be lost")
+    node.hear(_received(node, 3))
+    wanted = _next_wanted(bench, node, 3, "it was not, node 2 has 3 bytes")
+    sent = node.chunk_is_read(again, b"aab", is_last=False)
+    _nothing_sent(bench, sent, "node 2 has the first 3 bytes, which were read once more")
+    _sends(bench, node.chunk_is_read(wanted, b"bcc", is_last=True), 3, b"bcc", "the next 3 bytes were read")
 
 
 @sentence(_7)
@@ -230,6 +258,34 @@ def reads_do_not_make_a_chunk_leave_again(bench: Bench) -> None:
 @sentence(_7)
 def when_that_snapshot_is_gone_the_newest_is_sent_from_its_start(bench: Bench) -> None:
     _sends_a_newer_one(bench)
+    node, _ = _after_first_chunk(bench)
+    _takes_a_newer_one(bench, node)
+    node.hear(_received(node, 3))
+    found = {(wanted.snapshot.last, wanted.at) for wanted in node.wanted_for(2)}
+    because = "node 2 has 3 bytes of the snapshot behind entry 2, and there is one behind entry 3"
+    bench.see((_NEWER, 3) not in found, f"{because}: that one is read from byte 0 on", "it is to be read from byte 3 on")
+
+
+@sentence(_7, of=(b"aab", None))
+def what_is_read_late_of_an_older_snapshot_is_not_sent_and_ends_nothing(bench: Bench, data: bytes | None) -> None:
+    node, _ = _after_first_chunk(bench)
+    late = _next_wanted(bench, node, 0, "nobody answered the first chunk: it may be lost")
+    node.hear(_received(node, 3))
+    wanted = _next_wanted(bench, node, 3, "it was not, node 2 has 3 bytes")
+    _takes_a_newer_one(bench, node)
+    node.chunk_is_read(wanted, None, is_last=False)
+    newer = _next_wanted(bench, node, 0, "the snapshot behind entry 2 is not there any more", _NEWER)
+    because = (
+        "its host is done late with what was wanted of the snapshot behind entry 2, and the one behind entry 3 is being sent"
+    )
+    _nothing_sent(bench, node.chunk_is_read(late, data, is_last=False), because)
+    _none_wanted(bench, node, because)
+    _sends(bench, node.chunk_is_read(newer, b"aab", is_last=False), 0, b"aab", "the first 3 bytes of the newer one were read")
+    node.hear(_received(node, 3, last=_NEWER))
+    _next_wanted(bench, node, 3, "node 2 has 3 bytes of the newer one", _NEWER, clears=False)
+    node.member.wanted.clear()
+    _nothing_sent(bench, node.chunk_is_read(late, data, is_last=False), because)
+    _none_wanted(bench, node, because)
 
 
 @sentence(_7)
