@@ -89,8 +89,8 @@ class Election(Persistence):
             self._count_vote(message.sender, is_granted=message.is_granted)
 
     def _count_vote(self, voter: int, *, is_granted: bool) -> None:
-        """A voter answered: is the campaign won by that, lost, or open? Paper: Raft, section 5.2."""
-        self.votes[voter] = is_granted or self.votes.get(voter, False)  # a yes is a promise; a no may be an earlier one
+        """One vote for each voter, however often it answers. A yes is a promise; a no may be that of an earlier question."""
+        self.votes[voter] = is_granted or self.votes.get(voter, False)
         is_won = self.configuration.is_won(self.votes)
         if is_won is False:
             self._turn(Event.LOSES)
@@ -119,12 +119,15 @@ class Election(Persistence):
         self._promise(VoteReply(self.node_id, message.sender, term, is_granted, is_pre_vote=True))
 
     def _may_vote_for(self, candidate: int) -> bool:
-        """Whether this candidate may have our vote in this term, whatever its log is like. Paper: Raft, section 5.2."""
-        return self.vote == candidate or (self.vote is None and self.leader is None)  # with a leader nobody else can win
+        """Whether the vote is free, or this candidate's. Where a term has its leader, another candidate cannot win any more."""
+        return self.vote == candidate or (self.vote is None and self.leader is None)
 
     def _is_up_to_date(self, last: EntryId) -> bool:
-        """Whether a log that ends with the entry `last` lacks nothing of ours. Paper: Raft, section 5.4.1."""
-        return last >= self.log.last  # the later term wins, then the longer log: entry ids compare exactly so
+        """Whether a log that ends so has at least what ours has: the later term wins, then the longer log.
+
+        Entry ids compare exactly so. Paper: Raft, section 5.4.1.
+        """
+        return last >= self.log.last
 
     def _is_leader_well(self) -> bool:
         """Whether there is a leader that has to be protected from nodes that only do not hear it. Paper: Raft, section 6."""

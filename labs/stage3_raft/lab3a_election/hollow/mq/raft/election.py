@@ -65,7 +65,7 @@ class Election(Persistence):
         raise NotImplementedError("lab 3a: Election.on_vote_reply")
 
     def _count_vote(self, voter: int, *, is_granted: bool) -> None:
-        """A voter answered: is the campaign won by that, lost, or open? Paper: Raft, section 5.2."""
+        """One vote for each voter, however often it answers. A yes is a promise; a no may be that of an earlier question."""
         raise NotImplementedError("lab 3a: Election._count_vote")
 
     # --- voters
@@ -79,11 +79,14 @@ class Election(Persistence):
         raise NotImplementedError("lab 3a: Election.on_pre_vote_request")
 
     def _may_vote_for(self, candidate: int) -> bool:
-        """Whether this candidate may have our vote in this term, whatever its log is like. Paper: Raft, section 5.2."""
+        """Whether the vote is free, or this candidate's. Where a term has its leader, another candidate cannot win any more."""
         raise NotImplementedError("lab 3a: Election._may_vote_for")
 
     def _is_up_to_date(self, last: EntryId) -> bool:
-        """Whether a log that ends with the entry `last` lacks nothing of ours. Paper: Raft, section 5.4.1."""
+        """Whether a log that ends so has at least what ours has: the later term wins, then the longer log.
+
+        Entry ids compare exactly so. Paper: Raft, section 5.4.1.
+        """
         raise NotImplementedError("lab 3a: Election._is_up_to_date")
 
     def _is_leader_well(self) -> bool:
