@@ -84,7 +84,6 @@ class Watch:
         up = [(member, member.node) for member in group.members.values() if member.node is not None]
         for member in group.members.values():
             self._check_log(member)
-            self._check_vote_on_disk(member.node_id, member.log)
         for member, node in up:
             view = node.view()
             self._check_rising(node, view)
@@ -92,6 +91,8 @@ class Watch:
         for member, node in up:
             if node.role is Role.LEADER:
                 self._check_complete(member, node.view())
+        for member in group.members.values():
+            self._check_vote_on_disk(member.node_id, member.log)
 
     def _check_rising(self, node: Any, view: Shown) -> None:
         """Terms and what is to be applied only rise, while a node lives; its vote changes with its term only."""
