@@ -59,14 +59,24 @@ def a_candidate_is_in_a_new_term_and_voted_for_itself(bench: Bench) -> None:
     )
 
 
-@sentence(_5_2)
-def a_refused_request_does_not_begin_the_time_out_anew(bench: Bench) -> None:
-    node = bench.lone(3, [1, 1])
+_NOT_HEARD: tuple[tuple[VoteRequest, str], ...] = (
+    (VoteRequest(2, 1, Term(2), entry_id(1, 1)), "a request by a log that lacks something"),
+    (VoteRequest(2, 1, Term(1), entry_id(2, 1)), "a request in a term in which node 3 has its vote"),
+    (VoteRequest(2, 1, Term(0), entry_id(2, 1)), "a request of an older term"),
+    (VoteRequest(2, 1, Term(2), entry_id(2, 1), is_pre_vote=True), "a question, with a yes"),
+    (VoteRequest(2, 1, Term(2), entry_id(1, 1), is_pre_vote=True), "a question, with a no"),
+)
+
+
+@sentence(_5_2, of=_NOT_HEARD)
+def a_refused_request_does_not_begin_the_time_out_anew(bench: Bench, one: tuple[VoteRequest, str]) -> None:
+    message, what = one
+    node = bench.lone(3, [1, 1], term=1, vote=3)
     node.member.is_manual = True
     for _ in range(5):
         node.tick(TICKS - 1)
-        node.hear(node.request_of(2, 2, entry_id(1, 1)))
-    expected = f"it heard of no leader for {5 * (TICKS - 1)} ticks, and what it refused does not count: it is a candidate"
+        node.hear(message)
+    expected = f"for {5 * (TICKS - 1)} ticks it heard of no leader, but answered {what}, which does not count: it is a candidate"
     bench.see(node.role is Role.CANDIDATE, expected, f"it is a {node.role}")
 
 
@@ -194,6 +204,11 @@ def a_higher_term_makes_a_follower_of_that_term(bench: Bench, role: Role) -> Non
             node.lead()
         node.hear(message)
         is_in(bench, node, Role.FOLLOWER, 9, because=f"it was a {role} and heard of term 9 in a {type(message).__name__}")
+    if role is Role.LEADER:
+        node = bench.lone(3, [1], has_check_quorum=True)
+        node.lead()
+        node.hear(node.request_of(2, 9, entry_id(9, 9), is_transfer=True))
+        is_in(bench, node, Role.FOLLOWER, 9, because="it was a leader and asked node 2 to campaign, which it does in term 9")
 
 
 @sentence(_5_1)

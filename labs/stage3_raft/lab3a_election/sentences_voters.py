@@ -94,14 +94,11 @@ def the_answer_is_that_which_a_request_would_get(bench: Bench, one: tuple[int, i
 @sentence(_5_4_1, of=_LOGS)
 def a_vote_is_given_only_to_a_log_that_lacks_nothing(bench: Bench, one: tuple[list[int], EntryId, bool, str]) -> None:
     terms, last, expected, what = one
-    node = bench.lone(3, terms)
-    _votes(
-        bench,
-        node,
-        node.request_of(2, 9, last),
-        expected=expected,
-        because=f"its log has terms {terms}, the candidate has {what}",
-    )
+    for is_transfer in (False, True):
+        node = bench.lone(3, terms)
+        asked = ", and campaigns because the leader asked for it" if is_transfer else ""
+        because = f"its log has terms {terms}, the candidate has {what}{asked}"
+        _votes(bench, node, node.request_of(2, 9, last, is_transfer=is_transfer), expected=expected, because=because)
 
 
 @sentence(_5_4_1)
@@ -115,6 +112,8 @@ def one_vote_a_term_first_come_first_served(bench: Bench) -> None:
     node = bench.lone()
     _votes(bench, node, node.request_of(3, 1), expected=True, because="node 3 asks first")
     _votes(bench, node, node.request_of(2, 1), expected=False, because="node 3 has its vote in term 1")
+    handed = "node 3 has its vote in term 1, whoever asked node 2 to campaign"
+    _votes(bench, node, node.request_of(2, 1, is_transfer=True), expected=False, because=handed)
     _votes(bench, node, node.request_of(2, 2), expected=True, because="in term 2 its vote is free again")
 
 
