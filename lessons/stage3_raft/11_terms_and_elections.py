@@ -171,7 +171,8 @@ space_time(run.events, "Two votes in a term", broken=run.broken)
 
 # %% [markdown]
 # **Change this one line.** In `Generous`, answer `self.vote is None` instead. Is that enough? No promise breaks by it, and still
-# one candidate is turned away that should not be: an answer may be lost, and whoever waits for it asks again. What should it hear?
+# one candidate is turned away that should not be: an answer may be lost, and whoever waits for it asks again. What should it
+# hear?
 #
 # There is a second way to vote twice: to *forget*. That is why the vote goes to the disk before the answer leaves. Lesson 14
 # pulls the plug at that moment.
