@@ -41,7 +41,8 @@ def shut_in() -> bool:
     """Shut this process in. False when the system cannot do it; it is as it was then, or holds to less."""
     if not sys.platform.startswith("linux"):
         return False
-    call = ctypes.CDLL(None, use_errno=True).syscall
+    system = ctypes.CDLL(None)
+    call = system.syscall
     call.restype = ctypes.c_long
     version = int(call(_CREATE, None, 0, _VERSION))
     if version < 1:
@@ -58,7 +59,7 @@ def shut_in() -> bool:
     try:
         for path in _readable():
             _allow(call, ruleset, path)
-        is_bound = ctypes.CDLL(None).prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
+        is_bound = system.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
         return is_bound and int(call(_RESTRICT, ruleset, 0)) == 0
     finally:
         os.close(ruleset)
