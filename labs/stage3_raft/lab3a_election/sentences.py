@@ -61,20 +61,25 @@ def a_follower_that_hears_of_a_higher_term_enters_it(bench: Bench) -> None:
     )
     for message in heard:
         node = bench.lone(3, [1], term=3, vote=2)
-        node.hear(message)
+        node.hear(node.append_of(3, leader=3), message)
         is_in(bench, node, Role.FOLLOWER, 9, because=f"it was in term 3 and heard of term 9 in an {type(message).__name__}")
         told = node.roles_told[-1:]
         bench.see(_are_of_term(told, 9), "its host is told that it is a follower in term 9", f"it is told {told or 'nothing'}")
         bench.see(node.node.vote is None, "its vote in term 9 is free", f"its vote is {node.node.vote}")
         kept = node.member.log.hard_state.term
         bench.see(kept == 9, "term 9 is in its log", f"the log has term {kept}")
+        if isinstance(message, AppendReply):
+            leader = node.node.leader
+            bench.see(leader is None, "node 3 led term 3: no leader of term 9 is known", f"its leader is node {leader}")
 
 
 @sentence(_5_1)
 def what_an_older_term_asks_is_refused_with_the_own_term(bench: Bench) -> None:
     node = bench.lone(3, [1, 1], term=4)
-    reply = answer_of(bench, node.hear(node.request_of(2, 3, entry_id(9, 3))), 2)
-    bench.see((reply.is_granted, reply.term) == (False, 4), "a candidate of term 3 is refused, with term 4", reply)
+    for is_transfer in (False, True):
+        reply = answer_of(bench, node.hear(node.request_of(2, 3, entry_id(9, 3), is_transfer=is_transfer)), 2)
+        who = "a candidate of term 3" + (", whose leader asked it to campaign," if is_transfer else "")
+        bench.see((reply.is_granted, reply.term) == (False, 4), f"{who} is refused, with term 4", reply)
     answers = of_kind(node.hear(node.append_of(3, entry_id(1, 1), [command(2, 3)])), AppendReply)
     said = [(answer.is_matching, answer.term) for answer in answers]
     bench.see(said == [(False, 4)], "a leader of term 3 is refused, with term 4", f"the answers are {said}")

@@ -2,7 +2,7 @@
 
 from labs.stage3_raft.lab3a_election.sentences import TICKS, answer_of, hears_a_leader
 from labs.stage3_raft.lab3a_election.sentences_candidates import sentence
-from labs.stage3_raft.lone import NOWHERE, Bench, is_in, of_kind
+from labs.stage3_raft.lone import NOWHERE, Bench, entry_id, is_in, of_kind
 from mq.core.ids import Term
 from mq.raft.messages import VoteReply, VoteRequest
 from mq.raft.role import Role
@@ -33,6 +33,8 @@ def with_pre_vote_nobody_enters_a_term_for_a_question(bench: Bench) -> None:
     said = {(request.to, request.term, request.is_pre_vote) for request in asked}
     expected = "it asks nodes 2 and 3 about term 4, as a question"
     bench.see(said == {(2, 4, True), (3, 4, True)}, expected, _asked(said))
+    reply = answer_of(bench, node.hear(node.request_of(2, 3)), 2)
+    bench.see(reply.is_granted, "it gave no vote in term 3, not even to itself: node 2, which campaigns there, gets it", reply)
 
 
 @sentence(_9_6)
@@ -57,13 +59,15 @@ def a_yes_to_the_question_is_no_vote(bench: Bench) -> None:
 
 
 @sentence(_9_6)
-def a_yes_about_an_earlier_term_does_not_count(bench: Bench) -> None:
+def a_yes_about_another_term_does_not_count(bench: Bench) -> None:
     node = bench.lone(has_pre_vote=True)
     node.campaign()
     node.hear(node.append_of(3))
     node.campaign()
     node.hear(_yes(2, 1), _yes(3, 1))
     is_in(bench, node, Role.PRE_CANDIDATE, 3, because="it asks about term 4, and these are answers about term 1")
+    node.hear(_yes(2, 9), _yes(3, 9))  # what it asked before the power failed, when it knew of term 8, which was not on its disk
+    is_in(bench, node, Role.PRE_CANDIDATE, 3, because="it asks about term 4, and these are answers about term 9")
 
 
 @sentence(_9_6)
@@ -73,8 +77,9 @@ def a_vote_in_the_last_term_is_no_yes_to_a_question_about_the_next(bench: Bench)
     node.hear(_yes(2, 1), _yes(3, 1), node.vote_of(2, term=1))
     is_in(bench, node, Role.CANDIDATE, 1, because="3 of 5 would vote for it, and 2 of 5 did")
     node.campaign()
-    node.hear(_yes(3, 2))
-    is_in(bench, node, Role.PRE_CANDIDATE, 1, because="it asks about term 2, and only node 3 and itself said yes to that")
+    node.hear(_yes(3, 2), node.vote_of(4, term=1))
+    because = "it asks about term 2, and only node 3 and itself said yes to that; node 4's vote is of term 1, and late"
+    is_in(bench, node, Role.PRE_CANDIDATE, 1, because=because)
 
 
 @sentence(_9_6)
@@ -96,6 +101,23 @@ def who_hears_its_leader_no_more_would_vote_for_another(bench: Bench) -> None:
         what = f"its leader was silent for {TICKS} ticks, which is `election_ticks`"
         drawn = "" if seed is None else ", however long the time-out that it drew for itself"
         bench.see(reply.is_granted, f"{what}: a question gets a yes{drawn}", "it says no")
+
+
+@sentence("Paper: Raft, section 6")
+def a_leader_that_is_well_goes_on_and_says_no(bench: Bench) -> None:
+    node = bench.lone(has_pre_vote=True, has_check_quorum=True)
+    node.campaign()
+    node.hear(_yes(2, 1), _yes(3, 1), node.vote_of(2, term=1))
+    is_in(bench, node, Role.LEADER, 1, because="nodes 2 and 3 said yes to its question, and node 2 voted for it")
+    reply = answer_of(bench, node.hear(VoteRequest(2, 1, Term(0), NOWHERE, is_pre_vote=True)), 2)
+    found = (reply.is_granted, reply.term)
+    bench.see(found == (False, 1), "node 2 asks about term 0, in which it is: the answer is no, with term 1", f"it is {found}")
+    last = entry_id(9, 1)
+    replies = of_kind(node.hear(VoteRequest(2, 1, Term(2), last, is_pre_vote=True)), VoteReply)
+    expected = "node 2 asks about term 2: it gets no yes from a leader that is well, which would be one of the two it needs"
+    bench.see(not any(reply.is_granted for reply in replies), expected, "it gets one")
+    node.hear(node.request_of(2, 2, last))
+    is_in(bench, node, Role.LEADER, 1, because="node 2 campaigns in term 2, as it does not hear of the leader, which is well")
 
 
 SENTENCES = tuple(sentence.checks)

@@ -22,6 +22,14 @@ def _votes(bench: Bench, node: Lone, request: VoteRequest, *, expected: bool, be
     bench.see(reply.is_granted == expected, f"{because}: the answer is {_WORDS[expected]}", f"it is {_WORDS[reply.is_granted]}")
 
 
+def _answers_question(bench: Bench, node: Lone, question: VoteRequest, *, expected: bool, because: str) -> None:
+    """A no with a later term than its own would take who asked into that term."""
+    term = question.term if expected else node.node.term
+    reply = answer_of(bench, node.hear(question), question.sender)
+    wanted, found = (expected, term), (reply.is_granted, reply.term)
+    bench.see(found == wanted, f"{because}: the answer is {_said(*wanted)}", f"it is {_said(*found)}")
+
+
 def _said(is_granted: bool, term: int) -> str:  # noqa: FBT001 - what was said
     return f"{_WORDS[is_granted]}, term {term}"
 
@@ -48,6 +56,7 @@ _LOGS: tuple[tuple[list[int], EntryId, bool, str], ...] = (
     ([1, 3], entry_id(9, 2), False, "a longer log that ends in an earlier term"),
     ([1, 1, 1], entry_id(2, 1), False, "a shorter log that ends in the same term"),
     ([1], NOWHERE, False, "no log"),
+    ([1] * 9, entry_id(8, 1), False, "a log that lacks the last of many entries"),
 )
 
 
@@ -55,8 +64,8 @@ _LOGS: tuple[tuple[list[int], EntryId, bool, str], ...] = (
 def who_asks_could_win_only_with_a_log_that_lacks_nothing(bench: Bench, one: tuple[list[int], EntryId, bool, str]) -> None:
     terms, last, expected, what = one
     node = bench.lone(3, terms, has_pre_vote=True)
-    because = f"its log has terms {terms}, and who asks has {what}"
-    _votes(bench, node, _question(9, last), expected=expected, because=because)
+    because = f"its log has terms {terms}, and who asks about term 9 has {what}"
+    _answers_question(bench, node, _question(9, last), expected=expected, because=because)
 
 
 @sentence(_9_6)
@@ -73,9 +82,10 @@ def who_is_asked_neither_enters_the_term_nor_gives_its_vote(bench: Bench) -> Non
 @sentence(_9_6)
 def while_its_leader_is_well_the_answer_to_a_question_is_no(bench: Bench) -> None:
     node = hears_a_leader(bench, has_pre_vote=True, has_check_quorum=True)
-    _votes(bench, node, _question(2), expected=False, because="it has just heard from its leader")
+    _answers_question(bench, node, _question(2), expected=False, because="it has just heard from its leader")
     node.tick(TICKS - 1)
-    _votes(bench, node, _question(2), expected=False, because=f"its leader was silent for {TICKS - 1} ticks of {TICKS}")
+    because = f"its leader was silent for {TICKS - 1} ticks of {TICKS}"
+    _answers_question(bench, node, _question(2), expected=False, because=because)
 
 
 @sentence(_9_6, of=((2, 3, False), (3, 2, True), (3, 3, False), (4, 3, True)))
@@ -125,7 +135,8 @@ def the_same_candidate_gets_the_same_answer_again(bench: Bench) -> None:
 
 
 @sentence("Paper: Raft, figure 2", of=(None, 4))
-def a_vote_is_on_the_disk_before_it_is_given(bench: Bench, leader: int | None) -> None:
+def term_and_vote_are_on_the_disk_before_an_answer_rests_on_them(bench: Bench, leader: int | None) -> None:
+    _keeps_its_term(bench)
     node = bench.lone(4)
     if leader is None:
         node.member.is_manual = True
@@ -136,6 +147,17 @@ def a_vote_is_on_the_disk_before_it_is_given(bench: Bench, leader: int | None) -
         return
     node.restart()
     _votes(bench, node, node.request_of(2, 1), expected=False, because="behind a restart it still knows that node 3 has its vote")
+
+
+def _keeps_its_term(bench: Bench) -> None:
+    """A refusal rests on the term that it names."""
+    node = bench.lone(3, [1])
+    node.member.is_manual = True
+    early = [reply for reply in of_kind(node.hear(node.request_of(3, 9)), VoteReply) if reply.term == 9]
+    why = "a candidate of term 9 lacks an entry, and its own disk is not done"
+    bench.see(not early, f"{why}: no refusal names term 9 yet", f"{_answers(len(early))} sent")
+    reply = answer_of(bench, node.save(), 3)
+    bench.see((reply.is_granted, reply.term) == (False, 9), "its disk is done: the candidate is refused, with term 9", reply)
 
 
 def _gives_its_vote_under(bench: Bench, node: Lone, leader: int) -> bool:

@@ -11,7 +11,8 @@ from labs.stage3_raft.lab3c_persistence.bench import (
 from labs.stage3_raft.lone import Bench, Lone, command, entry_id, of_kind
 from labs.stage3_raft.sentences import Sentences
 from mq.core.entry import Entry
-from mq.raft.messages import AppendReply, VoteReply, VoteRequest
+from mq.core.ids import EntryId, Term
+from mq.raft.messages import AppendReply, Snapshot, SnapshotRequest, VoteReply, VoteRequest
 from mq.raft.output import Output
 from mq.raft.role import Role
 
@@ -156,6 +157,25 @@ def what_is_committed_is_applied_when_the_own_disk_has_it(bench: Bench) -> None:
     node.save()
     applied = node.member.applied_index
     bench.see(applied == 2, "its disk has entries 2 and 3, and 2 is committed: it applied 2", f"it applied {applied}")
+    node.hear(node.append_of(1, entry_id(3, 1), [command(4, 1, b"c")], commit=3))
+    applied = node.member.applied_index
+    because = "3 is committed, and on its disk, which is at work on entry 4"
+    bench.see(applied == 3, f"{because}: it applied 3", f"it applied {applied}")
+    _applies_what_its_snapshot_stands_for(bench)
+
+
+def _applies_what_its_snapshot_stands_for(bench: Bench) -> None:
+    node = with_slow_disk(bench.lone(term=1))
+    node.hear(node.append_of(1, entries=[command(1, 1, b"a"), command(2, 1, b"b"), command(3, 1, b"c")]))
+    node.hear(_chunk(node, 1, entry_id(2, 1), b"a b", is_last=True))
+    found = node.node.view().apply_to
+    because = "a snapshot that stands for entries 1 and 2 is on its disk, which is at work on the entries themselves"
+    bench.see(found == 2, f"{because}: `apply_to` is 2", f"it is {found}")
+
+
+def _chunk(node: Lone, term: int, last: EntryId, data: bytes, *, is_last: bool) -> SnapshotRequest:
+    """Node 2, which leads that term, sends the first bytes of a snapshot."""
+    return SnapshotRequest(2, 1, Term(term), Snapshot(last, node.group.configuration), 0, data, is_last)
 
 
 # --- votes
@@ -194,6 +214,10 @@ def what_is_on_its_disk_is_not_written_again(bench: Bench) -> None:
     node.hear(node.request_of(2, 3), node.append_of(3), node.append_of(3))
     writes = len(node.member.log.waiting)
     bench.see(not writes, "its term and vote are on its disk, a request comes again, then heartbeats: no write", f"{writes} wait")
+    node.hear(node.append_of(3, entries=[command(1, 3)]))
+    states = [write.hard_state for write in node.member.log.waiting if write.hard_state is not None]
+    expected = "its term and vote are on its disk, and an entry comes: that alone is written"
+    bench.see(not states, expected, f"term and vote are written once more: {states}")
 
 
 # --- terms
@@ -210,6 +234,16 @@ def a_term_is_on_its_disk_before_an_answer_names_it(bench: Bench) -> None:
     bench.see(so == (8, False), "its disk is done: the poorer log is refused, with term 8", so)
     node.restart()
     bench.see(node.node.term == 8, "behind a restart it is in term 8", f"it is in term {node.node.term}")
+    for what in ("entries behind entry 9, which it does not have,", "the first bytes of a snapshot"):
+        node = with_slow_disk(bench.lone(3, [1, 1]))
+        is_chunk = what.endswith("snapshot")
+        early = node.hear(_chunk(node, 8, entry_id(9, 7), b"a", is_last=False) if is_chunk else node.append_of(8, entry_id(9, 7)))
+        of_8 = [answer for answer in early if answer.term == 8]
+        because = f"a leader of term 8 sends {what} and its own disk is not done"
+        bench.see(not of_8, f"{because}: no answer names term 8", f"{len(of_8)} did")
+        terms = [answer.term for answer in node.save()]
+        expected = "its disk is done: the leader is answered, with term 8"
+        bench.see(8 in terms, expected, f"the answers are of terms {terms or 'none'}")
 
 
 @sentence(_5_1)

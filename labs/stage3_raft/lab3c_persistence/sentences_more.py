@@ -130,6 +130,12 @@ def a_leader_counts_its_own_copy_when_it_is_on_its_disk(bench: Bench) -> None:
     _committed(bench, node, 1, because="of entry 2 only node 2 has a copy on its disk")
     node.save()
     _committed(bench, node, 2, because="the leader's own copy is on its disk, too")
+    propose(node, b"b")
+    node.save()
+    propose(node, b"c")
+    node.hear(node.matched_by(2, 3))
+    because = "node 2 and the leader have entry 3 on their disks, and the leader's is at work on entry 4"
+    _committed(bench, node, 3, because=because)
 
 
 @sentence(_10_2_1)

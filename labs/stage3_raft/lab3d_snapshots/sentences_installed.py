@@ -1,7 +1,7 @@
 """Ring 1: a snapshot that is whole takes the place of the state, and what goes wrong on the way. Paper: Raft, figure 13."""
 
 from labs.stage3_raft.lab3d_snapshots.bench import MEMBERS, chunk, moved, slow, told, with_compacted_log
-from labs.stage3_raft.lab3d_snapshots.sentences import votes
+from labs.stage3_raft.lab3d_snapshots.sentences import new_snapshot, votes
 from labs.stage3_raft.lab3d_snapshots.sentences_received import FIRST, SECOND, gave, installs, log_is, sentence
 from labs.stage3_raft.lone import Bench, command, entry_id, of_kind
 from mq.core.entry import Entry, EntryKind
@@ -62,6 +62,10 @@ def what_was_committed_meanwhile_stays(bench: Bench) -> None:
     bench.see(said == [(2, entry_id(2, 1))], expected, told(sent))
     node.hear(chunk(9, 5, 0, b"new", is_last=True))
     gave(bench, node, [(2, 0, b"old"), (9, 0, b"new")], f"{because}; then a snapshot behind entry 9 came")
+    node = slow(bench, [1, 1, 1, 1])
+    node.hear(chunk(9, 5, 0, b"new", is_last=False), node.append_of(6, entry_id(4, 1), commit=4, leader=3))
+    because = "the first bytes of a snapshot came, then another leader, whose entries fit: 4 are applied"
+    new_snapshot(bench, node, entry_id(4, 1), because)
 
 
 @sentence("Paper: Raft, figure 13, and section 6")
@@ -131,6 +135,20 @@ def a_snapshot_is_acknowledged_only_when_the_log_behind_it_is_on_disk_too(bench:
     bench.see(not said, f"{what} is being written: node 2 is told nothing", told(said))
     said = _says_installed(node.save())
     bench.see(len(said) == 1, "it is written: node 2 is told that the snapshot is installed", told(said))
+    if not begins_anew:
+        _says_what_its_disk_has(bench)
+
+
+def _says_what_its_disk_has(bench: Bench) -> None:
+    """Committed is not yet durable here: of what a snapshot stands for, too."""
+    node = slow(bench, [1])
+    node.member.is_manual = True
+    node.hear(node.append_of(5, entry_id(1, 1), [command(2, 5), command(3, 5)], commit=3))
+    said = _says_installed(node.hear(chunk(3, 5, 0, b"a", is_last=True)))
+    because = "a snapshot behind entry 3 is not needed, since 3 entries are committed; entries 2 and 3 are being written"
+    bench.see(not said, f"{because}: node 2 is told nothing", told(said))
+    said = _says_installed(node.save())
+    bench.see(bool(said), "they are written: node 2 is told that what the snapshot stands for is here", told(said))
 
 
 @sentence(_7, of=([1], [1, 1, 1, 1]))

@@ -1,5 +1,7 @@
 """Ring 1: a leader sends its snapshot to who needs what is not kept any more, in chunks."""
 
+from typing import Any
+
 from labs.stage3_raft.lab3d_snapshots.bench import SlowNode, slow
 from labs.stage3_raft.lab3d_snapshots.sentences import new_snapshot, sentence
 from labs.stage3_raft.lone import NOWHERE, Bench, entry_id, of_kind
@@ -16,9 +18,9 @@ _LAST, _NEWER = entry_id(2, 1), entry_id(3, 1)
 """What the leader's snapshot stands for, and its next one."""
 
 
-def _leader(bench: Bench) -> SlowNode:
+def _leader(bench: Bench, **options: Any) -> SlowNode:
     """Of term 1: node 3 has all, node 2 never answered, and a snapshot took the place of entries 1 and 2."""
-    node = slow(bench, recent_bytes_max=1, chunk_bytes_max=_CHUNK_BYTES)
+    node = slow(bench, recent_bytes_max=1, chunk_bytes_max=_CHUNK_BYTES, **options)
     node.lead()
     node.hear(node.matched_by(3, 1))
     node.group.propose(1, b"aabbcc")
@@ -129,8 +131,8 @@ def who_does_not_lead_any_more_sends_no_chunk(bench: Bench) -> None:
 # --- the next ones
 
 
-def _after_first_chunk(bench: Bench) -> tuple[SlowNode, ChunkWanted]:
-    node = _leader(bench)
+def _after_first_chunk(bench: Bench, **options: Any) -> tuple[SlowNode, ChunkWanted]:
+    node = _leader(bench, **options)
     wanted = _next_wanted(bench, node, 0, "node 2 needs entry 1")
     _sends(bench, node.chunk_is_read(wanted, b"aab", is_last=False), 0, b"aab", "the first 3 bytes were read")
     return node, wanted
@@ -160,6 +162,12 @@ def the_answer_to_a_chunk_brings_the_next_one(bench: Bench) -> None:
     wanted = _next_wanted(bench, node, 3, "node 2 has 3 bytes")
     sent = _sends(bench, node.chunk_is_read(wanted, b"bcc", is_last=True), 3, b"bcc", "the next 3 bytes were read")
     bench.see(sent.is_last, "it says that it is the last chunk", "it does not")
+    node, _ = _after_first_chunk(bench, has_check_quorum=True)
+    for _ in range(8):
+        node.tick(5)
+        node.hear(_received(node, 3))
+    because = "node 2 answers about the snapshot every 5 ticks, and node 3 is silent: it hears of a majority"
+    bench.see(node.role is Role.LEADER, f"{because}, and leads", f"it is a {node.role}")
 
 
 @sentence(_7)
@@ -205,6 +213,12 @@ def an_answer_about_another_snapshot_or_of_a_stranger_moves_nothing(bench: Bench
     node.hear(_received(node, 3, last=_NEWER))
     because = "node 2 says, late, that it installed the one behind entry 2; it lacks entry 3, and has 3 bytes of the newer one"
     _next_wanted(bench, node, 3, because, _NEWER)
+    node, newer = _sends_a_newer_one(bench)
+    node.chunk_is_read(newer, b"aab", is_last=False)
+    node.hear(_received(node, 6, is_installed=True))
+    node.member.wanted.clear()
+    because = "node 2 says, late, that it installed the one behind entry 2, and nobody answers the first chunk of the newer one"
+    _next_wanted(bench, node, 0, because, _NEWER)
 
 
 @sentence(_7)
