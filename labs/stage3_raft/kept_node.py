@@ -12,7 +12,7 @@ from labs.stage3_raft.crossing import Abandoned, Did, Dropped, Life, Put, Refuse
 from labs.stage3_raft.shelf import Keeper, StumbledError
 from mq.core.entry import Appended, Entry, HardState
 from mq.core.errors import StateError
-from mq.core.ids import LogIndex, Term
+from mq.core.ids import EntryId, LogIndex, Term
 from mq.raft.configuration import Configuration
 from mq.raft.errors import ChangeRefusedError, NotLeaderError
 from mq.raft.messages import Message, Snapshot
@@ -21,6 +21,7 @@ from mq.raft.output import NOTHING, ChunkWanted, EntriesWanted, Output
 from mq.raft.port import Chance
 from mq.raft.role import Role
 from mq.sim.explore.memory_log import MemoryLog
+from mq.sim.explore.scope import node_name
 
 __all__ = ["JudgingLog", "KeptNode"]
 
@@ -29,7 +30,10 @@ _Called: TypeAlias = tuple[str, tuple[Any, ...]]
 
 
 class JudgingLog(MemoryLog):
-    """A log that takes only what the broker's takes. Raises: StateError, as `CommitLog.append` does."""
+    """A log that takes only what the broker's takes. Raises: StateError, as `CommitLog.append` does.
+
+    And it is written to in order, so that a write that takes a vote away is one that takes it off the disk (`watching.KEPT`).
+    """
 
     __slots__ = ()
 
@@ -39,7 +43,20 @@ class JudgingLog(MemoryLog):
             self._check(after_index, entries, (hard_state or self.hard_state).term)
         elif hard_state is None:
             raise StateError("an append without entries and without hard state")
+        self._check_vote(hard_state)
         return super().append(after_index, entries, hard_state)
+
+    def reset(self, last: EntryId, hard_state: HardState) -> Appended:
+        """See `LogStorage`."""
+        self._check_vote(hard_state)
+        return super().reset(last, hard_state)
+
+    def _check_vote(self, now: HardState | None) -> None:
+        before = self.hard_state
+        if now is not None and now.term == before.term and before.vote not in {None, now.vote}:
+            found = "none" if now.vote is None else f"one for {node_name(now.vote)}"
+            was = f"its vote for {node_name(before.vote)} in term {now.term} was written to its log"
+            raise StateError(f"{was}, and this write has {found} in its place: a vote stays as long as its term")
 
     def _check(self, after_index: int, entries: Sequence[Entry], own_term: int) -> None:
         first = entries[0].index

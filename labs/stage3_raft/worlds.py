@@ -16,12 +16,16 @@ from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.suite import Case, Check, PromiseBrokenError, Run
 from labs.stage3_raft.remote import raft_made_by
+from mq.core.entry import HardState
 from mq.core.errors import MqError
+from mq.raft.messages import Message
 from mq.sim.checkers import VacuousRunError
+from mq.sim.group.host import Host
+from mq.sim.group.light_log import Group
 from mq.sim.group.liveness import come_to_rest
 from mq.sim.group.options import GroupOptions, draw_options
-from mq.sim.group.watch import ViolationError
-from mq.sim.group.world import GroupWorld
+from mq.sim.group.watch import Checker, ViolationError
+from mq.sim.group.world import GroupWorld, all_checkers
 
 __all__ = ["lab_options", "world_case", "world_check", "world_of"]
 
@@ -53,6 +57,46 @@ def lab_options(seed: int) -> GroupOptions:
     )
 
 
+class VotesStay(Checker):
+    """No later write takes a vote off the disk: a loss of power would make it free again. By hand this is `watching.KEPT`."""
+
+    promise = "a vote that is on a disk stays there as long as its term lasts"
+    section = "Paper: Raft, figure 2"
+
+    def __init__(self) -> None:
+        self._seen: dict[int, HardState] = {}
+
+    def started(self, host: Host) -> None:
+        """See `Checker`."""
+        self._look(host)
+
+    def appended(self, host: Host, group: Group) -> None:  # noqa: ARG002  # what was written before it may be durable now
+        """See `Checker`."""
+        self._look(host)
+
+    def leaves(self, host: Host, message: Message) -> None:  # noqa: ARG002  # often enough
+        """See `Checker`."""
+        self._look(host)
+
+    def _look(self, host: Host) -> None:
+        durable = host.storage.durable
+        now = durable.hard_state
+        if self._seen.get(host.node_id) is now:
+            return
+        self._seen[host.node_id] = now
+        gone = [vote for term, vote in durable.votes if term == now.term and vote not in {None, now.vote}]
+        if gone:
+            left = "no vote" if now.vote is None else f"one for node {now.vote}"
+            self.fail(
+                f"the disk of node {host.node_id} held its vote for node {gone[0]} in term {now.term}",
+                f"in the same term it holds {left}",
+            )
+
+
+def _checkers(hosts: dict[int, Host]) -> list[Checker]:
+    return [*all_checkers(hosts), VotesStay()]
+
+
 class LabWorld(GroupWorld):
     """A run that ends as soon as it has its events, and the crash and the cut that each run must have."""
 
@@ -73,7 +117,7 @@ class LabWorld(GroupWorld):
 
 def world_of(seed: int, make: Make, options: Callable[[int], GroupOptions] = lab_options) -> GroupWorld:
     """The run of a seed, with Rafts that `make` makes. options: those of a seed."""
-    return LabWorld(seed, options(seed), make=raft_made_by(make))  # type: ignore[arg-type]  # it makes nodes
+    return LabWorld(seed, options(seed), make=raft_made_by(make), checkers=_checkers)  # type: ignore[arg-type]  # it makes nodes
 
 
 def world_case(
