@@ -92,6 +92,6 @@ def test_a_log_of_a_search_takes_all_other_states() -> None:
     for state in (HardState(Term(1), None), HardState(Term(1), one), HardState(Term(1), one), HardState(Term(2), None)):
         log.append(LogIndex(0), (), state)
     log.reset(last, HardState(Term(2), other))
-    with pytest.raises(StateError, match="its vote for n2 in term 2 .* this write has one for n1 in its place"):
+    with pytest.raises(StateError, match=r"its vote for n2 in term 2 .* this write has one for n1 in its place"):
         log.append(LogIndex(1), (), HardState(Term(2), one))
     assert log.hard_state == HardState(Term(2), other)
