@@ -100,7 +100,8 @@ def a_word_of_the_leader_begins_the_time_out_anew(bench: Bench) -> None:
 
 @sentence(_6)
 def while_its_leader_is_well_the_term_of_a_candidate_is_not_entered(bench: Bench) -> None:
-    node = hears_a_leader(bench, has_check_quorum=True)
-    node.tick(TICKS - 1)
-    node.hear(VoteRequest(2, 1, Term(9), entry_id(9, 8)))
-    is_in(bench, node, Role.FOLLOWER, 1, because="a node that does not hear the leader must not end its reign")
+    for learners in ((), (1,)):
+        node = hears_a_leader(bench, voters=(2, 3) if learners else 3, learners=learners, has_check_quorum=True)
+        node.tick(TICKS - 1)
+        node.hear(VoteRequest(2, 1, Term(9), entry_id(9, 8)))
+        is_in(bench, node, Role.FOLLOWER, 1, because="a node that does not hear the leader must not end its reign")

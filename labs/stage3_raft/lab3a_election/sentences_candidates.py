@@ -168,6 +168,10 @@ def a_refusal_is_no_vote(bench: Bench) -> None:
     node.campaign()
     node.hear(*(node.vote_of(voter, is_granted=False) for voter in node.others))
     bench.see(node.role is not Role.LEADER, "all others refused: it does not lead", f"it is a {node.role}")
+    node = bench.lone(5)
+    node.campaign()
+    node.hear(node.vote_of(5, is_granted=False, term=1), node.vote_of(2, term=1), node.vote_of(3, term=1))
+    is_in(bench, node, Role.LEADER, 1, because="node 5 refused, and then it had 3 votes of 5")
 
 
 @sentence(_5_2)

@@ -34,7 +34,8 @@ def with_pre_vote_nobody_enters_a_term_for_a_question(bench: Bench) -> None:
     expected = "it asks nodes 2 and 3 about term 4, as a question"
     bench.see(said == {(2, 4, True), (3, 4, True)}, expected, _asked(said))
     reply = answer_of(bench, node.hear(node.request_of(2, 3)), 2)
-    bench.see(reply.is_granted, "it gave no vote in term 3, not even to itself: node 2, which campaigns there, gets it", reply)
+    expected = "it gave no vote in term 3, not even to itself: node 2, which campaigns there, gets it"
+    bench.see(reply.is_granted, expected, "node 2 is refused")
 
 
 @sentence(_9_6)
@@ -56,6 +57,9 @@ def a_yes_to_the_question_is_no_vote(bench: Bench) -> None:
     node.campaign()
     node.hear(*(_yes(voter, 1) for voter in (2, 3, 4, 5)))
     is_in(bench, node, Role.CANDIDATE, 1, because="all said yes to the question, and nobody voted yet")
+    reply = answer_of(bench, node.hear(VoteRequest(2, 1, Term(2), NOWHERE, is_pre_vote=True)), 2)
+    expected = "node 2 asks about term 2, where its vote is free: the answer is yes, of a candidate too"
+    bench.see(reply.is_granted, expected, "it is no")
 
 
 @sentence(_9_6)
@@ -83,12 +87,16 @@ def a_vote_in_the_last_term_is_no_yes_to_a_question_about_the_next(bench: Bench)
 
 
 @sentence(_9_6)
-def a_no_takes_no_yes_back(bench: Bench) -> None:
+def a_no_takes_no_yes_back_and_may_tell_of_a_higher_term(bench: Bench) -> None:
     node = bench.lone(5, has_pre_vote=True)
     node.campaign()
     no = VoteReply(2, 1, Term(0), is_granted=False, is_pre_vote=True)
     node.hear(no, _yes(2, 1), no, _yes(3, 1))
     is_in(bench, node, Role.CANDIDATE, 1, because="nodes 2 and 3 said yes; a no of node 2 was about an earlier question")
+    node = bench.lone(5, has_pre_vote=True)
+    node.campaign()
+    node.hear(no._replace(term=Term(7)))
+    is_in(bench, node, Role.FOLLOWER, 7, because="it asks about term 1, and node 2, which says no, is in term 7")
 
 
 @sentence(_9_6)
@@ -118,6 +126,14 @@ def a_leader_that_is_well_goes_on_and_says_no(bench: Bench) -> None:
     bench.see(not any(reply.is_granted for reply in replies), expected, "it gets one")
     node.hear(node.request_of(2, 2, last))
     is_in(bench, node, Role.LEADER, 1, because="node 2 campaigns in term 2, as it does not hear of the leader, which is well")
+
+
+@sentence(_9_6)
+def who_asks_waits_for_the_answers_before_it_asks_again(bench: Bench) -> None:
+    node = bench.lone(has_pre_vote=True)
+    asked = [request for request in of_kind(node.tick(5 * TICKS), VoteRequest) if request.to == 2]
+    expected = f"nobody answers for {5 * TICKS} ticks, and a time-out has {TICKS} at least: it asks node 2 at most 5 times"
+    bench.see(len(asked) <= 5, expected, f"{len(asked)} times")
 
 
 SENTENCES = tuple(sentence.checks)

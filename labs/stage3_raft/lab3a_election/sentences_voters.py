@@ -125,6 +125,9 @@ def one_vote_a_term_first_come_first_served(bench: Bench) -> None:
     handed = "node 3 has its vote in term 1, whoever asked node 2 to campaign"
     _votes(bench, node, node.request_of(2, 1, is_transfer=True), expected=False, because=handed)
     _votes(bench, node, node.request_of(2, 2), expected=True, because="in term 2 its vote is free again")
+    node = bench.lone(voters=(1, 2), learners=(3,))
+    promoted = "node 3 is a learner as far as it knows, and may be a voter to those who know more"
+    _votes(bench, node, node.request_of(3, 1), expected=True, because=promoted)
 
 
 @sentence(_5_2)

@@ -95,6 +95,9 @@ def chunks_go_to_the_disk_as_they_come_and_the_answer_says_how_much_is_here(benc
     gave(bench, node, [(10, 0, b"aa"), (10, 2, b" b")], "the second one came")
     flags = [part.is_last for part in node.member.parts]
     bench.see(flags == [False, True], "the host is told which one is the last", f"`is_last` was {flags}")
+    node = slow(bench)
+    node.hear(FIRST, chunk(10, 2, 2, b"", is_last=True))
+    gave(bench, node, [(10, 0, b"aa"), (10, 2, b"")], "the second one has no bytes, and says that it is the last")
 
 
 @sentence(_13)

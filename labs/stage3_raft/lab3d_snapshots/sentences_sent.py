@@ -106,6 +106,9 @@ def what_was_read_is_sent(bench: Bench) -> None:
     bench.see(found == expected, "it says term 1, which snapshot it is of, and that it is not the last chunk", found)
     sent = _sends(bench, node.chunk_is_read(wanted, b"aa", is_last=True), 0, b"aa", "all of a smaller one was read at once")
     bench.see(sent.is_last, "it says that it is the last chunk", "it does not")
+    _sends(
+        bench, node.chunk_is_read(wanted, b"", is_last=True), 0, b"", "the snapshot has no bytes, which is not the same as none"
+    )
 
 
 @sentence(_7)
@@ -195,6 +198,29 @@ def a_follower_that_lost_what_it_had_is_sent_all_of_it_again(bench: Bench) -> No
     node.chunk_is_read(wanted, b"bcc", is_last=True)
     node.hear(_received(node, 0))
     _next_wanted(bench, node, 0, "node 2 had no room, and now has 0 bytes")
+    _goes_back(bench)
+
+
+def _goes_back(bench: Bench) -> None:
+    """Its answer that it has nothing was lost, and a chunk came twice: it has 3 bytes, says so each time, and takes no others."""
+    node, _ = _after_first_chunk(bench)
+    node.hear(_received(node, 6))
+    places: set[int] = set()
+    for _ in range(4):
+        for _ in range(_SOON_TICKS):
+            if node.wanted_for(2):
+                break
+            node.tick()
+        found = node.wanted_for(2)
+        places = {wanted.at for wanted in found}
+        node.member.wanted.clear()
+        if found and max(places) <= 3:
+            break
+        for wanted in found:
+            node.chunk_is_read(wanted, b"c", is_last=True)
+            node.hear(_received(node, 3))
+    expected = "node 2 had 6 bytes, and says again and again that it has 3: bytes from 3 on are read, or all from the start"
+    bench.see(bool(places) and max(places) <= 3, expected, f"at last those from byte {places or 'none'} on are")
 
 
 @sentence(_7)
