@@ -43,6 +43,9 @@ FOUND_BY = {
     "lab3a_candidate_says_no": "1.40",
     "lab3a_known_voters_alone": "1.13",
     "lab3a_learner_protects_nobody": "1.5",
+    "lab3a_asks_twice": "1.39",
+    "lab3a_one_yes_and_time_are_enough": "1.46",
+    "lab3a_question_ends_asking": "1.38",
     "lab3b_hint_own_end": "1.33",
     "lab3b_members_count": "1.46",
     "lab3b_probe_any": "1.17",
@@ -89,6 +92,8 @@ FOUND_BY = {
     "lab3d_unneeded_told_at_once": "1.40",
     "lab3d_chunk_without_bytes": "1.14",
     "lab3d_never_goes_back": "1.18",
+    "lab3d_log_stays_while_sending": "1.19",
+    "lab3d_log_stays_while_one_comes": "1.35",
 }
 """By the name of the wrong one, the sentence that does not hold."""
 

@@ -168,6 +168,8 @@ def a_refusal_is_no_vote(bench: Bench) -> None:
     node.campaign()
     node.hear(*(node.vote_of(voter, is_granted=False) for voter in node.others))
     bench.see(node.role is not Role.LEADER, "all others refused: it does not lead", f"it is a {node.role}")
+    again = of_kind(node.tick(TICKS - 1), VoteRequest)
+    bench.see(not again, f"all others refused {TICKS - 1} ticks ago: it asks nobody again so soon", f"it asks {len(again)}")
     node = bench.lone(5)
     node.campaign()
     node.hear(node.vote_of(5, is_granted=False, term=1), node.vote_of(2, term=1), node.vote_of(3, term=1))

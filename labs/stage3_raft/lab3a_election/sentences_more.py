@@ -34,6 +34,8 @@ def with_pre_vote_nobody_enters_a_term_for_a_question(bench: Bench) -> None:
     expected = "it asks nodes 2 and 3 about term 4, as a question"
     bench.see(said == {(2, 4, True), (3, 4, True)}, expected, _asked(said))
     reply = answer_of(bench, node.hear(node.request_of(2, 3)), 2)
+    node.hear(VoteRequest(2, 1, Term(4), NOWHERE, is_pre_vote=True))
+    is_in(bench, node, Role.PRE_CANDIDATE, 3, because="node 2 asks, too, and a question changes nothing")
     expected = "it gave no vote in term 3, not even to itself: node 2, which campaigns there, gets it"
     bench.see(reply.is_granted, expected, "node 2 is refused")
 
@@ -49,6 +51,7 @@ def with_a_majority_of_yes_it_campaigns(bench: Bench) -> None:
     said = {(request.to, request.term, request.is_pre_vote) for request in asked}
     wanted = {(to, 1, False) for to in node.others}
     bench.see(said == wanted, "now it asks nodes 2, 3, 4 and 5 for votes in term 1", _asked(said))
+    bench.see(len(asked) == 4, "it asks each of them once", f"it sent {len(asked)} requests")
 
 
 @sentence(_9_6)
@@ -134,6 +137,12 @@ def who_asks_waits_for_the_answers_before_it_asks_again(bench: Bench) -> None:
     asked = [request for request in of_kind(node.tick(5 * TICKS), VoteRequest) if request.to == 2]
     expected = f"nobody answers for {5 * TICKS} ticks, and a time-out has {TICKS} at least: it asks node 2 at most 5 times"
     bench.see(len(asked) <= 5, expected, f"{len(asked)} times")
+    node = bench.lone(5, has_pre_vote=True)
+    node.campaign()
+    node.hear(_yes(2, 1), VoteReply(3, 1, Term(0), is_granted=False, is_pre_vote=True))
+    votes = [request for request in of_kind(node.tick(5 * TICKS), VoteRequest) if not request.is_pre_vote]
+    expected = "of 5 nodes one said yes and one no, and then all are silent: it campaigns in no term, however long it waits"
+    bench.see(not votes and node.node.term == 0, expected, f"it is a {node.role} in term {node.node.term}")
 
 
 SENTENCES = tuple(sentence.checks)

@@ -57,6 +57,7 @@ _LOGS: tuple[tuple[list[int], EntryId, bool, str], ...] = (
     ([1, 1, 1], entry_id(2, 1), False, "a shorter log that ends in the same term"),
     ([1], NOWHERE, False, "no log"),
     ([1] * 9, entry_id(8, 1), False, "a log that lacks the last of many entries"),
+    ([1] * 9, entry_id(1, 2), True, "a much shorter log that ends in a later term"),
 )
 
 

@@ -65,7 +65,8 @@ def what_was_committed_meanwhile_stays(bench: Bench) -> None:
     node = slow(bench, [1, 1, 1, 1])
     node.hear(chunk(9, 5, 0, b"new", is_last=False), node.append_of(6, entry_id(4, 1), commit=4, leader=3))
     because = "the first bytes of a snapshot came, then another leader, whose entries fit: 4 are applied"
-    new_snapshot(bench, node, entry_id(4, 1), because)
+    node.taken_is_saved(new_snapshot(bench, node, entry_id(4, 1), because))
+    log_is(bench, node, 5, 4, f"{because}, and a snapshot of them is on disk")
 
 
 @sentence("Paper: Raft, figure 13, and section 6")

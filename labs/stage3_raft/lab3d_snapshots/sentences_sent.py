@@ -145,6 +145,9 @@ def _takes_a_newer_one(bench: Bench, node: SlowNode) -> None:
     node.group.propose(1, b"dd")
     node.hear(node.matched_by(3, 3))
     node.taken_is_saved(new_snapshot(bench, node, _NEWER, "one more entry is applied"))
+    first = node.member.log.first_index
+    expected = "its newest snapshot stands for entry 3, while the one before it is being sent: its log begins with entry 4"
+    bench.see(first == 4, expected, f"it begins with entry {first}")
     node.member.wanted.clear()
 
 
