@@ -345,16 +345,16 @@ draw_logs(
 
 
 # %%
-def milliseconds_for(orders, in_flight, loss=0.0):
+def milliseconds_for(orders, in_flight, loss=0.0, raft=RaftNode):
     line = NetworkOptions(delay_ms=20, spread_ms=1, loss_probability=loss)
-    group = TimedGroup(3, 3, network=line, in_flight_max=in_flight, entries_max=1).wait_for_leader()
+    group = TimedGroup(3, 3, raft, network=line, in_flight_max=in_flight, entries_max=1).wait_for_leader()
     leader = group.pass_time(500).leader
     begun_ms = group.now_ms
     for number in range(orders):
         group.propose(leader, f"order {number}".encode())
-    while group.host(leader).node.commit_index <= orders and group.now_ms < begun_ms + 60_000:
+    while not group.broken and group.host(leader).node.commit_index <= orders and group.now_ms < begun_ms + 60_000:
         group.pass_time(10)
-    return group.now_ms - begun_ms
+    return group.broken or group.now_ms - begun_ms
 
 
 windows = (1, 2, 4, 8, 16, 32, 64)
@@ -381,18 +381,51 @@ plt.show()
 # Twice as many under way, half the time. When messages are lost, each loss costs a pause until the next heartbeat notices it: a
 # heartbeat *stands behind the last entry that was sent*, so that a follower that lacks it says no.
 #
+# What keeps that safe is that a leader believes the *answers*, not its own zeal. `CountsWhatItSent` takes any yes for a yes to
+# all that it has sent to that follower so far.
+#
+# **Predict:** is that wrong with one request under way? With two?
+
+
+# %%
+class CountsWhatItSent(RaftNode):
+    """A yes is a yes to everything."""
+
+    __slots__ = ()
+
+    def on_append_reply(self, message):
+        if message.is_matching:
+            message = message._replace(match_index=self.peers[message.sender].next_index - 1)  # the one line
+        super().on_append_reply(message)
+
+
+for window in (1, 2, 64):
+    told = milliseconds_for(200, window, raft=CountsWhatItSent)
+    print(f"{window:2} under way: {told if isinstance(told, str) else 'no promise is broken'}")
+
+# %% [markdown]
 # And the disk? The leader's own copy is written *while* the others are asked, and counts as any other: once it is durable. That
 # is why the leader's newest square was dashed in the first picture, and why an entry may be committed that its leader has not
 # written yet.
 #
 # ## Claims to defend
 #
-# 1. Yes may be said when an entry is durable on a majority. Not a moment earlier, and followers need not know it.
-# 2. "Unknown" is an answer. After it, both futures are possible.
-# 3. The question for the one entry before makes whole logs equal.
-# 4. Who is behind is repaired by terms, not by entries.
-# 5. A follower takes away what contradicts its leader, and nothing else, whatever comes late.
-# 6. Sending ahead changes the speed, and no promise.
+# Each of them breaks by one line: change it, run the cells from there on, and look. Where a line above breaks it already, put the
+# right one back.
+#
+# 1. Yes may be said when an entry is durable on a majority. Not a moment earlier, and followers need not know it. It is
+#    *broken* in section 2, by the one line of `Hasty`. *Mend it:* `super()._advance_commit()`, and nobody is told "done" too
+#    early.
+# 2. "Unknown" is an answer. After it, both futures are possible. *Break it* in section 2: in `DIES`, let *tea* get to everybody,
+#    `deliver 1>* append-request all` for `deliver 1>2`. Then *tea* is in both futures: an order on a majority is not unknown.
+# 3. The question for the one entry before makes whole logs equal. It is *broken* in section 3, by the one line of `Trusting`.
+#    *Mend it:* `return super()._agrees_at(previous)`, and the three logs are equal.
+# 4. Who is behind is repaired by terms, not by entries. It is *broken* in section 3, by the one line of `OneByOne`. *Mend it:*
+#    put `pass` there, and it says no once, however many entries differ.
+# 5. A follower takes away what contradicts its leader, and nothing else, whatever comes late. It is *broken* in section 4, by the
+#    one line of `Cutter`. *Mend it:* `super()._take(entries)`, and *cake* and *pie* stay.
+# 6. Sending ahead changes the speed, and no promise. It is *broken* in section 5, by the one line of `CountsWhatItSent`. *Mend
+#    it:* put `pass` there, and no promise is broken, with any number under way.
 #
 # ## Questions for you
 #

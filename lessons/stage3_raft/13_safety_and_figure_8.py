@@ -20,6 +20,8 @@ import matplotlib.pyplot as plt
 from lessons.raft_pictures import draw_logs, space_time
 from lessons.raft_runs import hand
 from lessons.showing import COLOURS, bare, figure
+from mq.core.entry import EntryKind
+from mq.core.ids import Term
 from mq.raft.node import RaftNode
 from mq.sim.explore.goals import TINY_SCOPE, search_deep, search_small
 from mq.sim.explore.story import Story
@@ -171,6 +173,47 @@ print("\n".join(f"{number}. {words}" for number, words in enumerate(story.words,
 
 # %% [markdown]
 # *Exhausted* means: there is no state left that it has not looked at. That is as good as a proof, for a group as small as this.
+#
+# One word of the argument is easily missed: the node that both majorities share had the entry *when it voted*. Who has voted in a
+# later term takes nothing any more from the leader of an earlier one, for its vote has moved its term up. The class below votes,
+# and goes back to the term in which it was.
+#
+# **Predict:** node 1 leads term 1 and hands *tea* to node 2. While that is under way, node 2 votes for node 3 in term 2. Who has
+# *tea* then, and what is the client told?
+
+# %%
+AFTER_THE_VOTE = """
+    group 1 2 3 pre-vote off check-quorum off
+    campaign 1
+    stabilize
+    propose 1 tea
+    drop 1>3
+    campaign 3
+    deliver 3>2
+    deliver 1>2
+    deliver 2>1
+    deliver 2>3
+    stabilize 2 3
+"""
+
+
+class GoesBack(RaftNode):
+    """Votes in a term, and stays in the one before."""
+
+    __slots__ = ()
+
+    def on_vote_request(self, message):
+        super().on_vote_request(message)
+        self.term = Term(self.term - 1)  # the one line
+
+
+for raft in (RaftNode, GoesBack):
+    run = hand(AFTER_THE_VOTE, raft)
+    told = [event.name for event in run.events if event.name in {"done", "unknown"}]
+    print(f"{raft.__name__:8} the client was told {told or 'nothing yet'};", run.broken or "no promise is broken")
+
+# %% [markdown]
+# With `GoesBack` two majorities share node 2, and it was no use: first the vote for a log without *tea*, then the yes to *tea*.
 #
 # ## 3. On a majority, and gone
 #
@@ -337,6 +380,45 @@ draw_logs(moments[2:], "With an entry of its own term on a majority")
 # That is why a leader begins with an entry that holds nothing (a **noop**): it does not wait for a client to bring something of
 # the new term. As soon as the noop is on a majority, all that older leaders left is settled.
 #
+# **Predict:** node 1 hands *tea* to node 2 and dies; node 2 leads. No client comes any more. What does each of these classes know
+# to be committed, after a while?
+
+# %%
+QUIET = """
+    group 1 2 3 pre-vote off check-quorum off
+    campaign 1
+    stabilize
+    propose 1 tea
+    deliver 1>2
+    crash 1
+    drop *>* all
+    campaign 2
+    stabilize
+    tick 2 20
+    stabilize
+"""
+
+
+class BeginsWithNothing(RaftNode):
+    """A leader that puts in nothing of its own."""
+
+    __slots__ = ()
+
+    def _append_own(self, contents):
+        contents = [(kind, it) for kind, it in contents if kind is not EntryKind.NOOP]  # the one line
+        super()._append_own(contents) if contents else self._beat()
+
+
+for raft in (RaftNode, BeginsWithNothing):
+    run = hand(QUIET, raft)
+    for when in ("nobody asks", "cake is asked for"):
+        row = run.log_rows()[1]
+        print(f"{raft.__name__:17} {when:17} n2 leads, has {len(row.entries)} entries, {row.commit_index} of them committed")
+        run.play("propose 2 cake").play("stabilize")
+
+# %% [markdown]
+# Without the noop *tea* is on a majority, and nobody may say so: it waits until a client comes who brings something else.
+#
 # ## 5. Found by a search
 #
 # Figure 8 was found by people who thought hard, and missed by others: a system that many use had the mistake for years. Could a
@@ -371,12 +453,21 @@ space_time(story.trace.events(), "Figure 8, found by a search", broken="no two n
 #
 # ## Claims to defend
 #
+# Each of them breaks by one line: change it, run the cells from there on, and look. Where a line above breaks it already, put the
+# right one back.
+#
 # 1. A voter that compares its last entry with the candidate's, term first, keeps every committed entry, without seeing any log.
-# 2. Two majorities share a node that had the entry *before* it voted. The order matters.
+#    It is *broken* in section 1, by the one line of `AnyLog`. *Mend it:* `return super()._is_up_to_date(last)`: node 2 says no.
+# 2. Two majorities share a node that had the entry *before* it voted. The order matters. It is *broken* in section 2, by the one
+#    line of `GoesBack`. *Mend it:* put `pass` there: the client is told nothing yet, and no promise is broken.
 # 3. "On a majority" is not "committed". Committed is what is on a majority *in the term of its leader*, and what stands before.
-# 4. A noop at the beginning of each reign costs one entry, and settles all that came before.
+#    It is *broken* in section 3, by the one line of `CountsAnyTerm`. *Mend it:* `return super()._may_count(index)`: in (c) node
+#    1 commits 0 entries.
+# 4. A noop at the beginning of each reign costs one entry, and settles all that came before. It is *broken* in section 4, by the
+#    one line of `BeginsWithNothing`. *Mend it:* `contents = list(contents)`: *tea* is committed while nobody asks.
 # 5. A search that knows one promise finds what people missed. A search that finds nothing proves nothing, unless it looked at all
-#    there is.
+#    there is. *Break it* in section 5: `found = search_deep(CountsAnyTerm, seed=1, seconds_max=0.001)`. It finds nothing, and the
+#    mistake is still there.
 #
 # ## Questions for you
 #

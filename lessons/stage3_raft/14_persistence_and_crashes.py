@@ -357,10 +357,18 @@ draw_logs([("mute: nobody leads", honest.log_rows()), ("cut: somebody does", bel
 #
 # ## Claims to defend
 #
-# 1. Term, vote and log are promises. Everything else about a node is a matter of opinion, and may be forgotten.
-# 2. A message waits for the disk exactly when somebody will *count* it.
-# 3. A leader may send before it has written, and may not count before it has written.
-# 4. A torn end was never promised. Damage in the middle was: a node that lost a promise must not make new ones.
+# Each of them breaks by one line: change it, run the cells from there on, and look. Where a line above breaks it already, put the
+# right one back.
+#
+# 1. Term, vote and log are promises. Everything else about a node is a matter of opinion, and may be forgotten. It is *broken* in
+#    section 2, by the one line of `ForgetsItsVote`. *Mend it:* `return HardState(self.term, self.vote)`: every promise is kept.
+# 2. A message waits for the disk exactly when somebody will *count* it. It is *broken* in section 4, by the one line of
+#    `VotesTooEarly`. *Mend it:* `super()._promise(message)`: the vote that was not saved was told to nobody.
+# 3. A leader may send before it has written, and may not count before it has written. It is *broken* in section 4, by the one
+#    line of `CountsItselfTooEarly`. *Mend it:* `return super()._durable_index_of(node_id)`.
+# 4. A torn end was never promised. Damage in the middle was: a node that lost a promise must not make new ones. It is *broken*
+#    in section 6, by the one line that cuts the log of `believes`. *Mend it:* `believes.play("damage 2")`: the node is mute,
+#    and every promise is kept.
 #
 # ## Questions for you
 #
