@@ -187,18 +187,23 @@ def followers_may_be_faster_than_the_disk_of_the_leader_which_counts_when_it_is_
     committed(bench, node, 2, because="its disk is done")
 
 
-@sentence(_10_2, of=(1, 3))
-def so_many_requests_wait_for_an_answer_as_may_and_each_answer_makes_room(bench: Bench, in_flight_max: int) -> None:
-    node = leading(bench, in_flight_max=in_flight_max, entries_max=2, **PATIENT)
+@sentence(_10_2, of=((1, 1000), (3, 1000), (3, 10)))
+def so_many_requests_wait_for_an_answer_as_may_and_each_answer_makes_room(bench: Bench, one: tuple[int, int]) -> None:
+    in_flight_max, bytes_max = one
+    node = leading(bench, in_flight_max=in_flight_max, entries_max=2, append_bytes_max=bytes_max, **PATIENT)
     follower = PlayedFollower(2, [1])
-    for payload in (b"a", b"b", b"c", b"d", b"e"):
+    for payload in (b"a" * 6, b"b" * 6, b"c" * 6, b"d" * 6, b"e" * 6):
         node.group.propose(1, payload, payload, payload)
     at_once = under_way(node)
     unanswered = len([request for request in requests_to(at_once, 2) if request.entries])
     bench.see(unanswered <= in_flight_max, f"at most {in_flight_max} requests with entries wait for node 2", f"{unanswered} do")
-    most = max((len(request.entries) for request in repaired(node, follower, at_once)), default=0)
+    requests = repaired(node, follower, at_once)
+    most = max((len(request.entries) for request in requests), default=0)
     bench.see(follower.terms == node.terms, "node 2 answers each one and has all 16 in the end", f"it has {follower.terms}")
     bench.see(most <= 2, "no request holds more than 2 entries, as entries_max says", f"one held {most}")
+    sizes = [sum(len(entry.payload) for entry in request.entries) for request in requests if len(request.entries) > 1]
+    least = f"no request of several entries holds more than {bytes_max} bytes, as append_bytes_max says"
+    bench.see(max(sizes, default=0) <= bytes_max, least, f"one held {max(sizes, default=0)}")
 
 
 # --- what it makes of a refusal

@@ -146,25 +146,34 @@ def what_follows_an_entry_that_it_has_is_taken(bench: Bench, one: tuple[list[int
     found = (answer.is_matching, answer.match_index)
     bench.see(found == (True, len(wanted)), f"the answer: the logs are equal up to entry {len(wanted)}", _said(answer))
     bench.see(answer.round == 7, "and names the request's round, 7", f"it names round {answer.round}")
+    answer = answer_of(bench, node.hear(node.append_of(9, leader=3)._replace(round=2)), to=3)
+    because = "node 3 leads term 9, and each leader counts its own rounds"
+    bench.see(answer.round == 2, f"{because}: the answer to its round 2 names round 2", f"it names round {answer.round}")
 
 
-_LATE: tuple[tuple[EntryId, list[int], int], ...] = (
-    (entry_id(1, 1), [1], 2), (NOWHERE, [1, 1, 1], 3), (entry_id(2, 1), [], 2), (NOWHERE, [], 0),
+_LATE: tuple[tuple[int, EntryId, list[int], int], ...] = tuple(
+    (leads, previous, sent, match)
+    for leads in (1, 2)
+    for previous, sent, match in (
+        (entry_id(1, 1), [1], 2), (NOWHERE, [1, 1, 1], 3), (entry_id(2, 1), [], 2), (NOWHERE, [], 0),
+    )
 )  # fmt: skip
 
 
 @sentence(_FIGURE_2, of=_LATE)
-def a_request_that_comes_late_takes_nothing_away(bench: Bench, one: tuple[EntryId, list[int], int]) -> None:
-    previous, sent, match = one
+def a_request_that_comes_late_takes_nothing_away(bench: Bench, one: tuple[int, EntryId, list[int], int]) -> None:
+    """What is of the leader's own term came from nobody else: who says that it has all of it is right, too."""
+    leads, previous, sent, match = one
     node = bench.lone(3, [1, 1, 1, 1])
     entries = [command(previous.index + at, term) for at, term in enumerate(sent, 1)]
-    answer = answer_of(bench, node.hear(node.append_of(1, previous, entries)))
-    holds(bench, node, [1, 1, 1, 1], because=f"a request of {len(sent)} entries behind entry {previous.index} came late")
-    covers = (
-        f"the answer speaks of what the request covers, which ends at entry {match}: what follows here may be another leader's"
-    )
-    found = (answer.is_matching, answer.match_index)
-    bench.see(found == (True, match), covers, _said(answer))
+    answer = answer_of(bench, node.hear(node.append_of(leads, previous, entries)))
+    came = f"a request of term {leads}, of {len(sent)} entries behind entry {previous.index}, came"
+    holds(bench, node, [1, 1, 1, 1], because=f"{came}{' late' if leads == 1 else ''}")
+    least = f"{came}: the answer says that the logs are equal up to entry {match}, where it ends"
+    bench.see(answer.is_matching and answer.match_index >= match, least, _said(answer))
+    most = 4 if leads == 1 else match
+    there = "4 are here" if leads == 1 else "what follows here is of term 1, and may be another leader's"
+    bench.see(answer.match_index <= most, f"{came}: the answer says no more than entry {most}, as {there}", _said(answer))
 
 
 @sentence("Paper: Raft, section 7")
@@ -176,6 +185,11 @@ def what_a_snapshot_stands_for_is_there(bench: Bench) -> None:
         entries = [command(index, 1) for index in range(previous.index + 1, 6)]
         answer = answer_of(bench, node.hear(node.append_of(1, previous, entries)))
         because = f"its snapshot stands for entries 1 to 3; a request came behind entry {previous.index}, with entries up to 5"
+        is_at_least_3 = answer.is_matching and answer.match_index >= 3
+        bench.see(is_at_least_3, f"{because}: it says that it has 3, or all 5", _said(answer))
+        if answer.match_index == 3:  # who says only what is committed here is sent the rest behind that
+            answer = answer_of(bench, node.hear(node.append_of(1, entry_id(3, 1), entries[-2:])))
+            because += ", and 4 and 5 once more, behind entry 3"
         found = (answer.is_matching, answer.match_index, node.member.log.last_index)
         ends = f"{_said(answer)}, and its log ends with entry {found[-1]}"
         bench.see(found == (True, 5, 5), f"{because}: it takes 4 and 5, and says that it has 5", ends)
@@ -215,9 +229,15 @@ def _heartbeat(node: Lone) -> Message:
     return node.append_of(1, entry_id(2, 1))
 
 
-@sentence(_FIGURE_2, of=("nothing else", "the same again", "a heartbeat behind it"))
-def an_acknowledgement_waits_for_the_disk(bench: Bench, what: str) -> None:
+_OF_A_LATER_TERM = {"a heartbeat": entry_id(1, 1), "a heartbeat that it refuses": entry_id(2, 1)}
+
+
+@sentence(_FIGURE_2, of=("nothing else", "the same again", "a heartbeat behind it", *_OF_A_LATER_TERM))
+def an_answer_waits_for_the_disk(bench: Bench, what: str) -> None:
     more: dict[str, Callable[[Lone], Message]] = {"the same again": _again, "a heartbeat behind it": _heartbeat}
+    if what in _OF_A_LATER_TERM:
+        _until_its_term_is_saved(bench, what)
+        return
     node = bench.lone()
     node.member.is_manual = True
     sent = node.hear(_again(node))
@@ -228,6 +248,16 @@ def an_acknowledgement_waits_for_the_disk(bench: Bench, what: str) -> None:
     bench.see(not early, f"two entries came, and {what}; its disk is at work: no acknowledgement is sent", left)
     answer = answer_of(bench, node.save())
     bench.see(answer.match_index == 2, "its disk is done: it has entry 2", f"the answer says {answer.match_index}")
+
+
+def _until_its_term_is_saved(bench: Bench, what: str) -> None:
+    node = bench.lone(3, [1])
+    node.member.is_manual = True
+    early = of_kind(node.hear(node.append_of(5, _OF_A_LATER_TERM[what])), AppendReply)
+    left = ", ".join(f"{_said(answer)}, in term {answer.term}" for answer in early)
+    bench.see(not early, f"{what} of term 5 came, and its disk is at work on that term: no answer is sent that names it", left)
+    answer = answer_of(bench, node.save())
+    bench.see(answer.term == 5, "its disk is done: the answer names term 5", f"it names term {answer.term}")
 
 
 @sentence("Paper: Raft, section 5.1")

@@ -7,7 +7,7 @@ from labs.stage3_raft.lone import Bench, entry_id
 from mq.raft.role import Role
 from mq.sim.hand.group import HandGroup
 
-__all__ = ["SENTENCES"]
+__all__ = ["sentence"]
 
 _5_3 = "Paper: Raft, section 5.3"
 
@@ -103,6 +103,3 @@ def a_leader_that_leaves_the_group_does_not_count_itself(bench: Bench) -> None:
     because = f"node 3 is back: entries {change} and {change + 1}, which make the change, are committed"
     bench.see(commit == change + 1, because, f"commit index of node 1 is {commit}")
     bench.see(role is not Role.LEADER, "with that node 1 leads no more", f"it is a {role}")
-
-
-SENTENCES = tuple(sentence.checks)

@@ -16,7 +16,7 @@ from labs.stage3_raft.lab3b_replication.bench import (
 from labs.stage3_raft.lab3b_replication.model import PlayedFollower
 from labs.stage3_raft.lab3b_replication.sentences import sentence
 from labs.stage3_raft.lone import Bench, Lone, entry_id, is_in, of_kind
-from mq.raft.messages import SnapshotRequest
+from mq.raft.messages import SnapshotReply, SnapshotRequest
 from mq.raft.output import EntriesWanted, Output
 from mq.raft.role import Role
 
@@ -40,18 +40,17 @@ def a_leader_that_is_alone_has_nobody_to_say_anything_to(bench: Bench) -> None:
 
 @sentence(_5_2)
 def in_quiet_times_everyone_hears_from_the_leader(bench: Bench) -> None:
-    beat = 5
-    node = leading(bench, 5, heartbeat_ticks=beat, **PATIENT)
+    beat, learner = 5, 8
+    node = leading(bench, 5, learners=(learner,), heartbeat_ticks=beat, **PATIENT)
     node.tick(beat)
     rounds = list[int]()
     for _ in range(4):
         sent = node.tick(beat)
-        for follower in node.others:
+        for follower in (*node.others, learner):
+            who = f"node {follower}" if follower != learner else f"learner {follower}"
             found = requests_to(sent, follower)
-            bench.see(
-                bool(found), f"in {beat} ticks, from one round to the next, node {follower} hears of it", "it is sent nothing"
-            )
-            bench.see(len(found) <= 2, f"node {follower} hears of it about once a round", f"it is sent {len(found)} requests")
+            bench.see(bool(found), f"in {beat} ticks, from one round to the next, {who} hears of it", "it is sent nothing")
+            bench.see(len(found) <= 2, f"{who} hears of it about once a round", f"it is sent {len(found)} requests")
             rounds.append(found[-1].round)
     bench.see(rounds[-1] > rounds[0], "each round of heartbeats has a higher number", f"the rounds were {rounds}")
 
@@ -112,8 +111,11 @@ def _wanted(output: Output) -> list[EntriesWanted]:
     return [want for want in output.fetch if isinstance(want, EntriesWanted)]
 
 
-@sentence("Paper: Raft, section 7", of=("refuses", "is silent"))
+@sentence("Paper: Raft, section 7", of=("refuses", "is silent", "refused earlier"))
 def who_lacks_what_is_not_kept_any_more_is_sent_a_snapshot(bench: Bench, what: str) -> None:
+    if what == "refused earlier":
+        _while_a_snapshot_is_sent(bench)
+        return
     node = bench.lone(3, [1, 1, 1, 1], **PATIENT)
     node.lead()
     node.hear(node.matched_by(2, 5))
@@ -127,6 +129,28 @@ def who_lacks_what_is_not_kept_any_more_is_sent_a_snapshot(bench: Bench, what: s
     parts = [part for part in of_kind(sent, SnapshotRequest) if part.to == 3]
     bench.see(bool(parts), f"node 3 {what}, and the log begins behind entry 5: it is sent a snapshot", "it is sent none")
     bench.see(parts[0].snapshot.last.index == 6, "of the entries up to 6", f"it stands for {parts[0].snapshot.last.index}")
+
+
+def _while_a_snapshot_is_sent(bench: Bench) -> None:
+    """All refusals that were due before come late."""
+    node = bench.lone(3, [1, 1, 1, 1], chunk_bytes_max=8, **PATIENT)
+    sent = [*node.lead(), *node.tick(2 * BEAT)]
+    sent += node.hear(rejected_by(node, 3, 4, entry_id(3, 1)))
+    node.hear(node.matched_by(2, 5))
+    node.group.propose(1, b"a" * 40)
+    node.hear(node.matched_by(2, 6))
+    node.group.snapshot(1)
+    refused = sorted({4, *(int(request.previous.index) for request in requests_to(sent, 3))} - {0})
+    parts = of_kind(node.tick(4 * BEAT), SnapshotRequest)
+    bench.see(bool(parts), "node 3 lacks what is not kept any more: it is sent a snapshot", "it is sent none")
+    bench.see(parts[0].at == 0, "the snapshot is sent from its start", f"the first part begins at byte {parts[0].at}")
+    snapshot, has = parts[0].snapshot, len(parts[0].data)
+    node.hear(SnapshotReply(3, 1, node.node.term, snapshot.last, has, is_installed=False))
+    for rejected in refused:
+        late = node.hear(rejected_by(node, 3, rejected, entry_id(1, 1)))
+        again = [part.at for part in of_kind([*late, *node.tick(4 * BEAT)], SnapshotRequest) if part.at < has]
+        because = f"node 3 has {has} bytes of its snapshot; its refusal of entry {rejected} comes late"
+        bench.see(not again, f"{because}: the snapshot is not begun anew", f"it is sent byte {again and again[0]} again")
 
 
 @sentence(_5_2, of=[(what, ticks) for what in ("entries", "a snapshot") for ticks in range(BEAT)])

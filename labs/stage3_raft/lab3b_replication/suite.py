@@ -5,7 +5,7 @@ from labs.stage3_raft.lab3b_replication import schedules
 from labs.stage3_raft.lab3b_replication.by_hand import BY_HAND
 from labs.stage3_raft.lab3b_replication.schedules import SCHEDULES
 from labs.stage3_raft.lab3b_replication.search import SEARCHES
-from labs.stage3_raft.lab3b_replication.sentences_groups import SENTENCES
+from labs.stage3_raft.lab3b_replication.sentences_given import SENTENCES
 from labs.stage3_raft.points import in_100_points
 from labs.stage3_raft.remote import raft_seam
 
