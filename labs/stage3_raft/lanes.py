@@ -42,14 +42,30 @@ def text_picture(selection: Selection) -> list[str]:
     """A row for each step, and one for how the nodes are before the first."""
     drawn = _Rows(selection, _WIDTHS.get(len(selection.nodes), _WIDTH_MIN))
     lines = [f"{'ms':>6}   {drawn.names()}".rstrip(), *(" " * _HEAD + row for row in drawn.opening())]
+    here = {_end_of(place, selection) for place, step in enumerate(selection.steps) if step.number in selection.marked}
     for step in selection.steps:
-        is_marked = isinstance(step, Moment) and step.number in selection.marked
-        rows = list(drawn.of(step, is_always=is_marked))
+        rows = list(drawn.of(step, is_always=step.number in selection.marked))
         for place, cells in enumerate(rows):
             head = f"{step.at_ms:6}   " if place == 0 else " " * _HEAD
-            here = f"   {HERE.partition(' it')[0]}" if is_marked and place == len(rows) - 1 else ""
-            lines.append(f"{head}{cells.rstrip()}{here}")
+            tail = f"   {HERE.partition(' it')[0]}" if step.number in here and place == len(rows) - 1 else ""
+            lines.append(f"{head}{cells.rstrip()}{tail}")
     return [*lines, "", *LEGEND]
+
+
+def _end_of(place: int, selection: Selection) -> int:
+    """The number of the step behind which it stands that it broke: what a step sent is drawn where that arrives, if at once."""
+    step = selection.steps[place]
+    sent, end = set(step.sent) if isinstance(step, Moment) else set[str](), step.number
+    for later in selection.steps[place + 1 :]:
+        if (
+            not isinstance(later, Moment)
+            or later.at_ms != step.at_ms
+            or not later.received
+            or not sent.issuperset(later.received)
+        ):
+            break
+        end = later.number
+    return end
 
 
 class _Rows:
