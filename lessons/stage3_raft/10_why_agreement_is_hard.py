@@ -92,11 +92,9 @@ def letters_as_talk(letters, arrived, anna, ben):
 
 
 alone, anna, ben = best_rule(4)
-draw_talk(
-    ["Anna", "Ben"],
-    letters_as_talk(4, alone[0], anna, ben),
-    f"The best rule for four letters, when letter {alone[0] + 1} is lost",
-)
+arrived = alone[0] if alone else 4
+lost = f"letter {arrived + 1}" if alone else "none"
+draw_talk(["Anna", "Ben"], letters_as_talk(4, arrived, anna, ben), f"The best rule for four letters, when {lost} is lost")
 
 # %% [markdown]
 # **Change this one line.** Let the last letter be safe: in `safe`, a run in which only the *last* letter is lost cannot
@@ -282,6 +280,7 @@ def steps_without_master(patience, seed):
 patiences = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 doubled = [sum(has_two_masters(patience, seed) for seed in range(200)) / 2 for patience in patiences]
 empty = [sum(steps_without_master(patience, seed) for seed in range(40)) / 40 for patience in patiences]
+print("two masters:", ", ".join(f"{share:g} % with {patience}" for patience, share in zip(patiences, doubled, strict=True)))
 
 # %% tags=["picture"]
 _, axes = figure(3.0)
@@ -463,13 +462,47 @@ plt.show()
 # could do anything. With one that is too long, everybody waits for the dead. But never is anything decided twice. Compare that
 # with the picture of section 3.
 #
+# And what if the clock *does* decide? The class below leads as soon as it has waited long enough, as the backup of section 2 did,
+# and asks for no consent.
+
+
+# %%
+class ByTheClock(RaftNode):
+    """Whoever has waited long enough leads."""
+
+    __slots__ = ()
+
+    def _count_vote(self, voter, *, is_granted):
+        self._become_leader()  # the one line: its own vote is enough
+
+
+for election_ticks in (3, 20, 80):
+    plain = {"has_pre_vote": False, "has_check_quorum": False, "election_ticks": election_ticks}
+    days = [TimedGroup(seed, 5, ByTheClock, clients=2, network=BAD, **plain).pass_time(10_000) for seed in range(10)]
+    found = [day.broken for day in days if day.broken]
+    print(f"time-outs from {50 * election_ticks:4} ms on: broken on {len(found)} of 10 days. {found[0] if found else ''}")
+
+# %% [markdown]
+# The longer the time-out, the more seldom; as with the patience of section 3, never to be trusted.
+#
 # ## Claims to defend
 #
-# 1. No number of messages makes two sure that they agree, while each may be lost.
-# 2. Silence proves nothing: a dead master and a cut line look the same.
-# 3. A backup that takes over by a time-out has two masters sooner or later, whatever the time-out.
+# Each of them breaks by one line: change it, run the cells from there on, and look. Where a line above breaks it already, put the
+# right one back.
+#
+# 1. No number of messages makes two sure that they agree, while each may be lost. *Break it* in section 1: in `runs`, say
+#    `return [letters]`, so that no letter is ever lost. Then the best rule fails in 0 runs, with any number of letters.
+# 2. Silence proves nothing: a dead master and a cut line look the same. *Break it* in section 2: give the backup an eye that sees
+#    through a cut line, `if self.silent > self.shop.patience and not self.shop.one.is_up:`. After the cut *two* is no master
+#    (`master: False`), and in section 3 there are never two. Nobody sells such an eye.
+# 3. A backup that takes over by a time-out has two masters sooner or later, whatever the time-out. *Break it* in section 3: let
+#    no pause be longer than 20 steps, `at + min(20, int(1.5 * rng.paretovariate(1.0)))`. From a patience of 24 on the red line
+#    lies on the bottom. Of a real network nobody can promise you the 20.
 # 4. Two majorities share a member. That, and memory, is all that safety needs; two copies can never have it and bear a loss.
-# 5. Clocks may decide when something is tried, never what is true. So a wrong time-out costs progress and nothing else.
+#    *Break it* in section 4: `needed = count // 2`. Of four copies, any two such groups share at least 0.
+# 5. Clocks may decide when something is tried, never what is true. So a wrong time-out costs progress and nothing else. It is
+#    *broken* at the end of section 5, by the one line of `ByTheClock`. *Mend it:* with
+#    `super()._count_vote(voter, is_granted=is_granted)` in its place it is 0 of 10 days, whatever the time-out.
 #
 # ## Questions for you
 #
