@@ -90,9 +90,8 @@ def _draw_kept(axes: Axes, caption: str, kept: Sequence[Any], width: int) -> Non
         if snapshot:
             style = {"facecolor": COLOURS["good"], "edgecolor": TEXT, "linewidth": 0.8}
             axes.add_patch(Rectangle((0.05, -number), snapshot - 0.1, _CELL, **style))
-            axes.text(
-                snapshot / 2, -number + 0.45, f"snapshot, 1 to {snapshot}", ha="center", va="center", color="white", fontsize=9.5
-            )
+            label = f"snapshot, 1 to {snapshot}" if snapshot > 1 else "snapshot"
+            axes.text(snapshot / 2, -number + 0.45, label, ha="center", va="center", color="white", fontsize=9.5)
         for index, term, text in entries:
             style = {"facecolor": term_colour(term), "edgecolor": TEXT, "linewidth": 0.8}
             axes.add_patch(Rectangle((index - 0.95, -number), _CELL, _CELL, **style))

@@ -126,6 +126,52 @@ restart 1
 # With (a) there is neither: not the entries, and not the state that they made. First the new, then away with the old: the
 # same order as with every file that you replace.
 #
+# And *up to where* may it be cut? Node 1 leads, is cut off, and takes two commands that it can hand to nobody. Then it takes a
+# snapshot. The others elect node 2, and agree on something else in those places.
+#
+# **Predict:** for how many entries does the snapshot stand, with our class and with the one below? What is in the log of node 1
+# when it is back?
+
+# %%
+NOT_COMMITTED = """
+group 1 2 3 pre-vote off check-quorum off
+campaign 1
+stabilize
+isolate 1
+propose 1 aa bb
+stabilize
+snapshot 1
+campaign 2
+stabilize
+propose 2 cc
+stabilize
+heal
+tick 2 2
+stabilize
+"""
+
+
+class SnapshotOfAllItHas(RaftNode):
+    def take_snapshot(self):
+        self.applied_index = self.log.last.index  # the one line: what it has, applied or not
+        return super().take_snapshot()
+
+
+for raft in (RaftNode, SnapshotOfAllItHas):
+    run = hand(NOT_COMMITTED, raft)
+    member = run.group.member(1)
+    print(f"{raft.__name__:18} {run.broken or 'every promise is kept'}")
+    print(f"{'':18} node 1: a snapshot up to {member.snapshot.last.index}, and the state: {member.state_text()}")
+
+# %% tags=["picture"]
+draw_kept([("a snapshot of what was applied", hand(NOT_COMMITTED)), ("a snapshot of all that it has", run)])
+
+# %% [markdown]
+# *aa* and *bb* were in the log of node 1, and only there: nobody was promised anything, and the next leader put others in their
+# place. As long as they are *entries*, they can be replaced. A snapshot that stands for them could not: it says *for ever*, and
+# entries 2 and 3 of the others would never get in. Our code does not even go on: a node whose snapshot stands for more than was
+# committed (here entry 1) is out of order, says so, and stops.
+#
 # ## 4. Why a snapshot must say who the members are
 #
 # The members of a group stand *in the log*: a change of members is an entry like any other, and a node goes by the newest one
@@ -286,6 +332,71 @@ draw_kept([("in one step", run)])
 # In one step, nodes 1, 4 and 5 commit the new members as entry 3 and *a* as entry 4; nodes 2 and 3, which never heard of any of
 # it, elect a leader and commit another entry 3. By the rules that each of them knows, both sides are right.
 #
+# One more way to get it wrong. Everywhere above the new members counted from the moment at which they *stood in the log*. Is that
+# not rash? One could wait until they are *committed*. The class below does. Nodes 1, 2, 4 and 5 go to five voters in two proper
+# steps; then node 2 is on the other side of a cut, with node 3, which knows of nothing, and starts again.
+#
+# **Predict:** what does a node know to be committed when it has just started? By which members does node 2 go then?
+
+# %%
+GROWN = """
+group 1 2 3 pre-vote off check-quorum off
+campaign 1
+stabilize
+change 1 voters 1 2 3 learners 4 5
+stabilize
+tick 1 2
+stabilize
+isolate 3
+change 1 voters 1 2 3 4 5
+stabilize
+tick 1 2
+stabilize
+heal
+cut 1 2
+cut 1 3
+cut 4 2
+cut 4 3
+cut 5 2
+cut 5 3
+propose 1 a
+stabilize
+crash 2
+restart 2
+"""
+TWO_AND_THREE = """
+campaign 2
+stabilize
+propose 2 b
+stabilize
+"""
+
+
+class CountsWhenCommitted(RaftNode):
+    def _counts(self, index):
+        return index <= self.commit_index  # the one line: with `True` it is our own class
+
+    def _put_in_force(self):
+        known = self.configurations
+        self.configurations = tuple(found for found in known if self._counts(found[0])) or known[:1]
+        super()._put_in_force()
+        self.configurations = known
+
+    def _on_committed(self, before):
+        self._put_in_force()
+        super()._on_committed(before)
+
+
+for raft in (RaftNode, CountsWhenCommitted):
+    run = hand(GROWN, raft)
+    print(f"{raft.__name__:19} {run.script.do('members')[1]}")
+    print(f"{'':19} {run.play(TWO_AND_THREE).broken or 'every promise is kept'}")
+
+# %% [markdown]
+# How far things are committed is not on any disk (lesson 14): whoever starts has to be told. So node 2, which had helped to
+# commit the new members, went back to three voters, of which node 3 and itself are a majority. What stands in the *log* is
+# still there.
+#
 # ## 7. Learners
 #
 # A new node has an empty log. Were it a voter at once, it would count in each majority, and could help in none until it has
@@ -327,11 +438,21 @@ isolate 3
 #
 # ## Claims to defend
 #
-# 1. A snapshot stands for entries that are *applied*, and so committed. Nothing else may be forgotten.
-# 2. First the snapshot is durable, then the log is cut.
-# 3. What is in the log and matters for longer than its entry (members!) must be in the snapshot, too.
-# 4. Two majorities of the same voters meet. Of different voters they need not: so both decide while these change.
-# 5. A configuration counts from the moment it stands in a node's log, committed or not.
+# Each of them breaks by one line: change it, run the cells from there on, and look. Where a line above breaks it already, put the
+# right one back.
+#
+# 1. A snapshot stands for entries that are *applied*, and so committed. Nothing else may be forgotten. It is *broken* in
+#    section 3, by the one line of `SnapshotOfAllItHas`. *Mend it:* put `pass` there: the snapshot stands for entry 1, and *cc*
+#    takes the place of what was not committed.
+# 2. First the snapshot is durable, then the log is cut. It is *broken* in section 3, by the one line of `CutsTooEarly`. *Mend
+#    it:* put `pass` there: the node starts with all of its entries.
+# 3. What is in the log and matters for longer than its entry (members!) must be in the snapshot, too. It is *broken* in section
+#    4, by the one line of `ForgetsMembers`. *Mend it:* `return super()._configuration_at(index)`: all go by five voters.
+# 4. Two majorities of the same voters meet. Of different voters they need not: so both decide while these change. It is
+#    *broken* in section 6, by `InOneStep`. *Mend it:* `Configuration.from_bytes(it).to_bytes()`: node 1 commits nothing, every
+#    promise is kept.
+# 5. A configuration counts from the moment it stands in a node's log, committed or not. It is *broken* in section 6, by the one
+#    line of `CountsWhenCommitted`. *Mend it:* `return True`: node 2 goes by five voters, and cannot win with node 3 alone.
 #
 # ## Questions for you
 #
