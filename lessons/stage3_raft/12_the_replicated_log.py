@@ -404,6 +404,9 @@ for window in (1, 2, 64):
     print(f"{window:2} under way: {told if isinstance(told, str) else 'no promise is broken'}")
 
 # %% [markdown]
+# Even with one: the answer to a heartbeat was on its way when the request left. And the further it sends ahead, the more it
+# counts that nobody has.
+#
 # And the disk? The leader's own copy is written *while* the others are asked, and counts as any other: once it is durable. That
 # is why the leader's newest square was dashed in the first picture, and why an entry may be committed that its leader has not
 # written yet.
