@@ -24,6 +24,8 @@ _BEGINS = {"stands still": "still", "cut off": "cut"}
 _ENDS = {"goes on": "still", "all hear all": "cut"}
 _WIDTH_MAX = 1000
 """Of a picture in pixels; a notebook has no room for more."""
+_MOMENT = 0.02
+"""Of the day's length: what is done within it is told as one."""
 _TERM_S_MIN = 0.08
 """Of the day's length: the least that has room for its term."""
 
@@ -54,8 +56,13 @@ def _draw_orders(axes: Axes, day: Day, until_s: float) -> None:
     axes.set_title(day.title, pad=20)
     axes.grid(visible=True)
     axes.legend(frameon=False, loc="upper left", fontsize=10)
+    told: list[tuple[float, str]] = []
     for at_s, what in day.events:
         axes.axvline(at_s, color=TEXT, linewidth=1, linestyle=":")
+        if told and at_s - told[-1][0] < _MOMENT * until_s:
+            at_s, what = told[-1][0], f"{told.pop()[1]}, {what}"  # noqa: PLW2901  # one above the other nobody could read
+        told.append((at_s, what))
+    for at_s, what in told:
         axes.text(at_s, most * 1.1, what, fontsize=9, color=TEXT, ha="center", va="bottom")
 
 

@@ -11,15 +11,18 @@ all of it is ended (`lessons.cluster_guard`); the next day begins with a new one
 
 import re
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lessons.cluster_day import Day
 from lessons.cluster_guard import Guard, end_left_behind
 from lessons.cluster_pictures import Live
+from lessons.programs import Program
 from lessons.showing import ROOT
 from mq.chaos.notes import TraceNotes
+from mq.cli.demo_record import DONE, FAILED
 from mq.cluster.asking import ask_all, ask_broker, leader_of
 from mq.cluster.backend import ClusterBackend
 from mq.cluster.errors import ClusterError
@@ -202,6 +205,29 @@ class YourCluster:
             except MqError as error:
                 found[node.name] = f"no answer: {error}"
         return found
+
+    def try_order(self, known: Iterable[str], seconds: float = 6.0) -> str:
+        """What becomes of an order of an official producer that begins now. known: the brokers whose addresses it is told.
+
+        seconds: for how long it tries. Raises: ClusterError when nobody leads; MqError.
+        """
+        self._days += 1
+        topic, addresses = f"tried-{self._days}", {node.name: node.client for node in self.backend.status().nodes}
+        with Connection(addresses[self.leader()]) as connection:
+            AdminClient(connection).create_topic(topic, queues=2)
+        found = self.folder / f"{topic}.txt"
+        what = ("-m", "mq.cli.demo_clients", "produce", ";".join(addresses[name] for name in known), topic, "-", "1", str(found))
+        begun_s = time.monotonic()
+
+        def outcomes() -> list[str]:
+            return [line.split()[-1] for line in found.read_text(encoding="utf-8").splitlines()] if found.exists() else []
+
+        with Program(*what, log_file=self.folder / f"{topic}.log") as producer:
+            poll_until(lambda: DONE in outcomes() or not producer.is_running, seconds, every_s=0.05)
+        told = outcomes()
+        if DONE in told:
+            return f"a yes after {time.monotonic() - begun_s:.1f} s, and {told.count(FAILED)} errors"
+        return f"no yes within {seconds:g} s, and {told.count(FAILED)} errors"
 
     def try_out(self) -> list[str]:
         """Call it up and let it work until a broker complains; then end it. Returns what was said: each complaint once."""

@@ -75,6 +75,22 @@ day.report()
 show_election(day, cluster.traces, killed)
 
 # %% [markdown]
+# What did the producer have to know for that? Not who leads: one who leads, and dies. But whom else it may ask. Here the leader
+# is killed again, and while it is away an official producer *begins*, with the addresses of the brokers in `known`.
+#
+# **Predict:** does its order get a *yes* when one of the three that it knows is dead? And when it knows that one only?
+
+# %% tags=["live"]
+dead = cluster.leader()
+known = cluster.names  # the one line: all three
+cluster.kill(dead)
+print(cluster.try_order(known))
+cluster.start(dead)
+
+# %% [markdown]
+# Any broker tells a client the addresses of all. So one is enough for it to begin with, as long as that one is up; from then on
+# it needs the others.
+#
 # ## 3. The leader stands still
 #
 # A process can be *stopped* without being ended (SIGSTOP; for a container, the freezer). It does nothing, and all its connections
@@ -187,10 +203,20 @@ for complaint in YourCluster(RUNS_IN, raft="labs/stage3_raft/wrong/commit_by_one
 #
 # ## Claims to defend
 #
-# 1. Who is dead is missed quickly, who is silent slowly. A time-out is needed only where nothing tells of the end.
-# 2. "At most one leader" is true of each *term*. Of a moment it is not, and need not be.
-# 3. A leader without a majority may believe what it likes: it cannot commit, and so it can acknowledge nothing.
-# 4. The client needs no knowledge of Raft. It needs more than one address, patience, and a consumer that bears twice.
+# Each of them breaks by one line: change it, run the cells from there on, and look. Where a line above breaks it already, put the
+# right one back.
+#
+# 1. Who is dead is missed quickly, who is silent slowly. A time-out is needed only where nothing tells of the end. *Break it* in
+#    section 2: let nothing tell of it, `cluster.isolate(killed); cluster.kill(killed)`. The same death is now missed as slowly as
+#    the silence of section 3: for a time-out, 0.6 s and more.
+# 2. "At most one leader" is true of each *term*. Of a moment it is not, and need not be. *Break it* in section 6, where a Raft is
+#    tried out: `pre_votes_count.py` for `commit_by_one_too_few.py`. It takes the answers to "*would* you vote for me?" for votes,
+#    and each who asks could lead the same term. The broker says which votes it has, and stops.
+# 3. A leader without a majority may believe what it likes: it cannot commit, and so it can acknowledge nothing. It is *broken* in
+#    section 6, by `commit_by_one_too_few.py`, and the broker stops. *Mend it:* `leads_without_quorum.py` in its place. Nobody
+#    complains.
+# 4. The client needs no knowledge of Raft. It needs more than one address, patience, and a consumer that bears twice. *Break
+#    it* in section 2: `known = [dead]`. There is no *yes*, only errors, though two of three brokers are well.
 #
 # ## Questions for you
 #
