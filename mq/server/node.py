@@ -101,7 +101,9 @@ class BrokerNode:
         self.reign = Reign(0, None, is_here=False) if group else Reign(0, 1, is_here=True)
 
     def _make_core(self, log: FreshLog) -> NodeCore:
-        return LoneCore(log) if self.group is None else raft_core(self.group, self.opened, log, self.organs.raft)
+        if self.group is None:
+            return LoneCore(log, applied_index=self.opened.machine.applied_index)
+        return raft_core(self.group, self.opened, log, self.organs.raft)
 
     @property
     def core(self) -> NodeCore:

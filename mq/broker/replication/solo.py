@@ -23,12 +23,14 @@ class Solo:
     """A group of one, without elections and without terms. commit_index never passes what is durable.
 
     All that the log holds when it begins counts as committed: there is nobody who could have another opinion.
+
+    applied_index: what the state machine has applied already, where it was loaded from a snapshot.
     """
 
-    def __init__(self, log: LogStorage, node_id: int = 1) -> None:
+    def __init__(self, log: LogStorage, node_id: int = 1, *, applied_index: int = 0) -> None:
         self.log, self.node_id = log, node_id
         self.commit_index: LogIndex = log.last_index
-        self.applied_index = LogIndex(0)
+        self.applied_index = LogIndex(applied_index)
         self.configuration = Configuration.of(node_id)
 
     def propose(self, payloads: Sequence[bytes]) -> Output:
