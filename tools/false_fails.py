@@ -3,7 +3,8 @@
     .venv/bin/python -m tools.false_fails lab1a                 20 times each; prints the table, and writes FALSE_FAILS.md
     .venv/bin/python -m tools.false_fails lab1a --times 2       so many; writes nothing unless --out says where
 
-Graded are the reference and all of `right/`. With `--resume FILE` it keeps what it has, and goes on where it was stopped.
+Graded are the reference and all of `right/`, and with `--also FILE ...` these: whole solutions in one file, whatever its name
+ends with, as those in tests/labs/from_the_texts. With `--resume FILE` it keeps what it has, and goes on where it was stopped.
 Ends with 1 when a grade was less than full marks.
 """
 
@@ -13,7 +14,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,13 +44,15 @@ class Graded(NamedTuple):
     failed: tuple[str, ...]
 
 
-def subjects(lab: Lab) -> dict[str, Submission]:
-    """What must get full marks, by name. Texts that are handed in besides are those of our solution."""
+def subjects(lab: Lab, also: Sequence[Path] = ()) -> dict[str, Submission]:
+    """What must get full marks, by name. Texts that are handed in besides are those of our solution. also: more of them."""
     made = {name: text.encode() for name, text in solution_of(lab).items() if name != "__init__.py"}
     texts = {name: made[name] for name in lab.texts}
     found = {_REFERENCE: Submission(made)}
     for file in solutions(lab, "right"):
         found[file.stem] = Submission({**texts, **handed_in(lab, file).files})
+    for file in also:
+        found[file.stem] = Submission({**texts, lab.organ_file: file.read_bytes()})
     return found
 
 
@@ -71,10 +74,10 @@ def _kept(keep: Path | None) -> tuple[str, dict[str, list[list[object]]]]:
     return plain.pop(_MARK, ""), plain
 
 
-def _all(lab: Lab, times: int, keep: Path | None, mark: str) -> Iterator[tuple[str, Graded]]:
+def _all(lab: Lab, of: Mapping[str, Submission], times: int, keep: Path | None, mark: str) -> Iterator[tuple[str, Graded]]:
     _, known = _kept(keep)
     for number in range(times):
-        for name, submission in subjects(lab).items():
+        for name, submission in of.items():
             had = known.setdefault(name, [])
             if number < len(had):
                 score, max_score, seconds, load, failed = had[number]
@@ -121,6 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--times", type=int, default=_TIMES)
     parser.add_argument("--resume", type=Path, help="a file for what is known already")
     parser.add_argument("--out", type=Path, help="where the table goes; that of 20 times goes into the lab's folder")
+    parser.add_argument("--also", type=Path, nargs="+", default=[], help="right solutions that lie elsewhere, each one file")
     options = parser.parse_args(arguments)
     lab = find_lab(options.lab)
     found: dict[str, list[Graded]] = {}
@@ -128,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     now = mark_of(lab)
     had, known = _kept(options.resume)
     mark = now if not known or had == now else ""
-    for name, one in _all(lab, options.times, options.resume, mark):
+    for name, one in _all(lab, subjects(lab, options.also), options.times, options.resume, mark):
         found.setdefault(name, []).append(one)
         said = f"{name:30} {one.score} of {one.max_score}  {one.seconds:.0f} s  load {one.load:.0f}  {'; '.join(one.failed)}"
         print(f"{time.monotonic() - begun:6.0f} s  {said}", flush=True)

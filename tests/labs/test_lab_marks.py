@@ -74,7 +74,7 @@ def test_a_table_that_holds_what_was_found_with_other_code_is_not_of_this_one(la
 
 def test_grades_that_were_kept_from_other_code_take_the_mark_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep, out = tmp_path / "kept.json", tmp_path / "table.md"
-    monkeypatch.setattr(false_fails, "subjects", lambda _lab: {"one": None})
+    monkeypatch.setattr(false_fails, "subjects", lambda *_: {"one": None})
     monkeypatch.setattr(false_fails, "graded", lambda *_: false_fails.Graded(100, 100, 1.0, 1.0, ()))
 
     def made(times: int) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from labs.grader.lab import Lab, all_labs
+from labs.grader.box import ROOT
+from labs.grader.lab import Lab, all_labs, find_lab
 from labs.grader.submission import Submission
 from tests.labs.helpers import LAB1A, skeleton, zoo
 from tools import false_fails, lab_nights
@@ -45,6 +46,13 @@ def test_what_is_graded_are_the_reference_and_all_right_ones() -> None:
     assert all("kills.txt" in submission.files for submission in found.values())
 
 
+def test_right_ones_that_lie_elsewhere_are_graded_too() -> None:
+    blind = ROOT / "tests/labs/from_the_texts/plain_lab3a.txt"
+    found = subjects(find_lab("lab3a"), [blind])
+    assert list(found)[-1] == "plain_lab3a"
+    assert found["plain_lab3a"].files == {"raft.py": blind.read_bytes()}
+
+
 def test_a_wrong_one_among_the_right_ones_ends_it_with_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,7 +62,7 @@ def test_a_wrong_one_among_the_right_ones_ends_it_with_1(
         asked.append(number)
         return Graded(100 - number, 100, 1.0, 1.0, ("2.1: why",) if number else ())
 
-    monkeypatch.setattr(false_fails, "subjects", lambda _lab: {"skeleton": skeleton()})
+    monkeypatch.setattr(false_fails, "subjects", lambda *_: {"skeleton": skeleton()})
     monkeypatch.setattr(false_fails, "graded", one)
     arguments = ["lab1a", "--resume", str(tmp_path / "known.json"), "--out", str(tmp_path / "table.md")]
     assert false_fails.main([*arguments, "--times", "1"]) == 0
