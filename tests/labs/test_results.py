@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from labs.grader.explaining import explain
 from labs.grader.files import as_data, as_gradescope, write_files
 from labs.grader.grading import grade_of
 from labs.grader.page import page_of
 from labs.grader.replay import ReplayError, case_of
+from labs.grader.report import failure_lines
 from labs.grader.result import Failure, Grade, Outcome
 from labs.grader.running import patience
 from labs.grader.seeds import Seeds
@@ -85,11 +87,12 @@ def test_a_failure_with_disks_is_drawn() -> None:
     check = check_of("2.1")
     case = check.cases(Seeds())[0]
     with pytest.raises(PromiseBrokenError) as caught:
-        case.play(make, case.steps, Run())
-    failure = Failure(caught.value.promise, caught.value.expected, caught.value.found, disks=caught.value.disks)
-    page = page_of(Grade("lab1a", "t", "m", (Outcome("2.1", "x", 7, failure=failure),)))
-    assert 'src="data:image/png;base64,' in page
-    assert any("|H|" in line for _, disk in failure.disks for line in strips_of(disk))
+        case.play(make, case.steps, run := Run())
+    failure = explain(caught.value, run)
+    outcome = Outcome("2.1", "x", 7, failure=failure)
+    page = page_of(Grade("lab1a", "t", "m", (outcome,)))
+    assert 'src="data:image/svg+xml;base64,' in page
+    assert any("|H|" in line for line in failure_lines(outcome))
     assert strips_of(SimDisk()) == ["no segment"]
 
 
@@ -116,7 +119,7 @@ def test_a_wrong_log_across_the_border_gets_a_short_story_that_can_be_repeated()
     check, case = case_of(LAB1A, outcome.replay)
     assert check.number == "2.1"
     assert len(case.steps) <= 4
-    assert outcome.failure.disks
+    assert outcome.failure.is_pictured
 
 
 @pytest.mark.parametrize("token", NOT_THERE)

@@ -13,6 +13,7 @@ from labs.grader.seams import Make, drive_on
 from labs.grader.suite import Run
 from labs.stage1_single_node.lab1a_commit_log.contents import body, check_stored, kind_of
 from labs.stage1_single_node.lab1a_commit_log.promises import broken
+from labs.stage1_single_node.lab1a_commit_log.tails import LEFT_TORN, Opening, left_torn, no_damage
 from mq.broker.store.checkpoint import Checkpoint
 from mq.broker.store.log_view import Recovery, SegmentView, StoredEntry
 from mq.broker.store.write_queue import WriteQueue
@@ -165,6 +166,7 @@ class Bench:
         self.taken_back: list[State] = []
         """What a crash may bring back of appends that found no room: until something is written over their groups."""
         self.is_covered = False
+        self.openings: list[Opening] = []
         self.show_disk()
 
     def show_disk(self) -> None:
@@ -323,14 +325,9 @@ class Bench:
             ) from error
         pictures.append(("after it was opened", disk.copy()))
         if found.recovery.damage:
-            damage = found.recovery.damage[0]
-            raise broken(
-                8,
-                expected=f"nothing that was synced has changed{why}",
-                disks=pictures,
-                found=f"`recover` reports damage in {damage.file}, byte {damage.at}: {damage.reason}",
-            )
+            raise no_damage(found.recovery.damage[0], why, pictures, self.openings)
         state = self._agreeing(found, pictures, why)
+        self.openings.append(Opening(before, pictures[-1][1]))
         check_stored(found.stored, disk)
         self.log, self.disk = found.log, disk
         self.states, self.durable, self.proven, self.waiting, self.taken_back = [state], 0, None, [], []
@@ -350,12 +347,13 @@ class Bench:
         facts = f"entries {first}up to {len(durable.entries)} and {_state(durable.hard_state)} were synced"
         if newest is not durable:
             facts += f", up to {len(newest.entries)} were under way"
+        left = left_torn(self.openings)
         raise broken(
             6,
             expected=facts + why,
             found=f"the log that was opened holds {found}{_first_difference(found, self.possible())}",
-            disks=pictures,
-            read=" and rule 13" if found.recovery.first_index > self.first_index else "",
+            disks=[*left, *pictures],
+            read=" and rule 13" if found.recovery.first_index > self.first_index else LEFT_TORN if left else "",
         )
 
     def copy_of_disk(self) -> SimDisk:

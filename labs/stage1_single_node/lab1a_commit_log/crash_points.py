@@ -8,6 +8,7 @@ from labs.grader.suite import Case, Check, Run, rule
 from labs.stage1_single_node.lab1a_commit_log.bench import Bench, Found, State, body, open_log
 from labs.stage1_single_node.lab1a_commit_log.promises import broken
 from labs.stage1_single_node.lab1a_commit_log.steps import judge_flip
+from labs.stage1_single_node.lab1a_commit_log.tails import Opening, no_damage
 from mq.core.entry import HardState
 from mq.core.errors import DamageError, DiskFullError, FormatError, StateError
 from mq.core.ids import Term
@@ -46,7 +47,7 @@ class Watched(Bench):
             state = self._state_of(found, before, point.note)
             if self.is_repairing:
                 self._crash_again(before, found, state)
-                self._live_on(point.disk, found, state)
+                self._live_on(Opening(before, point.disk.copy()), point.disk, found, state)
 
     def _opened(self, disk: SimDisk, note: str) -> Found:
         pictures = [("what the power loss left", disk.copy())]
@@ -57,9 +58,7 @@ class Watched(Bench):
                 6, expected=f"the log opens ({note})", found=f"{type(error).__name__}: {error}", disks=pictures
             ) from error
         if found.recovery.damage:
-            damage = found.recovery.damage[0]
-            raise broken(8, expected=f"nothing that was synced has changed ({note})", disks=pictures,
-                         found=f"`recover` reports damage in {damage.file}, byte {damage.at}: {damage.reason}")  # fmt: skip
+            raise no_damage(found.recovery.damage[0], f" ({note})", pictures)
         self.run.met["torn"] += found.recovery.torn is not None
         return found
 
@@ -79,10 +78,11 @@ class Watched(Bench):
                              disks=[("what the second power loss left", point.disk)])  # fmt: skip
             self.run.met["crashes in repairs"] += 1
 
-    def _live_on(self, left: SimDisk, found: Found, state: State) -> None:
+    def _live_on(self, opening: Opening, left: SimDisk, found: Found, state: State) -> None:
         """What was recovered goes on, and all of it is there after another power loss."""
         life = Bench(self.make, self.run, self.segment_bytes, left)
         life.log, life.states, life.first_index = found.log, [state], found.recovery.first_index
+        life.openings.append(opening)
         term = max(state.hard_state.term, state.entries[-1][0] if state.entries else 0) + 1
         life.append(b"a second life", term=term, hard_state=HardState(Term(term), None))
         life.check()

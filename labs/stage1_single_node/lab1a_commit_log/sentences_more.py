@@ -1,9 +1,12 @@
 """Ring 1, fifth part: what is asked of early methods and missed late. Without these a schedule alone would tell."""
 
+from collections.abc import Sequence
+
 from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, checked_plan, open_log
 from labs.stage1_single_node.lab1a_commit_log.promises import broken
 from labs.stage1_single_node.lab1a_commit_log.sentences_keeping import SENTENCES, sentence
 from labs.stage1_single_node.lab1a_commit_log.sentences_opening import a_sync_fails_and_then_the_power_is_lost
+from labs.stage1_single_node.lab1a_commit_log.tails import damage_told, no_damage, tail_of
 from mq.broker.store.record import GROUP_MAGIC, PLACE_KIND, decode_group_header, decode_segment_header, records_of
 from mq.core.entry import HardState
 from mq.core.errors import DamageError, FormatError, StateError
@@ -96,43 +99,48 @@ def what_is_taken_back_leaves_the_segments_as_they_were(bench: Bench) -> None:
 
 @sentence("1.34", 12, points=1)
 def what_a_refused_append_wrote_is_marked_over_and_an_ended_segment_is_not(bench: Bench) -> None:
+    bench.run.tell("append entry 1, wait until it is durable; a mark")
     bench.append(body(1, 40))
     bench.mark()
     bench.run.tell("append entry 2, which is written and then refused; it is taken back, a mark, and the process is killed")
     bench.plan(body(2, 40))
     bench.refuse(1)
     bench.mark()
-    _is_as_before(bench, "what was refused is marked over, and does not come back")
+    expected = "what was refused is marked over, and does not come back"
+    _is_as_before(bench, expected, ", and methods `CommitLog.abandon` (`_must_mark`) and `CommitLog.note_durable`")
     bench.run.tell("append entry 2 of 900 bytes, which is refused behind the header of a new segment; taken back, a mark, a kill")
     plan = bench.plan(body(2, 900)).plan
     made = _begun(plan)
     header_is_synced = next(number for number in range(made, len(plan)) if isinstance(plan[number], Sync)) + 1
     bench.refuse(header_is_synced)
     bench.mark()
-    _is_as_before(bench, "the new file says that the segment before it has ended: no mark is written over that end")
+    expected = "the new file says that the segment before it has ended: no mark is written over that end"
+    _is_as_before(bench, expected, ", and methods `CommitLog.abandon` (`_must_roll`) and `CommitLog.note_durable`")
     bench.run.tell("append entry 2, for which there is room; open the log anew")
     bench.append(body(20))
     bench.reopened(bench.disk.copy(), why=" again")
 
 
-def _is_as_before(bench: Bench, expected: str) -> None:
+def _is_as_before(bench: Bench, expected: str, read: str) -> None:
     """The process is killed, and the log opened on a copy of the disk: it holds what this one holds."""
     disk = bench.copy_of_disk()
-    why = _why_not(bench, disk)
+    pictures = [("when the process was killed", bench.copy_of_disk()), ("after it was opened", disk)]
+    why = _why_not(bench, disk, pictures)
     if why:
-        pictures = [("when the process was killed", bench.copy_of_disk()), ("after it was opened", disk)]
-        raise broken(12, expected=expected, found=why, disks=pictures, read=", and method `CommitLog.note_durable`")
+        raise broken(12, expected=expected, found=why, disks=pictures, read=read)
 
 
-def _why_not(bench: Bench, disk: SimDisk) -> str:
-    """Empty when a log that is opened on this disk holds what this one holds."""
+def _why_not(bench: Bench, disk: SimDisk, pictures: Sequence[tuple[str, SimDisk]]) -> str:
+    """Empty when a log that is opened on this disk holds what this one holds. Raises: PromiseBrokenError; see `no_damage`."""
     try:
         found = open_log(bench.make, disk, bench.segment_bytes)
     except (DamageError, StateError, FormatError) as error:
         return f"`recover` or `entries` raised {type(error).__name__}: {error}"
     if found.recovery.damage:
-        damage = found.recovery.damage[0]
-        return f"`recover` reports damage in {damage.file}, byte {damage.at}: {damage.reason}"
+        damage, tail = found.recovery.damage[0], tail_of(pictures[0][1])
+        if tail is not None and damage.file == tail.file and damage.at >= tail.at:
+            raise no_damage(damage, ", behind the mark", pictures)
+        return damage_told(damage)
     return "" if found.agrees_with(bench.now) else f"the log that was opened holds {found}"
 
 

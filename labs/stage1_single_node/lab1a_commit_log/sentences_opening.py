@@ -1,11 +1,12 @@
 """Ring 1, third part: opening a log after a crash."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from labs.grader.suite import Run
-from labs.stage1_single_node.lab1a_commit_log.bench import Bench, body, open_log, read_all
+from labs.grader.suite import PromiseBrokenError, Run
+from labs.stage1_single_node.lab1a_commit_log.bench import Bench, Found, body, open_log, read_all
 from labs.stage1_single_node.lab1a_commit_log.promises import broken
 from labs.stage1_single_node.lab1a_commit_log.sentences import SENTENCES, sentence
+from labs.stage1_single_node.lab1a_commit_log.tails import Tail, damage_told, tail_of
 from mq.broker.store.log_view import Damage
 from mq.broker.store.record import GROUP_MAGIC, decode_group_header
 from mq.broker.store.segment import segment_base
@@ -20,6 +21,7 @@ __all__ = ["SENTENCES", "a_sync_fails_and_then_the_power_is_lost", "flipped"]
 
 
 _LARGE_SEGMENT_BYTES = 65_536
+_DECIDES, _CUTS = ", and method `_Recovery._judge_end`", ", and method `_Recovery._cut`"
 
 
 def flipped(disk: SimDisk, payload: bytes) -> tuple[SimDisk, str, int]:
@@ -236,7 +238,7 @@ def _the_second_arrives_alone(bench: Bench) -> None:
     for plan in (bench.plan(body(2, 400)).plan, bench.plan(body(3, 40)).plan):
         bench.perform(tuple(one for one in plan if not isinstance(one, Sync)))
     bench.run.tell("the power is lost before a sync; of the first sector nothing arrived, of all others everything")
-    bench.reopened(_without_the_first_sector(bench), why=": what the groups on their way say proves nothing")
+    bench.reopened(_without_the_first_sector(bench), why=", whatever the groups on their way say")
 
 
 def _without_the_first_sector(bench: Bench) -> SimDisk:
@@ -256,14 +258,16 @@ def _a_long_tail(bench: Bench) -> None:
         plan = bench.plan(body(number, 3_000)).plan
         bench.perform(tuple(one for one in plan if not isinstance(one, Sync)))
     bench.run.tell("the power is lost before a sync; of the first sector nothing arrived, of all others everything")
-    bench.reopened(_without_the_first_sector(bench))
+    disk = _without_the_first_sector(bench)
+    left = disk.copy()
+    bench.reopened(disk)
     for file, content in bench.disk.contents().items():
         alive = [number for number in range(2, 14) if body(number, 3_000)[:40] in content]
         if alive:
             raise broken(
                 7, expected="all bytes behind the torn group are zero again, in one segment to its last byte",
                 found=f"entries {alive[0]} to {alive[-1]} are still in {file}, and may come back to life",
-                disks=[("after it was opened", bench.disk)],
+                disks=[("what the power loss left", left), ("after it was opened", bench.disk)], read=_CUTS,
             )  # fmt: skip
 
 
@@ -272,20 +276,51 @@ def _tear(bench: Bench, number: int, size_bytes: int) -> None:
     bench.run.tell(f"append entry {number} of {size_bytes} bytes; the power is lost while it is written, half of it arrived")
     bench.perform(_up_to_the_last_sync(bench.plan(body(number, size_bytes)).plan))
     disk = _half_written(bench)
-    left = {file: len(content.rstrip(b"\0")) for file, content in disk.contents().items()}
-    torn = open_log(bench.make, disk.copy(), bench.segment_bytes).recovery.torn
-    if torn is None or torn.at + torn.size_bytes != left.get(torn.file):
-        raise broken(
-            7, expected=f"what is torn ends at the last byte that is not zero: {left}", found=f"`Recovery.torn` is {torn}"
-        )
+    before, after = disk.copy(), disk.copy()
+    found = open_log(bench.make, after, bench.segment_bytes)
+    pictures = [("what the power loss left: half of the last write", before), ("after it was opened", after)]
+    if (tail := tail_of(before)) is None:
+        raise broken(1, expected="an append is written", found="nothing of it is on the disk")
+    what_is_torn_is_told(found, tail, pictures)
     if (last := len(bench.reopened(disk).entries)) != number - 1:
-        raise broken(7, expected=f"half a group is no group: the log ends with entry {number - 1}", found=f"it ends with {last}")
+        raise broken(
+            7,
+            expected=f"half a group is no group: the log ends with entry {number - 1}",
+            found=f"it ends with {last}",
+            disks=pictures,
+            read=_DECIDES,
+        )
     if any(body(number, size_bytes)[:40] in content for content in bench.disk.contents().values()):
         raise broken(
             7,
-            expected="the bytes of the torn write are zero again",
+            expected=f"the bytes of the torn write are zero again: {tail}",
             found="they are still there, and may come back to life",
-            disks=[("after it was opened", bench.disk)],
+            disks=pictures,
+            read=_CUTS,
+        )
+
+
+def what_is_torn_is_told(found: Found, tail: Tail, pictures: Sequence[tuple[str, SimDisk]]) -> None:
+    """`Recovery.torn` is the torn write that lay there when the log was opened. pictures: before, and after."""
+    torn, expected = found.recovery.torn, f"{tail} are reported as torn: `Recovery.torn` says so"
+    if found.recovery.damage:
+        told = f"{damage_told(found.recovery.damage[0])}; nobody can prove that this was synced, so it is torn"
+        raise broken(7, expected=expected, found=told, disks=pictures, read=_DECIDES)
+    if torn is None:
+        is_zero = not any(pictures[-1][1].contents().get(tail.file, b"")[tail.at : tail.end])
+        bytes_told = "those bytes are zero now" if is_zero else "those bytes are still there"
+        told = f"nothing is: `Recovery.torn` is None, the log holds {found}, and {bytes_told}"
+        raise broken(7, expected=expected, found=told, disks=pictures, read=_CUTS if is_zero else _DECIDES)
+    if (torn.file, torn.at) != (tail.file, tail.at):
+        told = f"`Recovery.torn` begins at byte {torn.at} of {torn.file}"
+        raise broken(7, expected=expected, found=told, disks=pictures, read=_CUTS)
+    if torn.at + torn.size_bytes != tail.end:
+        raise broken(
+            7,
+            expected=f"{tail} are reported as torn: `at` + `size_bytes` is {tail.end}, behind which all is zero",
+            found=f"`at` is {torn.at} and `size_bytes` is {torn.size_bytes}: together {torn.at + torn.size_bytes}",
+            disks=pictures,
+            read=_CUTS,
         )
 
 
@@ -326,18 +361,28 @@ def what_a_killed_process_wrote_is_durable_after_the_next_opening(bench: Bench) 
     bench.perform(_up_to_the_last_sync(bench.plan(body(2, 300)).plan))
     bench.reopened(bench.disk)
     bench.run.tell("the log was opened, and its repairs were carried out; then the power is lost")
-    bench.reopened(after_power_loss(bench.disk, Survival()), why=", as the opening before found them")
+    _the_power_is_lost_behind_an_opening(bench)
+
+
+def _the_power_is_lost_behind_an_opening(bench: Bench) -> None:
+    """What that opening found is found again. What was not written once more is told as that, and not as what it came to."""
+    try:
+        bench.reopened(after_power_loss(bench.disk, Survival()), why=", as the opening before found them")
+    except PromiseBrokenError:
+        what_was_kept_is_durable(bench)
+        raise
 
 
 @sentence("1.25", 9, points=1)
 def what_is_recovered_after_a_failed_sync_is_written_once_more(bench: Bench) -> None:
+    bench.run.tell("append entry 1; append entry 2, whose sync fails: the system takes its pages for clean")
     _once_more(bench, body(2, 300))
-    bench.run.tell("in another log the same happens to entries 2 and 3 of 540,000 bytes each, which come together")
-    _once_more(Bench(bench.make, bench.run, bench.segment_bytes), body(2, 540_000), body(3, 540_000))
+    other = Bench(bench.make, bench.run, bench.segment_bytes)
+    bench.run.tell("another log: append entry 1; append entries 2 and 3 together, of 540,000 bytes each; their sync fails")
+    _once_more(other, body(2, 540_000), body(3, 540_000))
 
 
 def _once_more(bench: Bench, *payloads: bytes) -> None:
-    bench.run.tell("append entry 1; append entry 2, whose sync fails: the system takes its pages for clean")
     bench.append(body(1))
     appended = bench.plan(*payloads)
     bench.perform(_up_to_the_last_sync(appended.plan))
@@ -347,4 +392,4 @@ def _once_more(bench: Bench, *payloads: bytes) -> None:
     except DiskError:
         bench.run.tell("the process ends; the log is opened: what was appended can be read; then the power is lost")
     bench.reopened(bench.disk)
-    bench.reopened(after_power_loss(bench.disk, Survival()), why=", as the opening before found them")
+    _the_power_is_lost_behind_an_opening(bench)

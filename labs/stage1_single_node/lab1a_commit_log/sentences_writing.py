@@ -211,9 +211,11 @@ def a_place_for_each_entry_says_where_its_record_lies(bench: Bench) -> None:
 
 @sentence("1.5", 3, points=1)
 def a_group_that_does_not_fit_begins_a_new_segment(bench: Bench) -> None:
+    writes: list[tuple[int, Write]] = []
     for number in range(1, 9):
         bench.run.tell(f"append entry {number} of 300 bytes; a segment has {bench.segment_bytes}")
-        bench.append(body(number, 300))
+        plan = bench.append(body(number, 300)).plan
+        writes += [(number, operation) for operation in plan if isinstance(operation, Write)]
     segments = bench.log.segments()
     if not 3 <= len(segments) <= 8:
         raise broken(
@@ -226,8 +228,19 @@ def a_group_that_does_not_fit_begins_a_new_segment(bench: Bench) -> None:
             raise broken(3, expected="each segment begins where the one before it ends", found=f"{one}, then {following}")
     sizes = bench.disk.files()
     wrong = [s for s in segments if sizes.get(s.file) != s.size_bytes]
-    if wrong:
-        raise broken(3, expected=f"{wrong[0].file} has {wrong[0].size_bytes} bytes", found=f"it has {sizes.get(wrong[0].file)}")
+    if not wrong:
+        return
+    file, size_bytes = wrong[0].file, wrong[0].size_bytes
+    for number, write in writes:
+        if write.file == file and write.at + len(write.data) > size_bytes:
+            raise broken(
+                3,
+                expected=f"{file} has {size_bytes} bytes, and what is written to it lies within them",
+                found=f"the write of entry {number} was at byte {write.at}; a `Write` names a byte of its file, no position",
+                disks=[("when all was written", bench.disk)],
+                read=", and methods `CommitLog.append` and `CommitLog._roll`",
+            )
+    raise broken(3, expected=f"{file} has {size_bytes} bytes", found=f"it has {sizes.get(file)}")
 
 
 @sentence("1.6", 3, points=1)

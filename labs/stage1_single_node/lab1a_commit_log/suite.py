@@ -5,6 +5,7 @@ from labs.grader.suite import Suite
 from labs.stage1_single_node.lab1a_commit_log import schedules
 from labs.stage1_single_node.lab1a_commit_log.crash_points import SEARCHES
 from labs.stage1_single_node.lab1a_commit_log.own_tests import OWN_TESTS
+from labs.stage1_single_node.lab1a_commit_log.picture import pictured
 from labs.stage1_single_node.lab1a_commit_log.schedules import SCHEDULES
 from labs.stage1_single_node.lab1a_commit_log.sentences_more import SENTENCES
 from mq.broker.store.checkpoint import Checkpoint
@@ -32,4 +33,4 @@ SEAM = Seam(
     classes=_CLASSES,
 )  # fmt: skip
 
-SUITE = Suite((*SENTENCES, *SCHEDULES, *SEARCHES, *OWN_TESTS), schedules.__name__)
+SUITE = Suite(tuple(map(pictured, (*SENTENCES, *SCHEDULES, *SEARCHES, *OWN_TESTS))), schedules.__name__)
