@@ -30,7 +30,8 @@ _COLOURS = {
 }
 """Of headers, and of what stands behind them."""
 _HATCHED = {Condition.TORN: "torn", Condition.DAMAGED: "damaged"}
-_CHAR = 6.6
+_BORDERED = 3
+_CHAR, _TURNED_CHAR = 7.4, 5.6
 
 
 def tick_step(size_bytes: int) -> int:
@@ -122,7 +123,9 @@ def _text(x: float, y: float, text: str, colour: str, *, size: int = 12, more: s
 
 
 def _rect(x: float, y: float, width: float, height: float, fill: str) -> str:
-    return f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}" stroke="#fff" stroke-width=".8"/>'
+    # Around what is a hair wide, white lines would leave nothing of it.
+    border = ' stroke="#fff" stroke-width=".8"' if width > _BORDERED else ""
+    return f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"{border}/>'
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, stroke: str, width: float) -> str:
@@ -162,17 +165,16 @@ def _box(box: Box, y: int, scale: _Scale) -> Iterator[str]:
     x, width = scale.x(box.at), scale.width(box.size_bytes)
     height = _STRIP // 2 if box.kind == "mark" else _STRIP
     yield _rect(x, y + _STRIP - height, width, height, fill)
-    is_after = box.kind == "state" and "·" in box.label
     names = {"segment": "H", "end": "end", "rest": _HATCHED.get(box.condition, "")}
-    label = names.get(box.kind, f"after {box.label}" if is_after else box.label)
+    label = names.get(box.kind, box.label)
     colour = _TEXT if fill == _COLOURS[Condition.UNSYNCED][1] else "#fff"
     middle, room = round(x + width / 2, 1), len(label) * _CHAR + 6
-    if not label or width < 12 or (width < room and (box.kind == "rest" or room > _STRIP + 12)):
+    if not label or width < 12 or (width < room and (box.kind == "rest" or len(label) * _TURNED_CHAR > _STRIP)):
         return
     if box.kind == "rest":
         yield _rect(round(middle - room / 2, 1), y + 8, round(room, 1), 18, header)
     turned = "" if width >= room else f' transform="rotate(-90 {middle} {y + 17})"'
-    yield _text(middle, y + 21, label, colour, size=12 if width >= room else 10, more=f'text-anchor="middle"{turned}')
+    yield _text(middle, y + 21, label, colour, size=12 if width >= room else 9, more=f'text-anchor="middle"{turned}')
 
 
 def _legend(boxes: Iterable[Box], top: int) -> tuple[list[str], int]:

@@ -15,7 +15,7 @@ from mq.sim.disk_layout import Condition, layout_of
 __all__ = ["LEFT_TORN", "Opening", "Tail", "damage_told", "left_torn", "no_damage", "tail_of"]
 
 
-LEFT_TORN = ", and rule 7 with methods `_Recovery._judge_end` and `_Recovery._cut`: an opening before this one left torn bytes"
+LEFT_TORN = ", and rule 7, methods `_Recovery._judge_end` and `_Recovery._cut`"
 """What is worth reading when `left_torn` has pictures."""
 
 
