@@ -21,6 +21,7 @@ from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission, SubmissionError, read_submission
 from labs.grader.under_way import UnderWay
 from labs.grader.way import behind, spoken
+from mq.cli.failing import tidy_end
 from mq.cli.output import note, print_json, print_line, print_table
 
 __all__ = ["lab_command"]
@@ -41,6 +42,7 @@ def lab_command(ctx: click.Context) -> None:
 
     Your work lies in `work/`, one folder for each lab; it is never overwritten.
     """
+    ctx.with_resource(tidy_end())  # else a student's endless loop would go on when the grader is ended
     course = course_above()
     if course is not None and ctx.invoked_subcommand not in CommandsOfLabs.of_teachers:
         note(f"The course is in {course}: your work is taken from its folder `work`.")

@@ -22,6 +22,7 @@ from labs.grader.pipes import Pipes
 from labs.grader.process import ProcessGoneError, WorkerProcess
 from labs.grader.remote import opening_of
 from labs.grader.running import Start, files_for
+from mq.cli.failing import TERMINATED
 from tests.labs.helpers import LAB1A, ROOT, outcomes_of, skeleton, solution
 
 needs_proc = pytest.mark.skipif(
@@ -271,6 +272,20 @@ def test_a_grader_that_is_stopped_while_a_file_is_imported_leaves_no_worker(how:
     command = [sys.executable, "-c", LEAVES_ALL, filled(HANGS_AT_IMPORT, place), str(place), how]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
     assert ("KeyboardInterrupt" in done.stderr) == (how == "interrupted"), done
+    assert none_is_left(place)
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_check_that_is_ended_by_a_signal_leaves_no_worker(number: signal.Signals, place: Path, tmp_path: Path) -> None:
+    """So does `timeout`, and a terminal that is closed: an endless loop of a student's would go on."""
+    (tmp_path / "commit_log.py").write_text(filled(HANGS_AT_IMPORT, place), encoding="utf-8")
+    command = [sys.executable, "-c", "import sys; from mq.cli.main import main; sys.exit(main(sys.argv[1:]))"]
+    with subprocess.Popen([*command, "lab", "check", "lab1a", str(tmp_path / "commit_log.py")], cwd=ROOT) as checking:
+        while not any(place.iterdir()) and checking.poll() is None:
+            time.sleep(0.01)
+        checking.send_signal(number)
+        assert checking.wait(60) == TERMINATED
     assert none_is_left(place)
 
 
