@@ -9,6 +9,7 @@ from labs.grader.submission import Submission
 from labs.grader.suite import PromiseBrokenError, Run
 from labs.stage1_single_node.lab1a_commit_log.own_language import LineError, parsed
 from labs.stage1_single_node.lab1a_commit_log.own_tests import FILE, OWN_TESTS, died_at, right_logs
+from labs.stage1_single_node.lab1a_commit_log.picture import DiskPicture
 from labs.stage1_single_node.lab1a_commit_log.to_kill import TO_KILL, over
 from mq.broker.store.commit_log import CommitLog
 from tests.labs.helpers import LAB1A, check_of, outcomes_of, rings, skeleton, zoo
@@ -50,11 +51,12 @@ KEPT = [
 ]
 
 
-def missed(number: str, text: str) -> PromiseBrokenError | None:
-    """What a test says of a file of schedules; None when it is passed."""
+def missed(number: str, text: str, run: Run | None = None) -> PromiseBrokenError | None:
+    """What a test says of a file of schedules; None when it is passed. run: what it tells of itself."""
     check = check_of(number)
     (case,) = check.cases(Seeds())
-    run = Run(texts={FILE: text})
+    run = Run() if run is None else run
+    run.texts = {FILE: text}
     try:
         case.play(CommitLog, case.steps, run)
     except PromiseBrokenError as error:
@@ -71,9 +73,11 @@ def judged(number: str, text: str) -> str:
 
 def pictures(number: str, text: str) -> dict[str, str]:
     """The disks that a failure shows: what is on them, by heading."""
-    error = missed(number, text)
+    error = missed(number, text, run := Run())
     assert error is not None
-    return {heading: " ".join(strips_of(disk)) for heading, disk in error.disks}
+    assert not error.disks, "they would be shown twice"
+    assert run.figure is None or isinstance(run.figure, DiskPicture)
+    return {heading: " ".join(strips_of(disk)) for heading, disk in (run.figure.disks if run.figure is not None else ())}
 
 
 def test_the_ring_has_ten_points_of_a_hundred() -> None:
