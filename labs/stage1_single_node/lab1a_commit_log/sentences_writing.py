@@ -236,8 +236,8 @@ def a_group_that_does_not_fit_begins_a_new_segment(bench: Bench) -> None:
             raise broken(
                 3,
                 expected=f"{file} has {size_bytes} bytes, and what is written to it lies within them",
-                found=f"the write of entry {number} was at byte {write.at}: a `Write` names a byte of its file, and not a position of"
-                " the log",
+                found=f"the write of entry {number} was at byte {write.at}: a `Write` names a byte of its file, and not a"
+                " position of the log",
                 disks=[("when all was written", bench.disk)],
                 read=", and methods `CommitLog.append` and `CommitLog._roll`",
             )
