@@ -361,7 +361,7 @@ draw_logs([("mute: nobody leads", honest.log_rows()), ("cut: somebody does", bel
 # right one back.
 #
 # 1. Term, vote and log are promises. Everything else about a node is a matter of opinion, and may be forgotten. It is *broken* in
-#    section 2, by the one line of `ForgetsItsVote`. *Mend it:* `return HardState(self.term, self.vote)`: every promise is kept.
+#    section 2, by the one line of `ForgetsItsVote`. *Mend it:* `return super()._hard_state()`: every promise is kept.
 # 2. A message waits for the disk exactly when somebody will *count* it. It is *broken* in section 4, by the one line of
 #    `VotesTooEarly`. *Mend it:* `super()._promise(message)`: the vote that was not saved was told to nobody.
 # 3. A leader may send before it has written, and may not count before it has written. It is *broken* in section 4, by the one

@@ -209,7 +209,7 @@ CLAIMS = (
         1,
         "2",
         "return HardState(self.term, None)  # the one line: it was `self.vote`",
-        "return HardState(self.term, self.vote)",
+        "return super()._hard_state()",
         r"ForgetsItsVote +term 1 has two",
         r"ForgetsItsVote +every promise is kept",
     ),
