@@ -21,7 +21,7 @@ from mq.raft.role import Role
 from mq.raft.view import NodeView
 from mq.server.opening import OpenedStore
 
-__all__ = ["GroupSettings", "LoneCore", "NodeCore", "raft_core"]
+__all__ = ["GroupSettings", "LoneCore", "NodeCore", "core_after_a_start"]
 
 
 class NodeCore(Core, Protocol):
@@ -133,7 +133,14 @@ class LoneCore(Solo):
         raise StateError(f"a chunk for a node that is no member of a group: {wanted!r}")
 
 
-def raft_core(settings: GroupSettings, opened: OpenedStore, log: FreshLog, raft_class: type[RaftNode]) -> RaftNode:
+def core_after_a_start(group: GroupSettings | None, opened: OpenedStore, log: FreshLog, raft_class: type[RaftNode]) -> NodeCore:
+    """What decides on a node. group: None for a node by itself, whose state machine may have been loaded from a snapshot."""
+    if group is None:
+        return LoneCore(log, applied_index=opened.machine.applied_index)
+    return _raft_core(group, opened, log, raft_class)
+
+
+def _raft_core(settings: GroupSettings, opened: OpenedStore, log: FreshLog, raft_class: type[RaftNode]) -> RaftNode:
     """A member of a group, as it is after a start.
 
     Its own snapshot is the oldest that its log can follow, so that a follower who lost everything gets all of the log that is

@@ -22,7 +22,7 @@ from mq.raft.messages import Message
 from mq.raft.output import Output, RoleChanged
 from mq.raft.role import Role
 from mq.raft.view import NodeView
-from mq.server.core import GroupSettings, LoneCore, NodeCore, raft_core
+from mq.server.core import GroupSettings, NodeCore, core_after_a_start
 from mq.server.disk import FileDisk
 from mq.server.gathering import Gathering
 from mq.server.host import StoreHost, as_bug
@@ -101,9 +101,7 @@ class BrokerNode:
         self.reign = Reign(0, None, is_here=False) if group else Reign(0, 1, is_here=True)
 
     def _make_core(self, log: FreshLog) -> NodeCore:
-        if self.group is None:
-            return LoneCore(log, applied_index=self.opened.machine.applied_index)
-        return raft_core(self.group, self.opened, log, self.organs.raft)
+        return core_after_a_start(self.group, self.opened, log, self.organs.raft)
 
     @property
     def core(self) -> NodeCore:
