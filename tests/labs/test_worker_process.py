@@ -282,8 +282,9 @@ def test_a_check_that_is_ended_by_a_signal_leaves_no_worker(number: signal.Signa
     (tmp_path / "commit_log.py").write_text(filled(HANGS_AT_IMPORT, place), encoding="utf-8")
     command = [sys.executable, "-c", "import sys; from mq.cli.main import main; sys.exit(main(sys.argv[1:]))"]
     with subprocess.Popen([*command, "lab", "check", "lab1a", str(tmp_path / "commit_log.py")], cwd=ROOT) as checking:
-        while not any(place.iterdir()) and checking.poll() is None:
-            time.sleep(0.01)
+        while not any(place.iterdir()):
+            with pytest.raises(subprocess.TimeoutExpired):  # it is under way
+                checking.wait(0.02)
         checking.send_signal(number)
         assert checking.wait(60) == TERMINATED
     assert none_is_left(place)
