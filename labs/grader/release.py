@@ -9,7 +9,9 @@ a broker runs with a student's own log only. (Layers of the Raft are sealed in a
 import ast
 import base64
 import re
+import shutil
 import subprocess
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
@@ -76,7 +78,7 @@ class Kind(StrEnum):
 
 
 class ReleaseError(Exception):
-    """There is no release, and the folder is as it was or must be thrown away."""
+    """There is no release, and the folder is as it was."""
 
 
 def release(folder: Path, labs: Sequence[Lab], kind: Kind = Kind.SEALED) -> int:
@@ -87,7 +89,23 @@ def release(folder: Path, labs: Sequence[Lab], kind: Kind = Kind.SEALED) -> int:
         raise ReleaseError(f"{folder} is there already, and not empty")
     if folder.resolve().is_relative_to(ROOT) and folder.resolve().relative_to(ROOT).parts[:1] != ("work",):
         raise ReleaseError(f"{folder} is inside of this repository; give one outside")
-    known = list({lab.id: lab for lab in (*all_labs(), *labs)}.values())
+    # Elsewhere first: what nobody may have given out was then never in the folder, whatever ends this.
+    with tempfile.TemporaryDirectory(prefix="raftmq_release_") as elsewhere:
+        made = Path(elsewhere) / "students"
+        count = _written(made, labs, kind)
+        if found := survivors(made, _known(labs)):
+            raise ReleaseError(_told(found))
+        _moved(made, folder)
+    return count
+
+
+def _known(labs: Sequence[Lab]) -> list[Lab]:
+    return list({lab.id: lab for lab in (*all_labs(), *labs)}.values())
+
+
+def _written(folder: Path, labs: Sequence[Lab], kind: Kind) -> int:
+    """All files, looked through by nobody yet. Returns their number."""
+    known = _known(labs)
     names = list(_names(labs))
     instead = {**dict(_instead(known, kind, names)), **dict(_with_links_that_lead(names))}
     for name in names:
@@ -99,9 +117,24 @@ def release(folder: Path, labs: Sequence[Lab], kind: Kind = Kind.SEALED) -> int:
     listed = ", ".join(f'"{lab.id}"' for lab in labs)
     mark = f'{_MARK}reference = "{kind}"\nlabs = [{listed}]\n'
     (folder / "labs" / STUDENT_MARK).write_text(mark, encoding="utf-8")
-    if found := survivors(folder, known):
-        raise ReleaseError(_told(found, folder))
     return len(names) + 2
+
+
+def _moved(made: Path, folder: Path) -> None:
+    """All of it, into a folder that is empty or not there yet; or nothing. Raises: ReleaseError."""
+    was_there = folder.exists()
+    try:
+        shutil.copytree(made, folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
+    except BaseException as error:
+        for each in list(folder.iterdir()) if folder.is_dir() else ():
+            shutil.rmtree(each, ignore_errors=True) if each.is_dir() else each.unlink(missing_ok=True)
+        if not was_there and folder.is_dir():
+            folder.rmdir()
+        if isinstance(error, shutil.Error):  # of each file; the first one tells enough
+            raise ReleaseError(f"{folder} cannot be written: {error.args[0][0][2]}") from error
+        if isinstance(error, OSError):
+            raise ReleaseError(f"{folder} cannot be written: {error.strerror or error}") from error
+        raise
 
 
 def _names(labs: Sequence[Lab]) -> Iterator[str]:
@@ -203,10 +236,10 @@ def _mute(tree: ast.Module) -> ast.Module:
 # --- what is said
 
 
-def _told(found: Sequence[Survivor], folder: Path) -> str:
+def _told(found: Sequence[Survivor]) -> str:
     lines = [f"  {one.file}:{one.line}  ({one.function})  {one.text.splitlines()[0][:80]}" for one in found[:_SURVIVORS_SHOWN]]
     more = f"\n  and {len(found) - len(lines)} more" if len(found) > len(lines) else ""
-    return f"lines of a solution are in {folder}, which must not be given out:\n" + "\n".join(lines) + more
+    return "there is no release, and nothing was written: lines of a solution would be in it:\n" + "\n".join(lines) + more
 
 
 def _readme(labs: Sequence[Lab]) -> str:

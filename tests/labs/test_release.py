@@ -165,10 +165,30 @@ def test_a_module_of_the_tests_that_tells_too_much_can_be_sealed_and_still_says_
     assert done.stdout.strip() == "3", done.stderr
 
 
-def test_a_release_with_a_solution_in_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_there", [False, True], ids=["not there yet", "empty"])
+def test_a_release_with_a_solution_in_it_is_refused_and_nothing_of_it_is_left(
+    *, is_there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("labs.grader.release._sealed", lambda source, _lab: source)
-    with pytest.raises(ReleaseError, match=r"must not be given out:\n(.*\n)*  mq/broker/\w+/\w+\.py:\d+"):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    folder = tmp_path / "students"
+    if is_there:
+        folder.mkdir()
+    with pytest.raises(ReleaseError, match=r"lines of a solution would be in it:\n(.*\n)*  mq/broker/\w+/\w+\.py:\d+"):
+        release(folder, [LAB1A])
+    assert folder.exists() == is_there
+    assert [file.name for file in tmp_path.rglob("*") if file != folder] == ["temporary"], "neither there nor elsewhere"
+
+
+def test_a_release_that_cannot_be_written_to_its_end_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_source: str, _target: str, **_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(ReleaseError, match=r"students cannot be written: \[Errno 28\] No space left on device$"):
         release(tmp_path / "students", [LAB1A])
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_folder_that_is_not_empty_and_one_inside_are_refused(tmp_path: Path) -> None:
