@@ -12,18 +12,24 @@ late_days_max = 3                    # later than that is 0
 "ada" = 2026-12-05T08:12:00+01:00
 """
 
+import json
 import math
+import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+
+from labs.grader.lab import every_lab
 
 __all__ = ["NO_POLICY", "Late", "Policy", "PolicyError", "read_policy"]
 
 _T = TypeVar("_T")
 _DAY = timedelta(days=1)
+_OF_ALL_LABS = ("extra_days", "handed_in")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class PolicyError(Exception):
@@ -83,8 +89,13 @@ def read_policy(file: Path, lab: str) -> Policy:
     """Of a lab, by its short name. Raises: PolicyError."""
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except FileNotFoundError as error:
+        raise PolicyError(f"there is no {file}") from error
+    except OSError as error:
+        raise PolicyError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise PolicyError(f"{file}: {error}") from error
+    _check_tables(file, data)
     mine = data.get(lab, {})
     known = {"due", "late_percent_per_day", "late_days_max"}
     if unknown := set(mine) - known:
@@ -97,11 +108,38 @@ def read_policy(file: Path, lab: str) -> Policy:
     numbers |= {f"[extra_days] {name}": days for name, days in data.get("extra_days", {}).items()}
     for where, number in numbers.items():
         if type(number) not in (int, float) or not 0 <= number <= 1000:
-            raise PolicyError(f"{file}: {where} is {number!r}, expected a number from 0 on")
+            raise PolicyError(f"{file}: {where} is {_as_toml(number)}, expected a number from 0 on")
     percent, days_max = float(mine.get("late_percent_per_day", 0)), mine.get("late_days_max")
     return Policy(due, percent, days_max, data.get("extra_days", {}), data.get("handed_in", {}))
 
 
+def _check_tables(file: Path, data: Mapping[str, Any]) -> None:
+    """A name that is written wrong would leave a whole class without its due date."""
+    known = [*(each.short for each in every_lab()), *_OF_ALL_LABS]
+    for name, value in data.items():
+        if name not in known:
+            raise PolicyError(
+                f"{file}: there is no [{_as_toml_key(name)}]; its tables are {', '.join(f'[{one}]' for one in known)}"
+            )
+        if not isinstance(value, dict):
+            raise PolicyError(f"{file}: {name} is {_as_toml(value)}, expected a table [{name}]")
+
+
+def _as_toml_key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+
+
+def _as_toml(value: object) -> str:
+    """As the file says it, or nearly."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return "a table"
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
 def _check_moment(file: Path, where: str, moment: Any) -> None:
     if moment is not None and (not isinstance(moment, datetime) or moment.tzinfo is None):
-        raise PolicyError(f"{file}: {where} is {moment!r}, expected a moment with its offset, such as 2026-12-04T23:59:00+01:00")
+        raise PolicyError(
+            f"{file}: {where} is {_as_toml(moment)}, expected a moment with its offset, such as 2026-12-04T23:59:00+01:00"
+        )

@@ -418,9 +418,28 @@ def test_who_handed_in_a_file_is_known_by_its_name_without_what_says_its_kind(tm
         ("[lab1a]\nlate_percent_per_day = '10'", "expected a number from 0 on"),
         ("[extra_days]\nada = -1", "expected a number from 0 on"),
         ("[lab1a", "class.toml"),
+        ("[lab1a]\ndue = 2026-12-04T23:59:00", r"\[lab1a\] due is 2026-12-04T23:59:00, expected"),
+        ("[lab1a]\nlate_percent_per_day = true", "late_percent_per_day is true, expected"),
+        (
+            "[lab9z]\ndue = 2026-12-04T23:59:00+01:00",
+            r"there is no \[lab9z\]; its tables are \[lab0\], .*\[lab1a\], .*\[handed_in\]$",
+        ),
+        ("[handed]\nada = 2026-12-04T23:59:00+01:00", r"there is no \[handed\]; its tables are"),
+        ("[[lab1a]]\nlate_days_max = 3", r"lab1a is .*, expected a table \[lab1a\]"),
+        ("handed_in = 3", r"handed_in is 3, expected a table \[handed_in\]"),
     ],
 )
 def test_a_policy_that_says_something_else_is_refused(text: str, complaint: str, tmp_path: Path) -> None:
     (tmp_path / "class.toml").write_text(text)
     with pytest.raises(PolicyError, match=complaint):
         read_policy(tmp_path / "class.toml", "lab1a")
+
+
+def test_a_file_with_due_dates_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"^there is no .*nope\.toml$"):
+        read_policy(tmp_path / "nope.toml", "lab1a")
+
+
+def test_due_dates_of_other_labs_are_no_business_of_this_one(tmp_path: Path) -> None:
+    (tmp_path / "class.toml").write_text("[lab3a]\ndue = 2026-12-04T23:59:00+01:00\n")
+    assert read_policy(tmp_path / "class.toml", "lab1a") == NO_POLICY
