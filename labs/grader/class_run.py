@@ -23,7 +23,7 @@ from labs.grader.class_graders import Graders
 from labs.grader.files import as_data, write_files
 from labs.grader.grading import PRACTICE, how_to_run
 from labs.grader.lab import Lab
-from labs.grader.result import Grade
+from labs.grader.result import NOT_GRADED, Grade
 from labs.grader.shared import shared_by
 from labs.grader.submission import Submission, SubmissionError, place_of, read_submission
 
@@ -153,7 +153,7 @@ class ClassRun:
 
     def _not_graded(self, entry: Entry, reason: str) -> Done:
         points_max = sum(check.points for check in self.lab.suite.checks)
-        grade = Grade(self.lab.id, self.lab.title, PRACTICE, reason=reason, points_max=points_max)
+        grade = Grade(self.lab.id, self.lab.title, NOT_GRADED, reason=reason, points_max=points_max)
         if not is_of_the_table(entry.name):
             with suppress(OSError):  # the reason may be that nothing can be written there
                 write_files(self.results / entry.name, grade)

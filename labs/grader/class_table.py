@@ -14,7 +14,7 @@ from urllib.parse import quote
 from labs.grader.class_alike import Alike, alike_part, alike_rows, look_alike
 from labs.grader.class_run import ClassRun, Entry, is_of_the_table
 from labs.grader.policy import Late, Policy
-from labs.grader.result import NOT_IMPORTED
+from labs.grader.result import NOT_GRADED, NOT_IMPORTED
 
 __all__ = ["Row", "rows_of", "write_class"]
 
@@ -75,8 +75,9 @@ def _row(name: str, found: dict[str, Any], policy: Policy) -> Row:
     note = "" if reason else next((each for each in messages if each.startswith(NOT_IMPORTED)), "")
     note = note.removeprefix(f"{NOT_IMPORTED}: ")
     late = policy.late(name, score or 0)
+    mode = NOT_GRADED if reason else str(found.get("mode", ""))
     seconds = float(found.get("seconds") or 0)
-    return Row(name, score, int(found.get("max_score", 0)), late, reason, str(found.get("mode", "")), seconds, tests, note)
+    return Row(name, score, int(found.get("max_score", 0)), late, reason, mode, seconds, tests, note)
 
 
 def write_class(run: ClassRun, entries: Sequence[Entry], policy: Policy) -> tuple[list[Row], Alike]:
@@ -138,9 +139,9 @@ def _page(run: ClassRun, rows: Sequence[Row], found: Alike, entries: Sequence[En
     numbers = _numbers(rows)
     graded = [row.score for row in rows if row.score is not None]
     middle = f"median {median(graded):g} points" if graded else "no points"
-    modes = Counter(row.mode for row in rows)
+    modes = Counter(row.mode for row in rows if row.score is not None)
     told = ", ".join(f"{'All' if len(modes) == 1 else count} in {mode}" for mode, count in modes.items())
-    facts = f"{len(rows)} submissions, {len(graded)} graded: {middle}. {told}."
+    facts = f"{len(rows)} submissions, {len(graded)} graded: {middle}.{f' {told}.' if told else ''}"
     lines = "".join(_line(row, numbers, found) for row in rows)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(run.lab.title)}: a class</title><style>{_STYLE}</style></head><body>

@@ -52,6 +52,7 @@ def grade_command(lab: Lab, path: Path, **options: Any) -> int:
 
     PATH is a submission: a folder, a zip or a Python file. Exit code 0: graded, whatever the mark. 2: not.
     """
+    _check_out(options["out"])
     key = key_of(options["seed"], options["key_file"])
     if not key and options["is_container"]:
         note(_NO_KEY)
@@ -61,6 +62,15 @@ def grade_command(lab: Lab, path: Path, **options: Any) -> int:
         run = ClassRun(lab, out, key, options["jobs"], options["is_container"], options["is_again"])
         return _grade_class(run, entries, _policy(path, lab, options["policy"]), options["output"])
     return _grade_one(lab, path, key, options["out"] or results_of(lab, path), options["output"], (start, mode))
+
+
+def _check_out(folder: Path | None) -> None:
+    """Before anything is graded: it takes long. Raises: UsageError."""
+    for each in () if folder is None else (folder, *folder.parents):
+        if each.is_symlink() or each.exists():
+            if not each.is_dir():
+                raise click.UsageError(f"--out is for a folder, and {each} is none")
+            return
 
 
 def _start(lab: Lab, *, is_container: bool) -> tuple[Any, str]:
@@ -146,7 +156,8 @@ def _grade_class(run: ClassRun, entries: list[Entry], policy: Policy, output: st
             for row in rows
         ]  # fmt: skip
         print_table(["SUBMISSION", "SCORE", "DAYS LATE", "MARK", "WHY NOT"], cells)
-        print_line(f"\n{len(found)} pair(s) are alike; table, pages and lines: {run.results / 'class.html'}")
+        pairs = "1 pair is" if len(found) == 1 else f"{len(found) or 'no'} pairs are"
+        print_line(f"\n{pairs} alike; table, pages and lines: {run.results / 'class.html'}")
     return _NOT_GRADED if any(row.score is None for row in rows) else 0
 
 

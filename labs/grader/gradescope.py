@@ -16,7 +16,7 @@ from pathlib import Path
 from labs.grader.grading import PRACTICE, grade_of, in_a_process
 from labs.grader.lab import Lab, find_lab
 from labs.grader.other_user import OtherUserProcess, as_another_user, can_change_user
-from labs.grader.result import Grade
+from labs.grader.result import NOT_GRADED, Grade
 from labs.grader.seeds import Seeds
 from labs.grader.submission import SubmissionError, place_of, read_submission
 
@@ -45,7 +45,7 @@ def _grade(root: Path, lab: Lab) -> Grade:
         is_packed = not (where / lab.organ_file).exists() and len(zips) == 1
         submission = read_submission(zips[0] if is_packed else where, lab.organ_file, lab.texts)
     except SubmissionError as error:
-        return Grade(lab.id, lab.title, PRACTICE, reason=str(error).replace(f"{root}/", ""), points_max=_points(lab))
+        return Grade(lab.id, lab.title, NOT_GRADED, reason=str(error).replace(f"{root}/", ""), points_max=_points(lab))
     key = (root / "source" / KEY_FILE).read_bytes().strip()
     start, mode = (as_another_user(), OtherUserProcess.mode) if can_change_user() else (in_a_process(), PRACTICE)
     return grade_of(lab, submission, Seeds(key, submission.mark), folder=results, start=start, mode=mode)
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     root = Path(arguments[0]) if arguments else ROOT_THERE
     lab = find_lab((root / "source" / LAB_FILE).read_text(encoding="utf-8").strip())
     (root / "results").mkdir(exist_ok=True)
-    write_files(root / "results", Grade(lab.id, lab.title, PRACTICE, points_max=_points(lab)))
+    write_files(root / "results", Grade(lab.id, lab.title, NOT_GRADED, points_max=_points(lab)))
     if can_change_user():
         _shut(root)
     grade = _grade(root, lab)

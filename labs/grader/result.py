@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from labs.grader.figure import Figure
 from mq.sim.disk import SimDisk
 
-__all__ = ["CHECKED", "CHECKED_ALL", "IMPORTED", "NOT_IMPORTED", "NOT_WRITTEN", "REPLAY", "Failure", "Grade", "Outcome"]
+__all__ = [
+    "CHECKED", "CHECKED_ALL", "IMPORTED", "NOT_GRADED", "NOT_IMPORTED", "NOT_WRITTEN", "REPLAY", "Failure", "Grade", "Outcome",
+]  # fmt: skip
 
 CHECKED = "one failure of a check"
 """Why there is no mark where a student looked how far the work is."""
 CHECKED_ALL = "all failures of a check"
 """The same, where all tests were run."""
 IMPORTED = "from labs.grader.notebook import replay"
+NOT_GRADED = "not graded"
+"""The mode of a grade that is none: what was handed in ran nowhere, or nothing is known of it."""
 NOT_IMPORTED = "Your files cannot be imported"
 NOT_WRITTEN = " is not written yet"
 REPLAY = "replay"

@@ -194,6 +194,21 @@ def test_all_that_was_handed_in_is_a_row_whatever_it_is(handed_in: Path, asked: 
     assert sorted(asked) == ["_bob", "ada"]
 
 
+def test_who_was_not_graded_was_graded_in_no_mode(handed_in: Path, asked: list[str]) -> None:
+    write_all(handed_in / "ada", {"commit_log.py": "x = 1\n"})
+    (handed_in / "bob.zip").write_bytes(b"PK, but no zip")
+    (handed_in / "cleo").mkdir()
+    run, entries, _ = graded(handed_in)
+    write_class(run, entries, NO_POLICY)
+    assert asked == ["ada"]
+    assert {name: row["mode"] for name, row in table(run).items()} == {
+        "ada": "tried", "bob.zip": "not graded", "cleo": "not graded",
+    }  # fmt: skip
+    page = (run.results / "class.html").read_text(encoding="utf-8")
+    assert "3 submissions, 1 graded: median 2 points. All in tried." in page
+    assert "practice mode" not in page + (run.results / "cleo" / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_class_of_which_nobody_can_be_graded_is_one_when_there_are_due_dates(handed_in: Path) -> None:
     (handed_in / "ada.ipynb").write_text("{}")
     assert entries_in(handed_in, LAB1A) == []

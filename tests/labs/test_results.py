@@ -239,6 +239,20 @@ def test_wrong_usage_is_told_in_a_sentence(
     assert not list(folder.iterdir())
 
 
+@pytest.mark.parametrize("out", ["taken", "taken/results", "nowhere"])
+def test_a_place_for_the_results_that_is_no_folder_is_told_before_anything_is_graded(
+    out: str, folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labs.grader.cli_grade.grade_of", lambda *_, **__: pytest.fail("it was graded"))
+    (folder / "mine").mkdir()
+    (folder / "mine/commit_log.py").write_text("class CommitLog:\n    pass\n")
+    (folder / "taken").write_text("my notes")
+    (folder / "nowhere").symlink_to(folder / "gone")
+    code, _, err = run(capfd, "grade", "lab1a", "mine", "--out", out)
+    assert code == 2
+    assert f"--out is for a folder, and {out.partition('/')[0]} is none" in err
+
+
 def test_the_zoo_has_one_sentence_each() -> None:
     for file in [*zoo("wrong"), *zoo("right")]:
         first = file.read_text(encoding="utf-8").split("\n")[0]
