@@ -47,7 +47,8 @@ def start_command(lab: Lab, folder: Path) -> int:
     """Copy a lab's skeleton into your work folder, with what you wrote of the same class before."""
     target = folder / lab.id
     if target.exists() or target.is_symlink():  # one that leads nowhere is there, too
-        note(f"{target} is there already, and is left as it is. To begin anew, move it away first.")
+        what = f"holds the reference of {lab.short}, and nothing of yours" if _is_reference(lab, target) else "is there already"
+        note(f"{target} {what}, and is left as it is. To begin anew, move it away first.")
         return _FAILED
     try:
         brought = _brought(lab, folder)
@@ -63,6 +64,17 @@ def start_command(lab: Lab, folder: Path) -> int:
         print_line(line)
     print_line(f"then: mq lab check {lab.short}")
     return 0
+
+
+def _is_reference(lab: Lab, target: Path) -> bool:
+    """As `catch-up` writes it, and nothing else. It lies beside one's own work now, and did not always."""
+    if is_for_students() or lab.runs is not None or not target.is_dir():
+        return False
+    from labs.grader.skeleton import solution_of  # noqa: PLC0415 - for this sentence only
+
+    files = {name: text.encode() for name, text in solution_of(lab).items()}
+    there = {each.name for each in target.iterdir() if each.name != "__pycache__"}
+    return there == set(files) and all((target / name).read_bytes() == data for name, data in files.items())
 
 
 def _write_skeleton(lab: Lab, target: Path, instead: dict[str, str]) -> None:
@@ -128,7 +140,8 @@ def catch_up_command(lab: Lab, folder: Path) -> int:
     """Go on where you are not done: a working base for this lab, or a solution of it. Your own work is kept.
 
     Where a class grows from lab to lab (stage 3), the methods of the labs before are taken out of this lab's file, and ours are
-    inherited; the file as it was is kept beside it. In other labs a working solution is written, as a base for the next one.
+    inherited; the file as it was is kept beside it. In other labs a working solution is written beside your work, into
+    LAB_reference, as a base for the next one.
     """
     if lab.runs is not None:
         note(f"{lab.spoken} asks for the whole of your own class: nothing of ours stands in the place of what is missing there.")
@@ -211,9 +224,7 @@ def _solution_of(lab: Lab, folder: Path) -> int:
     if is_for_students():
         note("there is no solution in a repository for students; ask your teacher for one")
         return _FAILED
-    target = folder / lab.id
-    if target.exists():
-        target = folder / f"{lab.id}_reference"
+    target = folder / f"{lab.id}_reference"  # beside one's own work, also when that is begun later
     if target.exists():
         note(f"{target} is there already, and is left as it is.")
         return _FAILED
