@@ -18,7 +18,7 @@ from labs.grader.replay import ReplayError, replayed, replayed_grade, with_print
 from labs.grader.report import failure_lines, outcome_line, printed_lines, story_lines
 from labs.grader.result import CHECKED, CHECKED_ALL, Grade, Outcome
 from labs.grader.seeds import Seeds
-from labs.grader.submission import Submission, SubmissionError, read_submission
+from labs.grader.submission import Submission, SubmissionError, found_submission
 from labs.grader.under_way import UnderWay
 from labs.grader.way import behind, spoken
 from mq.cli.failing import tidy_end
@@ -77,7 +77,7 @@ def _submission_of(lab: Lab, path: Path | None) -> Submission:
     if path is None and not where.exists():
         raise click.UsageError(f"there is no {where} yet: mq lab start {lab.short}")
     try:
-        return read_submission(where, lab.organ_file, lab.texts)
+        return found_submission(where, lab.organ_file, lab.texts)
     except SubmissionError as error:
         raise click.UsageError(str(error)) from error
 

@@ -24,7 +24,7 @@ from labs.grader.report import closing_lines, failure_lines, outcome_line
 from labs.grader.result import Outcome
 from labs.grader.seeds import Seeds
 from labs.grader.similarity import Pair
-from labs.grader.submission import SubmissionError, place_of, read_submission
+from labs.grader.submission import SubmissionError, found_submission
 from mq.cli.output import note, print_json, print_line, print_table
 
 __all__ = ["grade_command"]
@@ -82,7 +82,7 @@ def _start(lab: Lab, *, is_container: bool) -> tuple[Any, str]:
 
 def _grade_one(lab: Lab, path: Path, key: str, folder: Path, output: str, how: tuple[Any, str]) -> int:
     try:
-        submission = read_submission(place_of(path, lab.organ_file), lab.organ_file, lab.texts)
+        submission = found_submission(path, lab.organ_file, lab.texts)
     except SubmissionError as error:
         raise click.UsageError(str(error)) from error
 

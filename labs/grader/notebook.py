@@ -13,7 +13,7 @@ from labs.grader.replay import replayed, replayed_grade, with_prints_of
 from labs.grader.report import failure_lines, printed_lines
 from labs.grader.result import Grade
 from labs.grader.seeds import Seeds
-from labs.grader.submission import Submission, SubmissionError, read_submission
+from labs.grader.submission import Submission, SubmissionError, found_submission
 
 __all__ = ["Shown", "check", "replay"]
 
@@ -67,4 +67,4 @@ def _submission(lab: Lab, path: str | Path | None) -> Submission:
     where = Path(path) if path is not None else _own(lab)
     if path is None and not where.is_dir():
         raise SubmissionError(f"there is no {where} yet: mq lab start {lab.short}")
-    return read_submission(where, lab.organ_file, lab.texts)
+    return found_submission(where, lab.organ_file, lab.texts)

@@ -18,7 +18,7 @@ from pathlib import Path
 from labs.grader.told import ToldError
 from labs.grader.zipped import BadZipError, files_in_zip
 
-__all__ = ["Submission", "SubmissionError", "place_of", "read_submission"]
+__all__ = ["Submission", "SubmissionError", "found_submission", "place_of", "read_submission"]
 
 _NAME = re.compile(r"_?[a-z][a-z0-9_]{0,60}\.py")
 _LEFT_ALONE = re.compile(r"(?:test_|conftest|sitecustomize|usercustomize).*")
@@ -26,6 +26,7 @@ _FILES_MAX = 24
 _FILE_BYTES_MAX = 256 << 10
 _FOLDERS_DEEP_MAX = 3
 _LEFT_ALONE_MAX = 100
+_NAMED_MAX = 8
 
 
 class SubmissionError(ToldError):
@@ -125,6 +126,22 @@ def _checked(where: Path, files: Mapping[str, bytes], organ_file: str, others: I
     return Submission(files, tuple(islice(left_alone, _LEFT_ALONE_MAX)))
 
 
+def found_submission(where: Path, organ_file: str, texts: Collection[str] = ()) -> Submission:
+    """As `read_submission`, also in the only folder of a folder, which a class finds, too. Raises: SubmissionError.
+
+    Where several folders might be meant it names them.
+    """
+    place = place_of(where, organ_file)
+    if (place / organ_file).exists() or not place.is_dir():
+        return read_submission(place, organ_file, texts)
+    with _said_in_a_sentence(place):
+        inside = sorted(each.name for each in _folders_in(place) if (each / organ_file).exists())
+    if inside:
+        named = ", ".join(inside[:_NAMED_MAX]) + (f" and {len(inside) - _NAMED_MAX} more" if len(inside) > _NAMED_MAX else "")
+        raise SubmissionError(f"there is no {organ_file} in {place}, but in folders inside of it; name one of them: {named}")
+    return read_submission(where, organ_file, texts)
+
+
 def place_of(where: Path, organ_file: str) -> Path:
     """Where the organ's file lies, also when it is in the only folder of a folder, as it is when one hands in a folder.
 
@@ -138,11 +155,15 @@ def _place_of(where: Path, organ_file: str) -> Path:
     for _ in range(_FOLDERS_DEEP_MAX):
         if where.is_symlink() or not where.is_dir() or (where / organ_file).exists():
             break
-        inside = [each for each in where.iterdir() if each.is_dir() and not each.is_symlink() and each.name[0] not in "._"]
+        inside = _folders_in(where)
         if len(inside) != 1:
             break
         where = inside[0]
     return where
+
+
+def _folders_in(where: Path) -> list[Path]:
+    return [each for each in where.iterdir() if each.is_dir() and not each.is_symlink() and each.name[0] not in "._"]
 
 
 def _bytes_of(file: Path) -> bytes:

@@ -214,11 +214,11 @@ WRONG_ANSWERS = [
     ("4.4", "left = 0", "left = 1", "how many of the four tickets"),
     ("4.4", "[riddle]", "[riddles]", "has the part [riddle] | it has not"),
     ("4.2", "[failure]", "[[failure]]", "has the part [failure] | it has not"),
-    ("4.2", "[failure]", "[failure", "can be read | it cannot"),
-    ("4.2", "promised_at = 2", f"promised_at = {'9' * 5000}", "can be read | it cannot"),
+    ("4.2", "[failure]", "[failure", "is written in TOML | Python's reader of TOML says: "),
+    ("4.2", "promised_at = 2", f"promised_at = {'9' * 5000}", "is written in TOML | Python's reader of TOML says: "),
     ("4.3", "promised_at = 2", f"promised_at = 0x{'f' * 6000}", "a number of a few digits | it has many more"),
     ("4.3", "promised_at = 2", f"promised_at = [0x{'f' * 6000}]", "is a number | it is a number without end"),
-    ("4.2", "promised_at = 2", f"promised_at = {'[' * 3000}", "can be read | it cannot"),
+    ("4.2", "promised_at = 2", f"promised_at = {'[' * 3000}", "is written in TOML | Python's reader of TOML says: "),
 ]  # fmt: skip
 
 

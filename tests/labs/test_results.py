@@ -18,6 +18,7 @@ from labs.grader.result import Failure, Grade, Outcome
 from labs.grader.running import patience
 from labs.grader.seeds import Seeds
 from labs.grader.shrinking import shrunk
+from labs.grader.skeleton import solution_of, write_all
 from labs.grader.strips import strips_of
 from labs.grader.suite import PromiseBrokenError, Run
 from mq.cli.main import main
@@ -196,18 +197,40 @@ def test_the_first_failure_of_a_skeleton_is_explained_and_can_be_repeated(
 
 
 def test_a_solution_to_go_on_with_lies_beside_ones_own_work(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    run(capfd, "start", "lab1a")
     code, out, _ = run(capfd, "catch-up", "lab1a")
+    assert run(capfd, "start", "lab1a")[0] == 0, "also when it came first"
     assert code == 0
     assert "lab1a_commit_log_reference" in out
     assert "run it: mq broker --data .mq/lab1a --parts work/lab1a_commit_log_reference\n" in out
-    assert "its tests: mq lab check lab1d work/lab1d_idempotent_consumer\n" in run(capfd, "catch-up", "lab1d")[1]
+    assert "its tests: mq lab check lab1d work/lab1d_idempotent_consumer_reference\n" in run(capfd, "catch-up", "lab1d")[1]
     code, out, _ = run(capfd, "replay", "lab1a:1.22", "work/lab1a_commit_log_reference")
     assert code == 0
     assert out.startswith("ok")
     assert "What happened:\n    1  " in out, "also of one that passes"
     assert run(capfd, "catch-up", "lab1a")[0] == 1
     assert (folder / "work/lab1a_commit_log_reference/recovery.py").exists()
+
+
+def test_start_says_that_what_lies_there_is_the_reference(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_all(folder / "work/lab1a_commit_log", solution_of(LAB1A))
+    code, _, err = run(capfd, "start", "lab1a")
+    assert code == 1
+    assert "work/lab1a_commit_log holds the reference of lab1a, and nothing of yours" in err
+    (folder / "work/lab1a_commit_log/notes.txt").write_text("mine")
+    assert "work/lab1a_commit_log is there already" in run(capfd, "start", "lab1a")[2]
+
+
+def test_a_folder_in_a_folder_is_found_and_several_are_named(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_all(folder / "handed_in/gil/lab1a_commit_log", solution_of(LAB1A))
+    assert run(capfd, "replay", "lab1a:1.1", "handed_in/gil")[0] == 0
+    write_all(folder / "handed_in/gil/second", {"commit_log.py": "x = 1\n"})
+    for command in (("replay", "lab1a:1.1"), ("check", "lab1a")):
+        code, _, err = run(capfd, *command, "handed_in/gil")
+        assert code == 2
+        assert "there is no commit_log.py in handed_in/gil, but in folders inside of it" in " ".join(err.split())
+        assert "lab1a_commit_log, second" in err
+    (folder / "empty/notes").mkdir(parents=True)
+    assert "there is no commit_log.py in empty" in run(capfd, "check", "lab1a", "empty")[2]
 
 
 def test_a_grade_as_json(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

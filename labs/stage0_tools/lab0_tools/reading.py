@@ -116,7 +116,7 @@ def _table(run: Run, name: str) -> dict[str, Any]:
     try:
         table = tomllib.loads(text).get(name)
     except (ValueError, RecursionError) as error:
-        raise _wrong(f"{FILE} can be read", f"it cannot: {str(error)[:120]}") from None
+        raise _wrong(f"{FILE} is written in TOML", f"Python's reader of TOML says: {str(error)[:120]}") from None
     if type(table) is not dict:
         raise _wrong(f"{FILE} has the part [{name}]", "it has not")
     return table
