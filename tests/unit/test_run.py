@@ -104,6 +104,28 @@ def test_a_wrong_call_is_refused_with_a_sentence(arguments: list[str], capsys: p
     assert "run.py" in capsys.readouterr().err
 
 
+def test_the_help_of_the_course_is_there_at_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(Environment, "ensure", lambda *_: pytest.fail("it was set up"))
+    with pytest.raises(SystemExit) as ended:
+        main.main(["course", "--help"])
+    assert ended.value.code == 0
+    assert "--no-browser" in capsys.readouterr().out
+
+
+def test_arguments_of_the_course_go_to_jupyterlab(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[list[str]] = []
+    monkeypatch.setattr(Environment, "ensure", lambda *_: Path("python"))
+
+    def opened(_python: Path, arguments: list[str]) -> int:
+        given.append(arguments)
+        return 0
+
+    monkeypatch.setattr("tools.runner.course.run", opened)
+    arguments = ["--no-browser", "--port=9000", "--help-all"]
+    assert main.main(["course", *arguments]) == 0
+    assert given == [arguments]
+
+
 def test_what_is_missing_is_said_without_a_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def refuse(self: Environment, purpose: str) -> Path:
         raise SetupError(f"cannot set up {purpose}")

@@ -26,8 +26,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="run.py", description="RaftMQ: one entry to everything. Sets itself up on first use.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("demo", help="see a broker killed in mid-stream and nothing lost (about a minute)", add_help=False)
+    # Its help is ours: JupyterLab's own would have to be set up first, and tells of hundreds of settings.
     commands.add_parser(
-        "course", help="open the lessons in JupyterLab (arguments go to it, such as --no-browser)", add_help=False
+        "course",
+        help="open the lessons in JupyterLab (arguments go to it, such as --no-browser)",
+        usage="run.py course [JUPYTERLAB ARGUMENT ...]",
+        description="Open the lessons in JupyterLab, on the map of the course. Ctrl-C ends it and all that it started.",
+        epilog="Arguments go to JupyterLab, such as --no-browser or --port=9000; --help-all shows those that it knows.",
+        allow_abbrev=False,
     )
     test = commands.add_parser("test", help="run the tests", usage="run.py test [--quick | --night] [PYTEST ARGUMENT ...]")
     tier = test.add_mutually_exclusive_group()
