@@ -4,7 +4,8 @@ What is found is played once more by nodes of which no copies are made, made sho
 nothing says so only after some of the nodes' lives were lived again, and came to the same (see `labs.stage3_raft.shelf`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -18,7 +19,7 @@ from labs.stage3_raft.searched_group import MakeHost, SearchedGroup, SearchedHos
 from labs.stage3_raft.shelf import Differing, Shelved, StumbledError
 from labs.stage3_raft.snapshot_host import Book, SnapshotHost
 from labs.stage3_raft.talks import Plan, Talks
-from mq.raft.messages import SnapshotRequest
+from mq.raft.messages import Message, SnapshotRequest
 from mq.raft.options import RaftOptions
 from mq.sim.explore.group_model import GroupState, GroupStep
 from mq.sim.explore.local import FAILURES, Kind
@@ -134,10 +135,12 @@ class _Searched:
             after = group.after(state, step)
             if after is None:
                 return False
-            host = hosts[_place(group, step)]
+            place, kind = _place(group, step), Kind(step & 7)
+            number = step >> 3 if kind <= Kind.REPEAT else after.spent & 0xFF if kind is Kind.PROPOSE else 0
+            host = hosts[place]
             assert isinstance(host, SearchedHost)
             try:
-                group.local.do(host, Kind(step & 7), (after.spent & 0xFF) if step & 7 == Kind.PROPOSE else step >> 3)
+                group.local.do(host, kind, number)
                 host.node.check()
             except FAILURES as error:
                 if not after.wrong:
@@ -148,11 +151,17 @@ class _Searched:
             has_stumbled = broken is not None and broken.promise == "own-invariants"  # and here it did not
             if has_stumbled or self._came_to(after, host) != host.look:
                 return False
+            if kind is not Kind.LOSE and self._sent(state.nodes[place], kind, number) != _counted(host.sent):
+                return False
             state = after
         return bool(state.wrong)
 
     def _came_to(self, state: GroupState, host: SearchedHost) -> object:
         return self.group.local.states[state.nodes[host.node_id - FIRST_ID]].look
+
+    def _sent(self, local: int, kind: Kind, number: int) -> Counter[tuple[type, Message]]:
+        """What a copy of a node in this state sends then."""
+        return _counted(self.group.local.messages[sent] for sent in self.group.local.move(local, kind, number).sent)
 
     def _ends(self, way: Sequence[GroupStep]) -> list[Shelved]:
         """The nodes' states behind these steps."""
@@ -212,6 +221,11 @@ class _Searched:
 def _place(group: SearchedGroup, step: GroupStep) -> int:
     """Of the node to which it happens."""
     return group.local.messages[step >> 3].to - FIRST_ID if step & 7 <= Kind.REPEAT else step >> 3
+
+
+def _counted(messages: Iterable[Message]) -> Counter[tuple[type, Message]]:
+    """In whatever order they were sent. Those of two kinds differ, whatever is in them."""
+    return Counter((type(message), message) for message in messages)
 
 
 def _not_the_same(differing: Differing) -> PromiseBrokenError:

@@ -110,6 +110,11 @@ def test_a_right_one_lives(name: str, by: str) -> None:
     assert died_by(load_raft(f"{FOLDER}/right/{name}.py:Raft"), ALL[by], SEED) == ""
 
 
+def test_a_copy_that_shares_what_waits_to_be_sent_proves_nothing() -> None:
+    """With this seed two copies of a node have one queue of answers: what the one owes the other says, and nothing lived says it."""
+    assert died_by(load_raft(f"{FOLDER}/right/saving_up.py:Raft"), ALL["3c 3.2"], 937564325) == ""
+
+
 @pytest.mark.parametrize("by", ALL)
 def test_the_reference_lives_across_the_border_and_the_search_meets_what_it_is_about(by: str) -> None:
     outcome = outcome_of(REFERENCE, ALL[by])
