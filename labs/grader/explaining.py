@@ -54,7 +54,7 @@ def _explained(error: Exception, run: Run, section: str) -> Failure:  # noqa: PL
             promise = "What your code gives back has the types that the signatures say"
             return Failure(promise, found=str(error), section=section, story=story, figure=run.figure)
         case ProcessGoneError():
-            return Failure("Every call comes back", found=str(error), section=section, story=story, is_gone=True)
+            return Failure(error.promise, found=str(error), section=section, story=story, is_gone=True)
         case MqError():
             return _raised_by_what_is_given(error, run, section)
         case NotImplementedError():

@@ -29,8 +29,8 @@ from labs.grader.orphans import end_orphans
 from labs.grader.pipes import Pipes
 
 __all__ = [
-    "CALL_SECONDS_MAX", "LIMITS", "Killable", "NotStartedError", "ProcessGoneError", "WorkerProcess", "kill_all_for_good",
-    "note_alive", "note_ended",
+    "CALL_SECONDS_MAX", "LIMITS", "ImportGoneError", "Killable", "NotStartedError", "ProcessGoneError", "WorkerProcess",
+    "kill_all_for_good", "note_alive", "note_ended",
 ]  # fmt: skip
 
 CALL_SECONDS_MAX = 10.0
@@ -67,7 +67,15 @@ _no_more = threading.Event()
 
 
 class ProcessGoneError(Exception):
-    """There was no answer: the process ended, took too long, or said something that was not asked."""
+    """There was no answer: the process ended, took too long, or said something that was not asked. promise: what that breaks."""
+
+    promise = "Every call comes back"
+
+
+class ImportGoneError(ProcessGoneError):
+    """As above, while a student's files were imported: nothing was called yet."""
+
+    promise = "The import of your files comes to its end"
 
 
 class NotStartedError(Exception):
@@ -149,7 +157,11 @@ class WorkerProcess:
         except ProcessGoneError as error:
             said = self.printed.strip()[-_TOLD_MAX:]
             raise NotStartedError(f"the worker did not start: {error}{': ' + said if said else ''}") from None
-        return self.ask({"do": "open", **opening}, _START_SECONDS_MAX)
+        try:
+            return self.ask({"do": "open", **opening}, _START_SECONDS_MAX)
+        except ProcessGoneError as error:
+            file = f"{opening['organ'][0].rpartition('.')[2]}.py"
+            raise ImportGoneError(f"the import of {file}, with all that it imports: {error}") from None
 
     def command(self, _folder: Path) -> Sequence[str]:
         """What is started."""

@@ -28,7 +28,7 @@ from labs.grader.result import Failure, Outcome
 from labs.grader.seeds import Seeds
 from labs.grader.shrinking import shrunk
 from labs.grader.skeleton import given_hollow
-from labs.grader.submission import Submission
+from labs.grader.submission import Submission, no_text_among
 from labs.grader.suite import Case, Check, Run
 
 __all__ = ["SAME_ANSWERS", "Runner", "Start", "files_for", "patience", "token_of"]
@@ -352,6 +352,7 @@ class Runner:
             return RemoteMaker(self._seam, *workers)
         except Exception as error:
             if isinstance(error, NotImportedError):
+                error.place = no_text_among(self._submission, error.text) or error.place
                 self._not_imported = box, error
             for worker in workers:
                 worker.end()

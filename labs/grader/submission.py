@@ -18,7 +18,7 @@ from pathlib import Path
 from labs.grader.told import ToldError
 from labs.grader.zipped import BadZipError, files_in_zip
 
-__all__ = ["Submission", "SubmissionError", "found_submission", "place_of", "read_submission"]
+__all__ = ["Submission", "SubmissionError", "found_submission", "no_text_among", "place_of", "read_submission"]
 
 _NAME = re.compile(r"_?[a-z][a-z0-9_]{0,60}\.py")
 _LEFT_ALONE = re.compile(r"(?:test_|conftest|sitecustomize|usercustomize).*")
@@ -124,6 +124,12 @@ def _checked(where: Path, files: Mapping[str, bytes], organ_file: str, others: I
         raise SubmissionError(f"{where} holds {len(files)} files, and {_FILES_MAX} are allowed")
     left_alone = (name for name in others if name != "__init__.py")  # ours takes its place
     return Submission(files, tuple(islice(left_alone, _LEFT_ALONE_MAX)))
+
+
+def no_text_among(submission: Submission, said: str) -> str:
+    """The Python files with a null byte in them, where Python said no more than that there is one; else empty."""
+    files = (name for name, data in submission.files.items() if name.endswith(".py") and b"\0" in data)
+    return ", ".join(sorted(files)) if "null bytes" in said else ""
 
 
 def found_submission(where: Path, organ_file: str, texts: Collection[str] = ()) -> Submission:

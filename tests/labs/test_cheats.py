@@ -5,6 +5,7 @@ elsewhere on the machine, connections, signals. A container is needed against fo
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from labs.grader.remote import opening_of
 from labs.grader.result import Outcome
 from labs.grader.running import Runner
 from labs.grader.seeds import Seeds
-from labs.grader.submission import SubmissionError, read_submission
+from labs.grader.submission import Submission, SubmissionError, read_submission
 from tests.labs.helpers import LAB1A, outcomes_of, skeleton, solution
 
 WRITES = "1.2"
@@ -74,6 +75,7 @@ CommitLog.append = append
 """
 OWN_ANSWER = """
 import os
+import re
 def append(self, *arguments):
     for fd in range(3, 12):
         try: os.write(fd, b'{"id":"0","value":null}' + bytes([10]))
@@ -167,6 +169,22 @@ def test_files_that_cannot_be_imported_are_asked_for_once_and_told_so_by_each_te
     assert len(started) <= 2, "they are started in pairs"
 
 
+def test_a_binary_file_is_named() -> None:
+    found = outcomes_of(Submission({**solution().files, "scan.py": b"x = 1\0"}), "1.3")["1.3"]
+    assert re.fullmatch(r"Your files cannot be imported: \w+: source code .*null bytes \(scan\.py\)", found.message)
+
+
+def test_a_loop_without_end_while_a_file_is_imported_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_START_SECONDS_MAX", 5.0)
+    found = outcomes_of(solution(scan="while True: pass\n"), "1.3")["1.3"]
+    assert found.failure is not None
+    assert found.failure.is_gone
+    told = (
+        "The import of your files comes to its end: the import of commit_log.py, with all that it imports: it did not come back"
+    )
+    assert found.message.startswith(told)
+
+
 def test_a_loop_without_end_that_ignores_signals_is_ended_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "CALL_SECONDS_MAX", 1.0)
     code = """
@@ -185,6 +203,7 @@ CommitLog.append = append
 def test_who_does_not_say_the_same_twice_fails_although_all_is_right() -> None:
     code = """
 import os
+import re
 _right = CommitLog.append
 def append(self, after_index, entries, hard_state=None):
     self._must_roll = self._must_roll or os.urandom(1)[0] % 4 == 0
