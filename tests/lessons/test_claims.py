@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.lessons.claims import CLAIMS, Change
 from tests.lessons.run_cells import cells_of, needed
@@ -58,9 +60,18 @@ def test_a_lesson_says_which_line_breaks_a_claim_and_where(change: Change) -> No
         assert not re.search(change.after, said_by(lesson)), "it is so without the change"
 
 
+def by_day_the_first_of_each_lesson() -> Iterator[ParameterSet]:
+    """Those that can be run. All of them take minutes."""
+    seen = set[str]()
+    for change in CLAIMS:
+        if change.sections:
+            yield pytest.param(change, id=named(change), marks=[pytest.mark.night] if change.lesson in seen else [])
+            seen.add(change.lesson)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("change", [change for change in CLAIMS if change.sections], ids=named)
+@pytest.mark.parametrize("change", list(by_day_the_first_of_each_lesson()))
 def test_a_changed_line_does_to_a_claim_what_the_lesson_says(change: Change, tmp_path: Path) -> None:
     file = tmp_path / "lesson.py"
     source = RAFT[change.lesson].source.read_text(encoding="utf-8")
