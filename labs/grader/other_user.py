@@ -14,10 +14,10 @@ from labs.grader.box import Box
 from labs.grader.process import LIMITS, WorkerProcess
 from labs.grader.running import Start, patience
 
-__all__ = ["OtherUserProcess", "as_another_user", "can_change_user"]
+__all__ = ["USERS", "OtherUserProcess", "as_another_user", "can_change_user"]
 
-_USER = 64199
-"""A number that no system gives to anybody."""
+USERS = range(62_000, 64_200)
+"""Numbers that no system gives to anybody. Two gradings on one machine have two, or each would end the other's workers."""
 _PROCESSES_MAX = 64
 
 
@@ -29,14 +29,20 @@ class OtherUserProcess(WorkerProcess):
 
     def rights(self) -> dict[str, Any]:
         """That user's, and no groups."""
-        return {"user": _USER, "group": _USER, "extra_groups": [], "umask": 0o077}
+        user = _user()
+        return {"user": user, "group": user, "extra_groups": [], "umask": 0o077}
 
     def kill(self) -> None:
         """Also what left its group."""
         super().kill()
-        for pid in _processes_of(_USER):
+        for pid in _processes_of(_user()):
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def _user() -> int:
+    """Of the workers of this process."""
+    return USERS[os.getpid() % len(USERS)]
 
 
 def _processes_of(user: int) -> list[int]:

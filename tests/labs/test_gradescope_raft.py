@@ -65,4 +65,4 @@ def test_in_a_container_as_theirs_is(kind: str, image: str, archive: Path, tmp_p
     else:
         assert got == 0
     if kind == "cheat":
-        assert "SEEN 64199 []" in (tmp_path / "autograder/results/report.html").read_text()
+        assert theirs.saw_nothing_as_another_user((tmp_path / "autograder/results/report.html").read_text())

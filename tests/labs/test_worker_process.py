@@ -17,7 +17,7 @@ from labs.grader.class_run import ClassRun
 from labs.grader.container import in_a_container
 from labs.grader.grading import how_to_run, in_a_process
 from labs.grader.leftovers import kill_leftovers, leftovers
-from labs.grader.other_user import OtherUserProcess, as_another_user
+from labs.grader.other_user import USERS, OtherUserProcess, as_another_user
 from labs.grader.pipes import Pipes
 from labs.grader.process import ProcessGoneError, WorkerProcess
 from labs.grader.remote import opening_of
@@ -290,6 +290,16 @@ def test_a_check_that_is_ended_by_a_signal_leaves_no_worker(number: signal.Signa
         checking.send_signal(number)
         assert checking.wait(60) == TERMINATED
     assert none_is_left(place)
+
+
+def test_two_gradings_on_one_machine_have_two_users_for_their_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All processes of that user are ended with a worker."""
+    users = set[object]()
+    for process_id in (4000, 4001, 70_000):
+        monkeypatch.setattr(os, "getpid", lambda process_id=process_id: process_id)
+        users.add(OtherUserProcess.rights(object.__new__(OtherUserProcess))["user"])
+    assert len(users) == 3
+    assert users <= set(USERS)
 
 
 @needs_proc
