@@ -295,7 +295,7 @@ def test_a_check_that_is_ended_by_a_signal_leaves_no_worker(number: signal.Signa
 def test_two_gradings_on_one_machine_have_two_users_for_their_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """All processes of that user are ended with a worker."""
     users = set[object]()
-    for process_id in (4000, 4001, 70_000):
+    for process_id in (4000, 4001, 70_007):
         monkeypatch.setattr(os, "getpid", lambda process_id=process_id: process_id)
         users.add(OtherUserProcess.rights(object.__new__(OtherUserProcess))["user"])
     assert len(users) == 3
