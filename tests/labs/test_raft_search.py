@@ -111,7 +111,7 @@ def test_a_right_one_lives(name: str, by: str) -> None:
 
 
 def test_a_copy_that_shares_what_waits_to_be_sent_proves_nothing() -> None:
-    """With this seed two copies of a node have one queue of answers: the one says what the other owes. Nothing that lives does."""
+    """With this seed two copies of a node have one queue of answers, and what the one says the other owes."""
     assert died_by(load_raft(f"{FOLDER}/right/saving_up.py:Raft"), ALL["3c 3.2"], 937564325) == ""
 
 
