@@ -238,7 +238,7 @@ GLOSSARY: dict[str, tuple[re.Pattern[str], str, tuple[str, ...], str]] = {
         # The replication's own name and RocketMQ's status codes are no use of the words.
         re.compile(r"(?<![A-Za-z])(?<!master[_/])(?i:master|slave)s?(?![a-z]|[_/]slave|_[A-Z])"),
         "leader and follower; only stage 2's master_slave replication keeps RocketMQ's words",
-        ("mq/proto/", "mq/broker/replication/", "tests/unit/broker/test_master_slave"),
+        ("mq/proto/", "mq/registry/", "mq/broker/replication/", "tests/unit/broker/test_master_slave"),
         "the master answers",
     ),
     "name server": (
