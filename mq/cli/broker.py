@@ -11,13 +11,6 @@ from mq.cli.options import WholeNumber, any_case
 __all__ = ["broker_command"]
 
 
-def _later(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    """For options that belong to the promised command line, but work only from a later stage on."""
-    stages = {"registry": "stage 2 (registry)"}
-    if value is not None and not context.resilient_parsing:
-        raise click.BadParameter(f"comes with {stages[str(parameter.name)]}; leave it away", context, parameter)
-
-
 def _no_port(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     """Of `mq cluster up` there is one, so it is looked for here, too."""
     if value is not None and not context.resilient_parsing:
@@ -54,7 +47,12 @@ def _no_port(context: click.Context, parameter: click.Parameter, value: str | No
     "--election-ticks", metavar="N", help="Ticks of silence, up to twice this, after which a leader is replaced.  [default: 12]"
 )
 @click.option("--heartbeat-ticks", metavar="N", help="Ticks between two signs of life of a leader.  [default: 2]")
-@click.option("--registry", metavar="H:P,...", callback=_later, expose_value=False, help="(Comes with stage 2.)")
+@click.option("--registry", metavar="H:P,...", help="The registry nodes to register with.  [default: none]")
+@click.option(
+    "--registry-times",
+    type=any_case("usual", "fast"),
+    help="How often to register; fast: for lessons and tests.  [default: usual]",
+)
 @click.option("--parts", metavar="X", help="Organs of your own in the place of ours: a folder, file or module.")
 @click.option("--segment-bytes", metavar="SIZE", help="Size of one file of the commit log, 64KiB to 1GiB.  [default: 64MiB]")
 @click.option(

@@ -59,10 +59,12 @@ def cluster_command() -> None:
 
 @cluster_command.command("up")
 @_folder_option
-@click.option("--groups", type=WholeNumber(min=1), default=1, show_default=True, help="Broker groups.")
+@click.option("--groups", type=WholeNumber(min=1), help="Broker groups.  [default: 1]")
 @click.option("--nodes", type=WholeNumber(min=1), help="Nodes of each group, 1 to 7.  [default: 3]")
 @click.option(
-    "--registries", type=WholeNumber(min=0), default=0, show_default=True, help="Registry nodes. (More come with stage 2.)"
+    "--registries",
+    type=WholeNumber(min=0),
+    help="Registry nodes: clients find groups by them.  [default: 0; 1 for several groups]",
 )
 @backend_options("What nodes run in.  [default: local]")
 @click.option(
@@ -82,13 +84,12 @@ def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - c
     name and leave the rest as it was, --image changes what containers are made from, and --port 0 finds other ports for those
     that are taken by now. Any other flag is refused when it says something else than the cluster was made with.
     """
-    _refuse_later(wanted["groups"], wanted["registries"])
     from mq.cluster.opening import backend_of, check_is_for_a_cluster, cluster_up  # noqa: PLC0415
     from mq.cluster.plan import ClusterPlan  # noqa: PLC0415
 
     check_is_for_a_cluster(folder)
     plan = ClusterPlan(
-        nodes=wanted["nodes"], base_port=wanted["base_port"], is_direct=wanted["is_direct"],
+        **{name: wanted[name] for name in ("groups", "nodes", "registries", "base_port", "is_direct")},
         settings=dict(map(_setting, wanted["settings"])), parts=parts_given(wanted["parts"]),
     )  # fmt: skip
     image = image_given(backend_of(folder, wanted["backend"]), wanted["image"])
@@ -115,13 +116,6 @@ def _told_when_nothing_was_made(folder: Path) -> Iterator[None]:
         if (folder / LOGS).exists() and not ClusterFile.exists(folder):
             note(f"no cluster was made in {folder}: the next `up` needs its flags again")
         raise
-
-
-def _refuse_later(groups: int, registries: int) -> None:
-    if groups != 1:
-        raise click.BadParameter(f"{groups}: more than one group comes with stage 2 (registry)", param_hint="--groups")
-    if registries != 0:
-        raise click.BadParameter(f"{registries}: registry nodes come with stage 2 (registry)", param_hint="--registries")
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -183,7 +177,8 @@ def _start(cluster: "Cluster", node: str) -> None:
 
 
 def _states(cluster: "Cluster") -> dict[str, str]:
-    return {node.name: node.state for node in cluster.status().nodes}
+    status = cluster.status()
+    return {node.name: node.state for node in status.nodes} | {one.name: one.state for one in status.registries}
 
 
 def _check_is(cluster: "Cluster", name: str, state: str) -> None:

@@ -28,7 +28,7 @@ def promised(status: "ClusterStatus") -> dict[str, Any]:
         }
         for node in status.nodes
     ]
-    return {"endpoint": status.endpoint, "registries": [], "nodes": nodes}
+    return {"endpoint": status.endpoint, "registries": [one.listen for one in status.registries], "nodes": nodes}
 
 
 def note_no_members(status: "ClusterStatus") -> list[str]:
@@ -51,6 +51,10 @@ def print_nodes(status: "ClusterStatus", roles: "Mapping[str, str] | None" = Non
         )
         for n in status.nodes
     ]  # fmt: skip
+    rows += [
+        (one.name, one.state, *(("registry",) if roles is not None else ()), one.listen, "-", one.pid or "-", "-")
+        for one in status.registries
+    ]
     print_table(columns, rows)
     for node in status.nodes:
         if node.parts:

@@ -18,6 +18,7 @@ class _Lazy(NamedTuple):
 
 _COMMANDS = {
     "broker": _Lazy("mq.cli.broker", "Run a broker until Ctrl-C or SIGTERM."),
+    "registry": _Lazy("mq.cli.registry", "Run a registry node until Ctrl-C or SIGTERM."),
     "topic": _Lazy("mq.cli.topic", "Create, list, describe and delete topics."),
     "group": _Lazy("mq.cli.group", "Create, list, describe, reset and delete consumer groups."),
     "send": _Lazy("mq.cli.send", "Send messages."),
@@ -35,7 +36,6 @@ _COMMANDS = {
 _JOINED = {"lab": "Start, check and grade the labs of the course."}
 """Commands that are no part of `mq` and join it by an entry point, whose group is this:"""
 _ENTRY_POINTS = "mq.commands"
-_LATER = {"registry": "stage 2 (registry)"}
 
 _COMPLETION = "_MQ_COMPLETE"
 """Set by a shell that asks for the completion of a command line (see click's documentation)."""
@@ -89,8 +89,6 @@ class _LazyGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in _COMMANDS and name not in _JOINED and not name.startswith("-"):
-            if name in _LATER:
-                ctx.fail(f"`mq {name}` is not part of this version: it comes with {_LATER[name]}.")
             import difflib  # noqa: PLC0415 - for typing errors only
 
             near = difflib.get_close_matches(name, [*_COMMANDS, *_JOINED], n=1)

@@ -16,7 +16,7 @@ from mq.core.errors import MqError
 if TYPE_CHECKING:
     from mq.rpc.admin_client import AdminClient
 
-__all__ = ["ASKING", "Answer", "Ask", "ask_all", "ask_broker", "foreign_leaders", "leader_of", "no_members", "resolve"]
+__all__ = ["ASKING", "Answer", "Ask", "ask_all", "ask_broker", "foreign_leaders", "leader_of", "listens", "no_members", "resolve"]
 
 _ASK_S_MAX = 1.0
 _LEADER, ASKING = "leader", "asking"
@@ -42,16 +42,21 @@ Ask = Callable[[str], Answer | None]
 """Asks the node that listens for clients at HOST:PORT; None when it does not answer."""
 
 
+def listens(place: str) -> bool:
+    """Whether somebody listens at HOST:PORT."""
+    try:
+        socket.create_connection(parse_address(place, "address"), _ASK_S_MAX).close()
+    except OSError:
+        return False
+    return True
+
+
 def ask_broker(client: str) -> Answer | None:
     """Ask a broker."""
     from mq.rpc.admin_client import AdminClient  # noqa: PLC0415 - gRPC takes a tenth of a second to load
     from mq.rpc.calling import Connection  # noqa: PLC0415
 
-    address = parse_address(client, "client")
-    try:
-        # Much cheaper than a call, as long as nobody listens.
-        socket.create_connection(address, _ASK_S_MAX).close()
-    except OSError:
+    if not listens(client):  # much cheaper than a call, as long as nobody does
         return None
     try:
         with Connection(client, timeout_s=_ASK_S_MAX) as connection:
@@ -132,7 +137,7 @@ def resolve(text: str, status: ClusterStatus, ask: Ask) -> str:
 
     Raises: ClusterError.
     """
-    names = [node.name for node in status.nodes]
+    names = [*(node.name for node in status.nodes), *(one.name for one in status.registries)]
     groups = sorted({node.group for node in status.nodes})
     if (name := full_name(text, groups)) in names:
         return name

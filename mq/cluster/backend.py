@@ -7,7 +7,7 @@ from typing import Protocol
 
 from mq.server.faults import Faults
 
-__all__ = ["ClusterBackend", "ClusterStatus", "NodeInfo"]
+__all__ = ["ClusterBackend", "ClusterStatus", "NodeInfo", "RegistryInfo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,16 @@ class NodeInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryInfo:
+    """A registry node. listen: HOST:PORT. state, pid: as of a node."""
+
+    name: str
+    listen: str
+    state: str
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterStatus:
     """A cluster at a glance.
 
@@ -45,10 +55,13 @@ class ClusterStatus:
     network: str
     cuts: tuple[tuple[str, str], ...] = ()
     delays: tuple[tuple[str, str, int], ...] = ()
+    registries: tuple[RegistryInfo, ...] = ()
 
     @property
     def endpoint(self) -> str:
-        """All nodes, as clients take them."""
+        """All registry nodes, as clients take them; where there are none, all nodes."""
+        if self.registries:
+            return ",".join(one.listen for one in self.registries)
         return ",".join(node.client for node in self.nodes)
 
 

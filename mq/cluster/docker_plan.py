@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mq.cluster.docker_confined import given_mounts, is_confined, note_confined
+from mq.cluster.errors import ClusterError
 from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry
 from mq.cluster.plan import CLIENT_PORT, ClusterPlan, environment_of
 from mq.cluster.ports import PortPicker
@@ -71,6 +72,9 @@ def image_of(folder: Path) -> str:
 
 def make(folder: Path, plan: ClusterPlan, image: str) -> ClusterFile:
     """The cluster, with ports of this machine that are free now. Raises: ClusterError, IllegalArgumentError."""
+    if (plan.groups or 1) > 1 or plan.registries:
+        told = "--groups, --registries: containers hold one group without a registry so far; --backend local takes more"
+        raise ClusterError(told)
     names = plan.names()
     subnet = random_subnet()
     with PortPicker() as ports:

@@ -30,7 +30,7 @@ def as_it_was(plan: ClusterPlan, earlier: ClusterFile) -> ClusterFile:
     found = replace(
         earlier, nodes=list(earlier.nodes), proxied=list(earlier.proxied), command=list(plan.command),
         is_under_test=plan.is_under_test, settings={**earlier.settings, **plan.settings}, parts=dict(earlier.parts),
-        docker=dict(earlier.docker),
+        docker=dict(earlier.docker), registries=list(earlier.registries),
     )  # fmt: skip
     plan.put_parts(found)
     plan.check_settings(found)
@@ -44,6 +44,9 @@ def _refuse_other_nodes(plan: ClusterPlan, earlier: ClusterFile) -> None:
     for flag, wanted, is_so in (("--groups", plan.groups, groups), ("--nodes", plan.nodes, nodes)):
         if wanted not in {None, is_so}:
             raise ClusterError(f"{flag} {wanted}: {earlier.folder} holds a cluster of {groups} x {nodes} nodes; {_OR_ELSE}")
+    if plan.registries not in {None, len(earlier.registries)}:
+        had = len(earlier.registries)
+        raise ClusterError(f"--registries {plan.registries}: the cluster in {earlier.folder} was made with {had}; {_OR_ELSE}")
 
 
 def _refuse_other_ports(plan: ClusterPlan, earlier: ClusterFile) -> None:
@@ -80,6 +83,8 @@ def _take_ports(plan: ClusterPlan, found: ClusterFile) -> None:
             # Peers of containers are in a network of their own.
             peer = kept(_port(node.peer)) if found.backend == "local" else _port(node.peer)
             found.nodes[number] = replace(node, client=_at(node.client, client), peer=_at(node.peer, peer))
+        for number, registry in enumerate(found.registries):
+            found.registries[number] = replace(registry, listen=_at(registry.listen, kept(_port(registry.listen))))
         if found.token:
             found.control = kept(found.control)
             found.proxied = [(source, target, kept(port)) for source, target, port in found.proxied]

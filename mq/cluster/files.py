@@ -37,6 +37,7 @@ __all__ = [
     "TRACES",
     "ClusterFile",
     "NodeEntry",
+    "RegistryEntry",
     "full_name",
     "locked",
     "read_json",
@@ -64,6 +65,14 @@ class NodeEntry:
     peer: str
 
 
+@dataclass(frozen=True, slots=True)
+class RegistryEntry:
+    """A registry node as it was planned. listen: HOST:PORT for brokers and clients."""
+
+    name: str
+    listen: str
+
+
 @dataclass(slots=True)
 class ClusterFile:
     """What `cluster.json` says.
@@ -86,6 +95,7 @@ class ClusterFile:
     backend: str = "local"
     docker: dict[str, str] = field(default_factory=dict)
     is_under_test: bool = False
+    registries: list[RegistryEntry] = field(default_factory=list)
 
     @classmethod
     def exists(cls, folder: Path) -> bool:
@@ -108,7 +118,8 @@ class ClusterFile:
                 raise ClusterError(f"{folder / CLUSTER} is of another version of mq")
             nodes = [NodeEntry(**node) for node in found.pop("nodes")]
             proxied = [(str(a), str(b), int(port)) for a, b, port in found.pop("proxied")]
-            return cls(folder=folder, nodes=nodes, proxied=proxied, **found)
+            registries = [RegistryEntry(**one) for one in found.pop("registries", [])]
+            return cls(folder=folder, nodes=nodes, proxied=proxied, registries=registries, **found)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ClusterError(f"{folder / CLUSTER} is not what it should be: {error!r}") from error
 
@@ -138,7 +149,32 @@ class ClusterFile:
         for node in self.nodes:
             if node.name == name:
                 return node
-        raise ClusterError(f"there is no node {name!r}; there are {', '.join(node.name for node in self.nodes)}")
+        if self.registry(name) is not None:
+            raise ClusterError(f"{name} is a registry node; this is for brokers: {', '.join(node.name for node in self.nodes)}")
+        names = [*(node.name for node in self.nodes), *(one.name for one in self.registries)]
+        raise ClusterError(f"there is no node {name!r}; there are {', '.join(names)}")
+
+    def registry(self, name: str) -> RegistryEntry | None:
+        """A registry node by its name; None when it is none's."""
+        return next((one for one in self.registries if one.name == name), None)
+
+    def processes(self) -> list[str]:
+        """The names of all that runs, in the order in which it is started."""
+        proxy = [PROXY] if self.token else []
+        return [*proxy, *(one.name for one in self.registries), *(node.name for node in self.nodes)]
+
+    def places(self, name: str) -> tuple[str, ...]:
+        """Where a node or a registry node listens. Raises: ClusterError for another name."""
+        registry = self.registry(name)
+        if registry is not None:
+            return (registry.listen,)
+        node = self.node(name)
+        return node.client, node.peer
+
+    def check_name(self, name: str) -> None:
+        """Raises: ClusterError for a name that is neither a node's nor a registry node's."""
+        if self.registry(name) is None:
+            self.node(name)
 
     def log_file(self, name: str) -> Path:
         """Where a process says what it does."""

@@ -2,22 +2,22 @@
 
 import os
 import shutil
-import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mq
-from mq.cluster.asking import Ask, ask_broker
-from mq.cluster.backend import ClusterStatus, NodeInfo
+from mq.cluster.asking import Ask, ask_broker, listens
+from mq.cluster.backend import ClusterStatus, NodeInfo, RegistryInfo
 from mq.cluster.broken_parts import FIRST_CALLS_S, BrokenParts, BrokenPartsError
 from mq.cluster.earlier import as_it_was
 from mq.cluster.errors import ClusterError
-from mq.cluster.files import PROXY, ClusterFile, NodeEntry, locked
-from mq.cluster.plan import BROKER_COMMAND, ClusterPlan, environment_of, flags_of
+from mq.cluster.files import PROXY, ClusterFile, NodeEntry, RegistryEntry, locked
+from mq.cluster.log_lines import lines_of
+from mq.cluster.plan import BROKER_COMMAND, ClusterPlan, environment_of, flags_of, registry_command
 from mq.cluster.polling import poll_until
 from mq.cluster.ports import PortPicker
 from mq.cluster.processes import PAUSED, RUNNING, STOPPED, Process, can_pause, end_all, uninterrupted
@@ -38,7 +38,6 @@ _LET_GO_S_MAX = 3.0
 _ANSWER_S_MAX = 10.0
 _GRACE_S = 15.0
 _FORGET_S_MAX = 1.0
-_FOLLOW_S = 0.1
 _TAIL_LINES = 20
 _ROOT = Path(mq.__file__).resolve().parent.parent
 """Nodes start here, so that they find this very program, wherever the command was given."""
@@ -122,6 +121,9 @@ class LocalCluster:
                 self._await_proxy()
             self._check_ports(name)
             self._start(name)
+        if (registry := self._file.registry(name)) is not None:
+            self._await_registries([registry])
+            return True
         if not is_awaited:
             return False
         found: list[bool | None] = [False]
@@ -142,9 +144,8 @@ class LocalCluster:
 
         A process that was just killed may still be letting go of its own.
         """
-        node = self._file.node(name)
         with PortPicker() as picker:
-            for place in (node.client, node.peer):
+            for place in self._file.places(name):
                 port = parse_address(place, "address")[1]
                 if not poll_until(partial(picker.take, port), _LET_GO_S_MAX, every_s=_START_POLL_S):
                     raise ClusterError(f"port {port} of {name} is taken by another program; end it, and start {name} again")
@@ -202,21 +203,21 @@ class LocalCluster:
     def logs(self, name: str, *, is_followed: bool = False) -> Iterator[str]:
         """The lines of a node's log, or of the proxy's by the name `proxy`."""
         if name != PROXY:
-            self._file.node(name)
-        return _lines(self._file.log_file(name), is_followed=is_followed)
+            self._file.check_name(name)
+        return lines_of(self._file.log_file(name), is_followed=is_followed)
 
     def status(self) -> ClusterStatus:
         """How everything is now."""
-        nodes = tuple(map(self._info, self._file.nodes))
+        nodes, registries = tuple(map(self._info, self._file.nodes)), tuple(map(self._registry_info, self._file.registries))
         if not self._file.token:
-            return ClusterStatus(nodes, "direct")
+            return ClusterStatus(nodes, "direct", registries=registries)
         try:
             state = self._network({"verb": "state"})
         except ClusterError:
-            return ClusterStatus(nodes, STOPPED)
+            return ClusterStatus(nodes, STOPPED, registries=registries)
         cuts = tuple((source, target) for source, target in state["cuts"])
         delays = tuple((source, target, delay_ms) for source, target, delay_ms in state["delays"])
-        return ClusterStatus(nodes, RUNNING, cuts, delays)
+        return ClusterStatus(nodes, RUNNING, cuts, delays, registries)
 
     # --- processes
 
@@ -228,9 +229,14 @@ class LocalCluster:
             has_ended_itself=process is not None and state == STOPPED,
         )  # fmt: skip
 
+    def _registry_info(self, registry: RegistryEntry) -> RegistryInfo:
+        process, state = self._process(registry.name), self._state(registry.name)
+        pid = process.pid if process is not None and state != STOPPED else None
+        return RegistryInfo(registry.name, registry.listen, state, pid)
+
     def _process(self, name: str) -> Process | None:
         if name != PROXY:
-            self._file.node(name)
+            self._file.check_name(name)
         return Process.read(self._file.pid_file(name))
 
     def _state(self, name: str) -> str:
@@ -244,7 +250,7 @@ class LocalCluster:
         return process
 
     def _running(self) -> list[Process]:
-        found = (self._process(name) for name in [PROXY, *(node.name for node in self._file.nodes)])
+        found = (self._process(name) for name in {PROXY, *self._file.processes()})
         return [process for process in found if process is not None and process.state != STOPPED]
 
     def _forget(self, name: str) -> None:
@@ -278,6 +284,9 @@ class LocalCluster:
             return Process.start(command, log_file, _environment_of(self._file), _ROOT, self._file.pid_file(name))
 
     def _start(self, name: str) -> Process:
+        registry = self._file.registry(name)
+        if registry is not None:
+            return self._start_process(name, registry_command(self._file, registry))
         return self._start_process(name, [*self._file.command, *flags_of(self._file, name)])
 
     def _start_proxy(self) -> None:
@@ -288,14 +297,15 @@ class LocalCluster:
         self._file.make_test_folders()
         if self._file.token:
             self._start_proxy()
-        for node in self._file.nodes:
-            self._start(node.name)
+        for name in (*(one.name for one in self._file.registries), *(node.name for node in self._file.nodes)):
+            self._start(name)
+        self._await_registries(self._file.registries)
         self._await_all(waiting, broken)
 
     def _end_all(self, *, grace_s: float) -> int:
         running = self._running()
         end_all(running, grace_s=grace_s)
-        for name in [PROXY, *(node.name for node in self._file.nodes)]:
+        for name in {PROXY, *self._file.processes()}:
             self._forget(name)
         return len(running)
 
@@ -306,7 +316,7 @@ class LocalCluster:
 
         broken: notes which nodes nobody waits for any more; None: all are needed.
         """
-        names = [*([PROXY] if self._file.token else []), *(node.name for node in self._file.nodes)]
+        names = self._file.processes()
         missing: list[str] = []
 
         def has_broken() -> set[str]:
@@ -335,6 +345,17 @@ class LocalCluster:
             self._check_alive(names)
             raise ClusterError(f"after {_SERVE_S_MAX:g} s {', '.join(missing)}; what they say is in {self.folder / 'logs'}")
 
+    def _await_registries(self, registries: Sequence[RegistryEntry]) -> None:
+        """Until they listen. Raises: ClusterError."""
+        for registry in registries:
+
+            def is_done(registry: RegistryEntry = registry) -> bool:
+                self._check_alive([registry.name])
+                return listens(registry.listen)
+
+            if not poll_until(is_done, _START_S_MAX, every_s=_START_POLL_S):
+                raise ClusterError(f"after {_START_S_MAX:g} s {registry.name} does not listen on {registry.listen}")
+
     def _await_proxy(self) -> None:
         """Until the proxy listens. Raises: ClusterError when it ends instead."""
 
@@ -358,7 +379,7 @@ class LocalCluster:
                 status = None if process is None else process.exit_status
                 ended = "ended" if status is None else f"ended with exit status {status}"
                 since = self._log_began.get(name, 0)  # what earlier starts said is no reason for this end
-                tail = "".join(deque(_lines(self._file.log_file(name), since=since), _TAIL_LINES))
+                tail = "".join(deque(lines_of(self._file.log_file(name), since=since), _TAIL_LINES))
                 raise ClusterError(f"{name} {ended} while starting; the end of {self._file.log_file(name)}:\n{tail.rstrip()}")
 
     def _network(self, request: dict[str, object]) -> dict[str, Any]:
@@ -376,24 +397,3 @@ def _environment_of(file: ClusterFile) -> dict[str, str]:
     """Of a node: ours, but for what only one broker could mean, and what all nodes of the cluster share."""
     ours = {key: text for key, text in os.environ.items() if not key.startswith((ENVIRONMENT_PREFIX, PARTS_VARIABLE))}
     return ours | environment_of(file, str(file.folder))
-
-
-def _lines(file: Path, *, is_followed: bool = False, since: int = 0) -> Iterator[str]:
-    """The lines of a file, whole; is_followed: for ever. since: the byte to begin at."""
-    if not file.exists() and not is_followed:
-        return
-    poll_until(file.exists, _ANSWER_S_MAX)
-    with file.open(encoding="utf-8", errors="replace") as handle:
-        handle.seek(since)
-        begun = ""
-        while True:
-            begun += handle.readline()
-            if begun.endswith("\n"):
-                yield begun
-                begun = ""
-            elif not is_followed:
-                if begun:
-                    yield begun
-                return
-            else:
-                time.sleep(_FOLLOW_S)

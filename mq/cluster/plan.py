@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry, full_name
+from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry, RegistryEntry, full_name
 from mq.cluster.ports import PortPicker
 from mq.core.errors import IllegalArgumentError
 from mq.server.config import load_config
@@ -14,18 +14,20 @@ from mq.server.config_sources import ENVIRONMENT_PREFIX
 from mq.server.faults import ENVIRONMENT_NAME
 from mq.server.group_settings import PEER_PORT
 
-__all__ = ["BROKER_COMMAND", "ClusterPlan", "environment_of", "flags_of"]
+__all__ = ["BROKER_COMMAND", "ClusterPlan", "environment_of", "flags_of", "registry_command"]
 
 BROKER_COMMAND = (sys.executable, "-m", "mq.cli.main", "broker")
 """What starts a node, together with its flags."""
+_REGISTRY_COMMAND = (sys.executable, "-m", "mq.cli.main", "registry")
 
 CLIENT_PORT = 8081
+REGISTRY_PORT = 9876
 _HOST = "127.0.0.1"
 _GROUPS, _NODES = 1, 3
-_GROUPS_MAX, _NODES_MAX = 26, 7
+_GROUPS_MAX, _NODES_MAX, _REGISTRIES_MAX = 26, 7, 9
 _OWN = frozenset({
     "data", "listen", "advertise", "name", "node", "peers", "peer_listen", "replication", "cluster_secret", "cluster_secret_file",
-    "metrics_listen",
+    "metrics_listen", "registry",
 })  # fmt: skip
 """Settings that follow from what the cluster is."""
 
@@ -33,6 +35,8 @@ _OWN = frozenset({
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterPlan:
     """What `up` is asked for. None: as it is in the folder already; in a new one 1 group of 3 nodes.
+
+    registries: how many registry nodes; None is none for one group, and one for several, which clients find by it.
 
     base_port: node n listens for clients at base_port + 10 n; 0 takes any free ports; None is 8081, and any free port in place
     of one that is taken. settings: of `mq broker`, by field name. parts: replaced organs, by node; "" for all nodes; an
@@ -43,6 +47,7 @@ class ClusterPlan:
 
     groups: int | None = None
     nodes: int | None = None
+    registries: int | None = None
     base_port: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +62,12 @@ class ClusterPlan:
             raise IllegalArgumentError(f"groups: {self.groups} is outside of 1 to {_GROUPS_MAX}")
         if self.nodes is not None and not 1 <= self.nodes <= _NODES_MAX:
             raise IllegalArgumentError(f"nodes: {self.nodes} is outside of 1 to {_NODES_MAX}")
+        if self.registries is not None and not 0 <= self.registries <= _REGISTRIES_MAX:
+            raise IllegalArgumentError(f"registries: {self.registries} is outside of 0 to {_REGISTRIES_MAX}")
+        if (self.groups or _GROUPS) > 1 and self.registries == 0:
+            raise IllegalArgumentError(
+                f"registries: clients find {self.groups} groups by a registry node, so at least 1 is needed"
+            )
         for name in self.settings:
             if name in _OWN:
                 raise IllegalArgumentError(f"{name}: a cluster sets this itself")
@@ -65,6 +76,10 @@ class ClusterPlan:
         """(group, number) of each node of a new cluster."""
         groups, nodes = self.groups or _GROUPS, self.nodes or _NODES
         return [(f"broker-{chr(ord('a') + group)}", node) for group in range(groups) for node in range(1, nodes + 1)]
+
+    def registry_count(self) -> int:
+        """Of a new cluster."""
+        return self.registries if self.registries is not None else int((self.groups or _GROUPS) > 1)
 
     def put_parts(self, made: ClusterFile) -> None:
         """Put the replaced organs in. Raises: ClusterError when there is no such node."""
@@ -93,6 +108,9 @@ class ClusterPlan:
                 for (group, node), client, peer in zip(names, clients, peers, strict=True)
             ]
             made = ClusterFile(folder, nodes, list(self.command), dict(self.settings), is_under_test=self.is_under_test)
+            base = 0 if self.base_port == 0 else REGISTRY_PORT - 10
+            registries = ports.row(base, self.registry_count(), is_needed=False)
+            made.registries = [RegistryEntry(f"registry-{n}", f"{_HOST}:{port}") for n, port in enumerate(registries, 1)]
             if not self.is_direct:
                 made.token, made.control = secrets.token_hex(16), ports.any()
                 made.proxied = [(source, target, ports.any()) for source, target in made.links()]
@@ -122,4 +140,11 @@ def flags_of(cluster: ClusterFile, name: str) -> list[str]:
         "--peers", ",".join(f"{node}={place}" for node, place in places.items()), "--peer-listen", own.peer,
         "--replication", "raft", "--cluster-secret-file", str(cluster.secret_file()), "--metrics", "",
     ]  # fmt: skip
+    if cluster.registries:
+        flags += ["--registry", ",".join(one.listen for one in cluster.registries)]
     return [*flags, "--parts", cluster.parts[name]] if name in cluster.parts else flags
+
+
+def registry_command(cluster: ClusterFile, registry: RegistryEntry) -> list[str]:
+    """What starts a registry node, which goes by the same times as the brokers."""
+    return [*_REGISTRY_COMMAND, "--listen", registry.listen, "--times", cluster.settings.get("registry_times", "usual")]

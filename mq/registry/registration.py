@@ -4,9 +4,20 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
+from mq.core.errors import IllegalArgumentError
 from mq.core.message import MessageKind, Permission
 
-__all__ = ["ConsumerGroupEntry", "NodeKey", "Registration", "RegistryTimes", "Replication", "Role", "Serial", "TopicEntry"]
+__all__ = [
+    "ConsumerGroupEntry",
+    "NodeKey",
+    "Registration",
+    "RegistryTimes",
+    "Replication",
+    "Role",
+    "Serial",
+    "TopicEntry",
+    "times_of",
+]
 
 
 class Replication(StrEnum):
@@ -117,3 +128,13 @@ class RegistryTimes:
     def fast(cls) -> "RegistryTimes":
         """For lessons and tests: a thirtieth."""
         return cls(register_every_ms=1_000, expiry_ms=4_000, scan_every_ms=500, route_every_ms=1_000)
+
+
+def times_of(profile: str) -> RegistryTimes:
+    """Those of a profile, `usual` or `fast`. Raises: IllegalArgumentError."""
+    match profile.lower():
+        case "usual":
+            return RegistryTimes()
+        case "fast":
+            return RegistryTimes.fast()
+    raise IllegalArgumentError(f"registry_times: {profile[:80]!r} is neither usual nor fast")

@@ -114,6 +114,14 @@ class RegistryTable:
         found = (group.consumer_groups.get(consumer_group) for group in self._groups.values())
         return any(entry is not None and entry.is_fifo for entry in found)
 
+    def brokers(self) -> dict[str, tuple[str, ...]]:
+        """Where clients reach each broker group, by name, sorted."""
+        return {name: self._addresses(group) for name, group in sorted(self._groups.items())}
+
+    def writable_brokers(self) -> frozenset[str]:
+        """The broker groups that take messages."""
+        return frozenset(name for name, group in self._groups.items() if group.is_writable and not _has_lost_its_master(group))
+
     def view(self, now_ms: int) -> RegistryView:
         """All of it at a glance."""
         return RegistryView(tuple(_group_view(name, group, now_ms) for name, group in sorted(self._groups.items())))

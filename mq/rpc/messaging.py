@@ -22,6 +22,7 @@ from mq.raft.errors import NotLeaderError
 from mq.rpc import validate
 from mq.rpc.backend import AdminPort, ClientsPort, DeliveryPort, SendingPort
 from mq.rpc.endings import delivered_now, nothing_new
+from mq.rpc.handles import marked_handle, own_handle
 from mq.rpc.handling import Context, Handler, client_id_of, headers_of, language_of, log_failure
 from mq.rpc.methods import MESSAGING
 from mq.rpc.routes import RouteBook
@@ -180,7 +181,8 @@ class MessagingHandlers:
             for message in messages:
                 yield framer.response(
                     message.stored, kind=message.message_kind, store_ms=message.store_ms, queue_id=message.queue_id,
-                    offset=message.offset, attempt=message.attempt, handle=message.handle, origin=message.origin,
+                    offset=message.offset, attempt=message.attempt, handle=marked_handle(self._routes.name, message.handle),
+                    origin=message.origin,
                 )  # fmt: skip
                 sent += 1
             yield delivered_now()
@@ -207,7 +209,8 @@ class MessagingHandlers:
         group, topic = validate.check_group(request.group.name), validate.check_topic(request.topic.name)
         if not request.entries:
             raise RefusedError(Code.BAD_REQUEST, "entries: there is none")
-        refusals = await self._delivery.ack(group, topic, [(e.message_id, e.receipt_handle) for e in request.entries])
+        handles = [(e.message_id, own_handle(self._routes.name, e.receipt_handle)) for e in request.entries]
+        refusals = await self._delivery.ack(group, topic, handles)
         response = pb.AckMessageResponse()
         for entry, refusal in zip(request.entries, refusals, strict=True):
             result = response.entries.add(message_id=entry.message_id, receipt_handle=entry.receipt_handle)
@@ -222,9 +225,9 @@ class MessagingHandlers:
         try:
             self._client(context, group=request.group.name)
             invisible_ms = validate.check_change_invisible(request)
-            response.receipt_handle = await self._delivery.change_invisible(
-                request.group.name, request.topic.name, request.receipt_handle, invisible_ms
-            )
+            handle = own_handle(self._routes.name, request.receipt_handle)
+            changed = await self._delivery.change_invisible(request.group.name, request.topic.name, handle, invisible_ms)
+            response.receipt_handle = marked_handle(self._routes.name, changed)
             response.status.CopyFrom(ok())
         except NotLeaderError:
             raise
@@ -238,7 +241,8 @@ class MessagingHandlers:
         request = parse(pb.ForwardMessageToDeadLetterQueueRequest, raw)
         self._client(context, group=request.group.name)
         group, topic = validate.check_group(request.group.name), validate.check_topic(request.topic.name)
-        await self._delivery.forward_to_dead_letters(group, topic, request.receipt_handle)
+        handle = own_handle(self._routes.name, request.receipt_handle)
+        await self._delivery.forward_to_dead_letters(group, topic, handle)
         return pb.ForwardMessageToDeadLetterQueueResponse(status=ok()).SerializeToString()
 
     # --- pull

@@ -16,13 +16,15 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from mq.proto import broker_v1_pb2, rocketmq_v2_pb2
+from mq.proto import broker_v1_pb2, registry_v1_pb2, rocketmq_v2_pb2
 
 __all__ = [
     "BROKER",
     "BROKER_SERVICE",
     "MESSAGING",
     "MESSAGING_SERVICE",
+    "REGISTRY",
+    "REGISTRY_SERVICE",
     "AnyChannel",
     "Cardinality",
     "Method",
@@ -37,6 +39,9 @@ MESSAGING_SERVICE = "apache.rocketmq.v2.MessagingService"
 
 BROKER_SERVICE = "raftmq.broker.v1.Broker"
 """Our own service (`mq/proto/broker_v1.proto`)."""
+
+REGISTRY_SERVICE = "raftmq.registry.v1.Registry"
+"""The registry's own (`mq/proto/registry_v1.proto`)."""
 
 AnyChannel = grpc.Channel | grpc.aio.Channel
 
@@ -75,12 +80,15 @@ MESSAGING: Mapping[str, Method] = _table(rocketmq_v2_pb2.DESCRIPTOR.services_by_
 """The 17 RPCs of the client protocol by name."""
 
 BROKER: Mapping[str, Method] = _table(broker_v1_pb2.DESCRIPTOR.services_by_name["Broker"], BROKER_SERVICE)
-"""The RPCs of our own service by name. No name stands in both tables."""
+"""The RPCs of our own service by name."""
+
+REGISTRY: Mapping[str, Method] = _table(registry_v1_pb2.DESCRIPTOR.services_by_name["Registry"], REGISTRY_SERVICE)
+"""The RPCs of the registry by name. No name stands in two of these tables."""
 
 
 def method(name: str) -> Method:
-    """The RPC of that name, of either service. Raises: KeyError."""
-    return MESSAGING[name] if name in MESSAGING else BROKER[name]
+    """The RPC of that name, of any service. Raises: KeyError."""
+    return next((table[name] for table in (MESSAGING, BROKER) if name in table), None) or REGISTRY[name]
 
 
 def unary(channel: AnyChannel, name: str) -> Callable[..., Any]:

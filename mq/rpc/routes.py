@@ -5,15 +5,16 @@ the order is stable, since the Python client compares routes as a whole. RocketM
 """
 
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mq.broker.state import Topic
-from mq.core.address import Address, show_address
+from mq.core.address import Address, parse_address, show_address
 from mq.core.errors import IllegalArgumentError
 from mq.core.message import MessageKind
 from mq.proto import rocketmq_v2_pb2 as pb
+from mq.registry.route import Route
 
-__all__ = ["RouteBook", "endpoints_of"]
+__all__ = ["RouteBook", "endpoints_of", "queues_of_route", "shapes", "whole_brokers"]
 
 
 def endpoints_of(addresses: Sequence[tuple[str, int]]) -> pb.Endpoints:
@@ -32,6 +33,53 @@ def _scheme(host: str) -> "pb.AddressScheme.ValueType":
         return pb.DOMAIN_NAME
 
 
+def shapes(name: str, addresses: Sequence[Address], own: Address, language: str) -> list[pb.Broker]:
+    """A broker group as a client of this language can use it. addresses: of all its nodes. own: of the node that is asked.
+
+    All nodes are one broker with several addresses, so that a client need not be told when another one leads.
+
+    The Node client (language HTTP) cannot use several addresses: for it each node is a broker of its own, the asked one first,
+    which it asks for its assignments. It sends to queues of number 0 alone, and again to another broker only: each broker
+    needs one. The Rust client spreads its calls over all addresses, the dead ones too: it gets the one it has come in by.
+    """
+    if language == "RUST":
+        return [pb.Broker(name=name, id=0, endpoints=endpoints_of([own]))]
+    if language == "HTTP" and len(addresses) > 1:
+        numbers = {address: number for number, address in enumerate(sorted(addresses), 1)}
+        return [
+            pb.Broker(name=f"{name}-{numbers.get(one, 0)}", id=0, endpoints=endpoints_of([one]))
+            for one in sorted({own, *addresses}, key=lambda one: (one != own, one))
+        ]
+    return [pb.Broker(name=name, id=0, endpoints=endpoints_of(addresses))]
+
+
+def whole_brokers(queues: Iterable[pb.MessageQueue]) -> list[pb.MessageQueue]:
+    """What push consumers of a group that is not ordered poll: the whole of each broker, as its queue -1."""
+    whole: dict[str, pb.MessageQueue] = {}
+    for queue in queues:
+        whole.setdefault(queue.broker.name, queue).id = -1
+    return list(whole.values())
+
+
+def queues_of_route(route: Route, named: pb.Resource, own: Address, language: str) -> list[pb.MessageQueue]:
+    """A route as clients are told it. named: the topic as the request has it, which is echoed. own: the registry's address.
+
+    RocketMQ: QueryRoute.
+    """
+    brokers = {}
+    for queue in route.queues:
+        if queue.broker not in brokers:
+            nodes = [parse_address(one, "address") for one in queue.addresses]
+            brokers[queue.broker] = shapes(queue.broker, nodes, own if language == "RUST" else nodes[0], language)
+    return [
+        pb.MessageQueue(
+            topic=named, id=queue.queue_id, permission=int(queue.permission), broker=broker,  # type: ignore[arg-type]
+            accept_message_types=[int(queue.kind)],  # type: ignore[list-item]
+        )
+        for queue in route.queues for broker in brokers[queue.broker]
+    ]  # fmt: skip
+
+
 class RouteBook:
     """The routes of one broker group. addresses: (host, port) of its nodes, as clients reach them.
 
@@ -47,17 +95,16 @@ class RouteBook:
         own: Address | None = None,
         members: Callable[[], Sequence[Address] | None] = lambda: None,
     ) -> None:
-        self._name = broker_name
-        self._own = own if own is not None else addresses[0]
+        self.name = broker_name
+        self.own = own if own is not None else addresses[0]
         self._members = members
         self._static = tuple(addresses)
         self._set(self._static)
-        self.store_host = show_address(self._own)
+        self.store_host = show_address(self.own)
 
     def _set(self, addresses: tuple[Address, ...]) -> None:
         self._addresses = addresses
-        self._broker = pb.Broker(name=self._name, id=0, endpoints=endpoints_of(addresses))
-        self._numbers = {address: number for number, address in enumerate(sorted(addresses), 1)}
+        self._broker = pb.Broker(name=self.name, id=0, endpoints=endpoints_of(addresses))
 
     def queues(
         self, topic: Topic, named: pb.Resource, language: str = "", kinds: Sequence[MessageKind] = ()
@@ -84,28 +131,17 @@ class RouteBook:
         queues = self.queues(topic, named, language)
         if is_fifo:
             return queues
-        whole: dict[str, pb.MessageQueue] = {}
-        for queue in queues:
-            whole.setdefault(queue.broker.name, queue).id = -1
-        return list(whole.values())
+        return whole_brokers(queues)
+
+    def addresses(self) -> tuple[Address, ...]:
+        """Of all nodes of the group, as clients reach them."""
+        return tuple(self._members() or self._static)
 
     def _brokers(self, language: str) -> list[pb.Broker]:
-        """All nodes are one broker with several addresses, so that a client need not be told when another one leads.
-
-        The Node client (language HTTP) cannot use several addresses: for it each node is a broker of its own, this one first,
-        which it asks for its assignments. It sends to queues of number 0 alone, and again to another broker only: each broker
-        needs one. The Rust client spreads its calls over all addresses, the dead ones too: it gets the one it has come in by.
-        """
-        known = tuple(self._members() or self._static)
+        """See `shapes`."""
+        known = self.addresses()
         if known != self._addresses:
             self._set(known)
-        if len(self._numbers) == 1:
+        if len(self._addresses) == 1 or language not in ("RUST", "HTTP"):
             return [self._broker]
-        if language == "RUST":
-            return [pb.Broker(name=self._name, id=0, endpoints=endpoints_of([self._own]))]
-        if language == "HTTP":
-            return [
-                pb.Broker(name=f"{self._name}-{self._numbers.get(one, 0)}", id=0, endpoints=endpoints_of([one]))
-                for one in sorted({self._own, *self._addresses}, key=lambda one: (one != self._own, one))
-            ]
-        return [self._broker]
+        return shapes(self.name, self._addresses, self.own, language)

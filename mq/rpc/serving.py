@@ -1,10 +1,10 @@
-"""The gRPC server: both services and gRPC's own health service on one port."""
+"""The gRPC server: our services and gRPC's own health service on one port."""
 
 import asyncio
 import errno
 import socket
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -13,9 +13,9 @@ from grpc_health.v1.health import aio as health_aio
 from mq.core.errors import MqError, NotServingError, OutcomeUnknownError
 from mq.core.limits import FRAME_BYTES_MAX
 from mq.rpc.handling import Context, Handler, Refuse, generic_handler
-from mq.rpc.methods import BROKER, BROKER_SERVICE, MESSAGING, MESSAGING_SERVICE, Cardinality, Method
+from mq.rpc.methods import Cardinality, Method
 
-__all__ = ["GrpcServer", "PortError"]
+__all__ = ["GrpcServer", "PortError", "Service"]
 
 _ANSWER_S = 0.1
 """For the answers to calls that have to end."""
@@ -32,6 +32,15 @@ _OPTIONS = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
 )
+
+
+class Service(NamedTuple):
+    """A gRPC service. methods, handlers: by RPC name. refuse: makes the answers that report errors."""
+
+    name: str
+    methods: Mapping[str, Method]
+    handlers: Mapping[str, Handler]
+    refuse: Refuse
 
 
 class PortError(MqError):
@@ -126,29 +135,20 @@ class GrpcServer:
             raise PortError(f"listen: cannot listen on {address}: {_refusal(host, port)}")
         return self.port
 
-    async def start(
-        self,
-        messaging: Mapping[str, Handler],
-        refuse_messaging: Refuse,
-        extension: Mapping[str, Handler],
-        refuse_extension: Refuse,
-    ) -> None:
-        """Begin to answer, with the handlers of both services by name."""
+    async def start(self, services: Sequence[Service]) -> None:
+        """Begin to answer."""
         self._server.add_generic_rpc_handlers(
-            (
-                generic_handler(MESSAGING_SERVICE, MESSAGING, self._watched(MESSAGING, messaging), refuse_messaging),
-                generic_handler(BROKER_SERVICE, BROKER, self._watched(BROKER, extension), refuse_extension),
-            )
+            [generic_handler(one.name, one.methods, self._watched(one), one.refuse) for one in services]
         )
         await self._server.start()
-        for service in ("", MESSAGING_SERVICE, BROKER_SERVICE):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        for name in ("", *(one.name for one in services)):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
-    def _watched(self, methods: Mapping[str, Method], handlers: Mapping[str, Handler]) -> dict[str, Handler]:
+    def _watched(self, service: Service) -> dict[str, Handler]:
         """The handlers of a service, the unary ones under watch: a stream tells its client by itself that it has ended."""
         return {
-            name: self._calls.counted(one) if methods[name].cardinality is Cardinality.UNARY else one
-            for name, one in handlers.items()
+            name: self._calls.counted(one) if service.methods[name].cardinality is Cardinality.UNARY else one
+            for name, one in service.handlers.items()
         }
 
     async def stop(self, grace_s: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from mq.core.errors import DamageError, MqError
 from mq.parts import REFERENCE
 from mq.raft.errors import NotLeaderError
+from mq.registry.registration import NodeKey, times_of
 from mq.rpc.serving import GrpcServer
 from mq.server.admin import Administrator
 from mq.server.clients import Clients
@@ -27,6 +28,7 @@ from mq.server.loading import load_watched
 from mq.server.member import Member
 from mq.server.node import BrokerNode
 from mq.server.organs import Organs, organs_of
+from mq.server.registering import Registrar
 from mq.server.retention import Retention
 from mq.server.room import RoomKeeper
 from mq.server.scrubbing import Scrubber
@@ -74,6 +76,7 @@ class Broker:
         self.retention = Retention(self.node, bytes_max=config.retention_bytes, age_ms_max=config.retention_ms)
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: Listener | None = None
+        self._registrar: Registrar | None = None
 
     def _opened(self, settings: GroupSettings | None, faults: FaultFile | None) -> BrokerNode:
         """The node, of the organs that are wanted, with its data."""
@@ -156,6 +159,8 @@ class Broker:
             self._tasks.append(
                 asyncio.create_task(self._listener.follow(self.node, self.member.is_reachable, self.member.opinion.is_led))
             )
+        if self.config.registry:
+            self._register(services)
         for work in (
             self.deliverer.renewer.renew_forever,
             self.sender.release_timers_forever,
@@ -166,6 +171,14 @@ class Broker:
         for work in (self.admin.lookup.index_forever, self.scrubber.work_forever):
             self._tasks.append(asyncio.create_task(self._guarded(work)))
         return port
+
+    def _register(self, services: Services) -> None:
+        config = self.config
+        self._registrar = Registrar(
+            self.node, NodeKey(config.name, config.node), config.registry_addresses, times_of(config.registry_times),
+            own=services.own, addresses=services.addresses, part=self.admin.part,
+        )  # fmt: skip
+        self._tasks.append(asyncio.create_task(self._guarded(self._registrar.work_forever)))
 
     async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]], *, is_leaders: bool = False) -> None:
         """Work that goes on until it is cancelled or the node has failed: a disk that is full now has space later.
@@ -198,6 +211,8 @@ class Broker:
                 await self.member.hand_over()
             except MqError as error:
                 _log.warning("leadership was not handed over: %s", error)
+        if self._registrar is not None:
+            await self._registrar.goodbye()
         self.deliverer.stop()
         for task in self._tasks:
             task.cancel()

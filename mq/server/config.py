@@ -17,6 +17,7 @@ from mq.core.errors import IllegalArgumentError
 from mq.core.limits import TOPIC_NAME
 from mq.core.quantity import parse_duration_ms, parse_size_bytes, show_bytes
 from mq.raft.options import RaftOptions
+from mq.registry.registration import times_of
 from mq.server.config_sources import ENVIRONMENT_PREFIX, from_environment, from_file
 from mq.server.core import GroupSettings
 from mq.server.group_settings import all_addresses_of, check_secret, is_loopback, parse_peers, read_secret, replication_of
@@ -127,6 +128,13 @@ class BrokerConfig:
     """Whether a send to an unknown topic makes it, with 8 queues, for messages of the type that came first. Convenient, but each
     typing error becomes a topic."""
 
+    registry: tuple[str, ...] = ()
+    """HOST:PORT of each registry node; this node registers with all of them. Empty: with none."""
+
+    registry_times: str = "usual"
+    """How often this node registers: `usual` (each 30 s, as RocketMQ) or `fast` (each second; for lessons and tests). Changes are
+    told at once. The same for the registry nodes."""
+
     metrics_listen: str = ""
     """HOST:PORT of /metrics, /healthz and /readyz; empty: none. Other machines can read them when it is 0.0.0.0."""
 
@@ -163,6 +171,9 @@ class BrokerConfig:
             parse_address(self.metrics_listen, "metrics_listen", is_zero_port_allowed=True)
         if self.log_level.lower() not in LOG_LEVELS:
             raise IllegalArgumentError(f"log_level: {self.log_level!r} is not one of {', '.join(LOG_LEVELS)}")
+        for one in self.registry:
+            parse_address(one, "registry")
+        times_of(self.registry_times)
         self._check_group()
 
     def _check_outside(self) -> None:
@@ -213,6 +224,11 @@ class BrokerConfig:
             return None
         host, port = self.peer_addresses[self.node]
         return (host if is_loopback(host) else all_addresses_of(host)), port
+
+    @property
+    def registry_addresses(self) -> tuple[Address, ...]:
+        """(host, port) of each registry node."""
+        return tuple(parse_address(one, "registry") for one in self.registry)
 
     @property
     def trace_file(self) -> Path | None:
@@ -313,6 +329,7 @@ _FROM_TEXT: dict[str, Callable[[str, str], object]] = {
     "advertise": _parts,
     "advertise_outside": _parts,
     "peers": _parts,
+    "registry": _parts,
     "cluster_secret_file": lambda text, _field: Path(text).expanduser() if text.strip() else None,
     "tick_ms": _milliseconds,
     "election_ticks": _int,

@@ -14,7 +14,8 @@ from typing import TypeAlias
 
 from mq.core.address import Address
 from mq.core.errors import MqError
-from mq.rpc.serving import GrpcServer
+from mq.rpc.methods import BROKER, BROKER_SERVICE, MESSAGING, MESSAGING_SERVICE
+from mq.rpc.serving import GrpcServer, Service
 from mq.server.node import BrokerNode, Reign
 from mq.server.services import Services
 
@@ -60,7 +61,10 @@ class Listener:
                 server = GrpcServer()
                 self._servers.append(server)
                 server.bind(host, port)
-                await server.start(messaging, services.refuse_messaging, extension, services.refuse_extension)
+                await server.start([
+                    Service(MESSAGING_SERVICE, MESSAGING, messaging, services.refuse_messaging),
+                    Service(BROKER_SERVICE, BROKER, extension, services.refuse_extension),
+                ])  # fmt: skip
         except MqError:
             await self.close(0)
             raise

@@ -38,7 +38,9 @@ class Services:
 
     def __init__(self, broker: Broker, port: int, port_outside: int | None = None) -> None:
         self._broker, self._port = broker, port
-        messaging = self._messaging(self._routes())
+        routes = self._routes()
+        self.own, self.addresses = routes.own, routes.addresses
+        messaging = self._messaging(routes)
         batches = BatchHandlers(broker.sender, broker.admin)
         group = GroupAdministrator(broker.node, broker.member, broker.config)
         extension = ExtensionHandlers(broker.admin, batches, RaftHandlers(group))

@@ -150,7 +150,7 @@ def test_every_field_can_come_from_the_environment_as_text() -> None:
         "metrics_listen": "", "log_level": "ERROR", "peers": "7=127.0.0.1:1, 8=127.0.0.1:2", "peer_listen": "127.0.0.1:3",
         "replication": "RAFT", "cluster_secret": "s", "cluster_secret_file": "", "tick_ms": "20ms", "election_ticks": "9",
         "heartbeat_ticks": "3", "trace": "t-{name}-{node}", "parts": "p",
-        "listen_outside": "0.0.0.0:5", "advertise_outside": "127.0.0.1:5",
+        "listen_outside": "0.0.0.0:5", "advertise_outside": "127.0.0.1:5", "registry": "h:1, h:2", "registry_times": "FAST",
     }  # fmt: skip
     assert set(texts) == {field.name for field in fields(BrokerConfig)}
     config = load_config(None, {f"MQ_BROKER_{name.upper()}": text for name, text in texts.items()})

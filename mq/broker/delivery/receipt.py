@@ -1,7 +1,8 @@
 """Receipt handles: proof of one delivery, needed to acknowledge it or to change its invisible duration.
 
 A handle describes itself, so that any replica can judge it, also after a failover. It is plain text, opaque
-to clients: `r1:<stamp>:<deadline>:<queue>:<offset>:<attempt>:<group>:<topic>`.
+to clients: `r1:<stamp>:<deadline>:<queue>:<offset>:<attempt>:<group>:<topic>`. They carry it behind the name
+of the broker group (`mq.rpc.handles`).
 """
 
 from typing import NamedTuple

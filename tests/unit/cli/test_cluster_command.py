@@ -15,8 +15,10 @@ from mq.cluster.plan import ClusterPlan
     ("arguments", "text"),
     [
         (("up",), "Missing option '--dir'"),
-        (("up", "--dir", "d", "--groups", "2"), "2: more than one group comes with stage 2"),
-        (("up", "--dir", "d", "--registries", "1"), "1: registry nodes come with stage 2"),
+        (("up", "--dir", "d", "--groups", "27"), "groups: 27 is outside of 1 to 26"),
+        (("up", "--dir", "d", "--registries", "10"), "registries: 10 is outside of 0 to 9"),
+        (("up", "--dir", "d", "--groups", "2", "--registries", "0"), "clients find 2 groups by a registry node, so at least 1"),
+        (("up", "--dir", "d", "--set", "registry=a:1"), "registry: a cluster sets this itself"),
         (("up", "--dir", "d", "--nodes", "8"), "nodes: 8 is outside of 1 to 7"),
         (("up", "--dir", "d", "--base-port", "-1"), "-1 is not in the range"),
         (("up", "--dir", "d", "--set", "x"), "'x' is not NAME=VALUE, such as segment_bytes=1MiB"),

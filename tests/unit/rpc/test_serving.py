@@ -11,10 +11,10 @@ from grpc_health.v1.health import aio as health_aio
 
 from mq.core.errors import Code
 from mq.proto import rocketmq_v2_pb2 as pb
-from mq.rpc.handling import log_failure
+from mq.rpc.handling import Handler, Refuse, log_failure
 from mq.rpc.messaging import MessagingHandlers
-from mq.rpc.methods import BROKER, MESSAGING, Method
-from mq.rpc.serving import GrpcServer
+from mq.rpc.methods import BROKER, BROKER_SERVICE, MESSAGING, MESSAGING_SERVICE, Method
+from mq.rpc.serving import GrpcServer, Service
 
 SEND, CREATE = MESSAGING["SendMessage"], BROKER["CreateTopic"]
 """A unary call of each service."""
@@ -26,6 +26,14 @@ def refuse(_name: str, code: int, text: str) -> pb.SendMessageResponse:
 
 def refuse_ours(name: str, code: int, text: str) -> Any:
     return BROKER[name].response(code=code, message=text)
+
+
+def services(handler: Handler, refuse_messaging: Refuse) -> list[Service]:
+    """Both, with one handler for everything."""
+    return [
+        Service(MESSAGING_SERVICE, MESSAGING, dict.fromkeys(MESSAGING, handler), refuse_messaging),
+        Service(BROKER_SERVICE, BROKER, dict.fromkeys(BROKER, handler), refuse_ours),
+    ]
 
 
 def said(method: Method, answer: bytes) -> tuple[int, str]:
@@ -51,7 +59,7 @@ async def test_a_call_that_is_under_way_when_time_is_up_is_answered_and_one_that
 
     server = GrpcServer()
     port = server.bind("127.0.0.1", 0)
-    await server.start(dict.fromkeys(MESSAGING, never), refuse, dict.fromkeys(BROKER, never), refuse_ours)
+    await server.start(services(never, refuse))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         send: Any = channel.unary_unary(method.path)
         sending, left = (asyncio.ensure_future(send(b"", timeout=30, wait_for_ready=True)) for _ in range(2))
@@ -83,7 +91,7 @@ async def test_a_call_that_comes_while_the_server_stops_is_sent_elsewhere_and_no
     monkeypatch.setattr(health_aio.HealthServicer, "enter_graceful_shutdown", call_now)
     server = GrpcServer()
     port = server.bind("127.0.0.1", 0)
-    await server.start(dict.fromkeys(MESSAGING, begin), refuse, dict.fromkeys(BROKER, begin), refuse_ours)
+    await server.start(services(begin, refuse))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         call: Any = channel.unary_unary(method.path)
         await call(b"", timeout=30, wait_for_ready=True)
@@ -105,7 +113,7 @@ async def test_a_change_that_meets_a_server_that_stops_gets_its_handle_back(is_c
 
     server = GrpcServer()
     port = server.bind("127.0.0.1", 0)
-    await server.start(dict.fromkeys(MESSAGING, never), MessagingHandlers.refuse, dict.fromkeys(BROKER, never), refuse_ours)
+    await server.start(services(never, MessagingHandlers.refuse))
     server._calls.is_closed = is_closed
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         change: Any = channel.unary_unary(MESSAGING["ChangeInvisibleDuration"].path)

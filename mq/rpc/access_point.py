@@ -1,0 +1,198 @@
+"""The client protocol as a registry node speaks it: routes are its own, everything else is relayed to a broker group that can.
+
+Official clients ask a registry for routes alone and then talk to brokers. Whoever says everything here is served all the same,
+one step slower.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Protocol
+
+from mq.core.address import Address
+from mq.core.errors import Code, MqError, NotServingError, RefusedError
+from mq.proto import rocketmq_v2_pb2 as pb
+from mq.registry.route import Route
+from mq.rpc import validate
+from mq.rpc.endings import ENDINGS
+from mq.rpc.handles import broker_of_handle
+from mq.rpc.handling import Context, Handler, headers_of, language_of, log_failure
+from mq.rpc.methods import MESSAGING, Cardinality
+from mq.rpc.relaying import Relay
+from mq.rpc.routes import queues_of_route, whole_brokers
+from mq.rpc.status import ok, top_status
+from mq.rpc.wire import parse
+
+__all__ = ["AccessPoint", "RoutesPort"]
+
+_TO_ALL = {"Heartbeat", "NotifyClientTermination"}
+"""What concerns the client itself, whoever it gets messages from."""
+
+
+class RoutesPort(Protocol):
+    """What the registry knows."""
+
+    def route(self, topic: str) -> Route | None:
+        """Where the queues of a topic are; None when no broker group has it."""
+
+    async def known_route(self, topic: str) -> Route | None:
+        """As `route`; a registry that has just started waits a while for its brokers before it says None."""
+
+    def is_fifo(self, consumer_group: str) -> bool:
+        """Whether a consumer group is an ordered one."""
+
+    def brokers(self) -> dict[str, tuple[str, ...]]:
+        """The addresses of all broker groups, by name, sorted."""
+
+
+class AccessPoint:
+    """One handler for each RPC of the client protocol. own: where this registry node is reached."""
+
+    def __init__(self, registry: RoutesPort, relay: Relay, own: Address) -> None:
+        self._registry, self._relay, self._own = registry, relay, own
+        self._turn = itertools.count()
+        kinds = {Cardinality.UNARY: self._unary, Cardinality.SERVER_STREAM: self._stream, Cardinality.BOTH_STREAMS: self._both}
+        self.by_name: dict[str, Handler] = {name: kinds[method.cardinality](name) for name, method in MESSAGING.items()}
+        self.by_name |= {"QueryRoute": self.query_route, "QueryAssignment": self.query_assignment, "AckMessage": self.ack}
+        self.by_name |= {name: self._to_all(name) for name in _TO_ALL}
+
+    async def query_route(self, raw: bytes, context: Context) -> bytes:
+        """Which queues a topic has, at all broker groups. RocketMQ: QueryRoute."""
+        request = parse(pb.QueryRouteRequest, raw)
+        validate.check_client_id(headers_of(context).get("x-mq-client-id"))
+        validate.check_topic(request.topic.name)
+        route = await self._registry.known_route(request.topic.name)
+        if route is None:
+            # A broker may know a topic that it has not told of yet; if none does, its answer says why.
+            return await self._ask_each("QueryRoute", raw, context)
+        queues = queues_of_route(route, request.topic, self._own, language_of(context))
+        return pb.QueryRouteResponse(status=ok(), message_queues=queues).SerializeToString()
+
+    async def query_assignment(self, raw: bytes, context: Context) -> bytes:
+        """Which queues a push consumer polls. RocketMQ: QueryAssignment."""
+        request = parse(pb.QueryAssignmentRequest, raw)
+        validate.check_client_id(headers_of(context).get("x-mq-client-id"))
+        validate.check_topic(request.topic.name)
+        validate.check_group(request.group.name)
+        route = await self._registry.known_route(request.topic.name)
+        if route is None:
+            return await self._ask_each("QueryAssignment", raw, context)
+        readable = Route(route.topic, tuple(queue for queue in route.queues if queue.permission.is_readable))
+        if not readable.queues:
+            raise RefusedError(Code.FORBIDDEN, f"topic {route.topic} is not readable: it has no readable queue")
+        queues = queues_of_route(readable, request.topic, self._own, language_of(context))
+        if not self._registry.is_fifo(request.group.name):
+            queues = whole_brokers(queues)
+        assignments = [pb.Assignment(message_queue=queue) for queue in queues]
+        return pb.QueryAssignmentResponse(status=ok(), assignments=assignments).SerializeToString()
+
+    async def ack(self, raw: bytes, context: Context) -> bytes:
+        """Messages are done, which may have come from several broker groups. RocketMQ: AckMessage."""
+        request = parse(pb.AckMessageRequest, raw)
+        by_broker: dict[str, list[pb.AckMessageEntry]] = {}
+        for entry in request.entries:
+            by_broker.setdefault(broker_of_handle(entry.receipt_handle), []).append(entry)
+        if len(by_broker) < 2:
+            return await self._relay.call(self._addresses_for(request), "AckMessage", raw, context)
+        parts = [pb.AckMessageRequest(group=request.group, topic=request.topic, entries=part) for part in by_broker.values()]
+        answers = await asyncio.gather(*(
+            self._relay.call(self._addresses_for(part), "AckMessage", part.SerializeToString(), context) for part in parts
+        ))  # fmt: skip
+        told = [pb.AckMessageResponse.FromString(answer) for answer in answers]
+        if refused := next((one for one in told if not one.entries), None):
+            return refused.SerializeToString()
+        results = {entry.receipt_handle: entry for one in told for entry in one.entries}
+        entries = [results[entry.receipt_handle] for entry in request.entries]
+        return pb.AckMessageResponse(status=top_status(one.status for one in entries), entries=entries).SerializeToString()
+
+    # --- relaying
+
+    def _unary(self, name: str) -> Handler:
+        async def call(raw: bytes, context: Context) -> bytes:
+            return await self._relay.call(self._addresses_for(parse(MESSAGING[name].request, raw)), name, raw, context)
+
+        return call
+
+    def _stream(self, name: str) -> Handler:
+        async def call(raw: bytes, context: Context) -> AsyncIterator[bytes]:
+            has_begun = False
+            try:
+                addresses = self._addresses_for(parse(MESSAGING[name].request, raw))
+                async for part in self._relay.stream(addresses, name, raw, context):
+                    has_begun = True
+                    yield part
+            except MqError as error:
+                log_failure(name, error)
+                for part in ENDINGS[name](has_begun=has_begun):
+                    yield part
+
+        return call
+
+    def _both(self, name: str) -> Handler:
+        async def call(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+            await context.send_initial_metadata(())
+            async for part in self._relay.both(self._any(), name, requests, context):
+                yield part
+
+        return call
+
+    def _to_all(self, name: str) -> Handler:
+        async def call(raw: bytes, context: Context) -> bytes:
+            """Answered as one of them does, a refusal before anything else."""
+            brokers = self._brokers().values()
+            said = await asyncio.gather(*(self._relay.call(one, name, raw, context) for one in brokers), return_exceptions=True)
+            answers = [one for one in said if isinstance(one, bytes)]
+            if not answers:
+                raise next(one for one in said if isinstance(one, BaseException))
+            return min(answers, key=lambda one: MESSAGING[name].response.FromString(one).status.code == Code.OK)  # type: ignore[attr-defined]
+
+        return call
+
+    async def _ask_each(self, name: str, raw: bytes, context: Context) -> bytes:
+        """The first good answer, else the last one."""
+        answer = b""
+        for addresses in self._brokers().values():
+            answer = await self._relay.call(addresses, name, raw, context)
+            if MESSAGING[name].response.FromString(answer).status.code == Code.OK:  # type: ignore[attr-defined]
+                break
+        return answer
+
+    def _addresses_for(self, request: Any) -> Sequence[str]:
+        """Of a broker group that can carry this out; for a topic that is not known here any, which says what is wrong."""
+        route = self._registry.route(_topic_of(request))
+        if route is None:
+            return self._any()
+        by_broker = {queue.broker: queue for queue in route.queues}
+        if (named := _broker_of(request)) in by_broker:
+            return by_broker[named].addresses
+        if isinstance(request, pb.SendMessageRequest):
+            by_broker = {name: queue for name, queue in by_broker.items() if queue.permission.is_writable} or by_broker
+        names = sorted(by_broker)
+        return by_broker[names[next(self._turn) % len(names)]].addresses
+
+    def _any(self) -> Sequence[str]:
+        return next(iter(self._brokers().values()))
+
+    def _brokers(self) -> dict[str, tuple[str, ...]]:
+        """Raises: NotServingError when there is none."""
+        brokers = self._registry.brokers()
+        if not brokers:
+            raise NotServingError("no broker has registered here yet: `mq broker --registry` with this registry's address does")
+        return brokers
+
+
+def _topic_of(request: Any) -> str:
+    if isinstance(request, pb.SendMessageRequest):
+        return str(request.messages[0].topic.name) if request.messages else ""
+    if hasattr(request, "message_queue"):
+        return str(request.message_queue.topic.name)
+    return str(request.topic.name) if hasattr(request, "topic") else ""
+
+
+def _broker_of(request: Any) -> str:
+    """The broker group that made a receipt handle, or whose queue is named; empty where neither is."""
+    if isinstance(request, pb.AckMessageRequest):
+        return broker_of_handle(request.entries[0].receipt_handle) if request.entries else ""
+    if hasattr(request, "receipt_handle"):
+        return broker_of_handle(request.receipt_handle)
+    return str(request.message_queue.broker.name) if hasattr(request, "message_queue") else ""

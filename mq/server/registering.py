@@ -1,0 +1,154 @@
+"""How a broker node makes itself known: it keeps a line to every registry node, and says the whole of what it is on each.
+
+At once when something changed that clients would notice, and otherwise from time to time. Registry nodes do not know of each
+other, so each is told by itself; one that is away is tried again, and nothing here waits for it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from mq.broker import commands as c
+from mq.broker.outcomes import Outcome
+from mq.core.address import Address, show_address
+from mq.core.errors import MqError
+from mq.registry.registration import (
+    ConsumerGroupEntry,
+    NodeKey,
+    Registration,
+    RegistryTimes,
+    Replication,
+    Role,
+    Serial,
+    TopicEntry,
+)
+from mq.rpc.registering_client import RegistryLine
+from mq.server.node import BrokerNode
+
+__all__ = ["Registrar"]
+
+_AGAIN_S = (0.1, 0.2, 0.5, 1.0)
+"""Between two tries to reach a registry."""
+_GOODBYE_S = 0.5
+_DEFINES = (c.CreateTopic, c.DeleteTopic, c.CreateGroup, c.DeleteGroup)
+_log = logging.getLogger(__name__)
+
+
+class Registrar:
+    """Of one node. registries: all of them. addresses: as clients reach the nodes of the group; own: this one."""
+
+    def __init__(  # noqa: PLR0913 - all of it is needed, once
+        self,
+        node: BrokerNode,
+        key: NodeKey,
+        registries: Sequence[Address],
+        times: RegistryTimes,
+        *,
+        own: Address,
+        addresses: Callable[[], Sequence[Address]],
+        part: Callable[[], str] = str,
+    ) -> None:
+        self._node, self._key, self._registries, self._times = node, key, registries, times
+        self._own, self._addresses, self._part = own, addresses, part
+        self._started_ms, self._count = time.time_ns() // 1_000_000, 0
+        self._definitions: tuple[tuple[TopicEntry, ...], tuple[ConsumerGroupEntry, ...]] | None = None
+        self._version = 0
+        self._changed = asyncio.Event()
+        self._is_leaving = False
+        self._lines: set[RegistryLine] = set()
+        self._silent = asyncio.Event()  # set when the last line has ended
+        node.on_applied.append(self._applied)
+        node.on_reign.append(lambda _reign: self._tell())
+        node.on_replaced.append(self._tell)
+
+    def _applied(self, command: c.Command, _outcome: Outcome) -> None:
+        if isinstance(command, _DEFINES):
+            self._tell()
+
+    def _tell(self) -> None:
+        """All lines, that there is something new to say."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def registration(self) -> Registration:
+        """What there is to say now."""
+        machine, view = self._node.machine, self._node.view()
+        topics = tuple(
+            TopicEntry(topic.name, topic.kind, len(topic.queues), topic.permission)
+            for topic in sorted(machine.topics.values(), key=lambda topic: topic.name)
+        )
+        groups = tuple(ConsumerGroupEntry(one.name, one.is_fifo) for _, one in sorted(machine.groups.items()))
+        if self._definitions != (topics, groups):
+            self._definitions, self._version = (topics, groups), machine.applied_index
+        self._count += 1
+        return Registration(
+            cluster="raftmq", broker=self._key.broker, node=self._key.node, serial=Serial(self._started_ms, self._count),
+            replication=Replication.SOLO if self._node.group is None else Replication.RAFT, role=self._role(), epoch=view.term,
+            version=self._version, address=show_address(self._own),
+            addresses=tuple(sorted(map(show_address, self._addresses()))), applied=machine.applied_index,
+            lag=max(0, view.commit_index - machine.applied_index), topics=topics, consumer_groups=groups,
+        )  # fmt: skip
+
+    def _role(self) -> Role:
+        if self._node.group is None or self._node.reign.is_here:
+            return Role.LEADER
+        return Role.LEARNER if self._part() else Role.FOLLOWER
+
+    async def work_forever(self) -> None:
+        """Keep a line to each registry."""
+        async with asyncio.TaskGroup() as lines:
+            for registry in self._registries:
+                lines.create_task(self._keep(registry))
+
+    async def _keep(self, registry: Address) -> None:
+        failures, told = 0, ""
+        while not self._is_leaving:
+            try:
+                async with RegistryLine(registry) as line:
+                    try:
+                        self._lines.add(line)
+                        self._silent.clear()
+                        await self._say_forever(line, registry, is_back=bool(told))
+                    finally:
+                        self._lines.discard(line)
+                        if not self._lines:
+                            self._silent.set()
+            except MqError as error:
+                if str(error) != told:
+                    told = str(error)
+                    _log.warning("registry %s: %s; it is tried again", show_address(registry), error)
+            failures += 1
+            await asyncio.sleep(_AGAIN_S[min(failures, len(_AGAIN_S)) - 1])
+
+    async def _say_forever(self, line: RegistryLine, registry: Address, *, is_back: bool) -> None:
+        """Until the line breaks. Raises: MqError."""
+        ended = asyncio.ensure_future(line.ended())
+        try:
+            while not ended.done():
+                changed = asyncio.ensure_future(self._changed.wait())
+                try:
+                    if self._is_leaving:
+                        await line.goodbye(self._key)
+                        return
+                    await line.register(self.registration())
+                    if is_back:
+                        _log.info("registry %s has taken this node", show_address(registry))
+                        is_back = False
+                    await asyncio.wait(
+                        (changed, ended), timeout=self._times.register_every_ms / 1000, return_when=asyncio.FIRST_COMPLETED
+                    )
+                finally:
+                    changed.cancel()
+        finally:
+            ended.cancel()
+
+    async def goodbye(self) -> None:
+        """Tell all registries that this node ends; those that do not answer at once will notice."""
+        self._is_leaving = True
+        self._tell()
+        if self._lines:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GOODBYE_S):
+                    await self._silent.wait()

@@ -1,0 +1,45 @@
+"""The registry process: start, wait for a signal, stop, exit 0."""
+
+import asyncio
+import logging
+import signal
+
+from mq.core.address import parse_address, show_address
+from mq.core.errors import MqError
+from mq.registry.registration import times_of
+from mq.server.logs import set_up_logs
+from mq.server.registry import RegistryNode
+
+__all__ = ["run_registry"]
+
+_log = logging.getLogger("mq.registry")
+
+
+def run_registry(listen: str, times: str, log_level: str = "info") -> int:
+    """Run until SIGTERM or SIGINT; the exit status: 0 after a clean stop, 1 when it could not start.
+
+    listen: HOST:PORT. times: a profile of `mq.registry.registration.times_of`. Raises: IllegalArgumentError.
+    """
+    address, profile = parse_address(listen, "listen", is_zero_port_allowed=True), times_of(times)
+    set_up_logs(log_level)
+
+    async def serve() -> int:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            try:
+                loop.add_signal_handler(number, stop.set)
+            except NotImplementedError:  # Windows
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        node = RegistryNode(address, profile)
+        try:
+            port = await node.start()
+        except MqError as error:
+            _log.error("the registry cannot start: %s", error)
+            return 1
+        _log.info("the registry serves on %s", show_address((address[0], port)))
+        await stop.wait()
+        _log.info("stopping")
+        await node.stop()
+        return 0
+
+    return asyncio.run(serve())

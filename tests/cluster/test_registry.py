@@ -1,0 +1,187 @@
+"""Two broker groups and two registry nodes, as processes; the witness is the official client, which knows registries alone."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from mq.cluster.local import LocalCluster
+from mq.cluster.plan import ClusterPlan
+from mq.core.errors import RefusedError
+from mq.proto import rocketmq_v2_pb2 as pb
+from mq.rpc.admin_client import AdminClient
+from mq.rpc.calling import Connection
+from tests.cluster.broker_process import BrokerProcess, wait_until
+from tests.interop.driving import Official
+from tests.interop.place import Place
+from tests.interop.raw import RawClient
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("registry")]
+
+BAD_HANDLE, OK = 40013, 20000
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """Groups of one node each: what a registry does with them is the same, and a group can be killed by one command."""
+    plan = ClusterPlan(groups=2, nodes=1, registries=2, base_port=0, is_direct=True, settings={"registry_times": "fast"})
+    made = LocalCluster.up(tmp_path_factory.mktemp("registry") / "cluster", plan)
+    yield made
+    logs = {one: "".join(made.logs(one)) for one in ("broker-a-1", "broker-b-1", "registry-1", "registry-2")}
+    assert made.down() == 4
+    assert [name for name, log in logs.items() if "Traceback" in log or " ERROR " in log] == []
+
+
+def registries(cluster: LocalCluster) -> str:
+    """As the official client takes several addresses."""
+    return cluster.status().endpoint.replace(",", ";")
+
+
+@pytest.fixture
+def official(cluster: LocalCluster, tmp_path: Path) -> Iterator[Official]:
+    process = Official(registries(cluster), tmp_path)
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def place(cluster: LocalCluster, request: pytest.FixtureRequest) -> Iterator[Place]:
+    """Topics and groups of this test; everything is asked of a registry node."""
+    for one in cluster.status().registries:
+        if one.state == "stopped":
+            cluster.start(one.name)
+    endpoint = cluster.status().registries[0].listen
+    with Connection(cluster.status().endpoint) as connection, ExitStack() as stack:
+        yield Place(endpoint, AdminClient(connection), stack, hash(request.node.name) % 10_000)
+
+
+def brokers_of(place: Place, topic: str) -> Counter[str]:
+    """How many queues of a topic each broker group has, by its route."""
+    queues = place.raw(topic).route().message_queues
+    names = [queue.broker.name for queue in queues]
+    assert all(queue.broker.id == 0 for queue in queues)
+    return Counter(names)
+
+
+def stored(cluster: LocalCluster, topic: str) -> dict[str, int]:
+    """How many messages of a topic each broker group has."""
+    found = {}
+    for node in cluster.status().nodes:
+        if node.state == "running":
+            with Connection(node.client) as connection:
+                queues = AdminClient(connection).describe_topic(topic).queues
+            found[node.group] = sum(queue.max_offset for queue in queues)
+    return found
+
+
+def bodies_seen(official: Official, *consumers: str) -> Counter[str]:
+    return Counter(body for consumer in consumers for _, body, _ in official.seen(consumer))
+
+
+def test_a_topic_spread_over_two_groups_is_sent_to_both_and_received_once(
+    cluster: LocalCluster, official: Official, place: Place
+) -> None:
+    topic, group = place.new_topic(queues=8), place.new_group()
+    route = [(queue.broker.name, queue.id) for queue in place.raw(topic).route().message_queues]
+    assert route == [(broker, number) for number in range(4) for broker in ("broker-a", "broker-b")]
+    for consumer in ("first", "second"):
+        official.push(consumer, topic=topic, group=group)
+    official.producer("producer", topic=topic)
+    sent = [f"order {number}" for number in range(200)]
+    official.send_all_at_once("producer", topic=topic, bodies=sent)
+    wait_until(lambda: len(bodies_seen(official, "first", "second")) == 200, "all were received")
+    assert bodies_seen(official, "first", "second") == Counter(sent)
+    assert set(stored(cluster, topic)) == {"broker-a", "broker-b"}
+    assert all(80 <= count <= 120 for count in stored(cluster, topic).values())
+
+
+def test_a_registry_node_killed_and_another_started_empty_are_noticed_by_nobody(
+    cluster: LocalCluster, official: Official, place: Place, tmp_path: Path
+) -> None:
+    topic, group = place.new_topic(queues=4), place.new_group()
+    official.push("consumer", topic=topic, group=group)
+    official.producer("producer", topic=topic)
+    official.keep_sending("producer", topic=topic, callers=["anna", "bert"])
+    wait_until(lambda: official.acknowledged("producer") > 50, "messages flow")
+    cluster.kill("registry-1")
+    wait_until(lambda: official.acknowledged("producer") > 100, "messages flow without the first registry node")
+    cluster.start("registry-1")
+    cluster.kill("registry-2")  # the one that is left began with nothing
+    (tmp_path / "late").mkdir()
+    late = Official(registries(cluster), tmp_path / "late")
+    late.producer("late", topic=topic)
+    late.send_all_at_once("late", topic=topic, bodies=[f"late {number}" for number in range(20)])
+    late.kill()
+    wait_until(lambda: official.acknowledged("producer") > 200, "messages flow without the second one")
+    notes = official.stop_sending("producer")
+    assert [error for _, _, _, error in notes if error] == []
+    sent = {body for _, _, body, _ in notes} | {f"late {number}" for number in range(20)}
+    wait_until(lambda: set(bodies_seen(official, "consumer")) == sent, "all were received")
+
+
+def test_a_third_group_joins_and_the_topic_is_widened_onto_it_while_a_producer_goes_on(
+    cluster: LocalCluster, official: Official, place: Place, tmp_path: Path
+) -> None:
+    topic = place.new_topic(queues=4)
+    official.producer("producer", topic=topic)
+    official.keep_sending("producer", topic=topic, callers=["anna", "bert"])
+    (tmp_path / "third").mkdir()
+    flags = ("--name", "broker-c", "--registry", cluster.status().endpoint, "--registry-times", "fast")
+    with BrokerProcess(tmp_path / "third", *flags) as third:
+        wait_until(lambda: "broker-c-1 is here" in "".join(cluster.logs("registry-1")), "the third group has registered")
+        place.admin.create_topic(topic, queues=6)
+        assert brokers_of(place, topic) == {"broker-a": 2, "broker-b": 2, "broker-c": 2}
+        # The official client asks for routes each 30 s.
+        with Connection(third.endpoint) as connection:
+            new = AdminClient(connection)
+
+            def count() -> int:
+                return sum(queue.max_offset for queue in new.describe_topic(topic).queues)
+
+            wait_until(lambda: count() > 50, "the third gets messages", limit_s=45)
+        assert [error for _, _, _, error in official.stop_sending("producer") if error] == []
+        third.terminate()
+    assert brokers_of(place, topic) == {"broker-a": 2, "broker-b": 2}  # it said goodbye
+
+
+def test_a_group_that_is_killed_is_out_of_the_routes_and_no_send_fails(
+    cluster: LocalCluster, official: Official, place: Place
+) -> None:
+    topic = place.new_topic(queues=4)
+    official.producer("producer", topic=topic)
+    official.keep_sending("producer", topic=topic, callers=["anna", "bert"])
+    wait_until(lambda: official.acknowledged("producer") > 50, "messages flow")
+    cluster.kill("broker-b-1")
+    before = official.acknowledged("producer")
+    wait_until(lambda: brokers_of(place, topic) == {"broker-a": 2}, "the registry has noticed", limit_s=4)
+    wait_until(lambda: official.acknowledged("producer") > before + 100, "messages flow without the second group")
+    assert [error for _, _, _, error in official.stop_sending("producer") if error] == []
+    cluster.start("broker-b-1")
+    wait_until(lambda: brokers_of(place, topic) == {"broker-a": 2, "broker-b": 2}, "it is back", limit_s=10)
+
+
+def test_who_says_everything_to_a_registry_node_is_served_there(cluster: LocalCluster, place: Place) -> None:
+    raw = place.raw(place.new_topic(queues=2), place.new_group())
+    assert raw.heartbeat(pb.SIMPLE_CONSUMER, raw.group) == OK
+    sent = {raw.send(f"n{number}".encode()).message_id for number in range(6)}
+    received = raw.take(6, invisible_s=30, wait_s=1)
+    assert {message.system_properties.message_id for message in received} == sent
+    handles = [message.system_properties.receipt_handle for message in received]
+    assert {handle.partition("/")[0] for handle in handles} == {"broker-a", "broker-b"}
+    made_by = handles[0].partition("/")[0]
+    for node in cluster.status().nodes:
+        if node.group != made_by:  # it has a delivery of the same numbers
+            with RawClient(node.client, raw.topic, raw.group) as elsewhere:
+                assert elsewhere.ack_entries(handles[0]).status.code == BAD_HANDLE
+    assert raw.ack_entries(raw.change(handles[0], 30).receipt_handle).status.code == OK
+    acked = raw.ack_entries(*handles[1:], "nonsense")
+    assert [entry.status.code for entry in acked.entries] == [OK] * 5 + [BAD_HANDLE]
+    assert [entry.receipt_handle for entry in acked.entries] == [*handles[1:], "nonsense"]
+
+
+def test_what_no_broker_knows_is_refused_in_a_brokers_own_words(place: Place) -> None:
+    with pytest.raises(RefusedError, match="nowhere"):
+        place.admin.describe_topic("nowhere")
+    assert place.raw("nowhere").route().status.code == 40402
