@@ -159,7 +159,7 @@ def test_every_field_can_come_from_the_environment_as_text() -> None:
         snapshot_every_bytes=1 << 30, retention_bytes=5, retention_ms=1500, auto_create_topics=True, log_level="ERROR",
         peers=("7=127.0.0.1:1", "8=127.0.0.1:2"), peer_listen="127.0.0.1:3", replication="raft", cluster_secret="s", tick_ms=20,
         election_ticks=9, heartbeat_ticks=3, trace="t-{name}-{node}", parts="p",
-        listen_outside="0.0.0.0:5", advertise_outside=("127.0.0.1:5",),
+        listen_outside="0.0.0.0:5", advertise_outside=("127.0.0.1:5",), registry=("h:1", "h:2"), registry_times="FAST",
     )  # fmt: skip
 
 
