@@ -39,8 +39,8 @@ _LINE_MAX = 120
 _READS_MAX = 50_000
 _RECURSION_MAX = 800
 """Deep enough for what is right, and far from where the interpreter itself breaks."""
-_GARBAGE_EVERY = 20_000
-"""New objects between two looks for garbage while many schedules are run: each leaves a few thousand behind, in one piece."""
+_GARBAGE_EVERY = 200_000
+"""New objects between two looks for garbage: a schedule leaves a few thousand behind, in one piece, and ten of them some MiB."""
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -124,6 +124,8 @@ class Worker:
         if request["inside"]:
             module, name = request["inside"]
             self._inside = getattr(importlib.import_module(module), name)
+        gc.freeze()  # what was imported is no garbage
+        gc.set_threshold(_GARBAGE_EVERY)
         return {"value": None}
 
     def _driven(self, steps: Any, files: dict[str, bytes]) -> dict[str, Any]:
@@ -150,7 +152,6 @@ class Worker:
 
         check = next(check for check in importlib.import_module(module).SWEEP if check.number == number)
         gc.freeze()
-        gc.set_threshold(_GARBAGE_EVERY)
         failed = []
         for seed in seeds:
             case = check.by_seed(seed)
