@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mq.cli.cluster_groups import groups_command
 from mq.cli.cluster_status import note_no_members, print_nodes, promised, show_status
 from mq.cli.failing import tidy_end
 from mq.cli.options import DURATION, WholeNumber, backend_options, image_given, output_option, parts_given, parts_option
@@ -55,6 +56,9 @@ def cluster_command() -> None:
     All of a cluster is in the folder of --dir. NODE is a name such as broker-a-1, or its number, or `leader`
     (`leader:broker-a`) for the node that leads now.
     """
+
+
+cluster_command.add_command(groups_command)
 
 
 @cluster_command.command("up")
