@@ -61,8 +61,13 @@ def _list(session: Session) -> None:
 
 
 def _print_progress(rows: "tuple[ProgressView, ...] | list[ProgressView]") -> None:
-    columns = ("topic", "queue", "consumer offset", "max offset", "lag", "in flight")
-    print_table(columns, [(r.topic, r.queue_id, r.consumer_offset, r.max_offset, r.lag, r.in_flight) for r in rows])
+    has_several = any(row.broker for row in rows)
+    columns = ("topic", *(("broker",) if has_several else ()), "queue", "consumer offset", "max offset", "lag", "in flight")
+    cells = [
+        (r.topic, *((r.broker,) if has_several else ()), r.queue_id, r.consumer_offset, r.max_offset, r.lag, r.in_flight)
+        for r in rows
+    ]
+    print_table(columns, cells)
 
 
 @group_command.command("describe")

@@ -103,8 +103,12 @@ def _describe(session: Session, name: str) -> None:
         return
     print_table(_COLUMNS, [(found.topic.name, found.topic.type, found.topic.queues, found.topic.permission)])
     print()
-    rows = [(q.queue_id, q.min_offset, q.max_offset, q.max_offset - q.min_offset) for q in found.queues]
-    print_table(("queue", "min offset", "max offset", "messages"), rows)
+    has_several = any(q.broker for q in found.queues)
+    rows = [
+        (*((q.broker,) if has_several else ()), q.queue_id, q.min_offset, q.max_offset, q.max_offset - q.min_offset)
+        for q in found.queues
+    ]
+    print_table((*(("broker",) if has_several else ()), "queue", "min offset", "max offset", "messages"), rows)
     if found.groups:
         print()
         print_table(("group", "lag", "in flight"), [(g.group, g.lag, g.in_flight) for g in found.groups])

@@ -33,11 +33,15 @@ class TopicView:
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
-    """The two ends of one queue; `max_offset` is the offset that the next message will get."""
+    """The two ends of one queue; `max_offset` is the offset that the next message will get.
+
+    broker: its broker group, as a registry tells it; empty from a broker.
+    """
 
     queue_id: int
     min_offset: int
     max_offset: int
+    broker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class GroupView:
 
 @dataclass(frozen=True, slots=True)
 class ProgressView:
-    """A group's progress in one queue. lag: messages not acknowledged yet, those in flight included."""
+    """A group's progress in one queue. lag: messages not acknowledged yet, those in flight included. broker: see `QueueView`."""
 
     topic: str
     queue_id: int
@@ -77,6 +81,7 @@ class ProgressView:
     max_offset: int
     lag: int
     in_flight: int
+    broker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

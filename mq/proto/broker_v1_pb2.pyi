@@ -250,19 +250,23 @@ class QueueState(_message.Message):
     QUEUE_ID_FIELD_NUMBER: _builtins.int
     MIN_OFFSET_FIELD_NUMBER: _builtins.int
     MAX_OFFSET_FIELD_NUMBER: _builtins.int
+    BROKER_FIELD_NUMBER: _builtins.int
     queue_id: _builtins.int
     min_offset: _builtins.int
     max_offset: _builtins.int
+    broker: _builtins.str
+    """its broker group; only where several may have queues of the topic"""
     def __init__(
         self,
         *,
         queue_id: _builtins.int = ...,
         min_offset: _builtins.int = ...,
         max_offset: _builtins.int = ...,
+        broker: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_offset", b"max_offset", "min_offset", b"min_offset", "queue_id", b"queue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["broker", b"broker", "max_offset", b"max_offset", "min_offset", b"min_offset", "queue_id", b"queue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -532,6 +536,7 @@ class QueueProgress(_message.Message):
     MAX_OFFSET_FIELD_NUMBER: _builtins.int
     LAG_FIELD_NUMBER: _builtins.int
     IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    BROKER_FIELD_NUMBER: _builtins.int
     topic: _builtins.str
     queue_id: _builtins.int
     consumer_offset: _builtins.int
@@ -541,6 +546,8 @@ class QueueProgress(_message.Message):
     """messages not acknowledged yet, those in flight included"""
     in_flight: _builtins.int
     """received, not acknowledged, still hidden"""
+    broker: _builtins.str
+    """the queue's broker group; only where several may have queues of the topic"""
     def __init__(
         self,
         *,
@@ -550,10 +557,11 @@ class QueueProgress(_message.Message):
         max_offset: _builtins.int = ...,
         lag: _builtins.int = ...,
         in_flight: _builtins.int = ...,
+        broker: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_offset", b"consumer_offset", "in_flight", b"in_flight", "lag", b"lag", "max_offset", b"max_offset", "queue_id", b"queue_id", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["broker", b"broker", "consumer_offset", b"consumer_offset", "in_flight", b"in_flight", "lag", b"lag", "max_offset", b"max_offset", "queue_id", b"queue_id", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,7 +64,7 @@ class AdminClient:
         found = self._call("DescribeTopic", pb.DescribeTopicRequest(name=name))
         return TopicDescription(
             to_topic(found.topic),
-            tuple(QueueView(q.queue_id, q.min_offset, q.max_offset) for q in found.queues),
+            tuple(QueueView(q.queue_id, q.min_offset, q.max_offset, q.broker) for q in found.queues),
             tuple(LagView(g.group, g.lag, g.in_flight) for g in found.groups),
         )
 

@@ -21,9 +21,7 @@ __all__ = ["ExtensionRelay", "GroupsPort", "shares_of"]
 QUEUES_DEFAULT = 8
 _OK = int(Code.OK)
 _HEARD_S = 2.0
-_TO_ALL = ("DeleteTopic", "CreateGroup", "DeleteGroup", "ResetGroup")
-_TOPIC_BY_NAME = ("DescribeTopic", "DeleteTopic")
-"""Requests whose `name` is a topic's."""
+_TO_ALL = ("DeleteTopic", "CreateGroup", "DeleteGroup")
 
 
 class GroupsPort(Protocol):
@@ -62,6 +60,8 @@ class ExtensionRelay:
         self.by_name |= {name: self._to_all(name) for name in _TO_ALL}
         self.by_name |= {
             "CreateTopic": self.create_topic, "ListTopics": self.list_topics, "ListGroups": self.list_groups,
+            "DescribeTopic": self.describe_topic, "DescribeGroup": self.describe_group,
+            "ResetGroup": self.reset_group,
         }  # fmt: skip
 
     @staticmethod
@@ -120,18 +120,68 @@ class ExtensionRelay:
         found = {group.name: group for answer in answers for group in pb.ListGroupsResponse.FromString(answer).groups}
         return pb.ListGroupsResponse(code=_OK, groups=[found[name] for name in sorted(found)]).SerializeToString()
 
+    async def describe_topic(self, raw: bytes, context: Context) -> bytes:
+        """One topic, with its queues at all broker groups."""
+        told = await self._good_of_all("DescribeTopic", raw, context)
+        if isinstance(told, bytes):
+            return told
+        merged = pb.DescribeTopicResponse(code=_OK, topic=next(iter(told.values())).topic)
+        merged.topic.queues = sum(one.topic.queues for one in told.values())
+        lags: dict[str, pb.TopicGroupLag] = {}
+        for broker, one in told.items():
+            for queue in one.queues:
+                merged.queues.add().CopyFrom(queue)
+                merged.queues[-1].broker = broker
+            for lag in one.groups:
+                if lag.group in lags:
+                    lags[lag.group].lag += lag.lag
+                    lags[lag.group].in_flight += lag.in_flight
+                else:
+                    lags[lag.group] = lag
+        merged.groups.extend(lags[name] for name in sorted(lags))
+        return merged.SerializeToString()
+
+    async def describe_group(self, raw: bytes, context: Context) -> bytes:
+        """One consumer group, with its progress at all broker groups."""
+        told = await self._good_of_all("DescribeGroup", raw, context)
+        if isinstance(told, bytes):
+            return told
+        group = next(iter(told.values())).group
+        merged = pb.DescribeGroupResponse(code=_OK, group=group, queues=_rows(told))
+        clients: dict[str, pb.GroupClient] = {}
+        for one in told.values():
+            for client in one.clients:
+                known = clients.setdefault(client.client_id, client)
+                known.last_heard_ms = min(known.last_heard_ms, client.last_heard_ms)
+        merged.clients.extend(clients[name] for name in sorted(clients))
+        return merged.SerializeToString()
+
+    async def reset_group(self, raw: bytes, context: Context) -> bytes:
+        """Move a consumer group at all broker groups."""
+        told = await self._good_of_all("ResetGroup", raw, context)
+        if isinstance(told, bytes):
+            return told
+        return pb.ResetGroupResponse(code=_OK, queues=_rows(told)).SerializeToString()
+
+    async def _good_of_all(self, name: str, raw: bytes, context: Context) -> dict[str, Any] | bytes:
+        """The good answers by broker group; where there is none, the first one, as it came."""
+        answers = dict(zip(self._brokers(), await self._ask_all(name, raw, context), strict=True))
+        told = {broker: BROKER[name].response.FromString(answer) for broker, answer in answers.items()}
+        good = {broker: one for broker, one in told.items() if one.code == _OK}  # type: ignore[attr-defined]
+        return good or next(iter(answers.values()))
+
     # --- relaying
 
     def _unary(self, name: str) -> Handler:
         async def call(raw: bytes, context: Context) -> bytes:
-            return await self._relay.call(self._addresses_for(name, parse(BROKER[name].request, raw)), name, raw, context)
+            return await self._relay.call(self._addresses_for(parse(BROKER[name].request, raw)), name, raw, context)
 
         return call
 
     def _stream(self, name: str) -> Handler:
         async def call(raw: bytes, context: Context) -> AsyncIterator[bytes]:
             try:
-                addresses = self._addresses_for(name, parse(BROKER[name].request, raw))
+                addresses = self._addresses_for(parse(BROKER[name].request, raw))
                 async for part in self._relay.stream(addresses, name, raw, context):
                     yield part
             except MqError as error:
@@ -152,7 +202,7 @@ class ExtensionRelay:
                 async for raw in requests:
                     yield raw
 
-            addresses = self._addresses_for(name, parse(BROKER[name].request, first))
+            addresses = self._addresses_for(parse(BROKER[name].request, first))
             async for part in self._relay.both(addresses, name, all_of_them(), context):
                 yield part
 
@@ -170,8 +220,8 @@ class ExtensionRelay:
         calls: list[Awaitable[bytes]] = [self._relay.call(one, name, raw, context) for one in self._brokers().values()]
         return list(await asyncio.gather(*calls))
 
-    def _addresses_for(self, name: str, request: Any) -> Sequence[str]:
-        topic = request.name if name in _TOPIC_BY_NAME else getattr(request, "topic", "")
+    def _addresses_for(self, request: Any) -> Sequence[str]:
+        topic = getattr(request, "topic", "")
         route, brokers = self._registry.route(topic) if topic else None, self._brokers()
         return brokers[min(queue.broker for queue in route.queues)] if route is not None else next(iter(brokers.values()))
 
@@ -180,3 +230,13 @@ class ExtensionRelay:
         if not brokers:
             raise NotServingError("no broker has registered here yet: `mq broker --registry` with this registry's address does")
         return brokers
+
+
+def _rows(told: dict[str, Any]) -> list[pb.QueueProgress]:
+    """The progress of all answers, which do not say themselves whose it is."""
+    rows = []
+    for broker, one in told.items():
+        for queue in one.queues:
+            queue.broker = broker
+            rows.append(queue)
+    return rows

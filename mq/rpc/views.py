@@ -41,7 +41,7 @@ def to_group(group: broker.Group) -> GroupView:
 
 def to_progress(row: broker.QueueProgress) -> ProgressView:
     """A group's progress in one queue."""
-    return ProgressView(row.topic, row.queue_id, row.consumer_offset, row.max_offset, row.lag, row.in_flight)
+    return ProgressView(row.topic, row.queue_id, row.consumer_offset, row.max_offset, row.lag, row.in_flight, row.broker)
 
 
 def to_client(client: broker.GroupClient) -> ClientView:

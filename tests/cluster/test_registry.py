@@ -181,6 +181,30 @@ def test_who_says_everything_to_a_registry_node_is_served_there(cluster: LocalCl
     assert [entry.receipt_handle for entry in acked.entries] == [*handles[1:], "nonsense"]
 
 
+def test_topics_and_groups_are_shown_with_all_that_both_groups_have(place: Place) -> None:
+    topic, group = place.new_topic(queues=3), place.new_group()
+    with RawClient(place.endpoint, topic, group) as raw:
+        for number in range(6):
+            raw.send(f"n{number}".encode())
+        assert raw.ack(*raw.take(6, invisible_s=30, wait_s=1)) == OK
+    found = place.admin.describe_topic(topic)
+    assert found.topic.queues == 3
+    assert Counter(queue.broker for queue in found.queues) == {"broker-a": 2, "broker-b": 1}
+    assert sum(queue.max_offset for queue in found.queues) == 6
+    assert [(one.group, one.lag, one.in_flight) for one in found.groups] == [(group, 0, 0)]
+    progress = place.admin.describe_group(group).queues
+    assert sum(row.consumer_offset for row in progress) == 6
+    assert {row.broker for row in progress} == {"broker-a", "broker-b"}
+    back = place.admin.reset_group(group, to="earliest")
+    assert sorted((row.broker, row.queue_id, row.consumer_offset) for row in back) == [
+        ("broker-a", 0, 0), ("broker-a", 1, 0), ("broker-b", 0, 0),
+    ]  # fmt: skip
+    assert next(one.queues for one in place.admin.topics() if one.name == topic) == 3
+    place.admin.delete_topic(topic)
+    with pytest.raises(RefusedError, match=topic):
+        place.admin.describe_topic(topic)
+
+
 def test_what_no_broker_knows_is_refused_in_a_brokers_own_words(place: Place) -> None:
     with pytest.raises(RefusedError, match="nowhere"):
         place.admin.describe_topic("nowhere")
