@@ -1,0 +1,69 @@
+"""What a producer decides: where a message goes, and where it goes again after an error.
+
+A message that a broker group may have stored (an *indefinite* error) goes to the same group again: it knows the message by its id
+and stores it once. Another group would store it a second time. One that was certainly not stored may go anywhere, and goes
+elsewhere. A refusal is told to the caller: nothing gets better by asking again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mq.client.choice import QueueChoice, Sending
+from mq.client.queues import QueueName
+from mq.core.errors import Fault, MqError
+
+__all__ = ["Delivery", "Producing"]
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One message on its way. key: of messages that belong together. bound_to: the broker group that may have it; empty: none.
+
+    avoid: broker groups that did not take it. sending: the attempt under way.
+    """
+
+    key: str = ""
+    attempts: int = 0
+    bound_to: str = ""
+    avoid: set[str] = field(default_factory=set)
+    sending: Sending | None = None
+    unsure: MqError | None = None
+
+
+class Producing:
+    """The decisions of one producer. attempts_max: for one message, in all."""
+
+    def __init__(self, choice: QueueChoice, attempts_max: int = 3) -> None:
+        self._choice, self._attempts_max = choice, attempts_max
+
+    def next_queue(self, delivery: Delivery, queues: Sequence[QueueName], now_ms: int) -> QueueName:
+        """Where the next attempt goes, which has begun with that. queues: those that may be written to.
+
+        Raises: RefusedError, when there is none; the error that left the message in doubt, when the group that may have it is gone.
+        """
+        among = [queue for queue in queues if not delivery.bound_to or queue.broker == delivery.bound_to]
+        if not among and delivery.unsure is not None:
+            raise delivery.unsure
+        queue = self._choice.choose(among, now_ms, key=delivery.key, avoid=delivery.avoid)
+        delivery.attempts += 1
+        delivery.sending = self._choice.begun(queue, now_ms)
+        return queue
+
+    def done(self, delivery: Delivery, now_ms: int) -> None:
+        """It is stored."""
+        assert delivery.sending is not None
+        self._choice.ended(delivery.sending, now_ms)
+
+    def failed(self, delivery: Delivery, error: MqError, now_ms: int) -> MqError | None:
+        """The attempt came to an error. None: try again, at `next_queue`; else what the caller is to be told."""
+        assert delivery.sending is not None
+        broker = delivery.sending.queue.broker
+        is_refusal = error.fault is Fault.CALLER
+        self._choice.ended(delivery.sending, now_ms, is_failed=not is_refusal)
+        if not error.definite:
+            delivery.bound_to, delivery.unsure = broker, delivery.unsure or error
+        elif not delivery.bound_to:
+            delivery.avoid.add(broker)
+        if is_refusal or delivery.attempts >= self._attempts_max:
+            return error if is_refusal else delivery.unsure or error
+        return None
