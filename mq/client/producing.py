@@ -14,6 +14,9 @@ from mq.core.errors import Fault, MqError
 
 __all__ = ["Delivery", "Producing"]
 
+_PAUSES_MS = (100, 300)
+"""Behind the first attempt, and behind later ones: a broker has held each for as long as an election takes."""
+
 
 @dataclass(slots=True)
 class Delivery:
@@ -39,7 +42,7 @@ class Producing:
     def next_queue(self, delivery: Delivery, queues: Sequence[QueueName], now_ms: int) -> QueueName:
         """Where the next attempt goes, which has begun with that. queues: those that may be written to.
 
-        Raises: RefusedError, when there is none; the error that left the message in doubt, when the group that may have it is gone.
+        Raises: RefusedError, when there is none; what left the message in doubt, when the group that may have it is gone.
         """
         among = [queue for queue in queues if not delivery.bound_to or queue.broker == delivery.bound_to]
         if not among and delivery.unsure is not None:
@@ -50,9 +53,16 @@ class Producing:
         return queue
 
     def done(self, delivery: Delivery, now_ms: int) -> None:
-        """It is stored."""
+        """It is stored, or nobody waits for it any more."""
         assert delivery.sending is not None
         self._choice.ended(delivery.sending, now_ms)
+
+    def pause_ms(self, delivery: Delivery, queues: Sequence[QueueName]) -> int:
+        """How long to wait before the next attempt: not at all, where another broker group has not been asked yet."""
+        untried = {queue.broker for queue in queues} - delivery.avoid
+        if untried and not delivery.bound_to:
+            return 0
+        return _PAUSES_MS[min(delivery.attempts, len(_PAUSES_MS)) - 1]
 
     def failed(self, delivery: Delivery, error: MqError, now_ms: int) -> MqError | None:
         """The attempt came to an error. None: try again, at `next_queue`; else what the caller is to be told."""

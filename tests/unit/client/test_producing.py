@@ -68,6 +68,20 @@ def test_without_a_queue_there_is_a_refusal() -> None:
         producing().next_queue(Delivery(), [], 0)
 
 
+def test_who_has_nobody_else_to_ask_waits_before_asking_again() -> None:
+    core, delivery = producing(9), Delivery()
+    pauses = []
+    for _ in range(4):
+        core.next_queue(delivery, QUEUES, 0)
+        core.failed(delivery, DEFINITE[0], 0)
+        pauses.append(core.pause_ms(delivery, QUEUES))
+    assert pauses == [0, 0, 300, 300]  # three groups
+    bound = Delivery()
+    core.next_queue(bound, QUEUES, 0)
+    core.failed(bound, INDEFINITE[0], 0)
+    assert core.pause_ms(bound, QUEUES) == 100
+
+
 @given(st.lists(st.sampled_from([*DEFINITE, *INDEFINITE]), min_size=1, max_size=12), st.integers(1, 8))
 def test_no_message_is_ever_at_two_groups_that_may_have_stored_it(errors: list[MqError], attempts_max: int) -> None:
     core, delivery = producing(attempts_max), Delivery()
