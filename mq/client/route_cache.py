@@ -1,6 +1,6 @@
 """Routes as a client keeps them: asked for on first use, and again from time to time; the old one holds while nobody answers.
 
-RocketMQ: clients ask for the routes of all topics that they use each 30 s.
+Official clients ask for the routes of all topics that they use each 30 s. RocketMQ: QueryRoute
 """
 
 from collections.abc import Mapping

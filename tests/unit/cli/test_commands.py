@@ -54,10 +54,11 @@ def test_describing_shows_queues_lags_and_clients(mq: Mq, broker: FakeBroker) ->
     mq("topic", "create", "orders")
     mq("group", "create", "bakery")
     topic = mq("topic", "describe", "orders", "-o", "json").json
-    assert topic["queues"] == [{"queue_id": 0, "min_offset": 0, "max_offset": 0}]
+    assert topic["queues"] == [{"queue_id": 0, "min_offset": 0, "max_offset": 0, "broker": ""}]
     assert topic["groups"] == [{"group": "g", "lag": 3, "in_flight": 1}]
     group = mq("group", "describe", "bakery", "-o", "json").json
-    assert group["queues"][0] == {"topic": "t", "queue_id": 0, "consumer_offset": 5, "max_offset": 9, "lag": 4, "in_flight": 1}
+    row = {"topic": "t", "queue_id": 0, "consumer_offset": 5, "max_offset": 9, "lag": 4, "in_flight": 1, "broker": ""}
+    assert group["queues"][0] == row
     assert group["clients"][0]["type"] == "push_consumer"
     assert "c@1" in mq("group", "describe", "bakery").out
 
