@@ -24,7 +24,7 @@ from labs.grader.skeleton import skeleton_of, solution_of
 from labs.grader.submission import Submission
 from labs.stage3_raft.lab3f_drive_it import run_it
 from labs.stage3_raft.lab3f_drive_it.history import Got, Sent
-from labs.stage3_raft.lab3f_drive_it.hosts import PROCESSES, telling
+from labs.stage3_raft.lab3f_drive_it.hosts import PROCESSES
 from labs.stage3_raft.lab3f_drive_it.organs import LABS_BEFORE, has_organ, hollow_layers, lay_out, overlay
 from labs.stage3_raft.lab3f_drive_it.picture import Orders
 from labs.stage3_raft.lab3f_drive_it.runs import Drive, DriveError, judge_traces
@@ -40,9 +40,6 @@ from tools.make_skeletons import differences
 LAB3F = find_lab("lab3f")
 ALL = [test.number for test in TESTS]
 slow = pytest.mark.slow
-PLACE = "raft.py, line 6, in step"
-RAISED, HUNG = f"raft: `step` raised KeyError: 4 ({PLACE})", "raft: `step` did not come back within 2 s: this node stops."
-
 
 # --- the verdict, of what was seen
 
@@ -223,20 +220,6 @@ def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
     with Drive(Submission({"raft.py": b""}), tmp_path) as made, pytest.raises(DriveError, match="no earlier run made it"):
         list(made.outcomes())
     assert (tmp_path / "thesis.txt").exists()
-
-
-@pytest.mark.parametrize(
-    ("log", "told"),
-    [
-        ("", ""),
-        ("2026-11-30 10:00:00.1 INFO    broker: stopped\n", "stopped"),
-        (f"2026-11-30T10:00:00.1Z ERROR   broker: the broker cannot start: {RAISED}\nINFO    broker: stopped\n", RAISED),
-        (f'ERROR   {HUNG} It was here:\n  File "/x/organs/raft.py", line 6, in step\n    while True:\n', f"{HUNG} ({PLACE})"),
-        ("ERROR   raft: \x1b[2J\n", "raft: \N{REPLACEMENT CHARACTER}[2J"),
-    ],
-)
-def test_of_a_log_that_line_is_told_which_says_why(log: str, told: str) -> None:
-    assert telling(log) == told
 
 
 def test_the_skeleton_is_an_empty_class_and_as_it_should_be() -> None:

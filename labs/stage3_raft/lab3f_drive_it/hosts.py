@@ -36,9 +36,12 @@ _HEAD = re.compile(
     r"^(\d{4}-\d\d-\d\d[T ]?[\d:.,]*Z?\s+)?[A-Z]+\s+(broker: )?(stopping because of this: |the broker cannot start: )?"
 )
 """Of a log's line: time, level, and who says it."""
-_PLACE = re.compile(r'organs/(\w+\.py)", line (\d+), in (\w+)')
+_PLACE = re.compile(r'organs/(\w+\.py)", line (\d+),? in (\w+)')
+"""As Python writes it in a traceback, and as `faulthandler` does, which leaves the comma out."""
 _NOT_WRITTEN = re.compile(r"NotImplementedError: lab (\w{2,4}): \w+\.(\w+)")
-_PLACE_FOLLOWS = " It was here:"
+_PLACE_FOLLOWS = re.compile(r" It was here(?P<newest_first>, the newest line first)?:$")
+"""The second form is of a call that holds the interpreter, such as a pattern of `re` that goes back and back."""
+_THREAD_AT_WORK = re.compile(r"^Current thread ")
 _TELLING = re.compile(r"\b(raft|commit_log|consume_queue|delivery_table|parts): |cannot start|Error\b")
 
 
@@ -96,14 +99,28 @@ def telling(log: str) -> str:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     if not lines:
         return ""
-    number = max((number for number, line in enumerate(lines) if _TELLING.search(line)), default=len(lines) - 1)
+    number = max((number for number, line in enumerate(lines) if _PLACE_FOLLOWS.search(line)), default=-1)
+    if number < 0:  # else what follows is source text, which may hold any word
+        number = max((number for number, line in enumerate(lines) if _TELLING.search(line)), default=len(lines) - 1)
     line = _HEAD.sub("", lines[number])
     if (missing := _NOT_WRITTEN.search(line)) is not None:
         return f"`Raft.{missing[2]}` of lab {missing[1]} is not written yet"
-    if line.endswith(_PLACE_FOLLOWS) and (places := _PLACE.findall("\n".join(lines[number:]))):
-        file, at, name = places[-1]
-        line = f"{line.removesuffix(_PLACE_FOLLOWS)} ({file}, line {at}, in {name})"
+    if (follows := _PLACE_FOLLOWS.search(line)) is not None:
+        line = f"{line[: follows.start()]}{_place(lines[number + 1 :], is_newest_first=bool(follows['newest_first']))}"
     return harmless(line[:_TOLD_CHARS])
+
+
+def _place(lines: list[str], *, is_newest_first: bool) -> str:
+    """Where in a file of the student's that was, for the end of a sentence; "" when it was nowhere there."""
+    if is_newest_first:  # of all threads, and the others may be in such a file, too
+        at = max((number for number, line in enumerate(lines) if _THREAD_AT_WORK.search(line)), default=0)
+        lines = lines[at:]
+    places = [_PLACE.search(line) for line in lines]
+    found = [place for place in places if place is not None]
+    if not found:
+        return ""
+    file, at_line, name = found[0 if is_newest_first else -1].groups()
+    return f" ({file}, line {at_line}, in {name})"
 
 
 class Processes(Hosts):
