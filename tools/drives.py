@@ -26,7 +26,7 @@ from labs.stage3_raft.lab3f_drive_it.run_it import hosts_for
 from labs.stage3_raft.lab3f_drive_it.runs import Drive
 from tools.said_by_git import commit
 
-__all__ = ["RIGHT", "SOLVED", "WRONG", "Driven", "driven", "main", "table_of", "whole_raft"]
+__all__ = ["FROM_BYTE_CODE", "RIGHT", "SOLVED", "WRONG", "Driven", "driven", "main", "table_of", "whole_raft"]
 
 SOLVED = "labs 3a to 3d"
 """The class that these lead to: it runs where our layers lack what those labs ask for. The others inherit from whole ones."""
@@ -50,6 +50,26 @@ class Raft(RaftNode):
         if self.commit_index < 5:
             super()._time_out()
 """
+FROM_BYTE_CODE = """
+import marshal
+import pathlib
+import sys
+import types
+
+import mq.raft.node
+
+cached = pathlib.Path(mq.raft.node.__file__).parent / "__pycache__"
+for name in ("state", "persistence", "election", "replication", "reading", "snapshotting", "membership", "transfer", "node"):
+    module = types.ModuleType("mq.raft." + name)
+    compiled = cached / f"{name}.{sys.implementation.cache_tag}.pyc"
+    exec(marshal.loads(compiled.read_bytes()[16:]), module.__dict__)
+    sys.modules["mq.raft." + name] = module
+
+
+class Raft(sys.modules["mq.raft.node"].RaftNode):
+    __slots__ = ()
+"""
+"""One who wrote nothing, and takes what was compiled from our whole layers: a cheat, which hollow layers must not let through."""
 
 
 def _of_the_zoo(kind: str, name: str) -> str:

@@ -1,6 +1,8 @@
 """Lab 3f for marks: a student's Raft in confined containers, and nothing of it is left behind."""
 
+import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ from mq.cluster.docker_engine import engine
 from mq.cluster.docker_plan import CLUSTER_LABEL, NODE_LABEL, cluster_id, object_name
 from mq.cluster.errors import ClusterError
 from tests.labs.lab3f import drive, passed
-from tools.drives import RIGHT, WRONG, whole_raft
+from tools.drives import FROM_BYTE_CODE, RIGHT, WRONG, whole_raft
 
 ALL = [test.number for test in TESTS]
+PYTHON = "/opt/raftmq/bin/python"
 LOOKS_ROUND = """
 
 def _look_round():
@@ -40,6 +43,16 @@ def _look_round():
 _look_round()
 """
 """Behind a Raft: what breaks here breaks the import, and no node starts."""
+
+
+@pytest.fixture
+def image_with_byte_code(image: str) -> Iterator[str]:
+    """The same, but with what Python compiles of all our sources, as an image has it that was made in another way."""
+    name = "raftmq-test:byte-code"
+    recipe = f"FROM {image}\nUSER root\nRUN {PYTHON} -m compileall -q /opt/raftmq/lib/python3*/site-packages/mq\nUSER mq\n"
+    engine().images.build(fileobj=io.BytesIO(recipe.encode()), tag=name, network_mode="none", rm=True)
+    yield name
+    engine().images.remove(name)
 
 
 def left_of(folder: Path) -> list[str]:
@@ -90,7 +103,7 @@ def test_the_class_of_labs_3a_to_3d_passes_confined_and_nothing_is_left(image: s
         writable = [mount["Destination"] for mount in attributes["Mounts"] if mount["RW"]]
         assert writable == ["/var/lib/mq"]
         hollow = [mount["Destination"] for mount in attributes["Mounts"] if "/mq/raft/" in mount["Destination"]]
-        assert len(hollow) == 5
+        assert len(hollow) == 6, "five of our layers, and the byte code beside them"
     assert sorted(one.node for one in seen.organs) == [1, 2, 3]
     assert all(one.class_name == "parts_raft.Raft" and one.calls > 0 for one in seen.organs), seen.organs
     assert {json.loads(line)["what"] for line in (tmp_path / "run/witness/witness.jsonl").read_text().splitlines()} >= {
@@ -99,6 +112,28 @@ def test_the_class_of_labs_3a_to_3d_passes_confined_and_nothing_is_left(image: s
     }
     assert len(list(seen.traces.glob("*.trace"))) == 4
     assert "raft" in (seen.logs / "broker-a-1.log").read_text()
+
+
+@pytest.mark.timeout(600)
+def test_who_runs_the_byte_code_of_our_layers_has_nothing(image_with_byte_code: str, tmp_path: Path) -> None:
+    outcomes, seen = in_containers(image_with_byte_code, FROM_BYTE_CODE, tmp_path / "run", with_reference=False)
+    assert passed(outcomes) == []
+    assert "No such file or directory" in outcomes["1.1"].message
+    assert "__pycache__/state." in outcomes["1.1"].message
+    assert (seen.logs / "broker-a-1.log").is_file() or seen.steps["start"].why_not
+
+
+def test_the_image_has_no_byte_code_of_our_raft(image: str) -> None:
+    found = engine().containers.run(
+        image,
+        ["-c", "import pathlib, mq.raft; print(*pathlib.Path(mq.raft.__path__[0]).rglob('*.pyc'))"],
+        entrypoint=[PYTHON],
+        remove=True,
+        network_mode="none",
+        read_only=True,
+        tmpfs={"/var/lib/mq": "size=1m"},
+    )
+    assert found.split() == []
 
 
 def check_it_fails(image: str, name: str, folder: Path) -> None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import cast
 
 from labs.grader.box import ROOT
@@ -25,6 +25,7 @@ from mq.cluster.processes import PAUSED, STOPPED
 __all__ = ["Containers"]
 
 _PYTHON = "/opt/raftmq/bin/python"
+_BYTE_CODE = "__pycache__"
 _TRACES = "traces"
 _TRACE_BYTES_MAX = 64 << 20
 _WHERE = """
@@ -59,7 +60,10 @@ class Containers(Hosts):
         return DockerCluster.up(self.folder / "cluster", plan, image=self._image)
 
     def _given(self) -> dict[str, str]:
-        """The hollow layers, each with the place of the file that it covers. Raises: ClusterError for another version's image."""
+        """The hollow layers, each with the place that it covers. Raises: ClusterError for another version's image.
+
+        Beside the sources may lie byte code that was compiled from whole ones: an empty folder covers it, whatever the image.
+        """
         if not self._hollow:
             return {}
         names = sorted(self._hollow)
@@ -75,7 +79,12 @@ class Containers(Hosts):
             raise ClusterError(
                 f"the image {self._image} is of another version: docker build -t {self._image} -f docker/Dockerfile ."
             )
-        return {str(self._hollow[name].absolute()): f"{where}/{name}" for name in names}
+        given = {str(self._hollow[name].absolute()): f"{where}/{name}" for name in names}
+        for number, package in enumerate(sorted({str(PurePosixPath(name).parent) for name in names})):
+            nothing = self.folder / "given" / f"nothing-{number}"
+            nothing.mkdir(exist_ok=True)
+            given[str(nothing.absolute())] = f"{where}/{package}/{_BYTE_CODE}"
+        return given
 
     def close(self) -> None:
         """See `Hosts`."""
