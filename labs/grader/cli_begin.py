@@ -60,7 +60,7 @@ def start_command(lab: Lab, folder: Path) -> int:
     hours = f"{lab.hours} hour" if lab.hours == "1" else f"{lab.hours} hours"
     what = f"{len(lab.texts)} files" if not lab.files else f"{len(lab.blanks)} methods" if lab.blanks else "nothing"
     print_line(f"{target}: {what} to write, {hours}. Begin with {target / 'README.md'}")
-    for line in () if brought is None else _brought_lines(lab, brought):
+    for line in (() if brought is None else _brought_lines(lab, brought)) or _nothing_brought(lab, folder):
         print_line(line)
     print_line(f"then: mq lab check {lab.short}")
     return 0
@@ -116,7 +116,9 @@ def _brought_lines(lab: Lab, brought: _Brought) -> list[str]:
     grown, lines = brought.grown, list[str]()
     if grown.carried:
         lines.append(f"from {brought.source}: {_counted(grown.carried)} of yours; they count here, too")
-    if grown.left_out:
+    if lab.runs is not None:
+        lines += _missing_lines(lab, grown.carried)
+    elif grown.left_out:
         lines.append(f"not written there, so ours stand in their place: {', '.join(grown.left_out)}")
     if grown.there:
         lines.append(f"written there already, and taken as they are: {', '.join(grown.there)}")
@@ -124,6 +126,25 @@ def _brought_lines(lab: Lab, brought: _Brought) -> list[str]:
     if others:
         lines.append(f"your other files came along: {', '.join(others)}")
     return lines
+
+
+def _missing_lines(lab: Lab, carried: Sequence[str]) -> list[str]:
+    """Of a lab that asks for the whole class: what is still missing in it, lab by lab, the first one first."""
+    assert lab.gather is not None
+    missing = {each.spoken: [name for name in methods_of([each]) if name not in carried] for each in reversed(labs_before(lab))}
+    if not any(missing.values()):
+        return []
+    heading = f"still missing in your class `{lab.gather.name}`, and nothing of ours stands in their place here:"
+    return [heading, *(f"  {spoken}: {', '.join(names)}" for spoken, names in missing.items() if names)]
+
+
+def _nothing_brought(lab: Lab, folder: Path) -> list[str]:
+    """The same, where no earlier lab was begun there."""
+    before = labs_before(lab)
+    if lab.runs is None or not before:
+        return []
+    what = f"the whole class of {before[-1].spoken} to {before[0].spoken}, and nothing of ours stands in its place"
+    return [f"{folder} has no {lab.organ_file} of an earlier lab: {lab.spoken} asks for {what}; copy yours here"]
 
 
 def _counted(names: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -241,6 +242,24 @@ def test_the_whole_class_comes_along_and_there_is_nothing_to_catch_up_with(tmp_p
     assert mine.read_text(encoding="utf-8") == before
     broken = Submission({"raft.py": before.encode()})
     assert carried_lines(LAB3F, broken) == []
+
+
+def test_what_is_missing_is_told_of_all_labs_and_not_that_ours_stand_in(tmp_path: Path) -> None:
+    begun = CliRunner().invoke(lab_command, ["start", "lab3f", "--dir", str(tmp_path)], standalone_mode=False)
+    assert "raft.py of an earlier lab: lab 3f asks for the whole class of lab 3a to lab 3d" in begun.output
+    (tmp_path / LAB3F.id).rename(tmp_path / "aside")
+    (tmp_path / "lab3a_election").mkdir()
+    text = solution_of(find_lab("lab3a"))["raft.py"]
+    body = "def _restart_timer(self) -> None:\n        raise NotImplementedError('lab 3a: Raft._restart_timer')\n\n    def _was("
+    text = re.sub(r"def _restart_timer\(", body, text)
+    (tmp_path / "lab3a_election" / "raft.py").write_text(text, encoding="utf-8")
+    started = CliRunner().invoke(lab_command, ["start", "lab3f", "--dir", str(tmp_path)], standalone_mode=False)
+    assert "ours stand in" not in started.output
+    said = started.output.partition("nothing of ours stands in their place here:\n")[2].splitlines()
+    assert said[0].split() == ["lab", "3a:", "_restart_timer"]
+    for line, short in zip(said[1:4], ("lab3b", "lab3c", "lab3d"), strict=True):
+        lab = find_lab(short)
+        assert line == f"  {lab.spoken}: {', '.join(blank.name.rpartition('.')[2] for blank in lab.blanks)}"
 
 
 def methods_in(text: str) -> list[str]:
