@@ -15,7 +15,7 @@ from mq.cluster import docker_plan as planned
 from mq.cluster.asking import Ask, ask_broker
 from mq.cluster.backend import ClusterStatus, NodeInfo
 from mq.cluster.docker_confined import confined_options, is_confined, start_keeper, volume_options
-from mq.cluster.docker_engine import check_image, check_unused, engine, explained, freeze, make_network
+from mq.cluster.docker_engine import check_image, check_unused, engine, explained, freeze, last_of, make_network
 from mq.cluster.earlier import as_it_was
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import CUTS, FAULTS, TRACES, ClusterFile, locked, read_json, write_json
@@ -395,6 +395,4 @@ class DockerCluster:
             container = self._needed(name)
             if container.status in {"created", "running", "paused", "restarting"}:
                 continue
-            with explained(name):
-                code, tail = container.attrs["State"]["ExitCode"], container.logs(tail=_TAIL_LINES).decode("utf-8", "replace")
-            raise ClusterError(f"{name} ended with exit status {code} while starting; the end of its log:\n{tail.rstrip()}")
+            raise ClusterError(last_of(container, name, _TAIL_LINES))

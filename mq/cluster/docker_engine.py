@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-__all__ = ["check_image", "check_unused", "engine", "explained", "freeze", "make_network", "short"]
+__all__ = [
+    "check_image", "check_unused", "engine", "explained", "freeze", "last_of", "make_network", "memory_ran_out", "short",
+]  # fmt: skip
 
 _FREEZE_S_MAX = 30.0
+_KILLED, _NOTED_S_MAX = 137, 2.0
+"""Exit status of what SIGKILL ended, whoever sent it; and until the engine has noted that it was the kernel, for memory."""
 
 
 def engine() -> "DockerClient":
@@ -115,3 +119,28 @@ def make_network(client: "DockerClient", name: str, subnet: str, labels: dict[st
             return False
         raise ClusterError(f"network {name}: the engine refuses: {short(error)}") from error
     return True
+
+
+def memory_ran_out(container: "Container") -> int:
+    """The limit in bytes, when a container ended because it wanted more memory than that; else 0. Raises: ClusterError.
+
+    It ends with the status of a kill then, and why is known to the engine a moment later.
+    """
+    if container.attrs["State"]["ExitCode"] != _KILLED:
+        return 0
+
+    def is_known() -> bool:
+        with explained(container.name or "container"):
+            container.reload()
+        return bool(container.attrs["State"]["OOMKilled"])
+
+    return int(container.attrs["HostConfig"]["Memory"]) if poll_until(is_known, _NOTED_S_MAX) else 0
+
+
+def last_of(container: "Container", name: str, lines: int) -> str:
+    """How a container ended that was to start, with the end of its log. Raises: ClusterError."""
+    with explained(name):
+        code, tail = container.attrs["State"]["ExitCode"], container.logs(tail=lines).decode("utf-8", "replace")
+    limit = memory_ran_out(container)
+    why = f"\nmemory ran out: it may use {limit >> 20:,} MiB" if limit else ""
+    return f"{name} ended with exit status {code} while starting; the end of its log:\n{tail.rstrip()}{why}"

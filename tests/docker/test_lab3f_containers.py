@@ -15,7 +15,7 @@ from labs.stage3_raft.lab3f_drive_it.verdict import TESTS
 from mq.cluster.docker_engine import engine
 from mq.cluster.docker_plan import CLUSTER_LABEL, NODE_LABEL, cluster_id, object_name
 from mq.cluster.errors import ClusterError
-from tests.labs.lab3f import drive, passed
+from tests.labs.lab3f import GROWS, drive, passed
 from tools.drives import FROM_BYTE_CODE, RIGHT, WRONG, whole_raft
 
 ALL = [test.number for test in TESTS]
@@ -121,6 +121,13 @@ def test_who_runs_the_byte_code_of_our_layers_has_nothing(image_with_byte_code: 
     assert "No such file or directory" in outcomes["1.1"].message
     assert "__pycache__/state." in outcomes["1.1"].message
     assert (seen.logs / "broker-a-1.log").is_file() or seen.steps["start"].why_not
+
+
+@pytest.mark.timeout(600)
+def test_of_a_container_whose_memory_ran_out_that_is_told_with_its_limit(image: str, tmp_path: Path) -> None:
+    outcomes, _ = in_containers(image, whole_raft() + GROWS, tmp_path / "run", with_reference=False)
+    told = next(one.message for one in outcomes.values() if not one.is_passed)
+    assert "ended by itself: memory ran out: a node may use 768 MiB here" in told, told
 
 
 def test_the_image_has_no_byte_code_of_our_raft(image: str) -> None:

@@ -10,7 +10,23 @@ from labs.stage3_raft.lab3f_drive_it.hosts import Hosts, Processes
 from labs.stage3_raft.lab3f_drive_it.runs import Drive
 from labs.stage3_raft.lab3f_drive_it.seen import Done, Seen
 
-__all__ = ["drive", "good_run", "passed"]
+__all__ = ["GROWS", "drive", "good_run", "passed"]
+
+GROWS = """
+
+kept = []
+stepping = Raft.step
+
+
+def step(self, message):
+    if self.commit_index > 60:
+        kept.append(bytearray(30_000_000))
+    return stepping(self, message)
+
+
+Raft.step = step
+"""
+"""Behind a Raft: from the 60th entry on it wants 30 MB more for each message."""
 
 
 def drive(

@@ -1,8 +1,12 @@
 """Lab 3f: what is told of a node that ended by itself, from its log."""
 
+from pathlib import Path
+
 import pytest
 
 from labs.stage3_raft.lab3f_drive_it.hosts import telling
+from tests.labs.lab3f import GROWS, drive
+from tools.drives import whole_raft
 
 PLACE = "raft.py, line 6, in step"
 RAISED, HUNG = f"raft: `step` raised KeyError: 4 ({PLACE})", "raft: `step` did not come back within 2 s: this node stops."
@@ -40,3 +44,28 @@ Current thread 0x02 (most recent call first):
 )
 def test_of_a_log_that_line_is_told_which_says_why(log: str, told: str) -> None:
     assert telling(log) == told
+
+
+# --- memory
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_of_a_process_whose_memory_ran_out_that_is_told_with_its_limit(tmp_path: Path) -> None:
+    outcomes, _ = drive(whole_raft() + GROWS, tmp_path / "run", with_reference=False)
+    told = next(one.message for one in outcomes.values() if not one.is_passed)
+    assert "`step` raised MemoryError (" in told, told
+    assert f"organs/raft.py, line {line_of('append')}, in step)" in told
+    assert "memory ran out: a node may use 1,024 MiB here" in told
+
+
+def line_of(word: str) -> int:
+    """Of the file that is handed in: the only one in which it stands at that place."""
+    lines = (whole_raft() + GROWS).split("\n")
+    return next(number for number, line in enumerate(lines, 1) if line.strip().startswith(f"kept.{word}"))
+
+
+def test_what_a_container_has_wanted_too_much_of_is_told_while_it_starts_too() -> None:
+    log = "broker-a-1 ended with exit status 137 while starting; the end of its log:\nINFO    broker: opened\n"
+    assert telling(f"{log}memory ran out: it may use 768 MiB") == "memory ran out: it may use 768 MiB"

@@ -11,12 +11,12 @@ from typing import cast
 from labs.grader.box import ROOT
 from labs.grader.process import note_ended
 from labs.grader.submission import Submission
-from labs.stage3_raft.lab3f_drive_it.hosts import CONTAINERS, SETTINGS, Hosts
+from labs.stage3_raft.lab3f_drive_it.hosts import CONTAINERS, SETTINGS, Hosts, ran_out
 from labs.stage3_raft.lab3f_drive_it.organs import put_hollow
 from mq.cluster.backend import ClusterBackend
 from mq.cluster.docker import DockerCluster
 from mq.cluster.docker_confined import read_kept
-from mq.cluster.docker_engine import check_image, engine, explained
+from mq.cluster.docker_engine import check_image, engine, explained, memory_ran_out
 from mq.cluster.docker_plan import DATA, DEFAULT_IMAGE, object_name
 from mq.cluster.errors import ClusterError
 from mq.cluster.plan import ClusterPlan
@@ -85,6 +85,14 @@ class Containers(Hosts):
             nothing.mkdir(exist_ok=True)
             given[str(nothing.absolute())] = f"{where}/{package}/{_BYTE_CODE}"
         return given
+
+    def last_words(self, name: str) -> str:
+        """See `Hosts`. Whom the kernel ended had no time to say why, and the engine knows."""
+        with suppress(ClusterError), explained(name):
+            container = engine().containers.get(object_name((self.folder / "cluster").resolve(), name))
+            if limit := memory_ran_out(container):
+                return ran_out(limit)
+        return super().last_words(name)
 
     def close(self) -> None:
         """See `Hosts`."""

@@ -18,14 +18,14 @@ from labs.grader.harmless import harmless
 from labs.grader.leftovers import kill_leftovers
 from labs.grader.process import note_alive, note_ended
 from labs.grader.submission import Submission
-from labs.stage3_raft.lab3f_drive_it.organs import command_with, has_organ, lay_out, overlay
+from labs.stage3_raft.lab3f_drive_it.organs import MEMORY_BYTES, command_with, has_organ, lay_out, overlay
 from mq.cluster.backend import ClusterBackend
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import DATA
 from mq.cluster.local import LocalCluster
 from mq.cluster.plan import BROKER_COMMAND, ClusterPlan
 
-__all__ = ["CONTAINERS", "PROCESSES", "SETTINGS", "Hosts", "Processes"]
+__all__ = ["CONTAINERS", "PROCESSES", "SETTINGS", "Hosts", "Processes", "ran_out", "telling"]
 
 PROCESSES = "practice mode, not for marks"
 CONTAINERS = "for marks: in containers"
@@ -42,13 +42,16 @@ _NOT_WRITTEN = re.compile(r"NotImplementedError: lab (\w{2,4}): \w+\.(\w+)")
 _PLACE_FOLLOWS = re.compile(r" It was here(?P<newest_first>, the newest line first)?:$")
 """The second form is of a call that holds the interpreter, such as a pattern of `re` that goes back and back."""
 _THREAD_AT_WORK = re.compile(r"^Current thread ")
-_TELLING = re.compile(r"\b(raft|commit_log|consume_queue|delivery_table|parts): |cannot start|Error\b")
+_TELLING = re.compile(r"\b(raft|commit_log|consume_queue|delivery_table|parts): |cannot start|Error\b|memory ran out")
+_NO_MEMORY = re.compile(r"\bMemoryError\b|std::bad_alloc")
 
 
 class Hosts(ABC):
     """Of one run. folder: its own. with_reference: our layers are whole, for our own Rafts, right or wrong, made of them."""
 
     mode = ""
+    memory_bytes = 0
+    """What a node may have, where it meets that limit by a MemoryError of its own."""
 
     def __init__(self, submission: Submission, folder: Path, *, with_reference: bool = False) -> None:
         self.folder, self.with_reference = folder, with_reference
@@ -71,15 +74,19 @@ class Hosts(ABC):
         try:
             self._cluster = self._up()
         except ClusterError as error:
-            raise ClusterError(telling(str(error))) from error
+            raise ClusterError(self._with_memory(telling(str(error)))) from error
         return self._cluster
 
     def last_words(self, name: str) -> str:
         """Why a node ended, as its log tells: the last line that says something of an organ, else the last one."""
         assert self._cluster is not None
         with suppress(ClusterError, OSError):
-            return telling("".join(self._cluster.logs(name)))
+            return self._with_memory(telling("".join(self._cluster.logs(name))))
         return ""
+
+    def _with_memory(self, told: str) -> str:
+        """A node's last words, and what they mean when memory ran out."""
+        return f"{told}; {ran_out(self.memory_bytes)}" if self.memory_bytes and _NO_MEMORY.search(told) else told
 
     @abstractmethod
     def _up(self) -> ClusterBackend:
@@ -123,8 +130,13 @@ def _place(lines: list[str], *, is_newest_first: bool) -> str:
     return f" ({file}, line {at_line}, in {name})"
 
 
+def ran_out(limit_bytes: int) -> str:
+    """What is said of a node that wanted more memory than it may have."""
+    return f"memory ran out: a node may use {limit_bytes >> 20:,} MiB here, and wanted more"
+
+
 class Processes(Hosts):
-    """Of this machine."""
+    """Of this machine. A node's memory has a limit where the system can hold it to one; our own Rafts have none."""
 
     mode = PROCESSES
 
@@ -134,6 +146,7 @@ class Processes(Hosts):
         self._before = os.environ.get(_MARK)
         os.environ[_MARK] = self._mark  # nodes, and what they start, get it; this process itself was started without
         if not with_reference:
+            self.memory_bytes = MEMORY_BYTES
             overlay(folder / "given")
 
     def _up(self) -> ClusterBackend:

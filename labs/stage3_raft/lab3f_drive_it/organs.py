@@ -18,7 +18,7 @@ from labs.grader.skeleton import given_hollow
 from labs.grader.submission import Submission
 from mq.parts import ORGANS
 
-__all__ = ["LABS_BEFORE", "command_with", "has_organ", "hollow_layers", "lay_out", "overlay", "put_hollow"]
+__all__ = ["LABS_BEFORE", "MEMORY_BYTES", "command_with", "has_organ", "hollow_layers", "lay_out", "overlay", "put_hollow"]
 
 LABS_BEFORE = ("lab3a", "lab3b", "lab3c", "lab3d")
 """Whose methods a student brings along."""
@@ -33,7 +33,23 @@ for _name in {packages}:
         sys.modules[_name] = ModuleType(_name)
         sys.modules[_name].__path__ = [str(Path(__file__).resolve().parent)]
 '''
-_BEGIN = "import sys; sys.path.insert(0, {folder!r}); from mq.cli.main import main; sys.exit(main())"
+MEMORY_BYTES = 1 << 30
+"""What a node may write to, of memory: as much as a process of labs 3a to 3d. Measured in whole runs, a node comes to 145 MiB.
+
+(Of addresses, which is another limit, it takes 945 MiB: threads reserve some that they never use, more where there are more
+processors.)
+"""
+_BEGIN = """
+import sys
+sys.path.insert(0, {folder!r})
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_DATA, ({memory_bytes}, {memory_bytes}))
+except (ImportError, OSError, ValueError):
+    pass  # a system that cannot, or one where less is allowed already
+from mq.cli.main import main
+sys.exit(main())
+"""
 
 
 def lay_out(submission: Submission, folder: Path) -> None:
@@ -135,5 +151,5 @@ def _fill(source: Path, target: Path, hollow: Mapping[str, Path], where: Path) -
 
 
 def command_with(folder: Path) -> tuple[str, ...]:
-    """What starts a node of a local cluster that takes `mq` from the overlay there."""
-    return (sys.executable, "-P", "-c", _BEGIN.format(folder=str(folder)), "broker")
+    """What starts a node of a local cluster that takes `mq` from the overlay there, with that limit for its memory."""
+    return (sys.executable, "-P", "-c", _BEGIN.format(folder=str(folder), memory_bytes=MEMORY_BYTES), "broker")
