@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from labs.grader.remote import WrongTypeError
 from labs.grader.seams import Make, Seam
+from labs.grader.suite import PromiseBrokenError
 from labs.stage3_raft.crossing import Abandoned, Did, Dropped, Life, Put, Refused, Reset, Seen, Synced, Turn, Wrote
 from labs.stage3_raft.inside import HostedRaft
 from mq.core.entry import Appended, Entry, EntryKind, HardState
@@ -23,6 +24,10 @@ from mq.raft.role import Role
 
 __all__ = ["RemoteRaft", "RemoteView", "raft_made_by", "raft_seam"]
 
+_SAVED_ONCE = "A write to the log is handed out to be saved by the call that makes it"
+_SAVED_THEN = "`Output.saves` holds what was written in this call, which no disk has yet"
+_KEPT_BACK = "the call that wrote it did not hand it out: did something raise there, and was that swallowed?"
+_ABOUT_OUTPUT = "mq/raft/output.py"
 _CALLS = (
     "begin", "tick", "step", "campaign", "saved", "save_failed", "disk_failed", "applied", "fetched", "chunk_fetched",
     "take_snapshot", "snapshot_saved", "snapshot_received", "snapshot_failed", "propose", "read", "transfer", "change_members",
@@ -100,6 +105,7 @@ class RemoteRaft:
         self._organ, self.node_id, self._log = organ, node_id, log
         self._planned: dict[int, Appended] = {}
         self._ahead: int | None = None
+        self._on_disk = 0  # the last write that the disk was done with
         self._is_sound = False
         did = organ.begin()
         if did.seen is None or did.configuration is None:
@@ -242,6 +248,7 @@ class RemoteRaft:
                 self._note(name, wrote.sequence, self._log.reset(wrote.last, wrote.hard_state))
             case Synced():
                 self._log.synced(wrote.sequence + (self._ahead or 0))
+                self._on_disk = max(self._on_disk, wrote.sequence)
             case Abandoned():
                 self._log.abandon(wrote.sequence + (self._ahead or 0))
             case Dropped():
@@ -256,6 +263,9 @@ class RemoteRaft:
 
     def _plan(self, name: str, sequence: int) -> Appended:
         planned = self._planned.pop(sequence, None)
+        if planned is not None and sequence <= self._on_disk:
+            found = f"`{name}` hands out write {sequence}, which is on the disk already"
+            raise PromiseBrokenError(_SAVED_ONCE, expected=_SAVED_THEN, found=f"{found}; {_KEPT_BACK}", section=_ABOUT_OUTPUT)
         if planned is None:
             raise WrongTypeError(
                 f"`{name}` returned an Output whose `saves` hold {sequence}, which the log did not plan just now"

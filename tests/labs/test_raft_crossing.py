@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from labs.grader.grading import grade_of, in_a_process
-from labs.grader.lab import LABS, Lab
+from labs.grader.lab import LABS, Lab, find_lab
 from labs.grader.result import Outcome
 from labs.grader.running import Runner
 from labs.grader.seams import Make
@@ -147,6 +147,20 @@ class Raft(RaftNode):
         super().tick()
         return Output(saves=(Appended((), (), 1000),))
 """
+SWALLOWS = """
+from mq.raft.node import RaftNode
+from mq.raft.output import NOTHING
+
+class Raft(RaftNode):
+    def _feed(self, peer):
+        raise KeyError(peer.node_id)
+
+    def step(self, message):
+        try:
+            return super().step(message)
+        except KeyError:
+            return NOTHING
+"""
 PUTS_OVER_ITS_LOG = """
 from mq.raft.node import RaftNode
 from mq.sim.group.light_log import LightLog
@@ -206,6 +220,15 @@ def test_one_that_breaks_or_cheats_gets_nothing_and_is_told_why(text: str, sente
     assert not outcome.is_passed
     assert outcome.failure is not None
     assert sentence in outcome.failure.sentence
+
+
+def test_one_that_swallows_what_it_raises_is_told_so_and_not_where_the_test_stopped() -> None:
+    check = next(check for check in find_lab("lab3b").suite.checks if check.number == "1.50")
+    outcome = outcome_of(SWALLOWS, check)
+    assert outcome.failure is not None
+    assert "StopIteration" not in outcome.failure.sentence
+    assert "hands out write 2, which is on the disk already" in outcome.failure.found
+    assert "did something raise there, and was that swallowed?" in outcome.failure.found
 
 
 def test_one_that_does_nothing_gets_nothing() -> None:
