@@ -3,8 +3,7 @@
 import base64
 import re
 import shlex
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 
 from labs.grader.result import CHECKED, CHECKED_ALL, IMPORTED, Failure, Grade, Outcome
@@ -28,6 +27,7 @@ tr.failed td:first-child { color: #b3261e; font-weight: 600; }
 tr.passed td:first-child { color: #1b6e3c; } .facts { display: grid; grid-template-columns: 6rem 1fr; gap: .3rem 1rem; }
 .facts dt { color: #5a6874; } .facts dd { margin: 0; } pre { background: #f3f5f7; padding: .8rem; overflow-x: auto; }
 code { background: #f3f5f7; padding: .1rem .3rem; } img { max-width: 100%; border: 1px solid #d5dbe1; } .mode { color: #5a6874; }
+.why { color: #5a6874; font-size: .875rem; }
 """
 
 
@@ -45,7 +45,7 @@ def page_of(grade: Grade) -> str:
     left = [outcome for outcome in told if outcome.number not in drawn and outcome.failure and outcome.failure.is_pictured]
     notes = f'<p class="mode">{_NOT_DRAWN.format(len(left))}</p>' if left else ""
     if grade.reason == CHECKED:
-        whole = [*parts, table_of(replace(grade, outcomes=tuple(one for one in grade.outcomes if one.is_passed or one in told)))]
+        whole = [*parts, table_of(grade, linked={one.number for one in told})]
     else:
         whole = [table_of(grade), notes, *parts]
     heading = "What your code printed" + (f" in {grade.printed_in}" if grade.printed_in else "")
@@ -67,7 +67,7 @@ def _about_a_check(grade: Grade, others: int) -> str:
     more = "No other test failed so far" if not others else f"{others} more test{'s' * (others > 1)} failed so far"
     words = ["mq", "lab", "check", grade.lab.partition("_")[0], *([shlex.quote(grade.path)] if grade.path else []), "--all"]
     how = f"{more}; <code>{escape(' '.join(words))}</code> runs every test, and shows each failure here."
-    return f"<p>What passes, and the first failure. Mend it, and check again. {how}</p>"
+    return f"<p>The first failure, and a line for each other test that was run. Mend it, and check again. {how}</p>"
 
 
 def _drawn(failed: Sequence[Outcome]) -> set[str]:
@@ -77,18 +77,31 @@ def _drawn(failed: Sequence[Outcome]) -> set[str]:
     return {*with_disks[:_PICTURES_MAX], *with_figures[:_FIGURES_MAX]}
 
 
-def table_of(grade: Grade, *, is_linked: bool = True) -> str:
-    """A row for each test. is_linked: what failed leads to its own part of the page."""
-    rows = []
+def table_of(grade: Grade, *, is_linked: bool = True, linked: Collection[str] | None = None) -> str:
+    """A row for each test. is_linked: what failed leads to its own part of the page.
+
+    linked: numbers of the only ones that have a part there; of the others that failed it is said in their rows why.
+    """
+    rows, told = [], dict[str, str]()
     for outcome in grade.outcomes:
-        link = f'<a href="#t{outcome.number}">failed</a>' if is_linked else "failed"
+        is_there = is_linked and (linked is None or outcome.number in linked)
+        link = f'<a href="#t{outcome.number}">failed</a>' if is_there else "failed"
         kind, word = ("passed", "passed") if outcome.is_passed else ("failed", link)
         runs = f"{outcome.schedules} schedules, {outcome.seconds:.1f} s" if outcome.schedules > 1 else ""
+        why = "" if outcome.is_passed or linked is None or is_there else _why(outcome, told)
+        if not outcome.is_passed:
+            told.setdefault(outcome.message, outcome.number)
         rows.append(
-            f'<tr class="{kind}"><td>{word}</td><td>{outcome.number}</td><td>{escape(outcome.name)}</td>'
+            f'<tr class="{kind}"><td>{word}</td><td>{outcome.number}</td><td>{escape(outcome.name)}{why}</td>'
             f'<td class="runs">{runs}</td><td class="points">{outcome.points} / {outcome.points_max}</td></tr>'
         )
     return f"<table><tr><th></th><th></th><th>test</th><th></th><th>points</th></tr>{''.join(rows)}</table>"
+
+
+def _why(outcome: Outcome, told: Mapping[str, str]) -> str:
+    """In a line, why a test failed. told: what was said already, with the number of its test."""
+    before = told.get(outcome.message)
+    return f'<div class="why">{marked(outcome.message) if before is None else f"as {before}"}</div>'
 
 
 def _failure(outcome: Outcome, path: str, *, is_drawn: bool) -> str:
