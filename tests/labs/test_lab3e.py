@@ -52,7 +52,7 @@ SAID = {
     "power_that_takes_nothing": ("4.9", "it acts otherwise than a right Raft from line 6, `deliver 1>2` on: there you are near"),
     "schedule_of_another": ("4.9", "does not come to what is wrong with it"),
     "slip_of_the_pen": ("4.1", "line 5, `stabilise`: 'stabilise' is no command; there are: group"),
-    "stops_at_the_rule": ("4.18", "line 12, `expect 1 commit 0`: commit of node 1 is 1, not 0. That tells it from right ones"),
+    "stops_at_the_rule": ("4.18", "line 13, `expect 1 commit 0`: commit of node 1 is 1, not 0. That tells it from right ones"),
     "ticks_for_ever": ("4.1", "line 3, `tick 1 1000000000`: '1000000000' is too large: a number has at most 4 digits"),
     "without_given_logs": ("4.20", "`figure8.txt` has at most 18 commands, but it has 31"),
 }

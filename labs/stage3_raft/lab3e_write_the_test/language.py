@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import NamedTuple
 
+from labs.stage3_raft.lab3e_write_the_test.beginning import begun
+from labs.stage3_raft.lab3e_write_the_test.lines import LINE_CHARS_MAX, Command, LineError
 from mq.core.errors import IllegalArgumentError
 from mq.sim.hand.commands import COMMANDS, check, usage
 from mq.sim.hand.report import FACTS
@@ -19,34 +20,12 @@ __all__ = ["LIMITS", "LOOKS", "Command", "LineError", "Schedule", "parsed"]
 
 LIMITS = {"commands": 60, "looks": 60, "ticks": 200, "entries": 60}
 """Of one schedule, in all. looks: commands in which nothing happens; entries: of `logs` and of `propose`."""
-_LINES_MAX, _LINE_CHARS_MAX, _DIGITS_MAX, _NODES_MAX = 300, 120, 4, 5
+_LINES_MAX, _DIGITS_MAX, _NODES_MAX = 300, 4, 5
 LOOKS = ("expect", "log", "status", "members")
 """Commands in which nothing happens."""
 _TABLE = {verb: told for verb, told in COMMANDS.items() if verb != "quietly"}
 _SAMPLES = ("1", "1:", "1>2", "all", "vote-request", "manual", "on", "pre-vote", "entries-max", "voters", "learners", "a")
 """Words that fit somewhere: so the one that does not fit is found."""
-
-
-class LineError(Exception):
-    """A line that cannot be read. number: of the line, from 1; text: what it says."""
-
-    def __init__(self, number: int, text: str, why: str) -> None:
-        shown = text if len(text) <= _LINE_CHARS_MAX else f"{text[: _LINE_CHARS_MAX - 1]}…"
-        super().__init__(f"line {number}, `{shown}`: {why}")
-        self.number = number
-
-
-class Command(NamedTuple):
-    """number: of its line, from 1."""
-
-    number: int
-    verb: str
-    words: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """As it would be written, with single spaces."""
-        return " ".join((self.verb, *self.words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +65,7 @@ def parsed(text: str) -> Schedule:
             if spent[what] > most:
                 raise LineError(number, command.text, f"that makes {spent[what]} {what}; a schedule has at most {most} in all")
         commands.append(command)
-    return Schedule(tuple(commands))
+    return Schedule(begun(commands))
 
 
 # --- one line
@@ -96,8 +75,8 @@ def _command(number: int, said: str) -> Command:
     strange = next((sign for sign in said if not (" " <= sign <= "~" or sign == "\t")), None)
     if strange is not None:
         raise LineError(number, ascii(said)[1:-1], f"{strange!a} is none of the signs of the language, which are those of ASCII")
-    if len(said) > _LINE_CHARS_MAX:
-        raise LineError(number, said, f"it has {len(said)} characters; a line has at most {_LINE_CHARS_MAX}")
+    if len(said) > LINE_CHARS_MAX:
+        raise LineError(number, said, f"it has {len(said)} characters; a line has at most {LINE_CHARS_MAX}")
     verb, *words = said.split()
     command = Command(number, verb, tuple(words))
     why = next(_wrong_with(verb, words), None)
