@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from labs.grader.harmless import harmless
-from labs.grader.process import ProcessGoneError
+from labs.grader.process import LIMITS, ProcessGoneError
 from labs.grader.remote import EndlessError, NotImportedError, OrganRaisedError, WrongTypeError
 from labs.grader.result import NOT_IMPORTED, NOT_WRITTEN, Failure
 from labs.grader.suite import PromiseBrokenError, Run
@@ -14,6 +14,7 @@ from mq.sim.raised import raised
 __all__ = ["explain"]
 
 _MUST_NOT_RAISE = "Your code raised what it must not raise here"
+_HAS_MEMORY = f"Your code gets along with {LIMITS['AS'] >> 20:,} MiB of memory"
 _BLANK = re.compile(r"lab \w+: ([\w.]+)")
 
 
@@ -44,10 +45,7 @@ def _explained(error: Exception, run: Run, section: str) -> Failure:  # noqa: PL
         case OrganRaisedError(kind="NotImplementedError", text=text, place=place):
             return _not_written(text, place, story)
         case OrganRaisedError():
-            where = f" ({error.place})" if error.place and error.place not in str(error) else ""
-            if isinstance(error, NotImportedError):
-                return Failure(NOT_IMPORTED, found=f"{error}{where}", story=story, code=error.code)
-            return Failure(_MUST_NOT_RAISE, found=f"{error}{where}", section=section, story=story, figure=run.figure)
+            return _raised_by_the_organ(error, run, section)
         case EndlessError():
             return Failure("A method that reads comes to its end", found=str(error), section=section, story=story)
         case WrongTypeError():
@@ -61,6 +59,16 @@ def _explained(error: Exception, run: Run, section: str) -> Failure:  # noqa: PL
             return _not_written(str(error), "", story)
     stopped = "The test could not go on with what came back"
     return Failure(stopped, found=raised(error), section=section, story=story, figure=run.figure)
+
+
+def _raised_by_the_organ(error: OrganRaisedError, run: Run, section: str) -> Failure:
+    story = tuple(run.story)
+    found = f"{error} ({error.place})" if error.place and error.place not in str(error) else f"{error}"
+    if isinstance(error, NotImportedError):
+        return Failure(NOT_IMPORTED, found=found, story=story, code=error.code)
+    if error.kind == "MemoryError":  # what took it all may be kept: this process is of no use any more
+        return Failure(_HAS_MEMORY, found=found, section=section, story=story, is_gone=True)
+    return Failure(_MUST_NOT_RAISE, found=found, section=section, story=story, figure=run.figure)
 
 
 def _raised_by_what_is_given(error: MqError, run: Run, section: str) -> Failure:

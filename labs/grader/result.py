@@ -28,8 +28,8 @@ class Failure:
     """Why a test failed. promise: what is broken, in one sentence. expected, found: the two facts that conflict.
 
     section: where to read. story: the shortest run that was found, one line each. disks: (heading, disk) to be drawn.
-    figure: another picture. is_gone: whether the student's process ended or hung over it. code: a line of the student's that
-    Python cannot read, and a sign below the place in it. are_facts: nothing was expected, both facts were found.
+    figure: another picture. is_gone: whether the student's process ended or hung over it, or its memory ran out. code: a line of
+    the student's that Python cannot read, and a sign below the place in it. are_facts: both facts were found, none was expected.
     """
 
     promise: str

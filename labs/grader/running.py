@@ -34,6 +34,7 @@ from labs.grader.suite import Case, Check, Run
 __all__ = ["SAME_ANSWERS", "Runner", "Start", "files_for", "patience", "token_of"]
 
 _GONE_MAX = 3
+_NOT_RUN = Failure("This test was not run", found=f"your code hung, ended its process or ran out of memory {_GONE_MAX} times")
 _WORKERS = 2
 _SWEEP_AT_ONCE = 10
 _SAME_END = "The same schedule always comes to the same end"
@@ -133,9 +134,7 @@ class Runner:
         self._until = time.monotonic() + _CHECK_SECONDS_MAX * patience()
         cases = check.cases(self.seeds)
         if self._gone >= _GONE_MAX and not all(case.is_apart for case in cases):
-            return replace(
-                blank, failure=Failure("This test was not run", found=f"your code hung or ended its process {_GONE_MAX} times")
-            )
+            return replace(blank, failure=_NOT_RUN)
         if check.ring != self._ring:
             self.close()
             self._ring = check.ring

@@ -197,7 +197,26 @@ CommitLog.append = append
     outcomes = outcomes_of(solution(commit_log=code), "1.2", "1.3", "1.4", "1.5")
     assert [outcome.is_passed for outcome in outcomes.values()] == [False] * 4
     assert "`append`: it did not come back within 1 s" in outcomes["1.2"].message
-    assert "your code hung or ended its process 3 times" in outcomes["1.5"].message, "three are enough"
+    assert "your code hung, ended its process or ran out of memory 3 times" in outcomes["1.5"].message, "three are enough"
+
+
+def test_one_whose_memory_runs_out_is_not_asked_for_ever() -> None:
+    code = """
+kept = []
+def append(self, *arguments):
+    while True: kept.append(bytearray(1 << 28))
+CommitLog.append = append
+"""
+    outcomes = outcomes_of(solution(commit_log=code), "1.2", "1.3", "1.4", "1.5")
+    assert [outcome.is_passed for outcome in outcomes.values()] == [False] * 4
+    for number in ("1.2", "1.3", "1.4"):
+        assert outcomes[number].message.startswith(
+            "Your code gets along with 1,024 MiB of memory: MemoryError (commit_log.py, line"
+        )
+        failure = outcomes[number].failure
+        assert failure is not None
+        assert failure.is_gone, "the next one finds a new process"
+    assert "your code hung, ended its process or ran out of memory 3 times" in outcomes["1.5"].message, "three are enough"
 
 
 def test_who_does_not_say_the_same_twice_fails_although_all_is_right() -> None:
