@@ -6,7 +6,7 @@ a failure has a picture.
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, SupportsIndex, TypeVar, overload
 
 from labs.grader.seams import Make
 from labs.grader.suite import PromiseBrokenError
@@ -22,7 +22,7 @@ from mq.raft.role import Role
 from mq.sim.hand.hand_log import HandLog
 from mq.sim.hand.member import Member
 
-__all__ = ["NOWHERE", "Bench", "Lone", "command", "entry_id", "is_in", "of_kind"]
+__all__ = ["NOWHERE", "Bench", "Lone", "Told", "command", "entry_id", "is_in", "of_kind"]
 
 _ANEW = "--- once more, with nodes that are new:"
 """Between two stories of one sentence: the times begin anew as well."""
@@ -48,6 +48,22 @@ def command(index: int, term: int, payload: bytes = b"x") -> Entry:
 def of_kind(messages: Sequence[Message], kind: type[_M]) -> list[_M]:
     """Those of one kind."""
     return [message for message in messages if isinstance(message, kind)]
+
+
+class Told(list[str]):
+    """What was told, in order. In a sentence it stands as words, and so does a part of it."""
+
+    @overload
+    def __getitem__(self, at: SupportsIndex, /) -> str: ...
+
+    @overload
+    def __getitem__(self, at: slice, /) -> "Told": ...
+
+    def __getitem__(self, at: SupportsIndex | slice, /) -> "str | Told":
+        return Told(super().__getitem__(at)) if isinstance(at, slice) else super().__getitem__(at)
+
+    def __str__(self) -> str:
+        return ", then ".join(self)
 
 
 class Bench:
@@ -169,7 +185,7 @@ class Lone:
     @property
     def roles_told(self) -> list[str]:
         """What its host was told of its role so far: `candidate in term 3`."""
-        return self.group.told_of(1, "is")
+        return Told(self.group.told_of(1, "is"))
 
     @property
     def terms(self) -> list[int]:

@@ -13,6 +13,7 @@ from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission
 from labs.grader.suite import Case, Check, Run, Suite
+from labs.stage3_raft.lone import Told
 from labs.stage3_raft.remote import raft_seam
 from labs.stage3_raft.worlds import world_case, world_of
 from mq.raft.node import RaftNode
@@ -161,6 +162,16 @@ class Raft(RaftNode):
         except KeyError:
             return NOTHING
 """
+TELLS_NOBODY = """
+from mq.raft.node import RaftNode
+
+class Raft(RaftNode):
+    def _meet_term(self, message):
+        if message.term <= self.term:
+            return super()._meet_term(message)
+        self._enter_term(message.term)
+        return True
+"""
 PUTS_OVER_ITS_LOG = """
 from mq.raft.node import RaftNode
 from mq.sim.group.light_log import LightLog
@@ -229,6 +240,14 @@ def test_one_that_swallows_what_it_raises_is_told_so_and_not_where_the_test_stop
     assert "StopIteration" not in outcome.failure.sentence
     assert "hands out write 2, which is on the disk already" in outcome.failure.found
     assert "did something raise there, and was that swallowed?" in outcome.failure.found
+
+
+def test_what_a_host_was_told_stands_as_words_in_a_sentence() -> None:
+    check = next(check for check in find_lab("lab3a").suite.checks if check.number == "1.2")
+    outcome = outcome_of(TELLS_NOBODY, check)
+    assert outcome.failure is not None
+    assert outcome.failure.found == "it is told follower of 3 in term 3"
+    assert f"{Told(['a', 'b', 'c'])[1:]}" == "b, then c"
 
 
 def test_one_that_does_nothing_gets_nothing() -> None:
