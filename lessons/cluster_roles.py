@@ -1,5 +1,6 @@
 """Who of a cluster was what, and when: read from the traces that its brokers write, while they write them."""
 
+import re
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -13,8 +14,10 @@ DEAD = "dead"
 """What no broker writes of itself."""
 
 _WANTED = (" role ", " start ")
+_TOLD_US = re.compile(r" us=(\d+)")
 _OTHER_CLOCK_S = 60.0
-"""Containers of a machine within this machine have a clock of their own: nothing that a broker tells is so old, or to come."""
+"""Containers of a machine within this machine have a clock of their own. Brokers that are up write all the time (heartbeats): the
+newest line of all is never so old by our clock, nor to come, however long ago the first one was written."""
 
 
 class Role(NamedTuple):
@@ -40,15 +43,27 @@ class Roles:
 
     def look(self) -> None:
         """Read what was written since the last time."""
-        for file in sorted(self._folder.glob("broker-*.trace")):
-            with file.open("rb") as lines:
-                lines.seek(self._read.get(file, 0))
-                data = lines.read()
-            whole = data[: data.rfind(b"\n") + 1]
-            self._read[file] = self._read.get(file, 0) + len(whole)
-            for line in whole.decode("utf-8").splitlines():
-                if any(word in line for word in _WANTED):
-                    self._note(Event.from_line(line))
+        lines = [line for file in sorted(self._folder.glob("broker-*.trace")) for line in self._new_lines(file)]
+        if not self._is_shift_known:
+            self._compare_clocks(lines)
+        for line in lines:
+            if any(word in line for word in _WANTED):
+                self._note(Event.from_line(line))
+
+    def _new_lines(self, file: Path) -> list[str]:
+        """Those that are whole."""
+        with file.open("rb") as lines:
+            lines.seek(self._read.get(file, 0))
+            data = lines.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._read[file] = self._read.get(file, 0) + len(whole)
+        return whole.decode("utf-8").splitlines()
+
+    def _compare_clocks(self, lines: list[str]) -> None:
+        newest_us = max((int(found[1]) for line in lines if (found := _TOLD_US.search(line))), default=None)
+        if newest_us is not None:
+            ahead_s = time.monotonic() - newest_us / 1e6
+            self.shift_s, self._is_shift_known = (ahead_s if abs(ahead_s) > _OTHER_CLOCK_S else 0.0), True
 
     def dies(self, number: int) -> None:
         """A broker is killed now; its next life begins with a line of its own."""
@@ -58,9 +73,6 @@ class Roles:
 
     def _note(self, event: Event) -> None:
         told_s = event.number("us") / 1e6
-        if not self._is_shift_known:
-            ahead_s = time.monotonic() - told_s
-            self.shift_s, self._is_shift_known = (ahead_s if abs(ahead_s) > _OTHER_CLOCK_S else 0.0), True
         role = event.text("role") if event.name == "role" else "follower"
         self.of[int(event.node.removeprefix("n"))].append(Role(told_s + self.shift_s, role, event.number("term")))
 

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from lessons import your_cluster
+from lessons import cluster_roles, your_cluster
 from lessons.cluster_guard import Guard, end_left_behind
 from lessons.cluster_pictures import troubles
 from lessons.cluster_roles import DEAD, Roles
@@ -148,11 +148,44 @@ def test_roles_are_read_from_traces_while_these_are_written(tmp_path: Path) -> N
     assert spans[-1][1] == now_s + 60
 
 
-def test_a_trace_by_another_machines_clock_is_moved_to_ours(tmp_path: Path) -> None:
-    (tmp_path / "broker-a-2.trace").write_text(line(1_000_000, "n2", "role", "role=leader term=1 leader=2"), encoding="utf-8")
-    roles = Roles(tmp_path)
+def look_at_a_long_life(folder: Path, monkeypatch: pytest.MonkeyPatch, *, now_s: float, theirs_s: float) -> Roles:
+    """Two brokers that began 300 s ago: one died soon, the other one has just written a line. theirs_s: now by their clock."""
+    begun_us, now_us = int((theirs_s - 300) * 1e6), int(theirs_s * 1e6)
+    begin = "term=0 vote=- first=1 last=0 last_term=0 snapshot=0 members=1,2"
+    lines = {
+        1: line(begun_us, "n1", "start", begin)
+        + line(begun_us + 1_000_000, "n1", "role", "role=leader term=1 leader=1")
+        + line(now_us - 50_000, "n1", "send", "id=9 kind=append-request to=n2 term=1"),
+        2: line(begun_us, "n2", "start", begin),
+    }
+    for number, text in lines.items():
+        (folder / f"broker-a-{number}.trace").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(cluster_roles, "time", SimpleNamespace(monotonic=lambda: now_s))
+    roles = Roles(folder)
     roles.look()
-    assert abs(roles.of[2][0].at_s - time.monotonic()) < 30
+    return roles
+
+
+def test_who_first_looks_long_after_the_start_finds_the_roles_where_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roles = look_at_a_long_life(tmp_path, monkeypatch, now_s=5000.0, theirs_s=5000.0)
+    assert roles.shift_s == 0.0, "an old first line is no other clock"
+    assert [role.at_s for role in roles.of[1]] == [4700.0, 4701.0]
+
+
+@pytest.mark.parametrize("theirs_s", [400.0, 90_000.0])
+def test_a_trace_by_another_machines_clock_is_moved_to_ours_by_its_newest_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs_s: float
+) -> None:
+    roles = look_at_a_long_life(tmp_path, monkeypatch, now_s=5000.0, theirs_s=theirs_s)
+    assert roles.shift_s == pytest.approx(5000.0 - theirs_s, abs=0.1)
+    assert [role.at_s for role in roles.of[1]] == pytest.approx([4700.0, 4701.0], abs=0.1)
+    with (tmp_path / "broker-a-2.trace").open("a", encoding="utf-8") as file:
+        file.write(line(1_000, "n2", "role", "role=follower term=1 leader=1"))
+    before_s = roles.shift_s
+    roles.look()
+    assert roles.shift_s == before_s, "clocks are compared once: what was drawn stays where it is"
 
 
 def test_what_was_done_to_a_broker_lasts_until_it_is_undone() -> None:
