@@ -12,12 +12,14 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import networkx as nx
 from matplotlib.axes import Axes
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
@@ -182,7 +184,8 @@ def draw_reigns(
     axes.set_yticks([-number for number in range(len(spans))], sorted(spans))
     axes.set_xlabel("milliseconds of virtual time")
     axes.set_title(title)
-    _legend_of_roles(axes, {role for parts in spans.values() for role, *_ in parts})
+    has_slits = any(one[0] == other[0] != "down" for parts in spans.values() for one, other in pairwise(parts))
+    _legend_of_roles(axes, {role for parts in spans.values() for role, *_ in parts}, has_slits=has_slits)
     show_with_words(drawn, "\n".join(words))
 
 
@@ -220,18 +223,23 @@ def _span(axes: Axes, y: float, role: str, term: int, since_ms: int, until_ms: i
                   ha="center", va="center", color=ink, fontsize=9.5)  # fmt: skip
 
 
-def _legend_of_roles(axes: Axes, roles: set[str]) -> None:
+def _legend_of_roles(axes: Axes, roles: set[str], *, has_slits: bool) -> None:
+    """has_slits: a role went on in another term, with a white slit between."""
     order = [role for role in ("follower", "pre-candidate", "candidate", "leader", "mute", "down") if role in roles]
-    handles = [
-        Rectangle((0, 0), 1, 1, facecolor=role_colours(role)[0], edgecolor=FAULT if role == "down" else "none", label=role)
-        for role in order
+    handles: list[Any] = [
+        Rectangle((0, 0), 1, 1, facecolor=role_colours(role)[0], edgecolor=FAULT if role == "down" else "none") for role in order
     ]
-    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9.5)
+    if has_slits:
+        handles.append((handles[0], handles[0]))
+        order.append("another term")
+    beside = {tuple: HandlerTuple(ndivide=None, pad=0.15)}
+    axes.legend(handles, order, handler_map=beside, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9.5)
 
 
 # --------------------------------------------------------------------------- roles
 
-_BEND = 0.14
+_BEND, _LABEL_AT = 0.14, 0.4
+"""Of two arrows between the same roles each has its label nearer to where it begins: so that they do not lie on each other."""
 _PLACES = {Role.FOLLOWER: (0.0, 0.0), Role.PRE_CANDIDATE: (0.7, 1.0), Role.CANDIDATE: (2.2, 1.0), Role.LEADER: (2.9, 0.0)}
 
 
@@ -292,11 +300,13 @@ def _turn_arrow(
     edges[0].set_patchA(patches[source])
     edges[0].set_patchB(patches[target])
     edges[0].set_zorder(2 if is_taken else 1)
-    # The middle of a bent arrow lies beside that of the straight one, in pixels; the two scales of the axes differ.
+    # A place on a bent arrow lies beside that on the straight one, in pixels; the two scales of the axes differ.
     (left, top), (right, bottom) = axes.transData.transform([(x, y), (to_x, to_y)])
-    middle = ((left + right) / 2 + _BEND * (bottom - top) / 2, (top + bottom) / 2 - _BEND * (right - left) / 2)
+    part = 0.5 if y == to_y else _LABEL_AT  # level ones lie apart, and are short
+    aside = 2 * part * (1 - part) * _BEND
+    place = (left + part * (right - left) + aside * (bottom - top), top + part * (bottom - top) - aside * (right - left))
     box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none"}
-    at = axes.transData.inverted().transform(middle)
+    at = axes.transData.inverted().transform(place)
     axes.text(*at, label, ha="center", va="center", fontsize=9, color=ink, bbox=box, zorder=3 if is_taken else 2)
 
 
@@ -313,7 +323,10 @@ def _events_listed(axes: Axes, letters: Mapping[Happens, str], shown: set[Happen
 
 
 class Said(NamedTuple):
-    """A message, or with to == sender a note on somebody. sent, arrives: in steps; arrives None: it was lost."""
+    """A message, or with to == sender a note on somebody. sent, arrives: in steps; arrives None: it was lost.
+
+    is_end: it was this party's last moment; what arrives later finds nobody.
+    """
 
     sent: float
     sender: str
@@ -321,10 +334,11 @@ class Said(NamedTuple):
     text: str
     arrives: float | None = None
     is_bad: bool = False
+    is_end: bool = False
 
 
 def draw_talk(parties: Sequence[str], said: Sequence[Said], title: str = "", *, step_inches: float = 0.33) -> None:
-    """Each party a line from top to bottom, each message an arrow, a lost one ends in a cross."""
+    """Each party a line from top to bottom, each message an arrow; one that is lost, or finds nobody, ends in a cross."""
     last = max(max(one.sent, one.arrives or 0.0) for one in said)
     drawn, axes = figure(step_inches * (last + 2) + 0.5)
     bare(axes)
@@ -332,23 +346,37 @@ def draw_talk(parties: Sequence[str], said: Sequence[Said], title: str = "", *, 
     axes.set_xlim(-0.55, len(parties) - 0.45)
     axes.set_ylim(last + 0.8, -1.0)
     axes.set_title(title)
+    ends = {one.sender: one.sent for one in said if one.is_end}
     for name, x in places.items():
-        axes.plot([x, x], [-0.3, last + 0.6], color="#c9d1d8", linewidth=5, zorder=1, solid_capstyle="butt")
+        axes.plot([x, x], [-0.3, ends.get(name, last + 0.6)], color="#c9d1d8", linewidth=5, zorder=1, solid_capstyle="butt")
         axes.text(x, -0.5, name, ha="center", va="bottom", fontweight="bold")
     for one in said:
-        _say(axes, places, one)
-    show_with_words(drawn, "\n".join([title, *(_said_words(one) for one in said)]).strip())
+        if one.sender == one.to:
+            _say_of_oneself(axes, places, one)
+        else:
+            _say(axes, places, one, finds_nobody=_finds_nobody(one, ends))
+    show_with_words(drawn, "\n".join([title, *(_said_words(one, ends) for one in said)]).strip())
 
 
-def _say(axes: Axes, places: Mapping[str, float], one: Said) -> None:
+def _finds_nobody(one: Said, ends: Mapping[str, float]) -> bool:
+    return one.arrives is not None and one.to in ends and one.arrives > ends[one.to]
+
+
+def _say_of_oneself(axes: Axes, places: Mapping[str, float], one: Said) -> None:
+    """Outside, where the first and the last party have room: in the middle it would lie on what they say to each other."""
+    x, is_bad = places[one.sender], one.is_bad or one.is_end
+    fill, edge = ("#fdeceb", FAULT) if is_bad else ("white", FAINT)
+    box = {"boxstyle": "round,pad=0.25", "facecolor": fill, "edgecolor": edge}
+    side = -1 if x == min(places.values()) else 1 if x == max(places.values()) else 0
+    align = {-1: "right", 0: "center", 1: "left"}[side]
+    ink = FAULT if is_bad else TEXT
+    axes.text(x + 0.03 * side, one.sent, one.text, ha=align, va="center", fontsize=9.5, color=ink, bbox=box, zorder=5)
+
+
+def _say(axes: Axes, places: Mapping[str, float], one: Said, *, finds_nobody: bool) -> None:
     x, to_x = places[one.sender], places[one.to]
     colour = FAULT if one.is_bad else TEXT
-    if one.sender == one.to:
-        fill, edge = ("#fdeceb", FAULT) if one.is_bad else ("white", FAINT)
-        box = {"boxstyle": "round,pad=0.25", "facecolor": fill, "edgecolor": edge}
-        axes.text(x, one.sent, one.text, ha="center", va="center", fontsize=9.5, color=colour, bbox=box, zorder=5)
-        return
-    is_lost = one.arrives is None
+    is_lost = one.arrives is None or finds_nobody
     end = (x + (to_x - x) * 0.55, one.sent + 0.45) if one.arrives is None else (to_x, one.arrives)
     style = {"arrowstyle": "-" if is_lost else "-|>", "color": FAULT if is_lost else colour, "shrinkA": 0, "shrinkB": 0,
              "linewidth": 1.3}  # fmt: skip
@@ -360,8 +388,9 @@ def _say(axes: Axes, places: Mapping[str, float], one: Said) -> None:
     axes.text(*middle, one.text, ha="center", va="center", fontsize=9.5, color=FAULT if is_lost else colour, bbox=box, zorder=4)
 
 
-def _said_words(one: Said) -> str:
+def _said_words(one: Said, ends: Mapping[str, float]) -> str:
     if one.sender == one.to:
         return f"{one.sent:g}: {one.sender}: {one.text}"
     fate = "lost" if one.arrives is None else f"arrives at {one.arrives:g}"
+    fate += ", where nobody is any more" if _finds_nobody(one, ends) else ""
     return f"{one.sent:g}: {one.sender} to {one.to}: {one.text} ({fate})"

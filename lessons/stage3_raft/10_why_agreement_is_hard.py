@@ -97,8 +97,8 @@ lost = f"letter {arrived + 1}" if alone else "none"
 draw_talk(["Anna", "Ben"], letters_as_talk(4, arrived, anna, ben), f"The best rule for four letters, when {lost} is lost")
 
 # %% [markdown]
-# **Change this one line.** Let the last letter be safe: in `safe`, a run in which only the *last* letter is lost cannot
-# happen. What is the best rule now?
+# This one line is changed already: let the last letter be safe. In `safe`, a run in which only the *last* letter is lost cannot
+# happen. **Predict:** in how many runs does the best rule fail now?
 
 
 # %%
@@ -168,9 +168,9 @@ class Shop:
         if arrives is not None:
             self.under_way.append((arrives, to, text))
 
-    def note(self, copy, text, *, is_bad=False):
+    def note(self, copy, text, *, is_end=False):
         below = max((one.sent + 0.8 for one in self.said if one.sender == one.to == copy.name), default=0)
-        self.said.append(Said(max(self.now + 0.8, below), copy.name, copy.name, text, is_bad=is_bad))
+        self.said.append(Said(max(self.now + 0.8, below), copy.name, copy.name, text, is_end=is_end))
 
     def pass_time(self, steps):
         for _ in range(steps):
@@ -202,7 +202,7 @@ shop.is_cut = True  # this one message is lost
 shop.one.order("rolls")
 shop.is_cut = False
 shop.one.is_up = False
-shop.note(shop.one, "dies", is_bad=True)
+shop.note(shop.one, "dies", is_end=True)
 shop.pass_time(4)
 shop.two.order("cake")
 print("the shop's book now:", shop.two.book)
@@ -350,9 +350,10 @@ plt.show()
 # Notice the last number in each line. Four copies bear as many losses as three, and six as many as five: that is why groups
 # are odd. And **two** copies bear none at all: the shop of section 2 can be safe or open, not both.
 #
-# **Change this one line.** In the cell above put `needed = count // 2` and run it: with 4 copies two groups share nobody, and
-# it is *half* that was enough for each. Here is what that does to a whole group. `Halves` is our Raft with that one mistake:
-# what it counts as a majority of four is two. We let it work, cut it into two halves, and ask each half for an order.
+# **Change this one line.** In the cell that begins with `def overlaps` (two above this text, before the one that draws) put
+# `needed = count // 2` and run it: with 4 copies two groups share nobody, and it is *half* that was enough for each. Here is
+# what that does to a whole group. `Halves` is our Raft with that one mistake: what it counts as a majority of four is two. We
+# let it work, cut it into two halves, and ask each half for an order.
 
 # %%
 from mq.raft.configuration import Configuration
@@ -425,8 +426,12 @@ draw_logs([("2 of 4 decide: the logs at the end (black below: committed, for eve
 # luck: Fischer, Lynch and Paterson proved in 1985 that where messages may take any time, and one process may stop, **no method
 # without dice can promise that it always comes to a decision**. It can still never decide wrongly, and nearly always decide.
 #
-# So a good method uses time-outs for progress only. Let us hold our Raft to that. Five copies on a bad network, with messages
-# that take up to 300 ms and some ten times as long, and the time-out from silly to patient.
+# So a good method uses time-outs for progress only. Such a method is **Raft**. Diego Ongaro and John Ousterhout described it in
+# "In Search of an Understandable Consensus Algorithm" (extended version, 2014: <https://raft.github.io>). When these lessons say
+# *the paper*, they mean that one.
+#
+# Let us hold our Raft to these promises. Five copies on a bad network, with messages that take up to 300 ms and some ten times
+# as long, and the time-out from silly to patient.
 #
 # **Predict:** with a time-out that is far too short, which of the four promises above breaks?
 

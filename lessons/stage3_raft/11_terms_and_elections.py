@@ -328,7 +328,8 @@ for options, seeds in zip((PLAIN, BOTH), ended, strict=True):  # a run in which 
 # things to come back quietly:
 #
 # * **Pre-vote** asks before it shouts: "*would* you vote for me in the next term?" Nobody's term changes by that. Who is cut off
-#   asks for ever, and its term stays as it is. That is the yellow lane. (Section 9.6 of Ongaro's thesis.)
+#   asks for ever, and its term stays as it is. That is the yellow lane. (Section 9.6 of Diego Ongaro's thesis, "Consensus:
+#   Bridging Theory and Practice", 2014, which tells at length what the paper tells in short; lesson 10 says which paper.)
 # * **A leader that is well is protected.** When the cut is mended, the question may come before the next heartbeat does. The log
 #   of the one who asks is as good as the others', so they would say yes! But who has heard of a leader within the shortest
 #   time-out says no, and takes no notice of a higher term in such a question. (Paper: Raft, section 6; thesis, section 4.2.3.)

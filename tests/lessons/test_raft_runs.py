@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lessons import raft_pictures
 from lessons.raft_hand import TracedScript
+from lessons.raft_pictures import Said, draw_talk
 from lessons.raft_runs import TimedGroup, counting, hand
 from mq.core.ids import EntryId
 from mq.raft.node import RaftNode
@@ -99,3 +101,15 @@ def test_a_timed_group_says_which_promise_broke() -> None:
     for _ in range(40):
         group.pass_time(500)
     assert group.broken, "a node without the entry leads at last"
+
+
+def test_what_comes_to_somebody_who_is_gone_finds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(raft_pictures, "show_with_words", lambda _, words: told.extend(words.splitlines()))
+    said = [Said(0, "two", "one", "here", 1), Said(2, "one", "one", "dies", is_end=True), Said(3, "two", "one", "cake", 4)]
+    draw_talk(["one", "two"], said)
+    assert told == [
+        "0: two to one: here (arrives at 1)",
+        "2: one: dies",
+        "3: two to one: cake (arrives at 4, where nobody is any more)",
+    ]
