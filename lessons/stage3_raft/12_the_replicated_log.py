@@ -34,8 +34,9 @@ from mq.sim.group.network import NetworkOptions
 #
 # **Predict:** at which of the five steps is the client told yes? And do the followers know it then, too?
 #
-# In the picture each square is an entry with its term in it. Dashed: not on the disk yet. A black foot: this node *knows* it to
-# be committed. (What the client asked for, *tea*, stands there as the checksum of its bytes: Raft never looks into an order.)
+# In the picture each square is an entry with its term in it. Dashed: not on the disk yet. A thick border: just written. A black
+# foot: this node *knows* it to be committed. On an arrow `entry 2.1` is the entry at index 2, of term 1. (What the client asked
+# for, *tea*, stands there as the checksum of its bytes: Raft never looks into an order.)
 
 # %%
 BEGIN = """
@@ -154,8 +155,8 @@ draw_logs(
 # It takes one small question to keep it. With each request the leader says which entry stands *before* the new ones, by index and
 # term. A follower that does not have that very entry says no, and the leader tries further back.
 #
-# **Predict:** below is a leader with the log of the paper's figure 7, and a follower that led terms 2 and 3 once, alone.
-# How many times will the follower say no? What happens to its entries of terms 2 and 3?
+# **Predict:** below is a leader with the log of figure 7 in the paper (lesson 10 says which), and a follower that led terms 2
+# and 3 once, alone. How many times will the follower say no? What happens to its entries of terms 2 and 3?
 
 # %%
 FIGURE_7 = """
@@ -183,9 +184,11 @@ for way in ("1>3", "3>1") * 4:
 draw_logs(rows, "A log is repaired, row by row", per_row=1)
 
 # %% [markdown]
-# One *no*. `10@6` means: the entry at index 10, of term 6. The follower does not have it, and says how far the logs *may* agree:
-# its last entry up to there whose term is not above 6 (its 10th, of term 3). The leader sees that it has no entry of terms 2 and
-# 3 at all: so the logs cannot agree behind entry 3. All of terms 2 and 3 is skipped at one blow, and then overwritten.
+# One *no*. `10@6` means: the entry at index 10, of term 6. (The first picture would write `entry 10.6`. It is the same thing,
+# index first: pictures and stories write it with a dot, what is told in lines with an `@`.) The follower does not have it, and
+# says how far the logs *may* agree: its last entry up to there whose term is not above 6 (its 10th, of term 3). The leader sees
+# that it has no entry of terms 2 and 3 at all: so the logs cannot agree behind entry 3. All of terms 2 and 3 is skipped at one
+# blow, and then overwritten.
 #
 # Without such a **hint** the leader goes back by one entry each time. The paper leaves that open; how much is it?
 
@@ -260,7 +263,7 @@ class Trusting(RaftNode):
 
 
 run = hand(FIGURE_7, Trusting).play("campaign 1").play("stabilize").play("tick 1 2").play("stabilize")
-print(run.broken)
+print(run.broken or "no promise is broken")
 
 # %% tags=["picture"]
 draw_logs([("with Trusting followers", run.log_rows())])

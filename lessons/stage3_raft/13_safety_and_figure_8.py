@@ -7,7 +7,7 @@
 #
 # * why not everybody may become leader, and what a voter has to compare;
 # * why every later leader has what was committed (*leader completeness*), and how to try that on *all* runs of a small group;
-# * why an entry on a majority may still disappear: the paper's figure 8, step by step, on the real code;
+# * why an entry on a majority may still disappear: figure 8 of the paper (lesson 10 says which), step by step, on the real code;
 # * which line of the code forbids it, and why a leader begins with an entry that holds nothing;
 # * how a search finds such a run by itself, without being told what to look for.
 #
@@ -173,6 +173,8 @@ print("\n".join(f"{number}. {words}" for number, words in enumerate(story.words,
 
 # %% [markdown]
 # *Exhausted* means: there is no state left that it has not looked at. That is as good as a proof, for a group as small as this.
+# In the story `entries=1.1:noop` is the entry at index 1, of term 1 (as a line it would be `1@1`: lesson 12), with nothing in
+# it (a *noop*: section 4). Section 5 has a `2.3`: index 2, term 3.
 #
 # One word of the argument is easily missed: the node that both majorities share had the entry *when it voted*. Who has voted in a
 # later term takes nothing any more from the leader of an earlier one, for its vote has moved its term up. The class below votes,
@@ -326,7 +328,7 @@ class CountsAnyTerm(RaftNode):
 
 run, moments = played(CountsAnyTerm)
 print("committed by n1 in (c):", moments[2][1][0].commit_index, "entries")
-print("broken:", run.broken)
+print("broken:", run.broken or "nothing")
 
 # %% tags=["picture"]
 draw_logs(moments[2:], "The same, counting any term: black below is “for ever”")
@@ -435,11 +437,17 @@ for raft in (RaftNode, BeginsWithNothing):
 found = search_deep(CountsAnyTerm, seed=1, seconds_max=120)
 story = Story(found.model, found.path)
 print(f"{found.result.outcome} after {found.result.events:,} steps tried; made short: {len(story.words)} steps")
+if found.result.outcome != "broken":
+    print("nothing was found: the time was spent before all was looked at, and that proves nothing")
 for number, words in enumerate(story.words, 1):
     print(f"{number:3}. {words}")
 
 # %% tags=["picture"]
-space_time(story.trace.events(), "Figure 8, found by a search", broken="no two nodes apply different entries in one place")
+if found.result.outcome == "broken":
+    kept = "no two nodes apply different entries in one place"
+    space_time(story.trace.events(), "Figure 8, found by a search", broken=kept)
+else:
+    print("There is nothing to draw.")
 
 # %% [markdown]
 # Three nodes are enough, no client, and not one crash! n3 leads term 1 and hands its entry to nobody. n2 leads term 2 and does
@@ -448,8 +456,9 @@ space_time(story.trace.events(), "Figure 8, found by a search", broken="no two n
 # other entry is committed, too.
 #
 # **Change this one line.** In `CountsAnyTerm` say `return self.log.term_at(index) >= self.term - 1`: entries of the term just
-# before may be counted as well. Let the search try for twenty seconds (`seconds_max=20`). Does it find anything? If it does not:
-# was that luck, or can you prove it? (Which term must the log have that beats the entry? Who can have made it?)
+# before may be counted as well. Let the search try for twenty seconds (`seconds_max=20`). Does it find anything? If it does
+# not: was that luck, or can you prove it? (*Spent* is what it says then: its time was over before it had looked at all. Which
+# term must the log have that beats the entry? Who can have made it?)
 #
 # ## Claims to defend
 #
