@@ -69,7 +69,7 @@ print(inspect.getsource(HardState))
 #
 # Nodes 1 and 3 campaign in the same term. Node 2 votes for 1, crashes, starts again, and is asked by 3.
 #
-# **Change this one line.** In the class below the vote is not written: what goes to the disk is the term alone.
+# This one line is changed already: in the class below the vote is not written. What goes to the disk is the term alone.
 #
 # **Predict:** what does node 2 answer to node 3, with our class and with this one? What is the worst that can come of it?
 
@@ -101,6 +101,9 @@ for raft in (RaftNode, ForgetsItsVote):
 space_time(run.events, "A vote that was not on the disk", broken=run.broken)
 
 # %% [markdown]
+# **Change this one line** back, to `HardState(self.term, self.vote)`: every promise is kept, and the picture shows what node 2
+# answers then.
+#
 # Node 2 did nothing that looks wrong to itself: it found no vote, so it gave one. But *"I vote for you in this term"* means *"and
 # for nobody else, ever"*. **A promise that can be forgotten is none.** From here on two leaders fill the same places of the
 # log with different entries of the same term, and nobody can tell them apart.
@@ -141,9 +144,10 @@ for command in ("propose 1 a", "tick 1 2", "deliver 1>2", "save 2", "deliver 2>1
 # other. You see it: after the answer of node 2 there are two copies, and only one of them is durable; nothing is committed
 # until `save 1`.
 #
-# (a) is a promise: whoever acknowledges is counted. (d) is one, too, which is less obvious: who asks for votes in term 5 says *"I
-# am in term 5, and my log ends here"*. A candidate that forgot it and asked again in the same term with a shorter log could
-# add up votes for two different logs. (The paper asks this of answers only; `mq/raft/persistence.py` says more.)
+# (a) is a promise: whoever acknowledges is counted. (d) is one, too, which is less obvious: who asks for votes in term 5 says
+# *"I am in term 5, and my log ends here"*. A candidate that forgot it and asked again in the same term with a shorter log could
+# add up votes for two different logs. (The paper, that of lesson 10, asks this of answers only; `mq/raft/persistence.py` says
+# more.)
 #
 # What does it save? Two clocks: each write takes 40 ms, each message 5 ms. The second class lets a leader's entries wait
 # for its disk.
