@@ -49,12 +49,14 @@ draw_lengths([("no snapshots", never), ("one after each 25 entries", often)])
 #
 # ## 2. Who is too far behind
 #
-# Node 3 was away while three commands were committed. Meanwhile the leader took a snapshot, and its log begins behind it.
-# What node 3 needs next does not exist any more.
+# Node 3 was away from the beginning: it lacks the leader's noop (entry 1) and four commands that were committed. After three of
+# these the leader took a snapshot, and its log begins behind it, with entry 5. What node 3 needs next, entry 1, does not exist
+# any more.
 #
 # So it gets the snapshot itself, in **chunks**: a state is too large for one message. Here a chunk is four bytes.
 #
-# **Predict:** how many messages go to node 3, and what is the first thing that the leader asks?
+# **Predict:** how many messages go to node 3 when it is back? And does the leader wait for an answer to the first of them
+# before it sends a part of the snapshot?
 
 # %%
 AWAY = """
@@ -83,8 +85,10 @@ draw_kept([("while node 3 was away", before), ("when it is back", run)])
 space_time(run.events, "A snapshot in two chunks, and then the rest of the log", from_ms=began_ms)
 
 # %% [markdown]
-# The leader learns from the answer where node 3 stands, sees that this is gone, and sends. One chunk at a time is on its
-# way; each answer says how many bytes are there, so that a lost one is sent again, and one that comes twice does no harm.
+# Four: a heartbeat, two chunks, and entry 5. The heartbeat and the first chunk leave together, before node 3 said anything: the
+# leader keeps a note of where each follower stands, node 3 has never moved there, and what comes next for it is gone. (When
+# a follower stands elsewhere than the leader's note says, its answer to a heartbeat tells: lesson 12.) One chunk at a time is on
+# its way; each answer says how many bytes are there, so that a lost one is sent again, and one that comes twice does no harm.
 # When all is on the *disk* of node 3, it says so. (Lesson 14: it is a promise. It counts towards a majority.) Then ordinary
 # entries follow.
 #
@@ -460,7 +464,7 @@ isolate 3
 # * Why does a follower not take a snapshot that is older than what it has committed? Look for the method that refuses.
 # * A joint configuration from `1 2 3` to `3 4 5` has how many smallest quorums? Guess, then ask `quorums`.
 # * The leader may be none of the new voters. When does it go? (`tests/transcripts/joint_consensus_needs_both_majorities.txt`)
-# * Claim 5 sounds rash: why not wait until the new members are *committed*? The wrong Raft `members_count_when_committed` does.
+# * Take the crash out of `GROWN` (`crash 2` and `restart 2`). Why does `CountsWhenCommitted` break nothing then?
 #
 # ## What next
 #
