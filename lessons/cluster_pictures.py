@@ -14,12 +14,14 @@ from lessons.cluster_day import Day
 from lessons.cluster_roles import DEAD, Role
 from lessons.showing import COLOURS, FAINT, TEXT, figure
 from mq.cli.demo_picture import draw_election
+from mq.sim.spacetime.palette import role_colours
 
 __all__ = ["Live", "draw_day", "show_election"]
 
 _BAR_CHARS = 32
 _LEADS, _FOLLOWS, _ASKS, _DOWN = COLOURS["safe"], "#c9d3da", COLOURS["waiting"], "#ffffff"
-_FILLS = {"leader": _LEADS, "follower": _FOLLOWS, DEAD: _DOWN}
+_ASKS_FIRST = role_colours("pre-candidate")[0]
+_FILLS = {"leader": _LEADS, "follower": _FOLLOWS, "pre-candidate": _ASKS_FIRST, DEAD: _DOWN}
 _BEGINS = {"stands still": "still", "cut off": "cut"}
 _ENDS = {"goes on": "still", "all hear all": "cut"}
 _WIDTH_MAX = 1000
@@ -81,12 +83,13 @@ def _draw_lanes(axes: Axes, day: Day, until_s: float) -> None:
     handles = [
         Patch(facecolor=_LEADS, label="leads"),
         Patch(facecolor=_FOLLOWS, label="follows"),
+        Patch(facecolor=_ASKS_FIRST, label="pre-vote"),
         Patch(facecolor=_ASKS, label="campaigns"),
         Patch(facecolor=_DOWN, edgecolor=FAINT, label="dead"),
         Patch(facecolor=_FOLLOWS, edgecolor=TEXT, hatch="////", label="stands still"),
         Patch(facecolor="none", edgecolor=COLOURS["torn"], linewidth=2, label="cut off"),
     ]
-    axes.figure.legend(handles=handles, loc="outside lower center", ncols=6, frameon=False, fontsize=9.5)
+    axes.figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9.5)
 
 
 def _draw_role(axes: Axes, span: tuple[float, float], row: int, role: Role, until_s: float) -> None:

@@ -227,7 +227,8 @@ class YourCluster:
         told = outcomes()
         if DONE in told:
             return f"a yes after {time.monotonic() - begun_s:.1f} s, and {told.count(FAILED)} errors"
-        return f"no yes within {seconds:g} s, and {told.count(FAILED)} errors"
+        why = "" if told else ": it was told nothing at all (a busy machine? once more, then)"
+        return f"no yes within {seconds:g} s, and {told.count(FAILED)} errors{why}"
 
     def try_out(self) -> list[str]:
         """Call it up and let it work until a broker complains; then end it. Returns what was said: each complaint once."""

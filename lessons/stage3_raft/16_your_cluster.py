@@ -44,7 +44,7 @@ cluster.show()
 # ## 2. The leader is killed
 #
 # A producer sends one order after the other and waits for each *yes*; a consumer takes them. After a moment the leader gets
-# SIGKILL; a second later it is started again.
+# SIGKILL; some seconds later it is started again (the picture says when).
 #
 # A follower waits 0.6 to 1.2 seconds for a sign of its leader before it campaigns (lesson 11: a random time).
 #
@@ -64,9 +64,10 @@ day.report()
 # the time-out of 0.6 s, because nobody waits for a time-out here: when a *process* dies, its operating system closes its
 # connections, and the others know at once. They campaign as soon as their connection with the leader breaks.
 #
-# The producer saw no error, or a few: its order had gone to the dead one, and its client asked another broker. Such an
-# order may be in the queues twice (lesson 4: twice, never not at all). The consumer may stand still for a second longer: its
-# question for more orders lay with the dead one. And the one that comes back needs a moment to start, and follows.
+# The producer saw no error, or a few: its order had gone to the dead one, and its client asked another broker. Such an order
+# may be in the queues twice (lesson 4: twice, never not at all). The consumer may stand still for a second longer: its question
+# for more orders lay with the dead one. And the one that comes back needs some seconds to start (the picture may end before),
+# and follows.
 #
 # This is the election, as the brokers wrote it down themselves while it happened. It is the same picture as in lesson 11, and
 # the same program draws it. The numbers on the left are milliseconds.
@@ -89,7 +90,8 @@ cluster.start(dead)
 
 # %% [markdown]
 # Any broker tells a client the addresses of all. So one is enough for it to begin with, as long as that one is up; from then on
-# it needs the others.
+# it needs the others. (*No yes, and 0 errors* is neither: in these six seconds the client was told nothing at all. On a busy
+# machine it needs them to start, or the election does. Run the cell again.)
 #
 # ## 3. The leader stands still
 #
@@ -134,10 +136,20 @@ day.report()
 
 # %% [markdown]
 # The two that hear each other are a majority. They wait for a time-out, elect, and go on. The one that is alone hears of no
-# majority for a time-out, and steps down by itself (*check-quorum*), so as not to keep clients waiting. Then it asks around
-# whether it could win an election (*pre-vote*), hears nothing, and so begins no new term: it comes back without disturbing
-# anybody. Look closely at the moment when one lane stops to be blue and the other one begins: these two time-outs know
-# nothing of each other, and either may end first.
+# majority for a time-out, and steps down by itself (*check-quorum*). Then it asks around whether it could win an election
+# (*pre-vote*, the yellow part, if it comes to that before the end of the cut), hears nothing, and so begins no new term: it comes
+# back without disturbing anybody. Look closely at the moment when one lane stops to be blue and the other one begins: these two
+# time-outs know nothing of each other, and either may end first.
+#
+# What is the stepping down good for? The one that is cut off still has its clients. It can commit no order, and it may answer
+# no question for what is newest: for both it would have to hear a majority. While it believes that it leads, it takes what they
+# bring and keeps it, and they wait until their own patience ends. Once it has stepped down it takes nothing more: who asks is
+# held for two seconds, in hope of a leader, and is then told that there is none, and can ask another broker. It does *not* make
+# the other two elect any sooner.
+#
+# Nor does it help everybody. In some runs the line of the consumer stands still for much longer than that of the producer, even
+# until all hear all again. The one that is cut off is alive, so no connection of a client with it breaks; who happens to be
+# connected with it, and asks there again, is held again.
 #
 # ## 5. All that they said
 #
@@ -179,8 +191,14 @@ day.report()
 # %% [markdown]
 # **Two leaders at the same moment**, for as long as the cut lasts, of two *terms*. And nothing is lost. The old one accepts
 # whatever a client brings, and can commit nothing: there is no second disk for it. Who sends to it waits; who sends to the
-# others is served. So stepping down is a courtesy to clients. What keeps the orders safe is that an order counts when a
-# *majority* has it, and that two majorities always share a broker (lesson 10).
+# others is served. What keeps the orders safe is not the stepping down. It is that an order counts when a *majority* has it, and
+# that two majorities always share a broker (lesson 10).
+#
+# And the wait: is it longer here than in section 4, as one might expect of clients whom the old leader does not let go? In one
+# run of each you may well see the contrary. How long it takes depends on the time-out that was drawn by lot for the others (0.6
+# to 1.2 s), and on the brokers with which the two clients happened to be connected. So do not conclude anything from one run:
+# run this cell and that of section 4 five times each, and write down the wait of the producer, and for how long the consumer
+# stood still.
 #
 # And who runs this class? Every broker counts the calls of an organ that is not ours. `mq raft status` shows the same.
 
@@ -209,9 +227,10 @@ for complaint in YourCluster(RUNS_IN, raft="labs/stage3_raft/wrong/commit_by_one
 # 1. Who is dead is missed quickly, who is silent slowly. A time-out is needed only where nothing tells of the end. *Break it* in
 #    section 2: let nothing tell of it, `cluster.isolate(killed); cluster.kill(killed)`. The same death is now missed as slowly as
 #    the silence of section 3: for a time-out, 0.6 s and more.
-# 2. "At most one leader" is true of each *term*. Of a moment it is not, and need not be. *Break it* in section 6, where a Raft is
-#    tried out: `pre_votes_count.py` for `commit_by_one_too_few.py`. It takes the answers to "*would* you vote for me?" for votes,
-#    and each who asks could lead the same term. The broker says which votes it has, and stops.
+# 2. "At most one leader" is true of each *term*. Of a moment it is not, and need not be. *Break it* in section 6, where a Raft
+#    is tried out: `pre_votes_count.py` for `commit_by_one_too_few.py`. It takes the answers to "*would* you vote for me?" for
+#    votes, and each who asks could lead the same term. The broker says which votes it has, and stops. (It takes an answer that
+#    comes late; whether one does is chance. When nobody complains, run it once more.)
 # 3. A leader without a majority may believe what it likes: it cannot commit, and so it can acknowledge nothing. It is *broken* in
 #    section 6, by `commit_by_one_too_few.py`, and the broker stops. *Mend it:* `leads_without_quorum.py` in its place. Nobody
 #    complains.
