@@ -35,8 +35,9 @@ def cells_of(source: str) -> list[Cell]:
 
 
 def _names(code: str) -> tuple[frozenset[str], frozenset[str]]:
-    makes, uses = set(), set()
-    for node in ast.walk(ast.parse(code)):
+    makes, uses = set[str](), set[str]()
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
         match node:
             case ast.Name(ctx=ast.Load()):
                 uses.add(node.id)
@@ -46,7 +47,19 @@ def _names(code: str) -> tuple[frozenset[str], frozenset[str]]:
                 makes.add(node.name)
             case ast.Import() | ast.ImportFrom():
                 makes |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-    return frozenset(makes), frozenset(uses)
+    return frozenset(makes), frozenset(uses - _own(tree))
+
+
+def _own(tree: ast.Module) -> set[str]:
+    """What a cell makes by a `with` at its beginning: what it does with that name needs no earlier cell that makes the same."""
+    own, loaded = set[str](), set[str]()
+    for statement in tree.body:
+        items = statement.items if isinstance(statement, ast.With) else []
+        before: list[ast.AST] = [item.context_expr for item in items] or [statement]
+        nodes = [node for part in before for node in ast.walk(part)]
+        loaded |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        own |= {item.optional_vars.id for item in items if isinstance(item.optional_vars, ast.Name)} - loaded
+    return own
 
 
 def needed(cells: list[Cell], sections: Iterable[str]) -> list[Cell]:
@@ -81,6 +94,7 @@ def _draw_nothing() -> None:
     for module, name, stand_in in (
         (pylab, "print_figure", lambda *_, **__: ""),
         (shown, "display", display),
+        (shown, "update_display", lambda *_, **__: None),
         (raft_pictures, "draw_png", draw),
     ):
         setattr(module, name, stand_in)

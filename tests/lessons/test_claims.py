@@ -55,32 +55,33 @@ def test_a_lesson_says_which_line_breaks_a_claim_and_where(change: Change) -> No
     said = claims_of(lesson)[change.claim]
     assert f"`{changed_line(change)}`" in said or changed_line(change) in said
     assert re.search(r"\*([Bb]reak it|broken)\* (in|at the end of) section \d", said), said
-    if change.sections:
-        assert re.search(change.before, said_by(lesson)), "as the lesson is"
-        assert not re.search(change.after, said_by(lesson)), "it is so without the change"
+    assert re.search(change.before, said_by(lesson)), "as the lesson is"
+    assert not re.search(change.after, said_by(lesson)), "it is so without the change"
 
 
 def by_day_the_first_of_each_lesson() -> Iterator[ParameterSet]:
-    """Those that can be run. All of them take minutes."""
-    seen = set[str]()
+    """All of them take minutes; and those of lesson 16 start real brokers, which a busy machine makes slow."""
+    seen = {"16"}
     for change in CLAIMS:
-        if change.sections:
-            yield pytest.param(change, id=named(change), marks=[pytest.mark.night] if change.lesson in seen else [])
-            seen.add(change.lesson)
+        yield pytest.param(change, id=named(change), marks=[pytest.mark.night] if change.lesson in seen else [])
+        seen.add(change.lesson)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("change", list(by_day_the_first_of_each_lesson()))
 def test_a_changed_line_does_to_a_claim_what_the_lesson_says(change: Change, tmp_path: Path) -> None:
     file = tmp_path / "lesson.py"
     source = RAFT[change.lesson].source.read_text(encoding="utf-8")
     file.write_text(source.replace(change.old, change.new), encoding="utf-8")
     command = [sys.executable, "-m", "tests.lessons.run_cells", str(file), change.sections]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert re.search(change.after, done.stdout), done.stdout
-    assert not re.search(change.before, done.stdout), done.stdout
+    said: list[str] = []
+    while not (said and re.search(change.after, said[-1])):
+        assert len(said) < change.tries, said
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert not re.search(change.before, done.stdout), done.stdout
+        said.append(done.stdout)
 
 
 def test_cells_that_make_what_others_need_are_run_with_them() -> None:
@@ -89,3 +90,7 @@ def test_cells_that_make_what_others_need_are_run_with_them() -> None:
     cells = cells_of(source)
     assert [cell.section for cell in cells] == ["", "1", "2", "2"]
     assert [cell.code.strip() for cell in needed(cells, ["2"])] == ["a = 1", "c = a", "d = c"]
+    source += "# %%\nwith e() as d:\n    d.f()\n\n# %%\nwith d as d:\n    d.f()\n"
+    own, again = cells_of(source.replace("## 2. Two", "## 3. Three"))[-2:]
+    assert "d" not in own.uses, "it makes a new one"
+    assert "d" in again.uses
