@@ -93,6 +93,9 @@ cluster.start(dead)
 # it needs the others. (*No yes, and 0 errors* is neither: in these six seconds the client was told nothing at all. On a busy
 # machine it needs them to start, or the election does. Run the cell again.)
 #
+# **Change this one line** to `known = [name for name in cluster.names if name != dead]`: does it make a difference that the
+# dead one is not among those it knows?
+#
 # ## 3. The leader stands still
 #
 # A process can be *stopped* without being ended (SIGSTOP; for a container, the freezer). It does nothing, and all its connections
@@ -165,7 +168,7 @@ print(judged.violation or "every promise was kept")
 # %% [markdown]
 # ## 6. Break it
 #
-# **Change this one line.** Does the safety of the orders rest on this stepping down? Take it out. In
+# Does the safety of the orders rest on this stepping down? Take it out: one line is changed already. In
 # `labs/stage3_raft/wrong/leads_without_quorum.py` is a Raft in which a leader never looks whether it still has a majority:
 #
 #     class Raft(RaftNode):
