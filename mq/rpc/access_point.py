@@ -6,18 +6,20 @@ one step slower.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+import zlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from mq.core.address import Address
 from mq.core.errors import Code, MqError, NotServingError, RefusedError
 from mq.proto import rocketmq_v2_pb2 as pb
-from mq.registry.route import Route
+from mq.registry.route import Route, RouteQueue
 from mq.rpc import validate
 from mq.rpc.endings import ENDINGS
 from mq.rpc.handles import broker_of_handle
 from mq.rpc.handling import Context, Handler, headers_of, language_of, log_failure
 from mq.rpc.methods import MESSAGING, Cardinality
+from mq.rpc.receiving_anywhere import receive_anywhere
 from mq.rpc.relaying import Relay
 from mq.rpc.routes import queues_of_route, whole_brokers
 from mq.rpc.status import ok, top_status
@@ -54,6 +56,7 @@ class AccessPoint:
         kinds = {Cardinality.UNARY: self._unary, Cardinality.SERVER_STREAM: self._stream, Cardinality.BOTH_STREAMS: self._both}
         self.by_name: dict[str, Handler] = {name: kinds[method.cardinality](name) for name, method in MESSAGING.items()}
         self.by_name |= {"QueryRoute": self.query_route, "QueryAssignment": self.query_assignment, "AckMessage": self.ack}
+        self._receive_there, self.by_name["ReceiveMessage"] = self.by_name["ReceiveMessage"], self.receive_message
         self.by_name |= {name: self._to_all(name) for name in _TO_ALL}
 
     async def query_route(self, raw: bytes, context: Context) -> bytes:
@@ -85,6 +88,31 @@ class AccessPoint:
             queues = whole_brokers(queues)
         assignments = [pb.Assignment(message_queue=queue) for queue in queues]
         return pb.QueryAssignmentResponse(status=ok(), assignments=assignments).SerializeToString()
+
+    async def receive_message(self, raw: bytes, context: Context) -> AsyncIterator[bytes]:
+        """From whichever broker group has messages; an ordered group polls the queue it names. RocketMQ: ReceiveMessage."""
+        request = parse(pb.ReceiveMessageRequest, raw)
+        route = self._registry.route(request.message_queue.topic.name)
+        brokers = {queue.broker: queue.addresses for queue in route.queues if queue.permission.is_readable} if route else {}
+        has_begun = False
+        try:
+            if len(brokers) < 2 or self._registry.is_fifo(request.group.name):
+                source = self._receive_there(raw, context)
+            else:
+                source = receive_anywhere(self._relay, self._in_turn(brokers), raw, context)
+            async for part in source:
+                has_begun = True
+                yield part
+        except MqError as error:
+            log_failure("ReceiveMessage", error)
+            for part in ENDINGS["ReceiveMessage"](has_begun=has_begun):
+                yield part
+
+    def _in_turn(self, brokers: dict[str, tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """Each time another one is asked first."""
+        begin = next(self._turn) % len(brokers)
+        ordered = [brokers[name] for name in sorted(brokers)]
+        return ordered[begin:] + ordered[:begin]
 
     async def ack(self, raw: bytes, context: Context) -> bytes:
         """Messages are done, which may have come from several broker groups. RocketMQ: AckMessage."""
@@ -166,9 +194,17 @@ class AccessPoint:
         if (named := _broker_of(request)) in by_broker:
             return by_broker[named].addresses
         if isinstance(request, pb.SendMessageRequest):
-            by_broker = {name: queue for name, queue in by_broker.items() if queue.permission.is_writable} or by_broker
+            return self._writable(request, by_broker)
         names = sorted(by_broker)
         return by_broker[names[next(self._turn) % len(names)]].addresses
+
+    @staticmethod
+    def _writable(request: pb.SendMessageRequest, by_broker: Mapping[str, RouteQueue]) -> Sequence[str]:
+        """A message that is sent again goes to the same broker group, which knows it by its id; message groups stay together."""
+        names = sorted(name for name, queue in by_broker.items() if queue.permission.is_writable) or sorted(by_broker)
+        system = request.messages[0].system_properties
+        key = system.message_group or system.message_id
+        return by_broker[names[zlib.crc32(key.encode()) % len(names)]].addresses
 
     def _any(self) -> Sequence[str]:
         return next(iter(self._brokers().values()))

@@ -54,7 +54,7 @@ class Registrar:
         self._own, self._addresses, self._part = own, addresses, part
         self._started_ms, self._count = time.time_ns() // 1_000_000, 0
         self._definitions: tuple[tuple[TopicEntry, ...], tuple[ConsumerGroupEntry, ...]] | None = None
-        self._version = 0
+        self._version, self._counts = 0, (0, 0)
         self._changed = asyncio.Event()
         self._is_leaving = False
         self._lines: set[RegistryLine] = set()
@@ -64,7 +64,11 @@ class Registrar:
         node.on_replaced.append(self._tell)
 
     def _applied(self, command: c.Command, _outcome: Outcome) -> None:
-        if isinstance(command, _DEFINES):
+        """Topics and groups are also made in passing, by a first dead letter or a first receive."""
+        machine = self._node.machine
+        counts = len(machine.topics), len(machine.groups)
+        if isinstance(command, _DEFINES) or counts != self._counts:
+            self._counts = counts
             self._tell()
 
     def _tell(self) -> None:

@@ -1,5 +1,6 @@
 """Two broker groups and two registry nodes, as processes; the witness is the official client, which knows registries alone."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from mq.rpc.calling import Connection
 from tests.cluster.broker_process import BrokerProcess, wait_until
 from tests.interop.driving import Official
 from tests.interop.place import Place
-from tests.interop.raw import RawClient
+from tests.interop.raw import NOTHING_NEW, RawClient, in_background
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("registry")]
 
@@ -165,8 +166,8 @@ def test_a_group_that_is_killed_is_out_of_the_routes_and_no_send_fails(
 def test_who_says_everything_to_a_registry_node_is_served_there(cluster: LocalCluster, place: Place) -> None:
     raw = place.raw(place.new_topic(queues=2), place.new_group())
     assert raw.heartbeat(pb.SIMPLE_CONSUMER, raw.group) == OK
-    sent = {raw.send(f"n{number}".encode()).message_id for number in range(6)}
-    received = raw.take(6, invisible_s=30, wait_s=1)
+    sent = {raw.send(f"n{number}".encode()).message_id for number in range(24)}
+    received = raw.take(24, invisible_s=30, wait_s=1)
     assert {message.system_properties.message_id for message in received} == sent
     handles = [message.system_properties.receipt_handle for message in received]
     assert {handle.partition("/")[0] for handle in handles} == {"broker-a", "broker-b"}
@@ -177,8 +178,37 @@ def test_who_says_everything_to_a_registry_node_is_served_there(cluster: LocalCl
                 assert elsewhere.ack_entries(handles[0]).status.code == BAD_HANDLE
     assert raw.ack_entries(raw.change(handles[0], 30).receipt_handle).status.code == OK
     acked = raw.ack_entries(*handles[1:], "nonsense")
-    assert [entry.status.code for entry in acked.entries] == [OK] * 5 + [BAD_HANDLE]
+    assert [entry.status.code for entry in acked.entries] == [OK] * 23 + [BAD_HANDLE]
     assert [entry.receipt_handle for entry in acked.entries] == [*handles[1:], "nonsense"]
+
+
+def test_one_long_poll_finds_a_message_at_whichever_group_it_is(cluster: LocalCluster, place: Place) -> None:
+    raw = place.raw(place.new_topic(queues=4), place.new_group())
+    for turn, node in enumerate(cluster.status().nodes * 2):
+        with RawClient(node.client, raw.topic, raw.group) as direct, in_background(lambda: raw.receive(wait_s=8)) as waiting:
+            direct.send(f"n{turn}".encode())  # to that group alone
+        assert waiting[0].bodies == [f"n{turn}".encode()]
+        assert raw.ack(*waiting[0].messages) == OK
+    began_s = time.monotonic()
+    assert raw.receive(wait_s=1).status.code == NOTHING_NEW
+    assert 0.7 <= time.monotonic() - began_s <= 4
+
+
+def test_what_two_groups_hand_out_at_once_is_received_once(place: Place) -> None:
+    raw = place.raw(place.new_topic(queues=4), place.new_group())
+    for number in range(40):
+        raw.send(f"n{number}".encode())
+    got = raw.take(40, acks=True, count=3, invisible_s=30, wait_s=1)
+    assert sorted(message.body for message in got) == sorted(f"n{number}".encode() for number in range(40))
+
+
+def test_a_message_that_is_sent_twice_to_a_registry_node_is_stored_once(cluster: LocalCluster, place: Place) -> None:
+    raw = place.raw(place.new_topic(queues=4), place.new_group())
+    messages = [raw.message(f"n{number}".encode()) for number in range(20)]
+    for message in messages * 2:
+        assert raw.send_all([message]).status.code == OK
+    assert sum(stored(cluster, raw.topic).values()) == 20
+    assert set(stored(cluster, raw.topic)) == {"broker-a", "broker-b"}
 
 
 def test_topics_and_groups_are_shown_with_all_that_both_groups_have(place: Place) -> None:
