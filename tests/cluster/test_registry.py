@@ -122,6 +122,7 @@ def test_a_registry_node_killed_and_another_started_empty_are_noticed_by_nobody(
     wait_until(lambda: set(bodies_seen(official, "consumer")) == sent, "all were received")
 
 
+@pytest.mark.night  # half a minute of waiting; by day our own producer does it (test_our_producer)
 def test_a_third_group_joins_and_the_topic_is_widened_onto_it_while_a_producer_goes_on(
     cluster: LocalCluster, official: Official, place: Place, tmp_path: Path
 ) -> None:
