@@ -4,6 +4,8 @@ The retry rule: an error that is *definite* may be repeated by anyone; an *indef
 call twice does no harm. A refusal is not repeated at all: the caller has to change something first.
 """
 
+from typing import Any
+
 from mq.core.errors import Code, Fault, MqError, NotServingError, OutcomeUnknownError, RefusedError
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "ConnectionLostError",
     "NoAnswerError",
     "UnreachableError",
+    "check_answer",
     "check_code",
     "error_of_code",
     "is_worth_repeating",
@@ -74,6 +77,11 @@ def check_code(code: int, message: str) -> None:
     """Raise what a status other than OK stands for."""
     if code != Code.OK:
         raise error_of_code(code, message)
+
+
+def check_answer(response: Any) -> None:
+    """The same of an answer of our own services, whose first two fields are `code` and `message`."""
+    check_code(response.code, response.message)
 
 
 def is_worth_repeating(error: BaseException, *, is_idempotent: bool) -> bool:

@@ -19,11 +19,12 @@ __all__ = ["Registered", "RegistryTable"]
 class Registered:
     """What became of a registration. reason: why it was refused; empty when it was taken.
 
-    has_changed: whether any route, or who leads, is another one than before.
+    has_changed: whether any route, or who leads, is another one than before. is_new: whether the node was not known.
     """
 
     reason: str = ""
     has_changed: bool = False
+    is_new: bool = False
 
     @property
     def is_taken(self) -> bool:
@@ -85,7 +86,7 @@ class RegistryTable:
             group.version, group.is_writable = said.version, said.is_writable
             group.topics = {topic.name: topic for topic in said.topics}
             group.consumer_groups = {one.name: one for one in said.consumer_groups}
-        return Registered(has_changed=self._shape(said.broker) != before)
+        return Registered(has_changed=self._shape(said.broker) != before, is_new=known is None)
 
     def unregister(self, key: NodeKey) -> bool:
         """A node says goodbye; whether it was known."""

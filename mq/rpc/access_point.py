@@ -7,11 +7,11 @@ one step slower.
 import asyncio
 import itertools
 import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from mq.core.address import Address
-from mq.core.errors import Code, MqError, NotServingError, RefusedError
+from mq.core.errors import Code, MqError, RefusedError
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.registry.route import Route, RouteQueue
 from mq.rpc import validate
@@ -20,7 +20,7 @@ from mq.rpc.handles import broker_of_handle
 from mq.rpc.handling import Context, Handler, headers_of, language_of, log_failure
 from mq.rpc.methods import MESSAGING, Cardinality
 from mq.rpc.receiving_anywhere import receive_anywhere
-from mq.rpc.relaying import Relay
+from mq.rpc.relaying import Relay, registered
 from mq.rpc.routes import queues_of_route, whole_brokers
 from mq.rpc.status import ok, top_status
 from mq.rpc.wire import parse
@@ -56,7 +56,7 @@ class AccessPoint:
         kinds = {Cardinality.UNARY: self._unary, Cardinality.SERVER_STREAM: self._stream, Cardinality.BOTH_STREAMS: self._both}
         self.by_name: dict[str, Handler] = {name: kinds[method.cardinality](name) for name, method in MESSAGING.items()}
         self.by_name |= {"QueryRoute": self.query_route, "QueryAssignment": self.query_assignment, "AckMessage": self.ack}
-        self._receive_there, self.by_name["ReceiveMessage"] = self.by_name["ReceiveMessage"], self.receive_message
+        self.by_name["ReceiveMessage"] = self._ended("ReceiveMessage", self._messages)
         self.by_name |= {name: self._to_all(name) for name in _TO_ALL}
 
     async def query_route(self, raw: bytes, context: Context) -> bytes:
@@ -89,24 +89,14 @@ class AccessPoint:
         assignments = [pb.Assignment(message_queue=queue) for queue in queues]
         return pb.QueryAssignmentResponse(status=ok(), assignments=assignments).SerializeToString()
 
-    async def receive_message(self, raw: bytes, context: Context) -> AsyncIterator[bytes]:
-        """From whichever broker group has messages; an ordered group polls the queue it names. RocketMQ: ReceiveMessage."""
+    def _messages(self, raw: bytes, context: Context) -> AsyncIterator[bytes]:
+        """From whichever broker group has some; an ordered consumer group polls the queue it names. RocketMQ: ReceiveMessage."""
         request = parse(pb.ReceiveMessageRequest, raw)
         route = self._registry.route(request.message_queue.topic.name)
         brokers = {queue.broker: queue.addresses for queue in route.queues if queue.permission.is_readable} if route else {}
-        has_begun = False
-        try:
-            if len(brokers) < 2 or self._registry.is_fifo(request.group.name):
-                source = self._receive_there(raw, context)
-            else:
-                source = receive_anywhere(self._relay, self._in_turn(brokers), raw, context)
-            async for part in source:
-                has_begun = True
-                yield part
-        except MqError as error:
-            log_failure("ReceiveMessage", error)
-            for part in ENDINGS["ReceiveMessage"](has_begun=has_begun):
-                yield part
+        if len(brokers) < 2 or self._registry.is_fifo(request.group.name):
+            return self._relay.stream(self._addresses_for(request), "ReceiveMessage", raw, context)
+        return receive_anywhere(self._relay, self._in_turn(brokers), raw, context)
 
     def _in_turn(self, brokers: dict[str, tuple[str, ...]]) -> list[tuple[str, ...]]:
         """Each time another one is asked first."""
@@ -142,11 +132,19 @@ class AccessPoint:
         return call
 
     def _stream(self, name: str) -> Handler:
+        def there(raw: bytes, context: Context) -> AsyncIterator[bytes]:
+            return self._relay.stream(self._addresses_for(parse(MESSAGING[name].request, raw)), name, raw, context)
+
+        return self._ended(name, there)
+
+    @staticmethod
+    def _ended(name: str, source: Callable[[bytes, Context], AsyncIterator[bytes]]) -> Handler:
+        """The stream, which ends in good order whatever becomes of the broker group."""
+
         async def call(raw: bytes, context: Context) -> AsyncIterator[bytes]:
             has_begun = False
             try:
-                addresses = self._addresses_for(parse(MESSAGING[name].request, raw))
-                async for part in self._relay.stream(addresses, name, raw, context):
+                async for part in source(raw, context):
                     has_begun = True
                     yield part
             except MqError as error:
@@ -209,12 +207,8 @@ class AccessPoint:
     def _any(self) -> Sequence[str]:
         return next(iter(self._brokers().values()))
 
-    def _brokers(self) -> dict[str, tuple[str, ...]]:
-        """Raises: NotServingError when there is none."""
-        brokers = self._registry.brokers()
-        if not brokers:
-            raise NotServingError("no broker has registered here yet: `mq broker --registry` with this registry's address does")
-        return brokers
+    def _brokers(self) -> Mapping[str, Sequence[str]]:
+        return registered(self._registry.brokers())
 
 
 def _topic_of(request: Any) -> str:

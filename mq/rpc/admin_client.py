@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mq.client.errors import check_code
+from mq.client.errors import check_answer
 from mq.client.raft_views import MembersView, RaftView
 from mq.client.views import (
     BrokerView,
@@ -32,7 +32,7 @@ class AdminClient:
 
     def _call(self, name: str, request: Any) -> Any:
         # Each of these calls leads to the same end when it is done twice.
-        return self._connection.call(name, request, is_idempotent=True, check=_check)
+        return self._connection.call(name, request, is_idempotent=True, check=check_answer)
 
     # --- topics
 
@@ -157,9 +157,5 @@ class AdminClient:
 
     def _change(self, request: pb.ChangeMembersRequest) -> MembersView:
         """Twice is not once here: the second time is refused."""
-        response = self._connection.call("ChangeMembers", request, is_idempotent=False, check=_check)
+        response = self._connection.call("ChangeMembers", request, is_idempotent=False, check=check_answer)
         return MembersView(tuple(response.voters), tuple(response.learners))
-
-
-def _check(response: Any) -> None:
-    check_code(response.code, response.message)

@@ -4,21 +4,21 @@ A topic's queues are shared out among the broker groups. What a group has of it,
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from mq.core.errors import Code, MqError, NotServingError
+from mq.broker.state import QUEUES_DEFAULT
+from mq.core.errors import Code, MqError
 from mq.proto import broker_v1_pb2 as pb
 from mq.registry.route import Route
 from mq.rpc.handling import Context, Handler, log_failure
 from mq.rpc.methods import BROKER, Cardinality
-from mq.rpc.relaying import Relay
+from mq.rpc.relaying import Relay, registered
 from mq.rpc.status import code_for, text_for
 from mq.rpc.wire import parse
 
 __all__ = ["ExtensionRelay", "GroupsPort", "shares_of"]
 
-QUEUES_DEFAULT = 8
 _OK = int(Code.OK)
 _HEARD_S = 2.0
 _TO_ALL = ("DeleteTopic", "CreateGroup", "DeleteGroup")
@@ -225,11 +225,8 @@ class ExtensionRelay:
         route, brokers = self._registry.route(topic) if topic else None, self._brokers()
         return brokers[min(queue.broker for queue in route.queues)] if route is not None else next(iter(brokers.values()))
 
-    def _brokers(self) -> dict[str, tuple[str, ...]]:
-        brokers = self._registry.brokers()
-        if not brokers:
-            raise NotServingError("no broker has registered here yet: `mq broker --registry` with this registry's address does")
-        return brokers
+    def _brokers(self) -> Mapping[str, Sequence[str]]:
+        return registered(self._registry.brokers())
 
 
 def _rows(told: dict[str, Any]) -> list[pb.QueueProgress]:

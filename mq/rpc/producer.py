@@ -16,7 +16,7 @@ from mq.core.message import MessageKind
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.calling import new_client_id
 from mq.rpc.message_client import new_message_ids
-from mq.rpc.routing import Routing
+from mq.rpc.routing import Routing, now_ms
 
 __all__ = ["AsyncProducer"]
 
@@ -74,22 +74,18 @@ class AsyncProducer:
         delivery = Delivery(key=routing_key or message_group)
         while True:
             queues = {queue.name: queue for queue in await self._routing.queues(topic) if queue.is_writable}
-            chosen = self._core.next_queue(delivery, tuple(queues), _now_ms())
+            chosen = self._core.next_queue(delivery, tuple(queues), now_ms())
             try:
                 response: Any = await self._routing.call(queues[chosen].addresses, "SendMessage", request)
                 check_code(response.status.code, response.status.message)
             except MqError as error:
-                told = self._core.failed(delivery, error, _now_ms())
+                told = self._core.failed(delivery, error, now_ms())
                 if told is not None:
                     raise told from None
             except asyncio.CancelledError:
-                self._core.done(delivery, _now_ms())
+                self._core.done(delivery, now_ms())
                 raise
             else:
-                self._core.done(delivery, _now_ms())
+                self._core.done(delivery, now_ms())
                 return SentMessage(response.entries[0].message_id, response.entries[0].offset)
             await asyncio.sleep(self._core.pause_ms(delivery, tuple(queues)) / 1000)
-
-
-def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from mq.client.errors import ConnectionLostError, NoAnswerError, check_code
+from mq.client.errors import ConnectionLostError, NoAnswerError, check_answer
 from mq.core.address import Address, show_address
 from mq.proto import registry_v1_pb2 as pb
 from mq.registry.registration import NodeKey, Registration
@@ -60,5 +60,4 @@ class RegistryLine:
             raise NoAnswerError(f"{self._where} did not answer within {_ANSWER_S:g} s") from None
         if raw is grpc.aio.EOF:
             raise ConnectionLostError(f"the registry at {self._where} ended the line")
-        answer = pb.RegisterResponse.FromString(raw)
-        check_code(answer.code, answer.message)
+        check_answer(pb.RegisterResponse.FromString(raw))

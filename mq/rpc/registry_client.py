@@ -1,8 +1,6 @@
 """What a registry node is asked by people, as blocking calls."""
 
-from typing import Any
-
-from mq.client.errors import check_code
+from mq.client.errors import check_answer
 from mq.proto import registry_v1_pb2 as pb
 from mq.registry.view import RegistryView
 from mq.rpc.calling import Connection
@@ -13,9 +11,5 @@ __all__ = ["describe_cluster"]
 
 def describe_cluster(connection: Connection) -> RegistryView:
     """All broker groups that it knows. Raises: RefusedError (a broker: NOT_IMPLEMENTED), and what `Connection.call` raises."""
-    response = connection.call("DescribeCluster", pb.DescribeClusterRequest(), is_idempotent=True, check=_check)
+    response = connection.call("DescribeCluster", pb.DescribeClusterRequest(), is_idempotent=True, check=check_answer)
     return cluster_of(list(response.groups))
-
-
-def _check(response: Any) -> None:
-    check_code(response.code, response.message)

@@ -10,14 +10,15 @@ import grpc.aio
 from mq.client.errors import UnreachableError, check_code
 from mq.client.queues import QueueName
 from mq.client.route_cache import KnownQueue, RouteCache
-from mq.core.address import parse_address, show_address
+from mq.core.address import show_address
 from mq.core.errors import MqError
 from mq.core.message import MessageKind
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.calling import CHANNEL_OPTIONS, client_headers, error_of_rpc, parse_endpoints, targets_of
+from mq.rpc.channels import Channels
 from mq.rpc.methods import unary
 
-__all__ = ["Routing"]
+__all__ = ["Routing", "now_ms"]
 
 _ROUTE_S = 3.0
 _LOOK_S = 1.0
@@ -35,7 +36,7 @@ class Routing:
         self._client_id, self._timeout_s = client_id, timeout_s
         self._where = ", ".join(map(show_address, addresses))
         self._asked = [grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS) for target in targets_of(addresses)]
-        self._brokers: dict[tuple[str, ...], grpc.aio.Channel] = {}
+        self._brokers = Channels()
         self._routes = RouteCache(every_ms)
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._refreshing: asyncio.Task[None] | None = None
@@ -49,8 +50,9 @@ class Routing:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for channel in (*self._asked, *self._brokers.values()):
+        for channel in self._asked:
             await channel.close()
+        await self._brokers.close()
 
     async def queues(self, topic: str) -> tuple[KnownQueue, ...]:
         """Of a topic; asked for on first use. Raises: RefusedError (TOPIC_NOT_FOUND), and what `call` raises."""
@@ -69,11 +71,8 @@ class Routing:
 
     async def call(self, addresses: tuple[str, ...], name: str, request: Any) -> Any:
         """A unary call to a broker group. Raises: MqError, but for what the answer's status says."""
-        if addresses not in self._brokers:
-            target = targets_of([parse_address(one, "address") for one in addresses])[0]
-            self._brokers[addresses] = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         try:
-            return await unary(self._brokers[addresses], name)(
+            return await unary(self._brokers.to(addresses), name)(
                 request, timeout=self._timeout_s, metadata=client_headers(self._client_id)
             )
         except grpc.aio.AioRpcError as error:
@@ -82,13 +81,13 @@ class Routing:
     async def _refresh_forever(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
-            await asyncio.gather(*map(self._ask, self._routes.due(_now_ms())))
+            await asyncio.gather(*map(self._ask, self._routes.due(now_ms())))
 
     async def _ask(self, topic: str) -> None:
         try:
-            self._routes.told(topic, await self._route(topic), _now_ms())
+            self._routes.told(topic, await self._route(topic), now_ms())
         except MqError as error:
-            self._routes.failed(topic, error, _now_ms())
+            self._routes.failed(topic, error, now_ms())
 
     async def _route(self, topic: str) -> tuple[KnownQueue, ...]:
         request = pb.QueryRouteRequest(topic=pb.Resource(name=topic))
@@ -111,5 +110,6 @@ def _known(queue: pb.MessageQueue) -> KnownQueue:
     return KnownQueue(name, kind, queue.permission in _WRITES, queue.permission in _READS, addresses)
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """On the monotonic clock, by which routes grow old and sends are timed."""
     return time.monotonic_ns() // 1_000_000

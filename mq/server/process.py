@@ -6,7 +6,6 @@ A member of a group that finds its log damaged has several lives in one process:
 import asyncio
 import gc
 import logging
-import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -22,6 +21,7 @@ from mq.server.logs import set_up_logs
 from mq.server.metrics import MetricsServer
 from mq.server.opening import ASIDE, OpenedStore
 from mq.server.setting_aside import StateDiffersError, calls_for_repair, can_come_back, noted_damage, set_aside
+from mq.server.signals import stop_at_signals
 
 __all__ = ["Repairs", "run_broker"]
 
@@ -133,13 +133,7 @@ def _open(config: BrokerConfig, repairs: Repairs) -> Broker:
 
 
 async def _serve(config: BrokerConfig) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    stop = stop_at_signals()
     repairs = Repairs(config)
     while (why := await _live(config, stop, repairs)) is not None:
         if stop.is_set() or not calls_for_repair(why, config):

@@ -44,9 +44,8 @@ class RegistryNode:
 
     def register(self, said: Registration, connection: int) -> Registered:
         """See `RegistryTable`."""
-        is_new = said.key not in {NodeKey(group.name, node.node) for group in self.view().groups for node in group.nodes}
         found = self.table.register(said, self._now_ms(), connection)
-        if found.is_taken and is_new:
+        if found.is_new:
             _log.info("%s is here: %s at %s, %d topics", said.key, said.role, said.address, len(said.topics))
         if found.has_changed:
             self._tell()

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-import signal
 
 from mq.core.address import parse_address, show_address
 from mq.core.errors import MqError
 from mq.registry.registration import times_of
 from mq.server.logs import set_up_logs
 from mq.server.registry import RegistryNode
+from mq.server.signals import stop_at_signals
 
 __all__ = ["run_registry"]
 
@@ -24,12 +24,7 @@ def run_registry(listen: str, times: str, log_level: str = "info") -> int:
     set_up_logs(log_level)
 
     async def serve() -> int:
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            try:
-                loop.add_signal_handler(number, stop.set)
-            except NotImplementedError:  # Windows
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        stop = stop_at_signals()
         node = RegistryNode(address, profile)
         try:
             port = await node.start()
