@@ -93,6 +93,10 @@ def python_beside_no_course() -> str:
 def note_alive(one: Killable) -> None:
     """It is ended with the grader. Raises: NotStartedError when that is about to leave."""
     _alive.add(one)
+    _let_no_more_begin()
+
+
+def _let_no_more_begin() -> None:
     if _no_more.is_set():
         raise NotStartedError("nothing was started: the grader is being stopped")
 
@@ -118,6 +122,7 @@ class WorkerProcess:
 
     def __init__(self, folder: Path, opening: dict[str, Any], patience: Callable[[], float] = lambda: 1.0) -> None:
         self._patience, self._mark = patience, secrets.token_hex(16)
+        _let_no_more_begin()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own program and arguments
                 self.command(folder), cwd=folder, env=self.environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -150,8 +155,7 @@ class WorkerProcess:
 
     def _open(self, opening: dict[str, Any]) -> dict[str, Any]:
         package, limits = opening["organ"][0].split(".")[0], opening.pop("limits", LIMITS)
-        if _no_more.is_set():
-            raise NotStartedError("the worker did not start: the grader is being stopped")
+        _let_no_more_begin()  # once more: whoever ends all workers may have looked before this one was among them
         try:
             self.ask({"do": "hello", "package": package, "limits": limits, "is_shut_in": self.is_shut_in}, _START_SECONDS_MAX)
         except ProcessGoneError as error:
