@@ -119,15 +119,15 @@ def graded(lab: Lab, files: dict[str, str], entries: tuple[Path, ...], tell: Cal
     """Each part of a grade. tell: as in `labs.grader.grading.grade_of`."""
     submission, alive = Submission({name: text.encode() for name, text in files.items()}), list[int]()
     with Runner(lab, submission, Seeds(b"bench", submission.mark), _start(entries, alive)) as runner:
-        for check in lab.suite.checks:
-            begun, grader_s, worker_s = time.perf_counter(), time.process_time(), _workers_s(alive)
-            outcome = runner.outcome(check)
-            wall_s, grader_s = time.perf_counter() - begun, time.process_time() - grader_s
+        begun, grader_s, worker_s = time.perf_counter(), time.process_time(), _workers_s(alive)
+        for check, outcome in runner.parts():  # a test that is swept comes twice: when its cases have run, and at its end
+            now, grader_now_s, worker_now_s = time.perf_counter(), time.process_time(), _workers_s(alive)
             what = "sentences" if check.ring == 1 else f"{check.number} {check.name}"
-            seeds = outcome.schedules if check.by_seed is not None and check.ring == 2 else 0
-            yield Spent(what, seeds, wall_s, grader_s, _workers_s(alive) - worker_s)
-            if not tell(outcome):
+            seeds = outcome.schedules if outcome is not None and check.by_seed is not None and check.ring == 2 else 0
+            yield Spent(what, seeds, now - begun, grader_now_s - grader_s, worker_now_s - worker_s)
+            if outcome is not None and not tell(outcome):
                 return
+            begun, grader_s, worker_s = time.perf_counter(), time.process_time(), _workers_s(alive)
 
 
 def _summed(parts: Sequence[Spent], what: str) -> Spent:

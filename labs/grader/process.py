@@ -182,9 +182,13 @@ class WorkerProcess:
 
     def ask(self, request: dict[str, Any], seconds_max: float = 0.0) -> dict[str, Any]:
         """The answer to a request. Raises: ProcessGoneError, after which there is nothing more to ask."""
-        self.last_asked = _to_json(request).encode()
+        return self.ask_written(_to_json(request).encode(), seconds_max)
+
+    def ask_written(self, request: bytes, seconds_max: float = 0.0) -> dict[str, Any]:
+        """The same for one that is JSON already."""
+        self.last_asked = request
         self._begin_to_wait(seconds_max)
-        return self._answer(self._sent(self.last_asked))
+        return self._answer(self._sent(request))
 
     def ask_again(self, requests: Sequence[bytes]) -> Iterator[bytes]:
         """What it says to what another worker was asked, each as `last_said`: some are sent before the first is answered.

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
 from labs.grader.decoding import MisfitError
-from labs.grader.inside.encoding import Encoding
+from labs.grader.inside.encoding import Encoding, quoted, written_list, written_object
 from labs.grader.process import CALL_SECONDS_MAX, ProcessGoneError, WorkerProcess
 from labs.grader.seams import Call, Elsewhere, Method, Seam
 from mq.core import errors
@@ -147,27 +147,27 @@ class RemoteMaker:
         """The student's class, to make objects of."""
         return RemoteClass(self)
 
-    def arguments(self, args: Any, named: dict[str, Any]) -> dict[str, Any]:
-        """As they cross."""
+    def arguments(self, args: Any, named: dict[str, Any]) -> tuple[str, str]:
+        """As they cross: a list and an object of JSON."""
         encode = self.encoding.encode
-        return {"args": [encode(value) for value in args], "named": {name: encode(value) for name, value in named.items()}}
+        return written_list(map(encode, args)), written_object({name: encode(value) for name, value in named.items()})
 
-    def ask(self, organ: "RemoteOrgan", name: str, request: dict[str, Any]) -> dict[str, Any]:
-        """One request about one object; what it shows of itself is kept.
+    def ask(self, organ: "RemoteOrgan", name: str, request: dict[str, str], calls: Sequence[Call] = ()) -> dict[str, Any]:
+        """One request about one object; what it shows of itself is kept. request: each value is JSON. calls: that are in it.
 
         Raises: what it raised; ProcessGoneError; WrongTypeError.
         """
         worker = organ.worker
         if self.garbage[worker]:
-            request["drop"], self.garbage[worker] = self.garbage[worker], []
-        request["object"] = organ.remote_number
+            request["drop"], self.garbage[worker] = repr(self.garbage[worker]), []
+        request["object"] = repr(organ.remote_number)
         if organ.unmade is not None:
             request["make"], organ.unmade = organ.unmade, None
         if time.monotonic() > self.until:
             self.end()
             raise ProcessGoneError(f"`{name}`: the test takes too long; something in it is slow, or never comes to its end")
         try:
-            answer = worker.ask(request)
+            answer = worker.ask_written(written_object(request).encode())
         except ProcessGoneError as error:
             raise ProcessGoneError(f"`{name}`: {error}") from None
         seen = answer.get("seen")
@@ -178,9 +178,9 @@ class RemoteMaker:
         if type(seen) is list and len(seen) == len(self.seam.observed):
             organ.seen = seen
         if "raised" in answer:
-            calls, at = request.get("calls", ()), answer.get("at")
+            at = answer.get("at")
             if type(at) is int and 0 <= at < len(calls):
-                name = calls[at][0]
+                name = calls[at].name
             raise _error_of(answer["raised"], f"`{name}`")
         return answer
 
@@ -252,19 +252,22 @@ class RemoteClass:
         return partial(self._made, name)
 
     def _made(self, by: str, *args: Any, **named: Any) -> "RemoteOrgan":
-        made = self._maker.arguments(args, named)
+        made = written_list((*self._maker.arguments(args, named), quoted(by)))
         beside = next((one.worker for one in args if isinstance(one, RemoteOrgan)), None)
-        return RemoteOrgan(self._maker, next(self._maker.numbers), [made["args"], made["named"], by], beside)
+        return RemoteOrgan(self._maker, next(self._maker.numbers), made, beside)
 
 
 class RemoteOrgan(Elsewhere):
-    """One object of the student's class. worker: where another object is that it is made of; None for the next one."""
+    """One object of the student's class. unmade: `make` of the request that makes it.
 
-    def __init__(self, maker: RemoteMaker, number: int, unmade: list[Any], worker: WorkerProcess | None = None) -> None:
+    worker: where another object is that it is made of; None for the next one.
+    """
+
+    def __init__(self, maker: RemoteMaker, number: int, unmade: str, worker: WorkerProcess | None = None) -> None:
         self._maker = maker
         self.worker = worker or maker.workers[next(maker.lives) % len(maker.workers)]
         self.remote_number = number
-        self.unmade: list[Any] | None = unmade
+        self.unmade: str | None = unmade
         self.seen: list[Any] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -278,12 +281,12 @@ class RemoteOrgan(Elsewhere):
 
     def beside(self, *args: Any, **named: Any) -> "RemoteOrgan":
         """Another object of its class, in the same process. See `labs.grader.seams.made_beside`."""
-        made = self._maker.arguments(args, named)
-        return RemoteOrgan(self._maker, next(self._maker.numbers), [made["args"], made["named"], ""], self.worker)
+        made = written_list((*self._maker.arguments(args, named), quoted("")))
+        return RemoteOrgan(self._maker, next(self._maker.numbers), made, self.worker)
 
     def _property(self, name: str) -> Any:
         if self.unmade is not None:
-            self._maker.ask(self, "__init__", {"do": "new"})
+            self._maker.ask(self, "__init__", {"do": '"new"'})
         at = self._maker.seam.observed.index(name)
         shown = self.seen[at] if at < len(self.seen) else None
         if type(shown) is not dict or not ("value" in shown or "raised" in shown):
@@ -293,15 +296,21 @@ class RemoteOrgan(Elsewhere):
         return self._maker.read(self._maker.seam.properties[name], shown["value"], f"`{name}`", "is")
 
     def _call(self, name: str, method: Method, *args: Any, **named: Any) -> Any:
-        answer = self._maker.ask(self, name, {"do": "call", "name": name, **self._maker.arguments(args, named)})
+        answer = self._maker.ask(self, name, self._request("call", name, args, named))
         return self._maker.read(method.decode, answer.get("value"), f"`{name}`")
+
+    def _request(self, do: str, name: str, args: Any, named: dict[str, Any]) -> dict[str, str]:
+        written, named_written = self._maker.arguments(args, named)
+        return {"do": quoted(do), "name": quoted(name), "args": written, "named": named_written}
 
     def at_once(self, calls: Sequence[Call], files: Mapping[str, bytes]) -> list[Any]:
         """Several calls in one crossing. See `labs.grader.seams.at_once`."""
         maker = self._maker
-        asked = [[call.name, *maker.arguments(call.args, dict(call.named)).values()] for call in calls]
-        request = {"do": "calls", "calls": asked, **({"files": maker.encoding.encode(dict(files))} if files else {})}
-        found = maker.ask(self, calls[0].name, request).get("value")
+        asked = (written_list((quoted(call.name), *maker.arguments(call.args, dict(call.named)))) for call in calls)
+        request = {"do": '"calls"', "calls": written_list(asked)}
+        if files:
+            request["files"] = maker.encoding.encode(dict(files))
+        found = maker.ask(self, calls[0].name, request, calls).get("value")
         if type(found) is not list or len(found) != len(calls):
             raise WrongTypeError(f"`{calls[0].name}` came back with something that is no plain data")
         return [self._read(call.name, one) for call, one in zip(calls, found, strict=True)]
@@ -317,7 +326,7 @@ class RemoteOrgan(Elsewhere):
     def driven(self, name: str, files: Mapping[str, bytes], *args: Any) -> Any:
         """A method that reads, to its end, with what lies on the disk sent along. See `labs.grader.seams.drive_on`."""
         maker = self._maker
-        request = {"do": "drive", "name": name, "files": maker.encoding.encode(dict(files)), **maker.arguments(args, {})}
+        request = {**self._request("drive", name, args, {}), "files": maker.encoding.encode(dict(files))}
         return self._end_of_steps(name, maker.seam.signatures[name], maker.ask(self, name, request))
 
     def _end_of_steps(self, name: str, method: Method, answer: dict[str, Any]) -> Any:
@@ -340,13 +349,13 @@ class RemoteOrgan(Elsewhere):
         maker, reading = self._maker, next(self._maker.numbers)
         assert method.decode_read is not None
         try:
-            request = {"do": "begin", "name": name, "reading": reading, **maker.arguments(args, named)}
+            request = {**self._request("begin", name, args, named), "reading": repr(reading)}
             reads = 0
             while "read" in (answer := maker.ask(self, name, request)):
                 reads += 1
                 self._check_generator(name, {"is_endless": True} if reads > _READS_MAX else {})
                 data = yield maker.read(method.decode_read, answer["read"], f"`{name}`", "yielded")
-                request = {"do": "step", "reading": reading, "data": maker.encoding.encode(data)}
+                request = {"do": '"step"', "reading": repr(reading), "data": maker.encoding.encode(data)}
             self._check_generator(name, answer)
             return maker.read(method.decode, answer.get("value"), f"`{name}`")
         finally:

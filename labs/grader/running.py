@@ -11,69 +11,39 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import groupby
 from types import TracebackType
-from typing import NamedTuple
 
-from labs.grader.box import Box, imports_of_files, needed_by
+from labs.grader.box import Box
+from labs.grader.boxed import files_for
 from labs.grader.explaining import explain
-from labs.grader.harmless import harmless
 from labs.grader.lab import Lab
 from labs.grader.left_alone import with_left_alone
 from labs.grader.met import not_met, poorest
 from labs.grader.orphans import adopting
 from labs.grader.out_of_turn import out_of_turn
 from labs.grader.process import LIMITS, NotStartedError, ProcessGoneError, WorkerProcess
-from labs.grader.remote import Answered, Asked, NotImportedError, RemoteMaker, opening_of
+from labs.grader.remote import Answered, NotImportedError, RemoteMaker, opening_of
 from labs.grader.result import Failure, Outcome
+from labs.grader.same_answers import SAME_ANSWERS, SAME_END, how_they_differ, not_the_same
 from labs.grader.seeds import Seeds
 from labs.grader.shrinking import shrunk
 from labs.grader.skeleton import given_hollow
 from labs.grader.submission import Submission, no_text_among
 from labs.grader.suite import Case, Check, Run
+from labs.grader.tried import Sampled, Tried
 
-__all__ = ["SAME_ANSWERS", "Runner", "Start", "files_for", "patience", "token_of"]
+__all__ = ["Runner", "Start", "patience", "token_of"]
 
 _GONE_MAX = 3
 _NOT_RUN = Failure("This test was not run", found=f"your code hung, ended its process or ran out of memory {_GONE_MAX} times")
 _WORKERS = 2
 _SWEEP_AT_ONCE = 10
-_SAME_END = "The same schedule always comes to the same end"
-SAME_ANSWERS = 'README, "The same answers"'
-"""Where every lab says that what it asks for is deterministic."""
-_AROUND_CHARS = 30
-"""So much is shown on both sides of the place where two answers begin to differ."""
 _CHECK_SECONDS_MAX = 240.0
 """For one test, by the clock on the wall: some fifty times of what a right solution needs on a quiet machine."""
 _PATIENCE_MAX = 10.0
 Start = Callable[[Box, dict[str, object]], WorkerProcess]
 """Starts a worker in a box."""
-
-
-class Tried(NamedTuple):
-    """One case that was run. asked: what its answers are to; not all of it when that is too much to be kept."""
-
-    failure: Failure | None
-    run: Run
-    record: list[Answered]
-    asked: Asked = []  # noqa: RUF012 - nobody puts anything into it
-
-
-def files_for(lab: Lab, *, with_reference: bool = False, with_sweep: bool = False) -> tuple[str, ...]:
-    """What of ours lies in the box. with_reference: for our own right and wrong solutions, which are made of it.
-
-    with_sweep: also the tests that run beside the student's code, and the model that they compare it with. Such a model does
-    much of what the lab asks for; where marks are earned it is not. Raises: BoxError when what the lab gives needs what it
-    asks for.
-    """
-    modules = {f"mq.core.{name}" for name in ("entry", "errors", "ids", "limits", "ports")}
-    modules |= (
-        {kind.__module__ for kind in lab.seam.classes}
-        | {lab.seam.inside.partition(":")[0]}
-        | ({lab.suite.sweep_module} if with_sweep else set())
-    )
-    if with_reference or lab.gather is not None:
-        return needed_by(modules | {name.removesuffix(".py").replace("/", ".") for name in lab.files.values()}, ())
-    return needed_by(modules | imports_of_files((lab.folder / "skeleton").glob("*.py")), lab.files.values())
 
 
 def token_of(lab: Lab, check: Check, key: str, kept: tuple[int, ...] | None = None) -> str:
@@ -123,47 +93,77 @@ class Runner:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Of all tests, in order, each as soon as it is there."""
-        for check in self.lab.suite.checks:
-            yield self.outcome(check)
+        return (outcome for _, outcome in self.parts() if outcome is not None)
+
+    def parts(self) -> Iterator[tuple[Check, Outcome | None]]:
+        """As `outcomes`, with a pair also for a test that has passed its cases and is swept later: None stands for its outcome.
+
+        The tests of a ring have one set of workers, and a sweep ends it: so all cases of a ring are run before its first sweep.
+        """
+        for _, some in groupby(self.lab.suite.checks, lambda check: check.ring):
+            held: list[Sampled] = []
+            for check in some:
+                sampled = self._sampled(check)
+                if held or (sampled.failed is None and self._is_swept(check)):
+                    held.append(sampled)
+                    yield check, None
+                else:
+                    yield check, self._end_of(sampled)
+            for sampled in held:
+                yield sampled.check, self._end_of(sampled)
 
     def outcome(self, check: Check) -> Outcome:
         """Of one test."""
-        begun = time.perf_counter()
-        blank = Outcome(check.number, check.name, check.points)
+        return self._end_of(self._sampled(check))
+
+    def _begin(self, check: Check) -> float:
         self.section = check.section
         self._until = time.monotonic() + _CHECK_SECONDS_MAX * patience()
+        return time.perf_counter()
+
+    def _sampled(self, check: Check) -> Sampled:
+        """Its cases, up to the first that fails."""
+        begun, blank = self._begin(check), _blank(check)
+        met = list[tuple[Case, Counter[str]]]()
         cases = check.cases(self.seeds)
         if self._gone >= _GONE_MAX and not all(case.is_apart for case in cases):
-            return replace(blank, failure=_NOT_RUN)
+            return Sampled(check, replace(blank, failure=_NOT_RUN), met, 0.0)
         if check.ring != self._ring:
             self.close()
             self._ring = check.ring
-        met = list[tuple[Case, Counter[str]]]()
         for number, case in enumerate(cases, 1):
-            tried = self._tried(case)
-            met.append((case, tried.run.met))
-            if tried.failure is not None:
-                self._gone += tried.failure.is_gone
-                told = self._failed(check, case, tried, blank)
-                where = out_of_turn(told.failure, self.lab, check.number, tried.run)
-                return replace(told, failure=where, schedules=number, seconds=_since(begun))
-            if check.ring == 2 and (differs := self.differs(case, tried)) is not None:
-                return replace(
-                    blank,
-                    failure=differs,
-                    schedules=number,
-                    seconds=_since(begun),
-                    seed=case.key,
-                    replay=token_of(self.lab, check, case.key),
-                )
-        swept = None if self.is_brief else self._swept(check, blank)
+            failed, counted = self._case(check, case, blank)
+            met.append((case, counted))
+            if failed is not None:
+                return Sampled(check, replace(failed, schedules=number, seconds=_since(begun)), met, 0.0)
+        return Sampled(check, None, met, _since(begun))
+
+    def _case(self, check: Check, case: Case, blank: Outcome) -> tuple[Outcome | None, Counter[str]]:
+        """What came of it when it failed, and what it met."""
+        tried = self._tried(case)
+        if tried.failure is not None:
+            self._gone += tried.failure.is_gone
+            told = self._failed(check, case, tried, blank)
+            return replace(told, failure=out_of_turn(told.failure, self.lab, check.number, tried.run)), tried.run.met
+        if check.ring == 2 and (differs := self.differs(case, tried)) is not None:
+            again = token_of(self.lab, check, case.key)
+            return replace(blank, failure=differs, seed=case.key, replay=again), tried.run.met
+        return None, tried.run.met
+
+    def _end_of(self, sampled: Sampled) -> Outcome:
+        """What comes of a test whose cases were run: the sweep may fail it, and that it never met what it is about."""
+        if sampled.failed is not None:
+            return sampled.failed
+        check, met, blank = sampled.check, sampled.met, _blank(sampled.check)
+        begun = self._begin(check) - sampled.seconds
+        swept = self._swept(check, blank) if self._is_swept(check) else None
         if swept is not None:
             return replace(swept, seconds=_since(begun))
         if (lacking := not_met(check, sum((one for _, one in met), Counter()), len(met))) is not None:
             least = poorest(check, met)
             again = token_of(self.lab, check, least.key) if least is not None else ""
-            return replace(blank, failure=lacking, schedules=len(cases), seconds=_since(begun), replay=again)
-        count = len(cases) + (0 if self.is_brief else check.sweep)
+            return replace(blank, failure=lacking, schedules=len(met), seconds=_since(begun), replay=again)
+        count = len(met) + (0 if self.is_brief else check.sweep)
         return replace(blank, is_passed=True, schedules=count, seconds=_since(begun))
 
     def replayed(self, case: Case) -> Tried:
@@ -203,7 +203,7 @@ class Runner:
         if again.failure is None:
             failure = replace(
                 first,
-                promise=_SAME_END,
+                promise=SAME_END,
                 expected="it passes in a fresh process",
                 found=f"after other schedules it does not ({first.sentence})",
                 section=SAME_ANSWERS,
@@ -229,11 +229,12 @@ class Runner:
         self._is_hanging = failure is not None and failure.is_gone
         return failure is not None and failure.promise == like.promise
 
+    def _is_swept(self, check: Check) -> bool:
+        return bool(check.sweep and self.lab.suite.sweep_module) and check.by_seed is not None and not self.is_brief
+
     def _swept(self, check: Check, blank: Outcome) -> Outcome | None:
         """Many more seeds, inside of another process of the student's: they can only fail it. What fails is tried from here."""
         module = self.lab.suite.sweep_module
-        if not (check.sweep and module and check.by_seed is not None):
-            return None
         seeds = self.seeds.draw(f"{self.lab.short}/{check.number}/sweep", check.sweep)
         self.close()  # nothing that earns marks lives beside the model that lies where the sweep runs
         try:
@@ -259,7 +260,7 @@ class Runner:
                 if tried.failure is not None:
                     return replace(self._failed(check, case, tried, blank), schedules=begin + len(some))
                 expected = f"seed {failed[0]} passes when it is run from outside"
-                why = Failure(_SAME_END, expected, "it failed inside of your process", SAME_ANSWERS)
+                why = Failure(SAME_END, expected, "it failed inside of your process", SAME_ANSWERS)
                 return replace(blank, failure=why, seed=case.key, replay=token_of(self.lab, check, case.key))
         return None
 
@@ -284,14 +285,8 @@ class Runner:
             if second.failure.is_gone:
                 self.close()  # as another user's, the first process was ended with it
             found = f"it fails ({second.failure.sentence})"
-            return _not_the_same("a second run passes, as the first one did", found, second.run)
-        if second.record == first.record:
-            return None
-        pairs = list(zip(first.record, second.record, strict=False))
-        at = next((number for number, (here, there) in enumerate(pairs) if here != there), len(pairs))
-        name = first.record[at].name if at < len(first.record) else "the end"
-        shown = _difference(*pairs[at]) if at < len(pairs) else ""
-        return _not_the_same("two runs give the same answers", f"not deterministic at event {at + 1}, `{name}`{shown}", first.run)
+            return not_the_same("a second run passes, as the first one did", found, second.run)
+        return how_they_differ(first.record, second.record, first.run)
 
     def _repeated(self, first: Tried) -> Tried:
         """What a run asked, asked again in the same order, up to the first answer that is another one.
@@ -373,22 +368,12 @@ def patience() -> float:
     return min(_PATIENCE_MAX, 1 + load / (os.cpu_count() or 1))
 
 
+def _blank(check: Check) -> Outcome:
+    return Outcome(check.number, check.name, check.points)
+
+
 def _nothing(**_named: object) -> object:
     raise AssertionError("this case is apart: it asks nothing of the student's code")
-
-
-def _not_the_same(expected: str, found: str, run: Run) -> Failure:
-    return Failure(_SAME_END, expected, harmless(found), SAME_ANSWERS, tuple(map(harmless, run.story)))
-
-
-def _difference(here: Answered, there: Answered) -> str:
-    """Both answers, as they crossed, around the place where they begin to differ; empty when that is too far behind."""
-    one, other = (answer.beginning.decode("utf-8", "replace") for answer in (here, there))
-    if one == other or here.name != there.name:
-        return ""
-    at = next((at for at, (mine, its) in enumerate(zip(one, other, strict=False)) if mine != its), min(len(one), len(other)))
-    cuts = [text[max(0, at - _AROUND_CHARS) : at + _AROUND_CHARS] for text in (one, other)]
-    return f": …{cuts[0]}… the first time, …{cuts[1]}… the second time"
 
 
 def _some_of(case: Case, kept: tuple[int, ...]) -> Case:

@@ -5,11 +5,12 @@ Tried on the first test of each ring; `test_cheats` and `test_container` go into
 
 import pytest
 
+from labs.grader.boxed import files_for
 from labs.grader.grading import in_a_process
 from labs.grader.lab import Lab, all_labs, find_lab
 from labs.grader.met import NOT_MET
 from labs.grader.result import Outcome
-from labs.grader.running import Runner, files_for
+from labs.grader.running import Runner
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import skeleton_of, solution_of
 from labs.grader.submission import Submission

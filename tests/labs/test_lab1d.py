@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from labs.grader.boxed import files_for
 from labs.grader.grading import in_a_process
 from labs.grader.lab import find_lab
 from labs.grader.loading import organ_in
 from labs.grader.page import page_of
 from labs.grader.report import failure_lines
 from labs.grader.result import Failure, Grade, Outcome
-from labs.grader.running import Runner, files_for
+from labs.grader.running import Runner
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import solution_of, write_all

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from labs.grader.lab import Lab
-from labs.grader.running import SAME_ANSWERS
+from labs.grader.same_answers import SAME_ANSWERS
 from labs.stage3_raft import by_hand
 from mq.raft.configuration import Configuration
 from mq.raft.log import RaftLog

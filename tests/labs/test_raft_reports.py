@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from labs.grader.boxed import files_for
 from labs.grader.explaining import explain
 from labs.grader.grading import in_a_process
 from labs.grader.lab import LABS, Lab, find_lab
@@ -16,7 +17,7 @@ from labs.grader.page import page_of
 from labs.grader.replay import case_of, replayed_grade
 from labs.grader.report import failure_lines
 from labs.grader.result import Failure, Outcome
-from labs.grader.running import Runner, files_for
+from labs.grader.running import Runner
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import solution_of, write_all
 from labs.grader.submission import Submission

@@ -11,7 +11,8 @@ from labs.grader.lab import LABS
 from labs.grader.met import NOT_MET
 from labs.grader.report import failure_lines
 from labs.grader.result import Outcome
-from labs.grader.running import SAME_ANSWERS, Runner
+from labs.grader.running import Runner
+from labs.grader.same_answers import SAME_ANSWERS
 from labs.grader.seams import Make
 from labs.grader.seeds import Seeds
 from labs.grader.submission import Submission

@@ -12,7 +12,8 @@ from labs.grader.notebook import replay
 from labs.grader.replay import replayed
 from labs.grader.report import failure_lines
 from labs.grader.result import Grade, Outcome
-from labs.grader.running import SAME_ANSWERS, Runner
+from labs.grader.running import Runner
+from labs.grader.same_answers import SAME_ANSWERS
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import solution_of, with_the_mistakes, write_all, written_up_to
 from labs.grader.submission import Submission

@@ -4,12 +4,13 @@ import marshal
 from importlib.util import MAGIC_NUMBER
 
 from labs.grader.box import ROOT, Box
+from labs.grader.boxed import files_for
 from labs.grader.compiled import place_of
 from labs.grader.grading import in_a_process
 from labs.grader.lab import Lab, find_lab
 from labs.grader.process import WorkerProcess
 from labs.grader.remote import Answered, RemoteMaker, opening_of
-from labs.grader.running import Runner, files_for
+from labs.grader.running import Runner
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import given_hollow, solution_of
 from labs.grader.submission import Submission

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from labs.grader.box import ROOT, BoxError, needed_by
+from labs.grader.boxed import files_for
 from labs.grader.lab import Blank, Lab, LabError, all_labs, find_lab
-from labs.grader.running import files_for
 from labs.grader.seeds import Seeds
 from labs.grader.skeleton import blanked, skeleton_of, solution_of
 from tests.labs.helpers import LAB1A, class_in, failures, rings

@@ -13,6 +13,7 @@ import pytest
 
 from labs.grader import process
 from labs.grader.box import Box
+from labs.grader.boxed import files_for
 from labs.grader.class_run import ClassRun
 from labs.grader.container import in_a_container
 from labs.grader.grading import how_to_run, in_a_process
@@ -21,7 +22,7 @@ from labs.grader.other_user import USERS, OtherUserProcess, as_another_user
 from labs.grader.pipes import Pipes
 from labs.grader.process import ProcessGoneError, WorkerProcess
 from labs.grader.remote import opening_of
-from labs.grader.running import Start, files_for
+from labs.grader.running import Start
 from mq.cli.failing import TERMINATED
 from tests.labs.helpers import LAB1A, ROOT, outcomes_of, skeleton, solution
 

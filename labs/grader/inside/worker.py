@@ -28,9 +28,9 @@ import os
 import sys
 import traceback
 from collections.abc import Generator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
-from labs.grader.inside.encoding import Encoding
+from labs.grader.inside.encoding import Encoding, quoted, written_list, written_object
 
 __all__ = ["Worker", "main"]
 
@@ -41,7 +41,9 @@ _RECURSION_MAX = 800
 """Deep enough for what is right, and far from where the interpreter itself breaks."""
 _GARBAGE_EVERY = 200_000
 """New objects between two looks for garbage: a schedule leaves a few thousand behind, in one piece, and ten of them some MiB."""
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
+_from_json = json.JSONDecoder().decode
+_Written: TypeAlias = dict[str, str]
+"""An object of JSON whose values are texts already."""
 
 
 class Worker:
@@ -55,8 +57,8 @@ class Worker:
         self._observed: list[str] = []
         self._readings: dict[int, tuple[int, Generator[Any, Any, Any]]] = {}
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Carry one request out; whatever it raises is part of the answer."""
+    def answer(self, request: dict[str, Any]) -> str:
+        """Carry one request out; whatever it raises is part of the answer, which is JSON."""
         number = request.get("object")
         try:
             for dropped in request.get("drop", ()):
@@ -69,20 +71,18 @@ class Worker:
             number = self._readings.get(request["reading"], (request.get("object"), None))[0]
         target = self._encoding.objects.get(number) if number is not None else None
         if target is not None:
-            found["seen"] = [self._look(target, name) for name in self._observed]
-        return {"id": request["id"], **found}
+            found["seen"] = written_list([self._look(target, name) for name in self._observed])
+        return written_object({"id": quoted(request["id"]), **found})
 
-    def _do(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: C901, PLR0911 - one line for each kind
+    def _do(self, request: dict[str, Any]) -> _Written:  # noqa: C901, PLR0911 - one line for each kind
         decode = self._encoding.decode
         if "make" in request:
             self._encoding.objects[request["object"]] = self._made(*request["make"])
         match request["do"]:
-            case "hello":
-                return {"value": None}
+            case "hello" | "new":
+                return {"value": "null"}
             case "open":
                 return self._open(request)
-            case "new":
-                return {"value": None}
             case "call":
                 return {"value": self._encoding.encode(self._call(request))}
             case "calls":
@@ -90,7 +90,7 @@ class Worker:
             case "begin":
                 found = self._call(request)
                 if not isinstance(found, Generator):
-                    return {"value": self._encoding.encode(found), "is_plain": True}
+                    return {"value": self._encoding.encode(found), "is_plain": "true"}
                 self._readings[request["reading"]] = (request["object"], found)
                 return self._step(request["reading"], None)
             case "drive":
@@ -98,7 +98,7 @@ class Worker:
             case "step":
                 return self._step(request["reading"], decode(request["data"]))
             case "sweep":
-                return {"value": self._swept(request["module"], request["number"], request["seeds"])}
+                return {"value": repr(self._swept(request["module"], request["number"], request["seeds"]))}
         raise KeyError(f"no such request: {request['do']}")
 
     def _made(self, args: list[Any], named: dict[str, Any], by: str) -> Any:
@@ -112,7 +112,7 @@ class Worker:
             raise TypeError(f"`{by}` returned {type(made).__name__}, expected {self._organ.__name__}")
         return made
 
-    def _open(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _open(self, request: dict[str, Any]) -> _Written:
         classes = [getattr(importlib.import_module(module), name) for module, name in request["classes"]]
         self._encoding = Encoding(classes)
         self._observed = request["observed"]
@@ -126,12 +126,12 @@ class Worker:
             self._inside = getattr(importlib.import_module(module), name)
         gc.freeze()  # what was imported is no garbage
         gc.set_threshold(_GARBAGE_EVERY)
-        return {"value": None}
+        return {"value": "null"}
 
-    def _driven(self, steps: Any, files: dict[str, bytes]) -> dict[str, Any]:
+    def _driven(self, steps: Any, files: dict[str, bytes]) -> _Written:
         """A reading to its end, with what lies on the disk at hand: one crossing in the place of many."""
         if not isinstance(steps, Generator):
-            return {"value": self._encoding.encode(steps), "is_plain": True}
+            return {"value": self._encoding.encode(steps), "is_plain": "true"}
         data = None
         for _ in range(_READS_MAX):
             try:
@@ -144,7 +144,7 @@ class Worker:
             if not is_read or min(at, size_bytes) < 0:  # the other side says what is wrong with it
                 return {"read": self._encoding.encode(wanted)}
             data = files.get(getattr(wanted, "file", ""), b"")[at : at + size_bytes]
-        return {"is_endless": True}
+        return {"is_endless": "true"}
 
     def _swept(self, module: str, number: str, seeds: list[int]) -> list[int]:
         """Run many schedules in here; returns the seeds that failed. Why is asked from outside."""
@@ -161,40 +161,45 @@ class Worker:
                 failed.append(seed)
         return failed
 
-    def _calls(self, number: int, calls: list[list[Any]], files: dict[str, bytes]) -> dict[str, Any]:
+    def _calls(self, number: int, calls: list[list[Any]], files: dict[str, bytes]) -> _Written:
         """One after the other, as far as none of them raises. Each answer is taken down before the next call.
 
         What reads is driven to its end, and answers {"driven": as `drive` would}.
         """
-        found: list[Any] = []
+        found: list[str] = []
         for name, args, named in calls:
             try:
                 made = self._call({"object": number, "name": name, "args": args, "named": named})
-                answer = {"driven": self._driven(made, files)} if isinstance(made, Generator) else self._encoding.encode(made)
+                is_reading = isinstance(made, Generator)
+                answer = (
+                    written_object({"driven": written_object(self._driven(made, files))})
+                    if is_reading
+                    else self._encoding.encode(made)
+                )
             except BaseException as error:  # noqa: BLE001 - whatever a student's code raises is told
-                return {"raised": self._raised(error), "at": len(found)}
+                return {"raised": self._raised(error), "at": repr(len(found))}
             found.append(answer)
-        return {"value": found}
+        return {"value": written_list(found)}
 
     def _call(self, request: dict[str, Any]) -> Any:
         method = getattr(self._encoding.objects[request["object"]], request["name"])
         decode = self._encoding.decode
         return method(*map(decode, request["args"]), **{name: decode(value) for name, value in request["named"].items()})
 
-    def _step(self, reading: int, data: Any) -> dict[str, Any]:
+    def _step(self, reading: int, data: Any) -> _Written:
         _, steps = self._readings[reading]
         try:
             return {"read": self._encoding.encode(steps.send(data))}
         except StopIteration as done:
             return {"value": self._encoding.encode(done.value)}
 
-    def _look(self, target: Any, name: str) -> Any:
+    def _look(self, target: Any, name: str) -> str:
         try:
-            return {"value": self._encoding.encode(getattr(target, name))}
+            return written_object({"value": self._encoding.encode(getattr(target, name))})
         except BaseException as error:  # noqa: BLE001 - a property that is not written yet is told when somebody asks for it
-            return {"raised": self._raised(error)}
+            return written_object({"raised": self._raised(error)})
 
-    def _raised(self, error: BaseException) -> dict[str, Any]:
+    def _raised(self, error: BaseException) -> str:
         details = {name: self._encoding.encode(getattr(error, name, None)) for name in ("file", "at", "reason", "position")}
         ours = next((kind for kind in type(error).__mro__ if kind.__module__ == "mq.core.errors"), None)
         try:
@@ -202,8 +207,9 @@ class Worker:
         except BaseException:  # noqa: BLE001 - an error of a student's own making may do anything
             text = ""
         name = type(error).__name__ if ours is None else ours.__name__  # one that a student derived from it is caught as it
-        found = {"type": name, "text": text, "place": self._place(error), "details": None if ours is None else details}
-        return {**found, "code": _code_of(error)} if isinstance(error, SyntaxError) else found
+        found = {"type": quoted(name), "text": quoted(text), "place": quoted(self._place(error))}
+        found["details"] = "null" if ours is None else written_object(details)
+        return written_object({**found, "code": quoted(_code_of(error))} if isinstance(error, SyntaxError) else found)
 
     def _place(self, error: BaseException) -> str:
         """The innermost line of the student's own."""
@@ -265,20 +271,20 @@ def _private_pipes() -> tuple[BinaryIO, int]:
 def main() -> int:
     """Answer requests until there are no more."""
     requests, answers = _private_pipes()
-    request = json.loads(requests.readline())
+    request = _from_json(requests.readline().decode())
     _limit(request["limits"])
     if request["is_shut_in"]:
         _shut_in()
     sys.setrecursionlimit(_RECURSION_MAX)
     worker = Worker(request["package"])
     while request["do"] != "end":
-        left = memoryview(_to_json(worker.answer(request)).encode() + b"\n")
+        left = memoryview(worker.answer(request).encode() + b"\n")
         while left:
             left = left[os.write(answers, left) :]
         line = requests.readline()
         if not line:
             break
-        request = json.loads(line)
+        request = _from_json(line.decode())
     # Nothing of a student's runs after this: no destructors, no `atexit`, no threads.
     os._exit(0)
 
