@@ -35,6 +35,7 @@ __all__ = [
     "ReleaseTimers",
     "RenewClient",
     "SetMember",
+    "SetWritable",
     "decode_command",
     "encode_command",
 ]
@@ -294,6 +295,16 @@ class SetMember:
     client_address: str
 
 
+@dataclass(frozen=True, slots=True)
+class SetWritable:
+    """Whether the broker group takes messages. One that does not is being drained: what it has is received as before."""
+
+    KIND: ClassVar[int] = 18
+    log_ms: int
+    wall_ms: int
+    is_writable: bool
+
+
 Control: TypeAlias = (
     CreateTopic
     | DeleteTopic
@@ -311,6 +322,7 @@ Control: TypeAlias = (
     | DropBefore
     | PassTime
     | SetMember
+    | SetWritable
 )
 Command: TypeAlias = AppendMessages | Control
 
@@ -319,7 +331,7 @@ _CONTROL: dict[int, type[Any]] = {
     for c in (
         CreateTopic, DeleteTopic, CreateGroup, DeleteGroup, ReceiveMessages, AckMessages, ChangeInvisible, RenewClient,
         ReleaseClient, MoveOffset, DeadLetter, EndTransaction, ReleaseTimers, DropBefore, PassTime,
-        SetMember,
+        SetMember, SetWritable,
     )
 }  # fmt: skip
 _FIELDS = {c: tuple(f.name for f in fields(c)) for c in (*_CONTROL.values(), QueuePick)}

@@ -54,6 +54,7 @@ class BrokerMachine:
         self.half: dict[tuple[str, str], Hidden] = {}
         self.members: dict[int, tuple[str, str]] = {}
         """Addresses of the group's nodes that were added while it served, or told: by the other nodes, and by clients."""
+        self.is_drained = False  # whether the group takes no more messages
         self.skipped_by_retention = 0
         self.dropped_queues: list[ConsumeQueue] = []
         """Queues of deleted topics, for the host to remove the files of; not part of the state."""
@@ -79,6 +80,7 @@ class BrokerMachine:
             c.DropBefore: self._drop_before,
             c.PassTime: self._pass_time,
             c.SetMember: self._set_member,
+            c.SetWritable: self._set_writable,
         }
 
     def apply(self, index: int, command: c.Command, place: RecordPlace) -> Outcome:
@@ -233,12 +235,9 @@ class BrokerMachine:
         return Done(sum(table.renew(command.client, command.deadline_ms, **limits) for table in tables))
 
     def _release_client(self, _index: int, command: c.ReleaseClient, _place: RecordPlace) -> Outcome:
-        return Done(
-            sum(
-                table.give_back(command.client, command.deadline_ms, now_ms=command.log_ms, everything=command.everything)
-                for table in self.group(command.group).tables.values()
-            )
-        )
+        client, deadline_ms, now_ms, everything = command.client, command.deadline_ms, command.log_ms, command.everything
+        tables = self.group(command.group).tables.values()
+        return Done(sum(table.give_back(client, deadline_ms, now_ms=now_ms, everything=everything) for table in tables))
 
     def _move_offset(self, _index: int, command: c.MoveOffset, _place: RecordPlace) -> Outcome:
         queue = self.queue(command.topic, command.queue_id)
@@ -317,6 +316,10 @@ class BrokerMachine:
             self.members[command.node] = (command.peer_address, command.client_address)
         return Done()
 
+    def _set_writable(self, _index: int, command: c.SetWritable, _place: RecordPlace) -> Outcome:
+        self.is_drained = not command.is_writable
+        return Done()
+
     # --- look-ups
 
     def topic(self, name: str) -> Topic:
@@ -357,9 +360,10 @@ class BrokerMachine:
         first = {"version": STATE_VERSION, **{name: getattr(self, name) for name in _PLAIN_FIELDS}}
         last = {
             "groups": [g.to_plain() for g in self.groups.values()],
-            "timers": [_hidden_values(hidden) for _, _, hidden in sorted(self.timers)],
-            "half": [[*key, *_hidden_values(hidden)] for key, hidden in self.half.items()],
+            "timers": [hidden.to_plain() for _, _, hidden in sorted(self.timers)],
+            "half": [[*key, *hidden.to_plain()] for key, hidden in self.half.items()],
             "members": [[node, *addresses] for node, addresses in sorted(self.members.items())],
+            **({"is_drained": True} if self.is_drained else {}),  # younger than the rest: left away where it says nothing
         }
         # The topics are by far the longest: they have most of their text ready.
         topics = [part for topic in self.topics.values() for part in (b",", *topic.json_parts())][1:]
@@ -379,13 +383,14 @@ class BrokerMachine:
         for values in plain["timers"]:
             hidden = Hidden(*values)
             machine.timers.append((hidden.due_ms, hidden.log_index, hidden))
+        machine.is_drained = plain.get("is_drained", False)
         machine.members = {node: (peer, client) for node, peer, client in plain["members"]}
         machine.half = {(topic, transaction_id): Hidden(*values) for topic, transaction_id, *values in plain["half"]}
         return machine
 
     def take_over(self, other: "BrokerMachine") -> None:
         """Become what another one is: the state of a leader's snapshot, for all who hold on to this machine."""
-        for name in (*_PLAIN_FIELDS, "topics", "groups", "timers", "half", "members"):
+        for name in (*_PLAIN_FIELDS, "topics", "groups", "timers", "half", "members", "is_drained"):
             setattr(self, name, getattr(other, name))
         self.dropped_queues.clear()
         self.cleanups.clear()
@@ -393,7 +398,3 @@ class BrokerMachine:
     def state_hash(self) -> int:
         """A short hash of the state, for replicas to compare."""
         return zlib.crc32(self.to_bytes())
-
-
-def _hidden_values(h: Hidden) -> list[Any]:
-    return [h.topic, h.queue_id, h.size_bytes, h.log_index, h.tag_code, h.due_ms]

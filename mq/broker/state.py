@@ -63,6 +63,10 @@ class Hidden:
     tag_code: int
     due_ms: int
 
+    def to_plain(self) -> list[Any]:
+        """As plain values, in the order of the fields."""
+        return [self.topic, self.queue_id, self.size_bytes, self.log_index, self.tag_code, self.due_ms]
+
 
 @dataclass(slots=True)
 class Topic:

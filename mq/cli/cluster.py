@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mq.cli.cluster_groups import groups_command
+from mq.cli.cluster_groups import drain_command, groups_command, undrain_command
 from mq.cli.cluster_status import note_no_members, print_nodes, promised, show_status
 from mq.cli.failing import tidy_end
 from mq.cli.options import DURATION, WholeNumber, backend_options, image_given, output_option, parts_given, parts_option
@@ -58,7 +58,8 @@ def cluster_command() -> None:
     """
 
 
-cluster_command.add_command(groups_command)
+for _command in (groups_command, drain_command, undrain_command):
+    cluster_command.add_command(_command)
 
 
 @cluster_command.command("up")

@@ -1,4 +1,4 @@
-"""`mq cluster groups`: the broker groups of a cluster, as a registry node knows them."""
+"""`mq cluster groups`, `drain` and `undrain`: the broker groups of a cluster, as a registry node knows them."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from mq.cli.output import note, print_json, print_table
 if TYPE_CHECKING:
     from mq.registry.view import RegistryView
 
-__all__ = ["groups_command"]
+__all__ = ["drain_command", "groups_command", "undrain_command"]
 
 _COLUMNS = ("node", "role", "address", "epoch", "applied", "lag", "silent ms", "topics")
 
@@ -61,6 +61,38 @@ def _print(view: "RegistryView") -> None:
         if group.leader is None:
             note(f"{group.name}: no node says that it leads")
         if not group.is_writable:
-            note(f"{group.name} takes no messages: it is being drained")
+            note(f"{group.name} takes no messages: it is drained (`mq cluster undrain {group.name}` ends that)")
     if not view.groups:
         note("no broker has registered here")
+
+
+@click.command("drain")
+@client_command
+@click.argument("broker")
+def drain_command(session: Session, broker: str) -> None:
+    """Take write permission from broker group BROKER, such as broker-b: producers go elsewhere, consumers empty it.
+
+    It stays so until `mq cluster undrain`, also over restarts. --endpoint: a registry node, or a broker of the group.
+    """
+    _set_writable(session, broker, is_writable=False)
+    if not session.is_json:
+        note(f"{broker} takes no messages any more; what it has can be received as before")
+
+
+@click.command("undrain")
+@client_command
+@click.argument("broker")
+def undrain_command(session: Session, broker: str) -> None:
+    """Give broker group BROKER its write permission back."""
+    _set_writable(session, broker, is_writable=True)
+    if not session.is_json:
+        note(f"{broker} takes messages")
+
+
+def _set_writable(session: Session, broker: str, *, is_writable: bool) -> None:
+    from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
+
+    with session.connect() as connection:
+        AdminClient(connection).set_writable(broker, is_writable=is_writable)
+    if session.is_json:
+        print_json({"broker": broker, "is_writable": is_writable})

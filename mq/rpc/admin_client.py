@@ -155,6 +155,12 @@ class AdminClient:
         """Let a node go; a leader hands over first."""
         return self._change(pb.ChangeMembersRequest(remove=node))
 
+    # --- its broker group
+
+    def set_writable(self, broker: str, *, is_writable: bool) -> None:
+        """Drain a broker group, so that it takes no more messages, or let it take part again. Either can be done twice."""
+        self._call("SetWritable", pb.SetWritableRequest(broker=broker, is_writable=is_writable))
+
     def _change(self, request: pb.ChangeMembersRequest) -> MembersView:
         """Twice is not once here: the second time is refused."""
         response = self._connection.call("ChangeMembers", request, is_idempotent=False, check=check_answer)

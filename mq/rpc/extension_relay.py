@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any, Protocol
 
 from mq.broker.state import QUEUES_DEFAULT
-from mq.core.errors import Code, MqError
+from mq.core.errors import Code, MqError, RefusedError
 from mq.proto import broker_v1_pb2 as pb
 from mq.registry.route import Route
 from mq.rpc.handling import Context, Handler, log_failure
@@ -61,7 +61,7 @@ class ExtensionRelay:
         self.by_name |= {
             "CreateTopic": self.create_topic, "ListTopics": self.list_topics, "ListGroups": self.list_groups,
             "DescribeTopic": self.describe_topic, "DescribeGroup": self.describe_group,
-            "ResetGroup": self.reset_group,
+            "ResetGroup": self.reset_group, "SetWritable": self.set_writable,
         }  # fmt: skip
 
     @staticmethod
@@ -162,6 +162,20 @@ class ExtensionRelay:
         if isinstance(told, bytes):
             return told
         return pb.ResetGroupResponse(code=_OK, queues=_rows(told)).SerializeToString()
+
+    async def set_writable(self, raw: bytes, context: Context) -> bytes:
+        """Drain one broker group, or let it take part again; answered when routes say so."""
+        request, brokers = parse(pb.SetWritableRequest, raw), self._brokers()
+        if request.broker not in brokers:
+            raise RefusedError(Code.NOT_FOUND, f"broker {request.broker!r} is not registered; there are {', '.join(brokers)}")
+        answer = await self._relay.call(brokers[request.broker], "SetWritable", raw, context)
+        if pb.SetWritableResponse.FromString(answer).code == _OK:
+
+            def is_told() -> bool:
+                return (request.broker in self._registry.writable_brokers()) == request.is_writable
+
+            await self._registry.until(is_told, _HEARD_S)
+        return answer
 
     async def _good_of_all(self, name: str, raw: bytes, context: Context) -> dict[str, Any] | bytes:
         """The good answers by broker group; where there is none, the first one, as it came."""

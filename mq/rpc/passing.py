@@ -31,7 +31,8 @@ _BOTH = {"Heartbeat"}
 """Noted where it arrives, and at the leader's, which looks after what the client holds."""
 
 
-_TOLD_APART = {"SendMessage", "StoreBatch", "AckMessage", "EnsureGroup", "UpdateOffset", "Heartbeat", "NotifyClientTermination"}
+_TOLD_APART = {"SendMessage", "StoreBatch", "AckMessage", "EnsureGroup", "UpdateOffset", "Heartbeat", "NotifyClientTermination",
+               "SetWritable"}  # fmt: skip
 """Calls that may be carried out twice: the second time changes nothing, and is answered like the first. Another one, such as
 ChangeInvisibleDuration, would be refused then, though it was done: what became of it is told as unknown."""
 

@@ -58,6 +58,9 @@ class GroupAdminPort(Protocol):
     async def remove(self, node: int) -> Configuration:
         """Let a node go. Raises: NotLeaderError; RefusedError."""
 
+    async def set_writable(self, broker: str, *, is_writable: bool) -> None:
+        """Whether this broker group, which is to have that name, takes messages. Raises: NotLeaderError; RefusedError."""
+
 
 class RaftHandlers:
     """One handler for each RPC that concerns the group; `by_name` is the table to register.
@@ -72,6 +75,7 @@ class RaftHandlers:
             "DescribeRaft": self.describe_raft,
             "TransferLeadership": self.transfer_leadership,
             "ChangeMembers": self.change_members,
+            "SetWritable": self.set_writable,
         }
 
     async def describe_raft(self, raw: bytes, _context: Context) -> bytes:
@@ -119,6 +123,12 @@ class RaftHandlers:
             case _:
                 raise RefusedError(Code.BAD_REQUEST, "change: one of add_learner, promote, remove is needed")
         return pb.ChangeMembersResponse(code=_OK, voters=members.voters, learners=members.learners).SerializeToString()
+
+    async def set_writable(self, raw: bytes, _context: Context) -> bytes:
+        """Drain the group, or let it take part again."""
+        request = parse(pb.SetWritableRequest, raw)
+        await self._group.set_writable(request.broker, is_writable=request.is_writable)
+        return pb.SetWritableResponse(code=_OK).SerializeToString()
 
 
 def _checked(node: int) -> int:

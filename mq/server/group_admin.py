@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from mq.broker.commands import SetMember
+from mq.broker.commands import SetMember, SetWritable
 from mq.core.address import parse_address, show_address
 from mq.core.errors import Code, IllegalArgumentError, OutcomeUnknownError, RefusedError
 from mq.raft.configuration import Configuration
@@ -60,6 +60,14 @@ class GroupAdministrator:
             MemberAddress(node, show_address(dialed[node]) if node in dialed else "", told.get(node, ("", ""))[1])
             for node in sorted({*dialed, *told})
         ]
+
+    # --- being written to
+
+    async def set_writable(self, broker: str, *, is_writable: bool) -> None:
+        """See `GroupAdminPort`. In the log, so that every node, and whoever leads later, knows it."""
+        if broker != self._config.name:
+            raise RefusedError(Code.NOT_FOUND, f"broker {broker!r}: this is {self._config.name}, and it knows of no other group")
+        await self._node.carry_out(SetWritable(*self._node.stamps(), is_writable))
 
     # --- leading
 

@@ -32,7 +32,7 @@ __all__ = ["Registrar"]
 _AGAIN_S = (0.1, 0.2, 0.5, 1.0)
 """Between two tries to reach a registry."""
 _GOODBYE_S = 0.5
-_DEFINES = (c.CreateTopic, c.DeleteTopic, c.CreateGroup, c.DeleteGroup)
+_DEFINES = (c.CreateTopic, c.DeleteTopic, c.CreateGroup, c.DeleteGroup, c.SetWritable)
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +53,7 @@ class Registrar:
         self._node, self._key, self._registries, self._times = node, key, registries, times
         self._own, self._addresses, self._part = own, addresses, part
         self._started_ms, self._count = time.time_ns() // 1_000_000, 0
-        self._definitions: tuple[tuple[TopicEntry, ...], tuple[ConsumerGroupEntry, ...]] | None = None
+        self._definitions: tuple[tuple[TopicEntry, ...], tuple[ConsumerGroupEntry, ...], bool] | None = None
         self._version, self._counts = 0, (0, 0)
         self._changed = asyncio.Event()
         self._is_leaving = False
@@ -84,15 +84,16 @@ class Registrar:
             for topic in sorted(machine.topics.values(), key=lambda topic: topic.name)
         )
         groups = tuple(ConsumerGroupEntry(one.name, one.is_fifo) for _, one in sorted(machine.groups.items()))
-        if self._definitions != (topics, groups):
-            self._definitions, self._version = (topics, groups), machine.applied_index
+        is_writable = not machine.is_drained
+        if self._definitions != (topics, groups, is_writable):
+            self._definitions, self._version = (topics, groups, is_writable), machine.applied_index
         self._count += 1
         return Registration(
             cluster="raftmq", broker=self._key.broker, node=self._key.node, serial=Serial(self._started_ms, self._count),
             replication=Replication.SOLO if self._node.group is None else Replication.RAFT, role=self._role(), epoch=view.term,
             version=self._version, address=show_address(self._own),
             addresses=tuple(sorted(map(show_address, self._addresses()))), applied=machine.applied_index,
-            lag=max(0, view.commit_index - machine.applied_index), topics=topics, consumer_groups=groups,
+            lag=max(0, view.commit_index - machine.applied_index), is_writable=is_writable, topics=topics, consumer_groups=groups,
         )  # fmt: skip
 
     def _role(self) -> Role:

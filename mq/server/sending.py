@@ -10,13 +10,15 @@ from mq.broker.batch import AppendMessages
 from mq.broker.exchange import Outgoing, OutgoingBatch
 from mq.broker.outcomes import Sent
 from mq.broker.state import DEAD_LETTER_PREFIX, QUEUES_DEFAULT, Topic, kind_of
-from mq.core.errors import Code, DiskFullError, RefusedError
+from mq.core.errors import Code, DiskFullError, NotServingError, RefusedError
 from mq.core.message import MessageKind, Permission
 from mq.raft.errors import NotLeaderError
 from mq.server.node import BrokerNode
 from mq.server.space import SpaceGuard
 
 __all__ = ["Sender"]
+
+_DRAINED = "this broker group takes no messages, since it is being drained; nothing was stored: send to another one"
 
 
 class Sender:
@@ -32,7 +34,8 @@ class Sender:
     async def writable_topic(self, name: str, kind: int) -> Topic:
         """The topic, if it takes messages of this kind.
 
-        Raises: RefusedError; DiskFullError when there is no space for more, NotLeaderError when another node has some.
+        Raises: RefusedError; DiskFullError when there is no space for more, NotLeaderError when another node has some;
+        NotServingError while the group is drained, which clients take for a reason to ask another one.
         """
         try:
             self._space.check()
@@ -50,6 +53,8 @@ class Sender:
                 c.CreateTopic(*self._node.stamps(), name, kind, QUEUES_DEFAULT, Permission.READ_WRITE, if_absent=True)
             )
         topic = self._machine.topic(name)
+        if self._machine.is_drained:
+            raise NotServingError(_DRAINED)
         if not topic.permission.is_writable:
             why = (
                 "dead letters come from the broker alone" if name.startswith(DEAD_LETTER_PREFIX) else "its permission forbids it"

@@ -9,30 +9,23 @@ from pathlib import Path
 import pytest
 
 from mq.cluster.local import LocalCluster
-from mq.cluster.plan import ClusterPlan
 from mq.core.errors import RefusedError
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.admin_client import AdminClient
 from mq.rpc.calling import Connection
-from tests.cluster.broker_process import BrokerProcess, wait_until
+from tests.cluster.broker_process import BrokerProcess, run_mq, wait_until
 from tests.interop.driving import Official
 from tests.interop.place import Place
 from tests.interop.raw import NOTHING_NEW, RawClient, in_background
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("registry")]
 
-BAD_HANDLE, OK = 40013, 20000
+BAD_HANDLE, NOT_NOW, OK = 40013, 50400, 20000
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """Groups of one node each: what a registry does with them is the same, and a group can be killed by one command."""
-    plan = ClusterPlan(groups=2, nodes=1, registries=2, base_port=0, is_direct=True, settings={"registry_times": "fast"})
-    made = LocalCluster.up(tmp_path_factory.mktemp("registry") / "cluster", plan)
-    yield made
-    logs = {one: "".join(made.logs(one)) for one in ("broker-a-1", "broker-b-1", "registry-1", "registry-2")}
-    assert made.down() == 4
-    assert [name for name, log in logs.items() if "Traceback" in log or " ERROR " in log] == []
+@pytest.fixture
+def cluster(two_groups: LocalCluster) -> LocalCluster:
+    return two_groups
 
 
 def registries(cluster: LocalCluster) -> str:
@@ -50,9 +43,6 @@ def official(cluster: LocalCluster, tmp_path: Path) -> Iterator[Official]:
 @pytest.fixture
 def place(cluster: LocalCluster, request: pytest.FixtureRequest) -> Iterator[Place]:
     """Topics and groups of this test; everything is asked of a registry node."""
-    for one in cluster.status().registries:
-        if one.state == "stopped":
-            cluster.start(one.name)
     endpoint = cluster.status().registries[0].listen
     with Connection(cluster.status().endpoint) as connection, ExitStack() as stack:
         yield Place(endpoint, AdminClient(connection), stack, hash(request.node.name) % 10_000)
@@ -64,6 +54,11 @@ def brokers_of(place: Place, topic: str) -> Counter[str]:
     names = [queue.broker.name for queue in queues]
     assert all(queue.broker.id == 0 for queue in queues)
     return Counter(names)
+
+
+def permissions(place: Place, topic: str) -> set[tuple[str, int]]:
+    """What may be done with the queues of each broker group, by the topic's route."""
+    return {(queue.broker.name, queue.permission) for queue in place.raw(topic).route().message_queues}
 
 
 def stored(cluster: LocalCluster, topic: str) -> dict[str, int]:
@@ -162,6 +157,43 @@ def test_a_group_that_is_killed_is_out_of_the_routes_and_no_send_fails(
     assert [error for _, _, _, error in official.stop_sending("producer") if error] == []
     cluster.start("broker-b-1")
     wait_until(lambda: brokers_of(place, topic) == {"broker-a": 2, "broker-b": 2}, "it is back", limit_s=10)
+
+
+def test_a_drained_group_gets_nothing_more_is_emptied_and_stays_drained_over_a_restart(
+    cluster: LocalCluster, official: Official, place: Place
+) -> None:
+    topic, group, endpoint = place.new_topic(queues=4), place.new_group(), cluster.status().endpoint
+    official.producer("producer", topic=topic)
+    official.keep_sending("producer", topic=topic, callers=["anna", "bert"])
+    wait_until(lambda: min(stored(cluster, topic).values()) > 20, "both get messages")
+    assert run_mq("cluster", "drain", "broker-b", "--endpoint", endpoint).code == 0
+    assert permissions(place, topic) == {("broker-a", pb.READ_WRITE), ("broker-b", pb.READ)}
+    before = stored(cluster, topic)
+    # The official client has the old route for up to 30 s: it is refused there, and goes to the other group.
+    wait_until(lambda: stored(cluster, topic)["broker-a"] > before["broker-a"] + 100, "messages flow to the other group")
+    assert stored(cluster, topic)["broker-b"] - before["broker-b"] <= 2  # one of each caller may have been on its way
+    cluster.kill("broker-b-1")
+    cluster.start("broker-b-1")
+    wait_until(lambda: "drained" in run_mq("cluster", "groups", "--endpoint", endpoint).err, "it is back, and drained")
+    assert permissions(place, topic) == {("broker-a", pb.READ_WRITE), ("broker-b", pb.READ)}
+    with RawClient(cluster.status().nodes[1].client, topic, group) as direct:
+        assert direct.try_send() == NOT_NOW
+    notes = official.stop_sending("producer")
+    assert [error for _, _, _, error in notes if error] == []
+    official.push("consumer", topic=topic, group=group)
+    sent = {body for _, _, body, _ in notes}
+    wait_until(lambda: set(bodies_seen(official, "consumer")) == sent, "both are emptied")
+    assert run_mq("cluster", "undrain", "broker-b", "--endpoint", endpoint).code == 0
+    assert permissions(place, topic) == {("broker-a", pb.READ_WRITE), ("broker-b", pb.READ_WRITE)}
+    assert {place.raw(topic).try_send() for _ in range(30)} == {OK}
+    assert stored(cluster, topic)["broker-b"] > before["broker-b"] + 2
+
+
+def test_only_a_group_that_is_there_can_be_drained(cluster: LocalCluster) -> None:
+    for endpoint in (cluster.status().endpoint, cluster.status().nodes[0].client):
+        refused = run_mq("cluster", "drain", "broker-z", "--endpoint", endpoint)
+        assert refused.code == 1, refused
+        assert "broker-z" in refused.err, refused
 
 
 def test_who_says_everything_to_a_registry_node_is_served_there(cluster: LocalCluster, place: Place) -> None:

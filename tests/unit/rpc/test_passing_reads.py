@@ -16,7 +16,7 @@ READS = {
 COMMANDS = {
     "Heartbeat", "SendMessage", "AckMessage", "ForwardMessageToDeadLetterQueue", "UpdateOffset", "EndTransaction",
     "NotifyClientTermination", "ChangeInvisibleDuration", "RecallMessage", "SyncLiteSubscription", "CreateTopic", "DeleteTopic",
-    "CreateGroup", "DeleteGroup", "ResetGroup", "TransferLeadership", "ChangeMembers",
+    "CreateGroup", "DeleteGroup", "ResetGroup", "TransferLeadership", "ChangeMembers", "SetWritable",
 }  # fmt: skip
 SERVED_WHERE_THEY_ARRIVE = {"QueryRoute", "QueryAssignment", "DescribeBroker", "DescribeRaft"}
 """From whatever this node knows of its group."""

@@ -53,6 +53,9 @@ class Group:
         self.asked.append(("remove", node))
         return self.members
 
+    async def set_writable(self, broker: str, *, is_writable: bool) -> None:
+        self.asked.append(("set_writable", broker, is_writable))
+
 
 @pytest.fixture
 def group() -> Group:
