@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from mq.proto import rocketmq_v2_pb2 as mq_dot_proto_dot_rocketmq__v2__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amq/proto/registry_v1.proto\x12\x12raftmq.registry.v1\x1a\x1amq/proto/rocketmq_v2.proto\"\x8d\x01\n\nTopicEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x04type\x18\x02 \x01(\x0e\x32\x1f.raftmq.rocketmq.v2.MessageType\x12\x0e\n\x06queues\x18\x03 \x01(\x05\x12\x32\n\npermission\x18\x04 \x01(\x0e\x32\x1e.raftmq.rocketmq.v2.Permission\"3\n\x12\x43onsumerGroupEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07is_fifo\x18\x02 \x01(\x08\"\xf4\x02\n\x0cRegistration\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x0e\n\x06\x62roker\x18\x02 \x01(\t\x12\x0f\n\x07node_id\x18\x03 \x01(\x05\x12\x12\n\nstarted_ms\x18\x04 \x01(\x03\x12\x0e\n\x06number\x18\x05 \x01(\x03\x12\x13\n\x0breplication\x18\x06 \x01(\t\x12\x0c\n\x04role\x18\x07 \x01(\t\x12\r\n\x05\x65poch\x18\x08 \x01(\x03\x12\x0f\n\x07version\x18\t \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\n \x01(\t\x12\x11\n\taddresses\x18\x0b \x03(\t\x12\x15\n\rapplied_index\x18\x0c \x01(\x03\x12\x0b\n\x03lag\x18\r \x01(\x03\x12\x12\n\nis_drained\x18\x0e \x01(\x08\x12.\n\x06topics\x18\x0f \x03(\x0b\x32\x1e.raftmq.registry.v1.TopicEntry\x12?\n\x0f\x63onsumer_groups\x18\x10 \x03(\x0b\x32&.raftmq.registry.v1.ConsumerGroupEntry\"\x83\x01\n\x0fRegisterRequest\x12\x38\n\x0cregistration\x18\x01 \x01(\x0b\x32 .raftmq.registry.v1.RegistrationH\x00\x12.\n\x07goodbye\x18\x02 \x01(\x0b\x32\x1b.raftmq.registry.v1.GoodbyeH\x00\x42\x06\n\x04what\"*\n\x07Goodbye\x12\x0e\n\x06\x62roker\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\x05\"1\n\x10RegisterResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x18\n\x16\x44\x65scribeClusterRequest\"\x86\x01\n\x0eRegisteredNode\x12\x0f\n\x07node_id\x18\x01 \x01(\x05\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x15\n\rapplied_index\x18\x05 \x01(\x03\x12\x0b\n\x03lag\x18\x06 \x01(\x03\x12\x11\n\tsilent_ms\x18\x07 \x01(\x03\"\xc7\x01\n\x0b\x42rokerGroup\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0breplication\x18\x02 \x01(\t\x12\x13\n\x06leader\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x12\n\nis_drained\x18\x06 \x01(\x08\x12\x0e\n\x06topics\x18\x07 \x01(\x05\x12\x31\n\x05nodes\x18\x08 \x03(\x0b\x32\".raftmq.registry.v1.RegisteredNodeB\t\n\x07_leader\"i\n\x17\x44\x65scribeClusterResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12/\n\x06groups\x18\x03 \x03(\x0b\x32\x1f.raftmq.registry.v1.BrokerGroup2\xd1\x01\n\x08Registry\x12Y\n\x08Register\x12#.raftmq.registry.v1.RegisterRequest\x1a$.raftmq.registry.v1.RegisterResponse(\x01\x30\x01\x12j\n\x0f\x44\x65scribeCluster\x12*.raftmq.registry.v1.DescribeClusterRequest\x1a+.raftmq.registry.v1.DescribeClusterResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amq/proto/registry_v1.proto\x12\x12raftmq.registry.v1\x1a\x1amq/proto/rocketmq_v2.proto\"\x8d\x01\n\nTopicEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x04type\x18\x02 \x01(\x0e\x32\x1f.raftmq.rocketmq.v2.MessageType\x12\x0e\n\x06queues\x18\x03 \x01(\x05\x12\x32\n\npermission\x18\x04 \x01(\x0e\x32\x1e.raftmq.rocketmq.v2.Permission\"3\n\x12\x43onsumerGroupEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07is_fifo\x18\x02 \x01(\x08\"\x8f\x03\n\x0cRegistration\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x0e\n\x06\x62roker\x18\x02 \x01(\t\x12\x0f\n\x07node_id\x18\x03 \x01(\x05\x12\x12\n\nstarted_ms\x18\x04 \x01(\x03\x12\x0e\n\x06number\x18\x05 \x01(\x03\x12\x13\n\x0breplication\x18\x06 \x01(\t\x12\x0c\n\x04role\x18\x07 \x01(\t\x12\r\n\x05\x65poch\x18\x08 \x01(\x03\x12\x0f\n\x07version\x18\t \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\n \x01(\t\x12\x11\n\taddresses\x18\x0b \x03(\t\x12\x15\n\rapplied_index\x18\x0c \x01(\x03\x12\x0b\n\x03lag\x18\r \x01(\x03\x12\x12\n\nis_drained\x18\x0e \x01(\x08\x12.\n\x06topics\x18\x0f \x03(\x0b\x32\x1e.raftmq.registry.v1.TopicEntry\x12?\n\x0f\x63onsumer_groups\x18\x10 \x03(\x0b\x32&.raftmq.registry.v1.ConsumerGroupEntry\x12\x19\n\x11outside_addresses\x18\x11 \x03(\t\"\x83\x01\n\x0fRegisterRequest\x12\x38\n\x0cregistration\x18\x01 \x01(\x0b\x32 .raftmq.registry.v1.RegistrationH\x00\x12.\n\x07goodbye\x18\x02 \x01(\x0b\x32\x1b.raftmq.registry.v1.GoodbyeH\x00\x42\x06\n\x04what\"*\n\x07Goodbye\x12\x0e\n\x06\x62roker\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\x05\"1\n\x10RegisterResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x18\n\x16\x44\x65scribeClusterRequest\"\x0e\n\x0cWatchRequest\"g\n\rWatchResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x37\n\rregistrations\x18\x03 \x03(\x0b\x32 .raftmq.registry.v1.Registration\"\x86\x01\n\x0eRegisteredNode\x12\x0f\n\x07node_id\x18\x01 \x01(\x05\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x15\n\rapplied_index\x18\x05 \x01(\x03\x12\x0b\n\x03lag\x18\x06 \x01(\x03\x12\x11\n\tsilent_ms\x18\x07 \x01(\x03\"\xc7\x01\n\x0b\x42rokerGroup\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0breplication\x18\x02 \x01(\t\x12\x13\n\x06leader\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x12\n\nis_drained\x18\x06 \x01(\x08\x12\x0e\n\x06topics\x18\x07 \x01(\x05\x12\x31\n\x05nodes\x18\x08 \x03(\x0b\x32\".raftmq.registry.v1.RegisteredNodeB\t\n\x07_leader\"i\n\x17\x44\x65scribeClusterResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12/\n\x06groups\x18\x03 \x03(\x0b\x32\x1f.raftmq.registry.v1.BrokerGroup2\xa1\x02\n\x08Registry\x12Y\n\x08Register\x12#.raftmq.registry.v1.RegisterRequest\x1a$.raftmq.registry.v1.RegisterResponse(\x01\x30\x01\x12j\n\x0f\x44\x65scribeCluster\x12*.raftmq.registry.v1.DescribeClusterRequest\x1a+.raftmq.registry.v1.DescribeClusterResponse\x12N\n\x05Watch\x12 .raftmq.registry.v1.WatchRequest\x1a!.raftmq.registry.v1.WatchResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,21 +37,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONSUMERGROUPENTRY']._serialized_start=222
   _globals['_CONSUMERGROUPENTRY']._serialized_end=273
   _globals['_REGISTRATION']._serialized_start=276
-  _globals['_REGISTRATION']._serialized_end=648
-  _globals['_REGISTERREQUEST']._serialized_start=651
-  _globals['_REGISTERREQUEST']._serialized_end=782
-  _globals['_GOODBYE']._serialized_start=784
-  _globals['_GOODBYE']._serialized_end=826
-  _globals['_REGISTERRESPONSE']._serialized_start=828
-  _globals['_REGISTERRESPONSE']._serialized_end=877
-  _globals['_DESCRIBECLUSTERREQUEST']._serialized_start=879
-  _globals['_DESCRIBECLUSTERREQUEST']._serialized_end=903
-  _globals['_REGISTEREDNODE']._serialized_start=906
-  _globals['_REGISTEREDNODE']._serialized_end=1040
-  _globals['_BROKERGROUP']._serialized_start=1043
-  _globals['_BROKERGROUP']._serialized_end=1242
-  _globals['_DESCRIBECLUSTERRESPONSE']._serialized_start=1244
-  _globals['_DESCRIBECLUSTERRESPONSE']._serialized_end=1349
-  _globals['_REGISTRY']._serialized_start=1352
-  _globals['_REGISTRY']._serialized_end=1561
+  _globals['_REGISTRATION']._serialized_end=675
+  _globals['_REGISTERREQUEST']._serialized_start=678
+  _globals['_REGISTERREQUEST']._serialized_end=809
+  _globals['_GOODBYE']._serialized_start=811
+  _globals['_GOODBYE']._serialized_end=853
+  _globals['_REGISTERRESPONSE']._serialized_start=855
+  _globals['_REGISTERRESPONSE']._serialized_end=904
+  _globals['_DESCRIBECLUSTERREQUEST']._serialized_start=906
+  _globals['_DESCRIBECLUSTERREQUEST']._serialized_end=930
+  _globals['_WATCHREQUEST']._serialized_start=932
+  _globals['_WATCHREQUEST']._serialized_end=946
+  _globals['_WATCHRESPONSE']._serialized_start=948
+  _globals['_WATCHRESPONSE']._serialized_end=1051
+  _globals['_REGISTEREDNODE']._serialized_start=1054
+  _globals['_REGISTEREDNODE']._serialized_end=1188
+  _globals['_BROKERGROUP']._serialized_start=1191
+  _globals['_BROKERGROUP']._serialized_end=1390
+  _globals['_DESCRIBECLUSTERRESPONSE']._serialized_start=1392
+  _globals['_DESCRIBECLUSTERRESPONSE']._serialized_end=1497
+  _globals['_REGISTRY']._serialized_start=1500
+  _globals['_REGISTRY']._serialized_end=1789
 # @@protoc_insertion_point(module_scope)

@@ -96,6 +96,7 @@ class Registration(_message.Message):
     IS_DRAINED_FIELD_NUMBER: _builtins.int
     TOPICS_FIELD_NUMBER: _builtins.int
     CONSUMER_GROUPS_FIELD_NUMBER: _builtins.int
+    OUTSIDE_ADDRESSES_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     broker: _builtins.str
     """name of the broker group"""
@@ -127,6 +128,10 @@ class Registration(_message.Message):
     def topics(self) -> _containers.RepeatedCompositeFieldContainer[Global___TopicEntry]: ...
     @_builtins.property
     def consumer_groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsumerGroupEntry]: ...
+    @_builtins.property
+    def outside_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """of all voters, for clients that come in by a registry's outside listener; empty: as above"""
+
     def __init__(
         self,
         *,
@@ -146,10 +151,11 @@ class Registration(_message.Message):
         is_drained: _builtins.bool = ...,
         topics: _abc.Iterable[Global___TopicEntry] | None = ...,
         consumer_groups: _abc.Iterable[Global___ConsumerGroupEntry] | None = ...,
+        outside_addresses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "addresses", b"addresses", "applied_index", b"applied_index", "broker", b"broker", "cluster", b"cluster", "consumer_groups", b"consumer_groups", "epoch", b"epoch", "is_drained", b"is_drained", "lag", b"lag", "node_id", b"node_id", "number", b"number", "replication", b"replication", "role", b"role", "started_ms", b"started_ms", "topics", b"topics", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "addresses", b"addresses", "applied_index", b"applied_index", "broker", b"broker", "cluster", b"cluster", "consumer_groups", b"consumer_groups", "epoch", b"epoch", "is_drained", b"is_drained", "lag", b"lag", "node_id", b"node_id", "number", b"number", "outside_addresses", b"outside_addresses", "replication", b"replication", "role", b"role", "started_ms", b"started_ms", "topics", b"topics", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -239,6 +245,49 @@ class DescribeClusterRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DescribeClusterRequest: _TypeAlias = DescribeClusterRequest  # noqa: Y015
+
+@_typing.final
+class WatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
+
+@_typing.final
+class WatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    REGISTRATIONS_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    message: _builtins.str
+    @_builtins.property
+    def registrations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Registration]:
+        """of each group one has topics and consumer groups"""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.int = ...,
+        message: _builtins.str = ...,
+        registrations: _abc.Iterable[Global___Registration] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "registrations", b"registrations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
 
 @_typing.final
 class RegisteredNode(_message.Message):

@@ -86,6 +86,7 @@ class Registration:
     epoch: of the one that leads, as the node knows it: Raft's term, or how often a master was promoted.
     version: of topics and consumer groups: the log index of the last command that changed one of them.
     address: HOST:PORT of this node for clients. addresses: the same of all voters of the group, dead or alive, sorted.
+    outside: as `addresses`, for clients from outside of the network that brokers are in; empty where there is no such thing.
     applied: log index up to which this node's state has come. lag: how many entries it is behind the one that leads.
     """
 
@@ -104,6 +105,7 @@ class Registration:
     is_writable: bool = True
     topics: tuple[TopicEntry, ...] = ()
     consumer_groups: tuple[ConsumerGroupEntry, ...] = ()
+    outside: tuple[str, ...] = ()
 
     @property
     def key(self) -> NodeKey:

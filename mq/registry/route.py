@@ -11,13 +11,17 @@ __all__ = ["Route", "RouteQueue", "interleaved"]
 
 @dataclass(frozen=True, slots=True)
 class RouteQueue:
-    """One queue of a topic. addresses: HOST:PORT of the nodes that serve it; any of them will do."""
+    """One queue of a topic. addresses: HOST:PORT of the nodes that serve it; any of them will do.
+
+    outside: the same for clients from outside of the brokers' network; empty where these are no others.
+    """
 
     broker: str
     queue_id: int
     kind: MessageKind
     permission: Permission
     addresses: tuple[str, ...]
+    outside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ knows all again when each broker has registered once more. RocketMQ: RouteInfoMa
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mq.core.message import Permission
 from mq.registry.registration import ConsumerGroupEntry, NodeKey, Registration, Replication, Role, TopicEntry
@@ -123,6 +123,18 @@ class RegistryTable:
         """The broker groups that take messages."""
         return frozenset(name for name, group in self._groups.items() if group.is_writable and not _has_lost_its_master(group))
 
+    def registrations(self) -> tuple[Registration, ...]:
+        """All that is known, so that another table can be made of it: of each group the first one has what the group has."""
+        found = []
+        for group in self._groups.values():
+            first, *others = (node.said for node in group.nodes.values())
+            topics, consumer_groups = tuple(group.topics.values()), tuple(group.consumer_groups.values())
+            found.append(replace(
+                first, version=group.version, is_writable=group.is_writable, topics=topics, consumer_groups=consumer_groups
+            ))  # fmt: skip
+            found.extend(replace(said, version=-1) for said in others)
+        return tuple(found)
+
     def view(self, now_ms: int) -> RegistryView:
         """All of it at a glance."""
         return RegistryView(tuple(_group_view(name, group, now_ms) for name, group in sorted(self._groups.items())))
@@ -133,10 +145,10 @@ class RegistryTable:
         if entry is None:
             return []
         permission = entry.permission
-        addresses = self._addresses(group)
+        addresses, outside = self._addresses(group), group.newest().outside
         if not group.is_writable or _has_lost_its_master(group):
             permission = _read_only(permission)
-        return [RouteQueue(broker, number, entry.kind, permission, addresses) for number in range(entry.queues)]
+        return [RouteQueue(broker, number, entry.kind, permission, addresses, outside) for number in range(entry.queues)]
 
     @staticmethod
     def _addresses(group: _Group) -> tuple[str, ...]:

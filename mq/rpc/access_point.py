@@ -48,14 +48,18 @@ class RoutesPort(Protocol):
 
 
 class AccessPoint:
-    """One handler for each RPC of the client protocol. own: where this registry node is reached."""
+    """One handler for each RPC of the client protocol. own: where this registry node is reached.
 
-    def __init__(self, registry: RoutesPort, relay: Relay, own: Address) -> None:
-        self._registry, self._relay, self._own = registry, relay, own
+    is_outside: by clients from outside of the brokers' network, which are told other addresses.
+    """
+
+    def __init__(self, registry: RoutesPort, relay: Relay, own: Address, *, is_outside: bool = False) -> None:
+        self._registry, self._relay, self._own, self._is_outside = registry, relay, own, is_outside
         self._turn = itertools.count()
         kinds = {Cardinality.UNARY: self._unary, Cardinality.SERVER_STREAM: self._stream, Cardinality.BOTH_STREAMS: self._both}
         self.by_name: dict[str, Handler] = {name: kinds[method.cardinality](name) for name, method in MESSAGING.items()}
         self.by_name |= {"QueryRoute": self.query_route, "QueryAssignment": self.query_assignment, "AckMessage": self.ack}
+        self.by_name["EndTransaction"] = self.end_transaction
         self.by_name["ReceiveMessage"] = self._ended("ReceiveMessage", self._messages)
         self.by_name |= {name: self._to_all(name) for name in _TO_ALL}
 
@@ -68,7 +72,7 @@ class AccessPoint:
         if route is None:
             # A broker may know a topic that it has not told of yet; if none does, its answer says why.
             return await self._ask_each("QueryRoute", raw, context)
-        queues = queues_of_route(route, request.topic, self._own, language_of(context))
+        queues = self._told(route, request.topic, context)
         return pb.QueryRouteResponse(status=ok(), message_queues=queues).SerializeToString()
 
     async def query_assignment(self, raw: bytes, context: Context) -> bytes:
@@ -83,11 +87,14 @@ class AccessPoint:
         readable = Route(route.topic, tuple(queue for queue in route.queues if queue.permission.is_readable))
         if not readable.queues:
             raise RefusedError(Code.FORBIDDEN, f"topic {route.topic} is not readable: it has no readable queue")
-        queues = queues_of_route(readable, request.topic, self._own, language_of(context))
+        queues = self._told(readable, request.topic, context)
         if not self._registry.is_fifo(request.group.name):
             queues = whole_brokers(queues)
         assignments = [pb.Assignment(message_queue=queue) for queue in queues]
         return pb.QueryAssignmentResponse(status=ok(), assignments=assignments).SerializeToString()
+
+    def _told(self, route: Route, named: pb.Resource, context: Context) -> list[pb.MessageQueue]:
+        return queues_of_route(route, named, self._own, language_of(context), is_outside=self._is_outside)
 
     def _messages(self, raw: bytes, context: Context) -> AsyncIterator[bytes]:
         """From whichever broker group has some; an ordered consumer group polls the queue it names. RocketMQ: ReceiveMessage."""
@@ -122,6 +129,17 @@ class AccessPoint:
         results = {entry.receipt_handle: entry for one in told for entry in one.entries}
         entries = [results[entry.receipt_handle] for entry in request.entries]
         return pb.AckMessageResponse(status=top_status(one.status for one in entries), entries=entries).SerializeToString()
+
+    async def end_transaction(self, raw: bytes, context: Context) -> bytes:
+        """Nothing in it says which group has the half message: the first one that takes it. RocketMQ: EndTransaction."""
+        request = parse(pb.EndTransactionRequest, raw)
+        route = self._registry.route(request.topic.name)
+        answer = b""
+        for addresses in {queue.broker: queue.addresses for queue in route.queues}.values() if route else (self._any(),):
+            answer = await self._relay.call(addresses, "EndTransaction", raw, context)
+            if pb.EndTransactionResponse.FromString(answer).status.code == pb.OK:
+                break
+        return answer
 
     # --- relaying
 

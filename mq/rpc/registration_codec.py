@@ -17,6 +17,7 @@ def registration_to(said: Registration) -> pb.Registration:
         cluster=said.cluster, broker=said.broker, node_id=said.node, started_ms=said.serial.started_ms, number=said.serial.number,
         replication=said.replication, role=said.role, epoch=said.epoch, version=said.version, address=said.address,
         addresses=said.addresses, applied_index=said.applied, lag=said.lag, is_drained=not said.is_writable,
+        outside_addresses=said.outside,
         topics=[
             pb.TopicEntry(name=one.name, type=int(one.kind), queues=one.queues, permission=int(one.permission))  # type: ignore[arg-type]
             for one in said.topics
@@ -40,7 +41,7 @@ def registration_of(message: pb.Registration) -> Registration:
             )
             for one in message.topics
         ),
-        tuple(ConsumerGroupEntry(one.name, one.is_fifo) for one in message.consumer_groups),
+        tuple(ConsumerGroupEntry(one.name, one.is_fifo) for one in message.consumer_groups), tuple(message.outside_addresses),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from mq.registry.table import Registered
 from mq.registry.view import RegistryView
 from mq.rpc.handling import Context, Handler
 from mq.rpc.methods import REGISTRY
-from mq.rpc.registration_codec import cluster_to, registration_of
+from mq.rpc.registration_codec import cluster_to, registration_of, registration_to
 from mq.rpc.wire import parse
 
 __all__ = ["RegistryHandlers", "RegistryPort"]
@@ -36,6 +36,9 @@ class RegistryPort(Protocol):
     def view(self) -> RegistryView:
         """All of it at a glance."""
 
+    def snapshots(self) -> AsyncIterator[tuple[Registration, ...]]:
+        """All of it in full, now and each time that it has changed; and again from time to time."""
+
 
 class RegistryHandlers:
     """One handler for each RPC of the service; `by_name` is the table to register."""
@@ -43,7 +46,11 @@ class RegistryHandlers:
     def __init__(self, registry: RegistryPort) -> None:
         self._registry = registry
         self._connections = itertools.count(1)
-        self.by_name: dict[str, Handler] = {"Register": self.register, "DescribeCluster": self.describe_cluster}
+        self.by_name: dict[str, Handler] = {
+            "Register": self.register,
+            "DescribeCluster": self.describe_cluster,
+            "Watch": self.watch,
+        }
 
     @staticmethod
     def refuse(name: str, code: int, text: str) -> Any:
@@ -78,3 +85,8 @@ class RegistryHandlers:
     async def describe_cluster(self, _raw: bytes, _context: Context) -> bytes:
         """All broker groups."""
         return pb.DescribeClusterResponse(code=_OK, groups=cluster_to(self._registry.view())).SerializeToString()
+
+    async def watch(self, _raw: bytes, _context: Context) -> AsyncIterator[bytes]:
+        """All registrations, for brokers, which answer for all groups with it."""
+        async for found in self._registry.snapshots():
+            yield pb.WatchResponse(code=_OK, registrations=map(registration_to, found)).SerializeToString()

@@ -61,15 +61,17 @@ def whole_brokers(queues: Iterable[pb.MessageQueue]) -> list[pb.MessageQueue]:
     return list(whole.values())
 
 
-def queues_of_route(route: Route, named: pb.Resource, own: Address, language: str) -> list[pb.MessageQueue]:
-    """A route as clients are told it. named: the topic as the request has it, which is echoed. own: the registry's address.
+def queues_of_route(
+    route: Route, named: pb.Resource, own: Address, language: str, *, is_outside: bool = False
+) -> list[pb.MessageQueue]:
+    """A route as clients are told it. named: the topic as the request has it, which is echoed.
 
-    RocketMQ: QueryRoute.
+    own: the address of who is asked. is_outside: for clients from outside of the brokers' network. RocketMQ: QueryRoute.
     """
     brokers = {}
     for queue in route.queues:
         if queue.broker not in brokers:
-            nodes = [parse_address(one, "address") for one in queue.addresses]
+            nodes = [parse_address(one, "address") for one in (is_outside and queue.outside) or queue.addresses]
             brokers[queue.broker] = shapes(queue.broker, nodes, own if language == "RUST" else nodes[0], language)
     return [
         pb.MessageQueue(

@@ -26,6 +26,7 @@ from mq.server.hung_disk import HungDiskWatch
 from mq.server.listener import Listener
 from mq.server.loading import load_watched
 from mq.server.member import Member
+from mq.server.neighbours import Neighbours
 from mq.server.node import BrokerNode
 from mq.server.organs import Organs, organs_of
 from mq.server.registering import Registrar
@@ -77,6 +78,8 @@ class Broker:
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: Listener | None = None
         self._registrar: Registrar | None = None
+        self.neighbours: Neighbours | None = None
+        self._services: Services | None = None
 
     def _opened(self, settings: GroupSettings | None, faults: FaultFile | None) -> BrokerNode:
         """The node, of the organs that are wanted, with its data."""
@@ -138,7 +141,10 @@ class Broker:
         outside = self.config.listen_outside_address
         if outside is not None:
             outside = outside[0], GrpcServer.port_of(*outside)
-        services = Services(self, port, outside[1] if outside is not None else None)
+        if self.config.registry:
+            key, times = NodeKey(self.config.name, self.config.node), times_of(self.config.registry_times)
+            self.neighbours = Neighbours(key, self.config.registry_addresses, times)
+        services = self._services = Services(self, port, outside[1] if outside is not None else None)
         self._listener = Listener((self.config.listen_address[0], port), services, outside)
         await self._listener.open()
         if self.member is not None:
@@ -159,8 +165,8 @@ class Broker:
             self._tasks.append(
                 asyncio.create_task(self._listener.follow(self.node, self.member.is_reachable, self.member.opinion.is_led))
             )
-        if self.config.registry:
-            self._register(services)
+        if self.neighbours is not None:
+            self._register(services, self.neighbours)
         for work in (
             self.deliverer.renewer.renew_forever,
             self.sender.release_timers_forever,
@@ -172,13 +178,16 @@ class Broker:
             self._tasks.append(asyncio.create_task(self._guarded(work)))
         return port
 
-    def _register(self, services: Services) -> None:
+    def _register(self, services: Services, neighbours: Neighbours) -> None:
         config = self.config
         self._registrar = Registrar(
             self.node, NodeKey(config.name, config.node), config.registry_addresses, times_of(config.registry_times),
-            own=services.own, addresses=services.addresses, part=self.admin.part,
+            own=services.own, addresses=services.addresses, part=self.admin.part, outside=services.addresses_outside,
         )  # fmt: skip
-        self._tasks.append(asyncio.create_task(self._guarded(self._registrar.work_forever)))
+        neighbours.join(self._registrar.registration)
+        self._registrar.on_change.append(neighbours.own_has_changed)
+        for work in (self._registrar.work_forever, neighbours.follow_forever):
+            self._tasks.append(asyncio.create_task(self._guarded(work)))
 
     async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]], *, is_leaders: bool = False) -> None:
         """Work that goes on until it is cancelled or the node has failed: a disk that is full now has space later.
@@ -219,6 +228,8 @@ class Broker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._listener is not None:
             await self._listener.close(_GRACE_S)
+        if self._services is not None:
+            await self._services.close()
         if self.member is not None:
             await self.member.close()
         await self.node.close()

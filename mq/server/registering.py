@@ -31,13 +31,18 @@ __all__ = ["Registrar"]
 
 _AGAIN_S = (0.1, 0.2, 0.5, 1.0)
 """Between two tries to reach a registry."""
+_GOOD_S = 2.0
+"""A line that held for so long was a good one: the next try comes as soon as after a first failure."""
 _GOODBYE_S = 0.5
 _DEFINES = (c.CreateTopic, c.DeleteTopic, c.CreateGroup, c.DeleteGroup, c.SetWritable)
 _log = logging.getLogger(__name__)
 
 
 class Registrar:
-    """Of one node. registries: all of them. addresses: as clients reach the nodes of the group; own: this one."""
+    """Of one node. registries: all of them. addresses: as clients reach the nodes of the group; own: this one.
+
+    outside: as `addresses`, for clients from outside of their network. on_change: told when there is something new to say.
+    """
 
     def __init__(  # noqa: PLR0913 - all of it is needed, once
         self,
@@ -49,13 +54,15 @@ class Registrar:
         own: Address,
         addresses: Callable[[], Sequence[Address]],
         part: Callable[[], str] = str,
+        outside: Callable[[], Sequence[Address]] = tuple,
     ) -> None:
         self._node, self._key, self._registries, self._times = node, key, registries, times
-        self._own, self._addresses, self._part = own, addresses, part
+        self._own, self._addresses, self._part, self._outside = own, addresses, part, outside
         self._started_ms, self._count = time.time_ns() // 1_000_000, 0
         self._definitions: tuple[tuple[TopicEntry, ...], tuple[ConsumerGroupEntry, ...], bool] | None = None
         self._version, self._counts = 0, (0, 0)
         self._changed = asyncio.Event()
+        self.on_change: list[Callable[[], None]] = []
         self._is_leaving = False
         self._lines: set[RegistryLine] = set()
         self._silent = asyncio.Event()  # set when the last line has ended
@@ -75,6 +82,8 @@ class Registrar:
         """All lines, that there is something new to say."""
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+        for tell in self.on_change:
+            tell()
 
     def registration(self) -> Registration:
         """What there is to say now."""
@@ -94,6 +103,7 @@ class Registrar:
             version=self._version, address=show_address(self._own),
             addresses=tuple(sorted(map(show_address, self._addresses()))), applied=machine.applied_index,
             lag=max(0, view.commit_index - machine.applied_index), is_writable=is_writable, topics=topics, consumer_groups=groups,
+            outside=tuple(sorted(map(show_address, self._outside()))),
         )  # fmt: skip
 
     def _role(self) -> Role:
@@ -109,7 +119,9 @@ class Registrar:
 
     async def _keep(self, registry: Address) -> None:
         failures, told = 0, ""
+        loop = asyncio.get_running_loop()
         while not self._is_leaving:
+            begun_s = loop.time()
             try:
                 async with RegistryLine(registry) as line:
                     try:
@@ -124,7 +136,7 @@ class Registrar:
                 if str(error) != told:
                     told = str(error)
                     _log.warning("registry %s: %s; it is tried again", show_address(registry), error)
-            failures += 1
+            failures = 1 if loop.time() - begun_s > _GOOD_S else failures + 1
             await asyncio.sleep(_AGAIN_S[min(failures, len(_AGAIN_S)) - 1])
 
     async def _say_forever(self, line: RegistryLine, registry: Address, *, is_back: bool) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from mq.core.address import Address
@@ -67,6 +67,16 @@ class RegistryNode:
     def view(self) -> RegistryView:
         """See `RegistryTable`."""
         return self.table.view(self._now_ms())
+
+    async def snapshots(self) -> AsyncIterator[tuple[Registration, ...]]:
+        """See `RegistryPort`. Not before brokers had their time to come back: half of them would be taken for all."""
+        await asyncio.sleep(max(0.0, self._began_s + _YOUNG_S - self._clock()))
+        while True:
+            changed = self._changed
+            yield self.table.registrations()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._times.register_every_ms / 1000):
+                    await changed.wait()
 
     def route(self, topic: str) -> Route | None:
         """See `RegistryTable`."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from mq.core.address import show_address
+from mq.core.address import Address, show_address
 from mq.core.errors import NotServingError
 from mq.raft.errors import NotLeaderError
 from mq.rpc.batches import BatchHandlers
+from mq.rpc.broker_access import BrokerAccess, HomeRelay
 from mq.rpc.extension import ExtensionHandlers
 from mq.rpc.handling import Context, Handler, guarded
 from mq.rpc.messaging import MessagingHandlers
@@ -20,7 +21,10 @@ from mq.server.group_admin import GroupAdministrator
 from mq.server.passing import PassedCalls, Peers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from mq.server.broker import Broker
+    from mq.server.neighbours import Neighbours
 
 __all__ = ["Services"]
 
@@ -40,6 +44,8 @@ class Services:
         self._broker, self._port = broker, port
         routes = self._routes()
         self.own, self.addresses = routes.own, routes.addresses
+        self.addresses_outside: Callable[[], Sequence[Address]] = tuple
+        self._relays: list[HomeRelay] = []
         messaging = self._messaging(routes)
         batches = BatchHandlers(broker.sender, broker.admin)
         group = GroupAdministrator(broker.node, broker.member, broker.config)
@@ -47,18 +53,9 @@ class Services:
         self.messaging, self.extension = dict(messaging.by_name), dict(extension.by_name)
         self.outside: dict[str, Handler] = {}
         self.extension_outside: dict[str, Handler] = {}
-        if port_outside is not None:
-            self.outside.update(self._messaging(self._routes_outside(port_outside)).by_name)
-            told = {node: show_address(one) for node, one in broker.config.outside_by_node(port_outside).items()}
-            self.extension_outside.update(ExtensionHandlers(broker.admin, batches, RaftHandlers(group, told)).by_name)
+        routes_outside = self._open_outside(port_outside, batches, group) if port_outside is not None else None
         self.refuse_messaging, self.refuse_extension = messaging.refuse, extension.refuse
-        inner: dict[str, Handler] = {_ENSURE_GROUP: self._ensure_group, _STORE_BATCH: batches.store_batch}
-        for methods, handlers, refuse in (
-            (MESSAGING, messaging.by_name, messaging.refuse), (BROKER, extension.by_name, extension.refuse),
-        ):  # fmt: skip
-            for name, handler in handlers.items():
-                is_unary = methods[name].cardinality is Cardinality.UNARY
-                inner[name] = guarded(name, handler, refuse, passes=(NotLeaderError,)) if is_unary else handler
+        inner = self._inner({_ENSURE_GROUP: self._ensure_group, _STORE_BATCH: batches.store_batch}, messaging, extension)
         self.passed = PassedCalls(broker.node, {**MESSAGING, **BROKER}, inner)
         if broker.member is not None and broker.node.group is not None:
             passer = Passer(Peers(broker.node, broker.member.network, broker.node.group.node_id))
@@ -69,6 +66,42 @@ class Services:
             batches.pass_on = passer.unary(_STORE_BATCH, batches.store_batch)
             self._pass_group = passer.unary(_ENSURE_GROUP, self._ensure_group)
             broker.deliverer.make_group = self._make_group
+        if broker.neighbours is not None:
+            self.messaging = self._for_all_groups(self.messaging, routes, broker.neighbours)
+            if routes_outside is not None:
+                self.outside = self._for_all_groups(self.outside, routes_outside, broker.neighbours, is_outside=True)
+
+    def _open_outside(self, port: int, batches: BatchHandlers, group: GroupAdministrator) -> RouteBook:
+        """For clients of the second listener, who are told other addresses: those of the routes that come back."""
+        broker, routes = self._broker, self._routes_outside(port)
+        self.addresses_outside = routes.addresses
+        self.outside.update(self._messaging(routes).by_name)
+        told = {node: show_address(one) for node, one in broker.config.outside_by_node(port).items()}
+        self.extension_outside.update(ExtensionHandlers(broker.admin, batches, RaftHandlers(group, told)).by_name)
+        return routes
+
+    @staticmethod
+    def _inner(inner: dict[str, Handler], messaging: MessagingHandlers, extension: ExtensionHandlers) -> dict[str, Handler]:
+        """What other nodes of the group may ask for, beside those that are given."""
+        for methods, handlers, refuse in (
+            (MESSAGING, messaging.by_name, messaging.refuse), (BROKER, extension.by_name, extension.refuse),
+        ):  # fmt: skip
+            for name, handler in handlers.items():
+                is_unary = methods[name].cardinality is Cardinality.UNARY
+                inner[name] = guarded(name, handler, refuse, passes=(NotLeaderError,)) if is_unary else handler
+        return inner
+
+    def _for_all_groups(
+        self, handlers: dict[str, Handler], routes: RouteBook, neighbours: Neighbours, *, is_outside: bool = False
+    ) -> dict[str, Handler]:
+        relay = HomeRelay(neighbours.own_addresses, handlers, self.refuse_messaging)
+        self._relays.append(relay)
+        return BrokerAccess(routes.name, neighbours, relay, routes.own, is_outside=is_outside).wrap(handlers)
+
+    async def close(self) -> None:
+        """End all connections to other broker groups."""
+        for relay in self._relays:
+            await relay.close()
 
     def _messaging(self, routes: RouteBook) -> MessagingHandlers:
         broker = self._broker

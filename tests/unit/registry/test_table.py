@@ -246,3 +246,17 @@ def test_alive_is_who_registered_within_the_expiry_and_neither_left_nor_lost_its
         assert shown == set(alive)
         route = made.route("orders")
         assert {queue.broker for queue in route.queues} == {key.broker for key in alive} if route else not alive
+
+
+def test_another_table_made_of_all_registrations_knows_the_same() -> None:
+    made = table(
+        said("broker-b", topics=(topic("orders", 2), topic("payments", 1)), is_writable=False),
+        said(node=2, topics=(topic("orders", 1),), version=7), said(node=1, consumer_groups=(ConsumerGroupEntry("g", True),)),
+    )  # fmt: skip
+    again = table(*made.registrations())
+    assert [again.route(name) for name in made.topics()] == [made.route(name) for name in made.topics()]
+    assert again.view(0) == made.view(0)
+    assert again.is_fifo("g")
+    assert again.writable_brokers() == {"broker-a"}
+    again.register(said(node=2, count=2, topics=(), version=8), 0)  # one that is behind still changes nothing
+    assert places(again, "orders") == places(made, "orders")

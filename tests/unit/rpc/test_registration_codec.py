@@ -18,7 +18,7 @@ registrations = st.builds(
     Registration, names, names, st.integers(0, 255), st.builds(Serial, numbers, numbers), st.sampled_from(Replication),
     st.sampled_from(Role), numbers, numbers, names, st.lists(names, min_size=1, max_size=5).map(tuple), numbers, numbers,
     st.booleans(), st.lists(topics, max_size=4).map(tuple),
-    st.lists(st.builds(ConsumerGroupEntry, names, st.booleans()), max_size=3).map(tuple),
+    st.lists(st.builds(ConsumerGroupEntry, names, st.booleans()), max_size=3).map(tuple), st.lists(names, max_size=3).map(tuple),
 )  # fmt: skip
 
 
