@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from mq.cli.options import WholeNumber, any_case
+from mq.cli.promote import promote_command
 
 __all__ = ["broker_command"]
 
@@ -17,7 +18,7 @@ def _no_port(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(f"there is no such option; say --listen 127.0.0.1:{value}", context, parameter)
 
 
-@click.command("broker")
+@click.group("broker", invoke_without_command=True, subcommand_metavar="[promote]")
 @click.option("--data", metavar="DIR", help="Folder of all that is stored; made if it is not there. Needed.")
 @click.option("--listen", metavar="HOST:PORT", help="Where clients connect.  [default: 127.0.0.1:8081]")
 @click.option("--port", callback=_no_port, expose_value=False, hidden=True)
@@ -37,6 +38,10 @@ def _no_port(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--replication", type=any_case("solo", "master_slave", "raft"),
     help="How the log is copied; raft: to a majority of the peers.  [default: raft with --peers, else solo]",
+)  # fmt: skip
+@click.option(
+    "--copy", type=any_case("async", "sync"),
+    help="Of master_slave: acknowledge when the master has it, or when a slave has it, too.  [default: async]",
 )  # fmt: skip
 @click.option(
     "--cluster-secret-file", metavar="FILE",
@@ -88,6 +93,10 @@ def broker_command(config_file: Path | None, **flags: Any) -> int:
     Each setting can also stand in the file of --config (by its field name, such as segment_bytes) or in the environment
     (such as MQ_BROKER_SEGMENT_BYTES); flags win over the environment, and that over the file.
     """
+    if (named := click.get_current_context().invoked_subcommand) is not None:
+        if given := [name for name, value in flags.items() if value is not None]:
+            raise click.UsageError(f"--{given[0].replace('_', '-')} is for running a broker, not for `mq broker {named}`")
+        return 0
     from mq.server.config import load_config  # noqa: PLC0415 - the server is large
 
     config = load_config(config_file, os.environ, flags)
@@ -98,3 +107,6 @@ def broker_command(config_file: Path | None, **flags: Any) -> int:
     from mq.server.process import run_broker  # noqa: PLC0415 - a wrong setting is found before all of it is loaded
 
     return run_broker(config)
+
+
+broker_command.add_command(promote_command)

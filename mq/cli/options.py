@@ -48,7 +48,15 @@ class Session:
         """A connection for `with`; nothing is sent yet. client_id: whose, else a new client's. Raises: IllegalArgumentError."""
         from mq.rpc.calling import Connection  # noqa: PLC0415 - gRPC takes a tenth of a second to load
 
-        return Connection(self.endpoint, timeout_s=self.timeout_s, client_id=client_id)
+        connection, told = Connection(self.endpoint, timeout_s=self.timeout_s, client_id=client_id), set[str]()
+
+        def tell_old(why: str) -> None:
+            if not told:
+                note(f"this may be old: {why}")
+            told.add(why)
+
+        connection.on_old = tell_old
+        return connection
 
 
 class _Duration(click.ParamType[int]):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mq.client.views import OrganView
 
-__all__ = ["AddressView", "MembersView", "PeerView", "RaftView"]
+__all__ = ["AddressView", "MembersView", "PeerView", "PromotedView", "RaftView"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,15 @@ class MembersView:
 
     voters: tuple[int, ...]
     learners: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PromotedView:
+    """A node that is the master now. needs_slave: nothing is acknowledged without one."""
+
+    node: int
+    epoch: int
+    needs_slave: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,8 @@ class RaftView:
     """One node of a group. vote, leader: of this term, or None. old_voters: while members are being changed.
 
     part: "full"; "asking", "rejoining" or "learning" of a node whose folder was empty; "alone" without a group.
+    copy: "async" or "sync" of a master and its slaves: the leader is the master then, the term the epoch. is_stalled: this is a
+    master that waits for a slave in vain.
     state_hash: of the state behind the entry `state_index`; None unless it was asked for.
     """
 
@@ -69,3 +80,12 @@ class RaftView:
     state_hash: int | None
     state_index: int
     organs: tuple[OrganView, ...]
+    copy: str = ""
+    is_stalled: bool = False
+
+    @property
+    def role_name(self) -> str:
+        """Its role in the words of its group: where there is a master, a node that follows is a slave."""
+        return (
+            {"leader": "master", "follower": "slave", "candidate": "slave"}.get(self.role, self.role) if self.copy else self.role
+        )

@@ -1156,6 +1156,8 @@ class DescribeRaftResponse(_message.Message):
     STATE_HASH_FIELD_NUMBER: _builtins.int
     STATE_INDEX_FIELD_NUMBER: _builtins.int
     ORGANS_FIELD_NUMBER: _builtins.int
+    COPY_FIELD_NUMBER: _builtins.int
+    IS_STALLED_FIELD_NUMBER: _builtins.int
     code: _builtins.int
     message: _builtins.str
     name: _builtins.str
@@ -1189,6 +1191,10 @@ class DescribeRaftResponse(_message.Message):
     state_hash: _builtins.int
     """of the state behind the entry `state_index`: equal on all nodes"""
     state_index: _builtins.int
+    copy: _builtins.str
+    """of a master and its slaves, "async" or "sync": the leader is the master then, the term the epoch"""
+    is_stalled: _builtins.bool
+    """this is a master that waits for a slave in vain"""
     @_builtins.property
     def voters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     @_builtins.property
@@ -1234,10 +1240,12 @@ class DescribeRaftResponse(_message.Message):
         state_hash: _builtins.int | None = ...,
         state_index: _builtins.int = ...,
         organs: _abc.Iterable[Global___Organ] | None = ...,
+        copy: _builtins.str = ...,
+        is_stalled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_leader", b"_leader", "_state_hash", b"_state_hash", "_vote", b"_vote", "leader", b"leader", "state_hash", b"state_hash", "vote", b"vote"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_leader", b"_leader", "_state_hash", b"_state_hash", "_vote", b"_vote", "addresses", b"addresses", "applied_index", b"applied_index", "code", b"code", "commit_index", b"commit_index", "durable_index", b"durable_index", "first_index", b"first_index", "is_changing", b"is_changing", "is_transferring", b"is_transferring", "last_index", b"last_index", "last_term", b"last_term", "leader", b"leader", "learners", b"learners", "message", b"message", "name", b"name", "node_id", b"node_id", "old_voters", b"old_voters", "organs", b"organs", "part", b"part", "peers", b"peers", "role", b"role", "snapshot_index", b"snapshot_index", "state_hash", b"state_hash", "state_index", b"state_index", "term", b"term", "vote", b"vote", "voters", b"voters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_leader", b"_leader", "_state_hash", b"_state_hash", "_vote", b"_vote", "addresses", b"addresses", "applied_index", b"applied_index", "code", b"code", "commit_index", b"commit_index", "copy", b"copy", "durable_index", b"durable_index", "first_index", b"first_index", "is_changing", b"is_changing", "is_stalled", b"is_stalled", "is_transferring", b"is_transferring", "last_index", b"last_index", "last_term", b"last_term", "leader", b"leader", "learners", b"learners", "message", b"message", "name", b"name", "node_id", b"node_id", "old_voters", b"old_voters", "organs", b"organs", "part", b"part", "peers", b"peers", "role", b"role", "snapshot_index", b"snapshot_index", "state_hash", b"state_hash", "state_index", b"state_index", "term", b"term", "vote", b"vote", "voters", b"voters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__leader: _TypeAlias = _typing.Literal["leader"]  # noqa: Y015
     _WhichOneofArgType__leader: _TypeAlias = _typing.Literal["_leader", b"_leader"]  # noqa: Y015
@@ -1253,6 +1261,62 @@ class DescribeRaftResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__vote) -> _WhichOneofReturnType__vote | None: ...
 
 Global___DescribeRaftResponse: _TypeAlias = DescribeRaftResponse  # noqa: Y015
+
+@_typing.final
+class PromoteMasterRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_ALONE_FIELD_NUMBER: _builtins.int
+    IS_FORCED_FIELD_NUMBER: _builtins.int
+    is_alone: _builtins.bool
+    """with synchronous copy: go on without a slave, until one has caught up"""
+    is_forced: _builtins.bool
+    """also where another node has more, or there is a master that answers"""
+    def __init__(
+        self,
+        *,
+        is_alone: _builtins.bool = ...,
+        is_forced: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_alone", b"is_alone", "is_forced", b"is_forced"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromoteMasterRequest: _TypeAlias = PromoteMasterRequest  # noqa: Y015
+
+@_typing.final
+class PromoteMasterResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    NEEDS_SLAVE_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    message: _builtins.str
+    node_id: _builtins.int
+    epoch: _builtins.int
+    needs_slave: _builtins.bool
+    """nothing is acknowledged without one"""
+    def __init__(
+        self,
+        *,
+        code: _builtins.int = ...,
+        message: _builtins.str = ...,
+        node_id: _builtins.int = ...,
+        epoch: _builtins.int = ...,
+        needs_slave: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "epoch", b"epoch", "message", b"message", "needs_slave", b"needs_slave", "node_id", b"node_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromoteMasterResponse: _TypeAlias = PromoteMasterResponse  # noqa: Y015
 
 @_typing.final
 class TransferLeadershipRequest(_message.Message):

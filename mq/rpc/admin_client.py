@@ -3,7 +3,7 @@
 from typing import Any
 
 from mq.client.errors import check_answer
-from mq.client.raft_views import MembersView, RaftView
+from mq.client.raft_views import MembersView, PromotedView, RaftView
 from mq.client.views import (
     BrokerView,
     GroupDescription,
@@ -160,6 +160,12 @@ class AdminClient:
     def set_writable(self, broker: str, *, is_writable: bool) -> None:
         """Drain a broker group, so that it takes no more messages, or let it take part again. Either can be done twice."""
         self._call("SetWritable", pb.SetWritableRequest(broker=broker, is_writable=is_writable))
+
+    def promote_master(self, *, is_alone: bool = False, is_forced: bool = False) -> PromotedView:
+        """Make the node that is connected to the master; see `mq broker promote`."""
+        request = pb.PromoteMasterRequest(is_alone=is_alone, is_forced=is_forced)
+        found = self._connection.call("PromoteMaster", request, is_idempotent=False, check=check_answer)
+        return PromotedView(found.node_id, found.epoch, found.needs_slave)
 
     def _change(self, request: pb.ChangeMembersRequest) -> MembersView:
         """Twice is not once here: the second time is refused."""

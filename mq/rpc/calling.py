@@ -114,11 +114,13 @@ class Connection:
     """Blocking calls to one of several endpoints: the first that can be reached, until it cannot.
 
     endpoints: as for `parse_endpoints`. timeout_s: for one call with all its attempts. Close it, or use `with`.
+    on_old: called with the reason when an answer may be old: from a slave that has lost its master.
     """
 
     def __init__(self, endpoints: str, *, timeout_s: float = 10.0, client_id: str | None = None) -> None:
         self.timeout_s = timeout_s
         self.client_id = client_id or new_client_id()
+        self.on_old: Callable[[str], None] = lambda _told: None
         addresses = parse_endpoints(endpoints)
         self.where = ", ".join(map(show_address, addresses))
         self._channels = [grpc.insecure_channel(target, options=CHANNEL_OPTIONS) for target in targets_of(addresses)]
@@ -184,7 +186,10 @@ class Connection:
         for channel in self._channels[:]:
             try:
                 left_s = max(0.001, end - time.monotonic())
-                response = callable_of(channel)(request, timeout=left_s, metadata=client_headers(self.client_id))
+                response, call = callable_of(channel).with_call(  # type: ignore[attr-defined]
+                    request, timeout=left_s, metadata=client_headers(self.client_id)
+                )
+                self._look_for_age(call)
             except grpc.RpcError as error:
                 failure = error_of_rpc(error, self.where, limit_s, is_read=is_read)
                 if not isinstance(failure, UnreachableError):
@@ -195,6 +200,11 @@ class Connection:
                 return response
         assert unreachable is not None
         raise unreachable
+
+    def _look_for_age(self, call: Any) -> None:
+        for key, value in call.trailing_metadata() or ():
+            if key == methods.OLD_HEADER:
+                self.on_old(str(value))
 
     def _prefer(self, channel: grpc.Channel) -> None:
         if self._channels[0] is not channel:

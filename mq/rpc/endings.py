@@ -27,14 +27,19 @@ def nothing_new() -> list[bytes]:
     return [empty.SerializeToString(), delivered_now()]
 
 
-def _receive(*, has_begun: bool) -> list[bytes]:
-    return [delivered_now()] if has_begun else nothing_new()
+def _receive(*, has_begun: bool, why: str = "") -> list[bytes]:
+    if has_begun:
+        return [delivered_now()]
+    if not why:
+        return nothing_new()
+    refused = pb.ReceiveMessageResponse(status=status(Code.PROXY_TIMEOUT, why))
+    return [refused.SerializeToString(), delivered_now()]
 
 
-def _pull(*, has_begun: bool) -> list[bytes]:
-    failed = pb.PullMessageResponse(status=status(Code.PROXY_TIMEOUT, "the group has no leader now; try again"))
+def _pull(*, has_begun: bool, why: str = "") -> list[bytes]:
+    failed = pb.PullMessageResponse(status=status(Code.PROXY_TIMEOUT, why or "the group has no leader now; try again"))
     return [] if has_begun else [failed.SerializeToString()]
 
 
 ENDINGS: Mapping[str, Callable[..., list[bytes]]] = {"ReceiveMessage": _receive, "PullMessage": _pull}
-"""By RPC name; has_begun: whether there were answers before."""
+"""By RPC name; has_begun: whether there were answers before. why: what to say where waiting does not help: there is no election."""

@@ -15,7 +15,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from mq.core.errors import MqError
-from mq.rpc.methods import MESSAGING, Cardinality, Method
+from mq.rpc.methods import MESSAGING, OLD_HEADER, Cardinality, Method
 from mq.rpc.status import code_for, code_for_language, text_for
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "headers_of",
     "language_of",
     "log_failure",
+    "tell_old",
 ]
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -54,6 +55,11 @@ def client_id_of(context: Context) -> str:
 def language_of(context: Context) -> str:
     """The client's language, as it says itself in `x-mq-language`; empty when it does not."""
     return headers_of(context).get("x-mq-language", "")
+
+
+def tell_old(context: Context, told: str) -> None:
+    """An answer will be from a state that may be old: said in the call's trailing metadata, which clients may pass over."""
+    context.set_trailing_metadata(((OLD_HEADER, told),))
 
 
 def log_failure(name: str, error: BaseException) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "BROKER_SERVICE",
     "MESSAGING",
     "MESSAGING_SERVICE",
+    "OLD_HEADER",
     "REGISTRY",
     "REGISTRY_SERVICE",
     "AnyChannel",
@@ -75,6 +76,9 @@ def _table(service: ServiceDescriptor, served_as: str) -> Mapping[str, Method]:
         methods[each.name] = Method(each.name, f"/{served_as}/{each.name}", *classes, cardinality)
     return MappingProxyType(methods)
 
+
+OLD_HEADER = "x-raftmq-old"
+"""Trailing metadata of an answer that may be older than what was answered before: why, in words."""
 
 MESSAGING: Mapping[str, Method] = _table(rocketmq_v2_pb2.DESCRIPTOR.services_by_name["MessagingService"], MESSAGING_SERVICE)
 """The 17 RPCs of the client protocol by name."""

@@ -14,16 +14,26 @@ from mq.core.errors import Code, Fault, MqError, NotServingError, RefusedError
 from mq.raft.errors import NotLeaderError
 from mq.rpc.call_codec import Headers
 from mq.rpc.endings import ENDINGS
-from mq.rpc.handling import Context, Handler, headers_of, log_failure
+from mq.rpc.handling import Context, Handler, headers_of, log_failure, tell_old
 from mq.rpc.methods import MESSAGING, Cardinality, Method
 
-__all__ = ["FORWARDED_PEER", "GroupPort", "LeaderAwayError", "LeaderLostError", "PassedContext", "Passer", "is_read", "kept"]
+__all__ = [
+    "FORWARDED_PEER",
+    "GroupPort",
+    "LeaderAwayError",
+    "LeaderLostError",
+    "MasterPort",
+    "PassedContext",
+    "Passer",
+    "is_read",
+    "kept",
+]
 
 HOLD_S = 2.0
 FORWARDED_PEER = "x-raftmq-peer"
 """The header that tells the leader by which address the client reached the node that passed the call on."""
 
-_HERE = {"Telemetry", "DescribeBroker", "DescribeRaft", "SendBatches", "FetchBatches"}
+_HERE = {"Telemetry", "DescribeBroker", "DescribeRaft", "PromoteMaster", "SendBatches", "FetchBatches"}
 """Served where they arrive; what of them has to be decided is passed on by itself."""
 _HERE_IF_KNOWN = {"QueryRoute", "QueryAssignment"}
 """Answered from the state that is here, also while there is no leader; a topic that is not known here may be at the leader's."""
@@ -43,6 +53,11 @@ _READS = ("Get", "Query", "List", "Describe", "Peek")
 def is_read(name: str) -> bool:
     """Whether a leader has to make sure that it still is one before it answers. Others ask for that by a command of theirs."""
     return name.startswith(_READS)
+
+
+def _may_be_old(name: str) -> bool:
+    """Whether a slave that has lost its master may answer: nothing is changed by it."""
+    return is_read(name) or name == "PullMessage"
 
 
 class LeaderLostError(MqError):
@@ -86,6 +101,18 @@ class GroupPort(Protocol):
         """The answers of a call that has several. Raises as `call`, while iterating."""
 
 
+class MasterPort(Protocol):
+    """Of a master and its slaves, what is to be said while there is no master."""
+
+    @property
+    def old_state(self) -> str:
+        """What to say beside an answer from the state that is here and may be old; empty where that may not be given."""
+
+    @property
+    def why_nobody(self) -> str:
+        """Why there is no master, and what helps."""
+
+
 class PassedContext:
     """Of a call that another node passed on, what handlers need. RocketMQ's headers are passed on with it.
 
@@ -117,8 +144,8 @@ def kept(context: Context) -> PassedContext:
 class _Hold:
     """How long one call may still be held."""
 
-    def __init__(self, group: GroupPort, name: str) -> None:
-        self._group, self._name = group, name
+    def __init__(self, group: GroupPort, name: str, master: MasterPort | None = None) -> None:
+        self._group, self._name, self._master = group, name, master
         self._end_s = time.monotonic() + HOLD_S
         self._unsure: MqError | None = None
 
@@ -154,16 +181,17 @@ class _Hold:
             self._unsure = self._unsure or why
         left_s = self._end_s - time.monotonic()
         if left_s <= 0:
-            raise self._unsure or why or NotServingError(f"{self._name}: the group has had no leader for {HOLD_S:g} s; try again")
+            none = f"the group has had no leader for {HOLD_S:g} s; try again" if self._master is None else self._master.why_nobody
+            raise self._unsure or why or NotServingError(f"{self._name}: {none}")
         if asked is None or self._group.leader == asked:
             await self._group.leader_changes(min(left_s, 0.05 if why else left_s))
 
 
 class Passer:
-    """Puts itself before handlers. table: by RPC name."""
+    """Puts itself before handlers. master: where a person says who leads, and slaves answer while there is nobody."""
 
-    def __init__(self, group: GroupPort) -> None:
-        self._group = group
+    def __init__(self, group: GroupPort, master: MasterPort | None = None) -> None:
+        self._group, self._master = group, master
 
     def wrap(self, methods: Mapping[str, Method], handlers: Mapping[str, Handler]) -> dict[str, Handler]:
         """Handlers that serve on every node."""
@@ -189,7 +217,7 @@ class Passer:
         return call
 
     async def _ask(self, name: str, handler: Handler, raw: bytes, context: Context) -> bytes:
-        hold = _Hold(self._group, name)
+        hold = _Hold(self._group, name, self._master)
         while True:
             failed: MqError | None = None
             answer: bytes | None = None
@@ -201,6 +229,8 @@ class Passer:
                     answer = await handler(raw, context)
                 elif asked is not None:
                     answer = await self._group.call(asked, name, _headers(context), raw, context.time_remaining())
+                elif self._answers_old(name, context):
+                    answer = await handler(raw, context)
             except (NotLeaderError, LeaderLostError) as error:
                 failed = error
                 if not error.definite and name not in _TOLD_APART and not is_read(name):
@@ -258,7 +288,7 @@ class Passer:
 
     def _streaming(self, name: str, handler: Handler) -> Handler:
         async def call(raw: bytes, context: Context) -> AsyncIterator[bytes]:
-            hold = _Hold(self._group, name)
+            hold = _Hold(self._group, name, self._master)
             while True:
                 failed: MqError | None = None
                 has_begun, may_go_on = False, True
@@ -276,11 +306,19 @@ class Passer:
                     return
                 if may_go_on and not has_begun and await hold.lasts(failed, asked):
                     continue
-                for part in ENDINGS[name](has_begun=has_begun):
+                why = "" if self._master is None else self._master.why_nobody
+                for part in ENDINGS[name](has_begun=has_begun, why=why):
                     yield part
                 return
 
         return call
+
+    def _answers_old(self, name: str, context: Context) -> bool:
+        """Whether this node may answer though nobody leads; the answer says then that it may be old."""
+        told = self._master.old_state if self._master is not None and _may_be_old(name) else ""
+        if told:
+            tell_old(context, told)
+        return bool(told)
 
     async def _source(self, name: str, handler: Handler, raw: bytes, context: Context) -> AsyncGenerator[bytes, None]:
         """Answers of whoever leads; none when nobody does."""
@@ -288,6 +326,8 @@ class Passer:
             source = handler(raw, context)
         elif (leader := self._group.leader) is not None:
             source = self._group.stream(leader, name, _headers(context), raw, context.time_remaining())
+        elif self._answers_old(name, context):
+            source = handler(raw, context)
         else:
             return
         try:

@@ -10,7 +10,7 @@ from mq.raft.view import NodeView
 from mq.rpc.handling import Context, Handler
 from mq.rpc.wire import parse
 
-__all__ = ["GroupAdminPort", "MemberAddress", "RaftHandlers", "RaftState"]
+__all__ = ["GroupAdminPort", "MemberAddress", "Promoted", "RaftHandlers", "RaftState"]
 
 _OK = int(Code.OK)
 _NODE_MAX = 255
@@ -27,7 +27,7 @@ class MemberAddress(NamedTuple):
 class RaftState(NamedTuple):
     """A node of a group at a glance. part: see `broker_v1.proto`. state_hash: (index, hash of the state behind it).
 
-    organs: (name, class, calls) of the parts of the node that can be replaced.
+    organs: (name, class, calls) of the parts of the node that can be replaced. copy, is_stalled: of a master and its slaves.
     """
 
     name: str
@@ -38,6 +38,16 @@ class RaftState(NamedTuple):
     addresses: Sequence[MemberAddress]
     state_hash: tuple[int, int] | None = None
     organs: Sequence[tuple[str, str, int]] = ()
+    copy: str = ""
+    is_stalled: bool = False
+
+
+class Promoted(NamedTuple):
+    """A node that is the master now. needs_slave: nothing is acknowledged without one."""
+
+    node_id: int
+    epoch: int
+    needs_slave: bool
 
 
 class GroupAdminPort(Protocol):
@@ -61,6 +71,9 @@ class GroupAdminPort(Protocol):
     async def set_writable(self, broker: str, *, is_writable: bool) -> None:
         """Whether this broker group, which is to have that name, takes messages. Raises: NotLeaderError; RefusedError."""
 
+    async def promote_master(self, *, is_alone: bool, is_forced: bool) -> Promoted:
+        """Make this node the master. Raises: RefusedError."""
+
 
 class RaftHandlers:
     """One handler for each RPC that concerns the group; `by_name` is the table to register.
@@ -76,6 +89,7 @@ class RaftHandlers:
             "TransferLeadership": self.transfer_leadership,
             "ChangeMembers": self.change_members,
             "SetWritable": self.set_writable,
+            "PromoteMaster": self.promote_master,
         }
 
     async def describe_raft(self, raw: bytes, _context: Context) -> bytes:
@@ -88,6 +102,7 @@ class RaftHandlers:
             last_index=view.last.index, last_term=view.last.term, durable_index=view.durable_index,
             snapshot_index=state.snapshot_index, voters=members.voters, old_voters=members.old_voters, learners=members.learners,
             is_changing=state.is_changing, is_transferring=view.is_transferring,
+            copy=state.copy, is_stalled=state.is_stalled,
         )  # fmt: skip
         for peer in view.peers:
             answer.peers.add(
@@ -108,6 +123,14 @@ class RaftHandlers:
         to = parse(pb.TransferLeadershipRequest, raw).to
         leader = await self._group.transfer(_checked(to) if to else 0)
         return pb.TransferLeadershipResponse(code=_OK, leader=leader).SerializeToString()
+
+    async def promote_master(self, raw: bytes, _context: Context) -> bytes:
+        """The node that is asked is to be the master."""
+        request = parse(pb.PromoteMasterRequest, raw)
+        found = await self._group.promote_master(is_alone=request.is_alone, is_forced=request.is_forced)
+        return pb.PromoteMasterResponse(
+            code=_OK, node_id=found.node_id, epoch=found.epoch, needs_slave=found.needs_slave
+        ).SerializeToString()
 
     async def change_members(self, raw: bytes, _context: Context) -> bytes:
         """One step of a change."""

@@ -72,7 +72,7 @@ def to_raft(response: broker.DescribeRaftResponse) -> RaftView:
         tuple(PeerView(p.node_id, p.state, p.match_index, p.next_index, p.in_flight, p.is_active, p.lag) for p in r.peers),
         tuple(AddressView(a.node_id, a.peer_address, a.client_address) for a in r.addresses),
         r.state_hash if r.HasField("state_hash") else None, r.state_index,
-        tuple(OrganView(organ.name, organ.class_name, organ.calls) for organ in r.organs),
+        tuple(OrganView(organ.name, organ.class_name, organ.calls) for organ in r.organs), r.copy, r.is_stalled,
     )  # fmt: skip
 
 

@@ -223,5 +223,5 @@ class Administrator:
         return BrokerState(
             self._name, self._node_id, role, __version__, log.first_index, log.last_index, log.durable_end,
             self._machine.applied_index, len(log.segments()), int((time.monotonic() - self._began_s) * 1000),
-            "solo" if self._node.group is None else "raft",
+            "solo" if self._node.group is None else "master_slave" if self._node.group.has_master else "raft",
         )  # fmt: skip

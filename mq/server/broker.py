@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from mq.broker.replication.slave import ContradictionError
 from mq.core.errors import DamageError, MqError
 from mq.parts import REFERENCE
 from mq.raft.errors import NotLeaderError
@@ -25,6 +26,7 @@ from mq.server.host import StoreHost, as_bug
 from mq.server.hung_disk import HungDiskWatch
 from mq.server.listener import Listener
 from mq.server.loading import load_watched
+from mq.server.master_watch import MasterWatch
 from mq.server.member import Member
 from mq.server.neighbours import Neighbours
 from mq.server.node import BrokerNode
@@ -35,7 +37,7 @@ from mq.server.room import RoomKeeper
 from mq.server.scrubbing import Scrubber
 from mq.server.sending import Sender
 from mq.server.services import Services
-from mq.server.setting_aside import calls_for_repair, note_damage
+from mq.server.setting_aside import EntriesGoneError, calls_for_repair, note_damage
 from mq.server.space import SpaceGuard, free_bytes_at
 from mq.server.timekeeping import TimeKeeper
 from mq.server.tracing import traced_host
@@ -118,6 +120,8 @@ class Broker:
 
     def _on_failed(self, error: MqError) -> None:
         error = self.node.organs.judged(error)
+        if isinstance(error, ContradictionError):
+            error = EntriesGoneError(str(error))
         if calls_for_repair(error, self.config):
             try:
                 note_damage(self.config.data, error)
@@ -156,15 +160,10 @@ class Broker:
             self.clients.on_cut.append(cuts.note)
             self.member.answers[CUT] = cuts.answer
             await self.member.start()
-            room = RoomKeeper(self.node, self.space, self.member.opinion.with_room, self.member.hand_over)
-            self.sender.make_way = room.make_way
-            hung = HungDiskWatch(self.node, self.member.furthest, self.member.hand_over)
-            self._tasks.append(asyncio.create_task(self._guarded(room.work_forever, is_leaders=True)))
-            # It sees itself who leads: a node whose first reign never begins, for its disk hangs, is what it is there for.
-            self._tasks.append(asyncio.create_task(self._guarded(hung.work_forever)))
-            self._tasks.append(
-                asyncio.create_task(self._listener.follow(self.node, self.member.is_reachable, self.member.opinion.is_led))
-            )
+            if self.node.group is not None and self.node.group.has_master:
+                self._tasks.append(asyncio.create_task(self._guarded(MasterWatch(self.node).work_forever)))
+            else:
+                self._look_after_leading(self.member, self._listener)
         if self.neighbours is not None:
             self._register(services, self.neighbours)
         for work in (
@@ -177,6 +176,16 @@ class Broker:
         for work in (self.admin.lookup.index_forever, self.scrubber.work_forever):
             self._tasks.append(asyncio.create_task(self._guarded(work)))
         return port
+
+    def _look_after_leading(self, member: Member, listener: Listener) -> None:
+        """What a node does so that another one leads when it cannot, and its clients go there."""
+        room = RoomKeeper(self.node, self.space, member.opinion.with_room, member.hand_over)
+        self.sender.make_way = room.make_way
+        hung = HungDiskWatch(self.node, member.furthest, member.hand_over)
+        self._tasks.append(asyncio.create_task(self._guarded(room.work_forever, is_leaders=True)))
+        # It sees itself who leads: a node whose first reign never begins, for its disk hangs, is what it is there for.
+        self._tasks.append(asyncio.create_task(self._guarded(hung.work_forever)))
+        self._tasks.append(asyncio.create_task(listener.follow(self.node, member.is_reachable, member.opinion.is_led)))
 
     def _register(self, services: Services, neighbours: Neighbours) -> None:
         config = self.config

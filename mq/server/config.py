@@ -20,7 +20,15 @@ from mq.raft.options import RaftOptions
 from mq.registry.registration import times_of
 from mq.server.config_sources import ENVIRONMENT_PREFIX, from_environment, from_file
 from mq.server.core import GroupSettings
-from mq.server.group_settings import all_addresses_of, check_secret, is_loopback, parse_peers, read_secret, replication_of
+from mq.server.group_settings import (
+    all_addresses_of,
+    check_secret,
+    copy_of,
+    is_loopback,
+    parse_peers,
+    read_secret,
+    replication_of,
+)
 from mq.server.logs import LOG_LEVELS
 
 __all__ = ["DEFAULT_METRICS_LISTEN", "BrokerConfig", "load_config"]
@@ -79,8 +87,13 @@ class BrokerConfig:
     machine, or on the loopback address if that is what the entry says."""
 
     replication: str = ""
-    """How the log is copied: `solo` (not at all) or `raft` (to a majority before anything is acknowledged). Empty: raft when
-    there are peers, else solo; the field then says which. raft without peers is a group of one node."""
+    """How the log is copied: `solo` (not at all), `master_slave` (to slaves, see `copy`) or `raft` (to a majority before anything
+    is acknowledged). Empty: raft when there are peers, else solo; the field then says which. raft without peers is a group of one
+    node. With master_slave the `peers` are to be the same ones for good; the lowest number begins as the master."""
+
+    copy: str = ""
+    """Of master_slave, when a message is acknowledged: `async` (durable at the master) or `sync` (also at one slave). Empty: async.
+    async loses acknowledged messages with the master's disk; sync takes no messages while there is no slave."""
 
     cluster_secret: str = field(default="", repr=False)
     """What the nodes of a group prove to each other that they know. Needed as soon as one of them can be reached from another
@@ -193,6 +206,7 @@ class BrokerConfig:
         if self.peer_listen:
             parse_address(self.peer_listen, "peer_listen", is_zero_port_allowed=True)
         object.__setattr__(self, "replication", replication_of(self.replication, has_peers=bool(peers)))
+        copy_of(self.copy, replication=self.replication)
         if self.cluster_secret_file is not None:
             object.__setattr__(self, "cluster_secret", read_secret(self.cluster_secret_file))
         check_secret(self.cluster_secret, [*peers.values(), *filter(None, [self.peer_listen_address])])
@@ -239,11 +253,12 @@ class BrokerConfig:
     @property
     def group_settings(self) -> GroupSettings | None:
         """This node's part in its group; None for a node by itself."""
-        if self.replication != "raft":
+        if self.replication == "solo":
             return None
         raft = RaftOptions(election_ticks=self.election_ticks, heartbeat_ticks=self.heartbeat_ticks)
         voters = tuple(sorted(self.peer_addresses)) or (self.node,)
-        return GroupSettings(node_id=self.node, voters=voters, tick_ms=self.tick_ms, raft=raft)
+        copy = copy_of(self.copy, replication=self.replication)
+        return GroupSettings(node_id=self.node, voters=voters, tick_ms=self.tick_ms, raft=raft, copy=copy)
 
     @property
     def listen_outside_address(self) -> Address | None:

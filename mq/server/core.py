@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mq.broker.replication.master_slave import Copy, MasterSlave
 from mq.broker.replication.solo import Solo
 from mq.broker.store.fresh_log import FreshLog
 from mq.core.entry import Entry
@@ -76,12 +77,21 @@ class NodeCore(Core, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSettings:
-    """A node's part in a broker group. voters: of the group's very first configuration. tick_ms: between two ticks."""
+    """A node's part in a broker group. voters: of the group's very first configuration. tick_ms: between two ticks.
+
+    copy: what a master waits for; None where there is none, but Raft.
+    """
 
     node_id: int
     voters: tuple[int, ...]
     tick_ms: int = 50
     raft: RaftOptions = field(default_factory=RaftOptions)
+    copy: Copy | None = None
+
+    @property
+    def has_master(self) -> bool:
+        """Whether a person says who leads."""
+        return self.copy is not None
 
 
 class LoneCore(Solo):
@@ -137,6 +147,11 @@ def core_after_a_start(group: GroupSettings | None, opened: OpenedStore, log: Fr
     """What decides on a node. group: None for a node by itself, whose state machine may have been loaded from a snapshot."""
     if group is None:
         return LoneCore(log, applied_index=opened.machine.applied_index)
+    if group.copy is not None:
+        return MasterSlave(
+            group.node_id, log, copy=group.copy, options=group.raft, configuration=Configuration.of(*group.voters),
+            snapshot=_base_of(opened, log), applied=opened.machine.applied_index,
+        )  # fmt: skip
     return _raft_core(group, opened, log, raft_class)
 
 

@@ -8,12 +8,14 @@ from mq.core.address import parse_address, show_address
 from mq.core.errors import Code, IllegalArgumentError, OutcomeUnknownError, RefusedError
 from mq.raft.configuration import Configuration
 from mq.raft.errors import NotLeaderError
-from mq.rpc.raft_handlers import MemberAddress, RaftState
+from mq.rpc.raft_handlers import MemberAddress, Promoted, RaftState
 from mq.server.coming_in import is_settled
 from mq.server.config import BrokerConfig
 from mq.server.member import Member
 from mq.server.node import BrokerNode
+from mq.server.promoting import Promoter
 from mq.server.second_opinion import SecondOpinion
+from mq.server.slaves_way import master_slave_of
 
 __all__ = ["GroupAdministrator"]
 
@@ -22,6 +24,7 @@ _CHANGE_S = 8.0
 _LOOK_EVERY_S = 0.02
 _ACTIVE_S = 1.0
 """A leader that is new has heard of all that are up within that time."""
+_HAS_MASTER = "these nodes are a master and its slaves, those of --peers for good; `mq broker promote` names another master"
 _ALONE = "this node is by itself; start it with --replication raft to make a group of it"
 
 
@@ -45,6 +48,7 @@ class GroupAdministrator:
             node.last_snapshot_index, self._addresses(), self._state_hash() if with_state_hash else None,
             node.organs.shown(node.host.turns, node.host.fresh_log.appends, node.machine.table_calls,
                                sum(queue.entry_count for topic in node.machine.topics.values() for queue in topic.queues)),
+            *_copy_of(node),
         )  # fmt: skip
 
     def _state_hash(self) -> tuple[int, int]:
@@ -89,6 +93,10 @@ class GroupAdministrator:
         return self._node.reign.leader or 0
 
     # --- members
+
+    async def promote_master(self, *, is_alone: bool, is_forced: bool) -> Promoted:
+        """See `GroupAdminPort`."""
+        return await Promoter(self._node, self._member).promote(is_alone=is_alone, is_forced=is_forced)
 
     async def add_learner(self, node: int, peer: str, client: str) -> Configuration:
         """See `GroupAdminPort`. One that is a learner already is fine; its addresses are those that are given."""
@@ -174,9 +182,18 @@ class GroupAdministrator:
     def _leading_member(self) -> Member:
         if self._member is None:
             raise RefusedError(Code.BAD_REQUEST, _ALONE)
+        if self._node.group is not None and self._node.group.has_master:
+            raise RefusedError(Code.BAD_REQUEST, _HAS_MASTER)
         if not self._node.reign.is_here:
             raise NotLeaderError(self._node.reign.leader)
         return self._member
+
+
+def _copy_of(node: BrokerNode) -> tuple[str, bool]:
+    """How a master copies, and whether it waits for a slave in vain; of a Raft group nothing."""
+    if node.group is None or node.group.copy is None:
+        return "", False
+    return str(node.group.copy), master_slave_of(node).is_stalled
 
 
 def _checked_address(text: str, what: str) -> str:

@@ -4,10 +4,20 @@ import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 
+from mq.broker.replication.master_slave import Copy
 from mq.core.address import Address, is_ip, parse_address, show_address
 from mq.core.errors import IllegalArgumentError
 
-__all__ = ["PEER_PORT", "all_addresses_of", "check_secret", "is_loopback", "parse_peers", "read_secret", "replication_of"]
+__all__ = [
+    "PEER_PORT",
+    "all_addresses_of",
+    "check_secret",
+    "copy_of",
+    "is_loopback",
+    "parse_peers",
+    "read_secret",
+    "replication_of",
+]
 
 PEER_PORT = 10921
 """Where a node listens for the others of its group unless it is told otherwise."""
@@ -15,7 +25,7 @@ PEER_PORT = 10921
 _NODE_MAX = 255
 _NODES_MAX = 7
 _SECRET_BYTES_MAX = 4096
-_REPLICATIONS = ("solo", "raft")
+_REPLICATIONS = ("solo", "master_slave", "raft")
 
 
 def parse_peers(texts: Sequence[str]) -> dict[int, Address]:
@@ -41,15 +51,30 @@ def parse_peers(texts: Sequence[str]) -> dict[int, Address]:
 
 
 def replication_of(text: str, *, has_peers: bool) -> str:
-    """`solo` or `raft`, as the setting says, or as the peers do where it says nothing. Raises: IllegalArgumentError."""
+    """What the setting says; where it says nothing, `raft` with peers, else `solo`. Raises: IllegalArgumentError."""
     wanted = text.strip().lower() or ("raft" if has_peers else "solo")
-    if wanted == "master_slave":
-        raise IllegalArgumentError("replication: master_slave comes with stage 2 (registry); there are solo and raft")
     if wanted not in _REPLICATIONS:
         raise IllegalArgumentError(f"replication: {text[:80]!r} is not one of {', '.join(_REPLICATIONS)}")
     if wanted == "solo" and has_peers:
         raise IllegalArgumentError("replication: solo copies nothing to anyone; leave the peers away, or take raft")
+    if wanted == "master_slave" and not has_peers:
+        raise IllegalArgumentError(
+            "replication: master_slave needs --peers: the master and its slaves, all of them, on each node"
+        )
     return wanted
+
+
+def copy_of(text: str, *, replication: str) -> Copy | None:
+    """What a master waits for; None where there is none. Raises: IllegalArgumentError."""
+    wanted = text.strip().lower()
+    if replication != "master_slave":
+        if wanted:
+            raise IllegalArgumentError("copy: only a master and its slaves copy so; add --replication master_slave")
+        return None
+    try:
+        return Copy(wanted or Copy.ASYNC)
+    except ValueError:
+        raise IllegalArgumentError(f"copy: {text[:80]!r} is neither async nor sync") from None
 
 
 def is_loopback(host: str) -> bool:

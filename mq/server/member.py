@@ -24,6 +24,7 @@ from mq.server.node import BrokerNode, Reign
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall, Serve
 from mq.server.second_opinion import STANDING, SecondOpinion
+from mq.server.slaves_way import SlavesWay
 from mq.server.taking_part import Part, may_hear, may_say
 from mq.server.voters_note import keep_noted
 
@@ -108,7 +109,8 @@ class Member:
     def join(self, node: BrokerNode, serve: Serve, has_room: Callable[[], bool] = lambda: True) -> None:
         """serve: carries out calls that others pass on. has_room: whether the disk here does."""
         self._node, self._serve = node, serve
-        self._way = WayIn(node, self.network, self._settings.node_id, self._settings.voters, self._on_part)
+        way = SlavesWay if self._settings.has_master else WayIn
+        self._way = way(node, self.network, self._settings.node_id, self._settings.voters, self._on_part)
         self._addresses = AddressBook(self._config, node, self.network, self.client)
         self._opinion = SecondOpinion(node, self.network, has_room)
         self._comparer = StateComparer(node, self.network)
@@ -129,18 +131,19 @@ class Member:
             _log.info("node %d of %s listens for others on %s", self._settings.node_id, self._config.name,
                       show_address((address[0], port)))  # fmt: skip
         self._dial()
-        if self._is_full:
+        if self._is_full and not self._settings.has_master:
             self.node.begin_ticking()
         if len(self._settings.voters) == 1 and self._is_full:
             self.node.campaign()
-        self.way.start()
+        self.way.start()  # from here on a slave, or its master, is on its way, too
         assert self._time is not None
         self._tasks += [
             asyncio.create_task(self.addresses.announce_forever()),
             asyncio.create_task(keep_noted(self.node, self._config.data, self.addresses.to_dial, lambda: self._is_full)),
-            asyncio.create_task(self.comparer.work_forever()),
             asyncio.create_task(self._time.hear_forever()),
         ]  # fmt: skip
+        if not self._settings.has_master:  # there is no majority that could be right
+            self._tasks.append(asyncio.create_task(self.comparer.work_forever()))
 
     def _dial(self) -> None:
         self.network.set_peers(self.addresses.to_dial())
@@ -196,8 +199,10 @@ class Member:
 
     def _on_reign(self, reign: Reign) -> None:
         self._hunt.leads(reign.leader)
-        _log.info("term %d: %s", reign.term, "no leader is known" if reign.leader is None else
-                  f"node {reign.leader} leads" + (", ready" if reign.is_here else ""))  # fmt: skip
+        term, leads = ("epoch", "is the master") if self._settings.has_master else ("term", "leads")
+        nobody = "no master is heard" if self._settings.has_master else "no leader is known"
+        _log.info("%s %d: %s", term, reign.term, nobody if reign.leader is None else
+                  f"node {reign.leader} {leads}" + (", ready" if reign.is_here else ""))  # fmt: skip
 
     # What the hunt asks and does.
 
@@ -236,7 +241,7 @@ class Member:
 
         Whether one does. Raises: RefusedError when members are being changed.
         """
-        if self._node is None:  # it ends before it took any part
+        if self._node is None or self._settings.has_master:  # it ends before it took any part; or a person names the next one
             return False
         node, to = self._node, self.furthest(among)
         if self.standing()[1] is not Role.LEADER or not to:

@@ -53,8 +53,8 @@ class Reign(NamedTuple):
 class BrokerNode:
     """Log, state and storage lane of one data folder; must be made inside a running event loop.
 
-    group: its part in a broker group; None for a node by itself. organs: the classes it is made of. send: hands a message to
-    the network.
+    group: its part in a broker group; None for a node by itself. organs: the classes it is made of. send: hands a message over.
+    stall: why no command is taken now, though this node leads; empty: they are.
     on_applied: called with (command, outcome) after each applied command, in log order. on_reign: called when who leads
     changed. on_replaced: called when the state was replaced by a leader's. on_failed: called once when the disk failed; the
     node takes nothing any more.
@@ -82,6 +82,7 @@ class BrokerNode:
         self.on_replaced: list[Callable[[], None]] = []
         self.on_failed: Callable[[MqError], None] = lambda _error: None
         self.failure: MqError | None = None
+        self.stall = ""
         self.groups_written = self.bytes_written = 0
         self._send = send
         self._loop = asyncio.get_running_loop()
@@ -177,7 +178,7 @@ class BrokerNode:
             try:
                 output = self.core.read(context)
             except NotLeaderError:
-                if (broken := self._contradiction("read")) is not None:
+                if (broken := self.organs.contradiction("read", self.core.view())) is not None:
                     self.host.ends_soon(broken)
                 raise
             self.host.run(lambda: self.host.carry_out(output))
@@ -185,13 +186,6 @@ class BrokerNode:
                 raise NotLeaderError(self.reign.leader)
         finally:
             self._reads.pop(context, None)
-
-    def _contradiction(self, method: str) -> MqError | None:
-        """Of a core that refused because it does not lead, and says by its `view` that it does: it would do so for ever."""
-        view = self.core.view()
-        if view.role is not Role.LEADER or view.is_transferring:
-            return None
-        return self.organs.broken(("raft",), f"`{method}` says that this node does not lead, and `view` says that it does")
 
     # --- the write path
 
@@ -202,6 +196,8 @@ class BrokerNode:
         Raises: NotServingError (also: too many messages wait already), NotLeaderError when nothing was and will be done.
         """
         self._check_takes()
+        if self.stall:
+            raise NotServingError(self.stall)
         self._gathering.check_room(command)
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._gathering.add((command, encode_command(command), future))
@@ -216,6 +212,10 @@ class BrokerNode:
             raise NotServingError(f"the broker takes no commands: {self.failure or 'it is stopping'}")
         if not self.reign.is_here:
             raise NotLeaderError(self.reign.leader)
+
+    def give_up(self, why: MqError) -> None:
+        """Whoever waits for a command that is in the log is told this: it may take for ever."""
+        self._pending.forget_up_to(self.log.last_index, why)
 
     async def carry_out(self, command: Command) -> Outcome:
         """Like `propose`, waits for the end. Raises what it raises, and a refusal as RefusedError."""
@@ -255,7 +255,7 @@ class BrokerNode:
         try:
             output = self.core.propose(tuple(payload for _, payload, _ in group))
         except NotLeaderError as error:
-            if (broken := self._contradiction("propose")) is not None:
+            if (broken := self.organs.contradiction("propose", self.core.view())) is not None:
                 tell_unknown((future for _, _, future in group), broken)
                 raise broken from error
             refuse(group, error)

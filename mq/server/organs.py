@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 
 from mq.core.errors import DamageError, MqError, StateError
 from mq.parts import NEEDED_WHEN_MADE, REFERENCE, Parts, name_of, place_of, raised
+from mq.raft.role import Role
+from mq.raft.view import NodeView
 from mq.server.organ_errors import Named, is_damage_of_the_log, is_meant, not_put_aside, told_error
 from mq.server.organ_looks import LOG_LOOKS, Looks, OrganError, look_at_read, reads_max
 from mq.server.queue_looks import QUEUE_LOOKS
@@ -70,6 +72,12 @@ class Organs:
         """For what none of these does that is right: the replaced ones are named; without any, the bug is our own."""
         replaced = [organ for organ in organs if organ in self.parts.replaced()]
         return OrganError(f"{' or '.join(replaced)}: {told}") if replaced else StateError(told)
+
+    def contradiction(self, method: str, view: NodeView) -> MqError | None:
+        """Of a Raft that refused because it does not lead, and says by its `view` that it does: it would do so for ever."""
+        if view.role is not Role.LEADER or view.is_transferring:
+            return None
+        return self.broken(("raft",), f"`{method}` says that this node does not lead, and `view` says that it does")
 
     def blamed(self, error: Exception) -> Exception:
         """Of what went wrong while the node starts: what came out of somebody's own code is told as the replaced organs' mistake.

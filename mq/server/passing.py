@@ -16,7 +16,7 @@ from mq.server.peer_calling import CallRefusedError, OutgoingCall, PeerLostError
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall
 
-__all__ = ["PassedCalls", "Peers"]
+__all__ = ["Masterless", "PassedCalls", "Peers"]
 
 _LAST_ANSWERS_S, _OVERDUE_S = 0.1, 0.4
 """So long a node that leads no more may still answer calls that it was passed. One that stands still never would: what it has
@@ -88,6 +88,35 @@ class Peers:
                     yield part
         except MqError as error:
             raise _as_known(error) from None
+
+
+class Masterless:
+    """See `mq.rpc.passing.MasterPort`. own: as clients reach this node."""
+
+    def __init__(self, node: BrokerNode, node_id: int, own: str) -> None:
+        self._node, self._node_id, self._own = node, node_id, own
+
+    @property
+    def _is_master(self) -> bool:
+        return self._node.reign.leader == self._node_id
+
+    @property
+    def old_state(self) -> str:
+        """See `MasterPort`. A master that began without a slave knows no more than a slave does."""
+        has_other = self._node.reign.leader is not None and not self._is_master
+        if has_other or (self._is_master and not self._node.stall):
+            return ""
+        return f"node {self._node_id}, which has no master, answers up to entry {self._node.machine.applied_index}; there may be newer ones"
+
+    @property
+    def why_nobody(self) -> str:
+        """See `MasterPort`."""
+        if self._is_master:
+            return self._node.stall or "this master is not ready yet; try again"
+        return (
+            f"there is no master: node {self._node_id} is a slave, and hears none. It answers reads alone, until the master is "
+            f"started again, or a person makes this one the master: mq broker promote --endpoint {self._own}"
+        )
 
 
 def _as_known(error: MqError) -> MqError:

@@ -20,7 +20,7 @@ from mq.server.config import BrokerConfig
 from mq.server.logs import set_up_logs
 from mq.server.metrics import MetricsServer
 from mq.server.opening import ASIDE, OpenedStore
-from mq.server.setting_aside import StateDiffersError, calls_for_repair, can_come_back, noted_damage, set_aside
+from mq.server.setting_aside import EntriesGoneError, StateDiffersError, calls_for_repair, can_come_back, noted_damage, set_aside
 from mq.server.signals import stop_at_signals
 
 __all__ = ["Repairs", "run_broker"]
@@ -96,6 +96,8 @@ class Repairs:
 
     def why_no_more(self, damage: DamageError) -> str:
         """Why nothing is put aside this time; empty when it is."""
+        if isinstance(damage, EntriesGoneError):
+            return ""
         if isinstance(damage, StateDiffersError):
             again = "this node was given its state anew, and came to another one than the others again: is its program theirs?"
             return again if self._differed else ""
@@ -118,12 +120,12 @@ class Repairs:
 
 def _open(config: BrokerConfig, repairs: Repairs) -> Broker:
     """The broker, with its data; in a group, damaged data is put aside, and the others give it anew."""
-    if can_come_back(config) and (noted := noted_damage(config.data)) is not None:
+    if (noted := noted_damage(config.data)) is not None and can_come_back(config, noted):
         repairs.set_aside(noted)
     try:
         return Broker(config)
     except DamageError as damage:
-        if not can_come_back(config):
+        if not can_come_back(config, damage):
             raise
         if told := repairs.why_no_more(damage):
             _log.error("%s", told)

@@ -99,14 +99,22 @@ class Registrar:
         self._count += 1
         return Registration(
             cluster="raftmq", broker=self._key.broker, node=self._key.node, serial=Serial(self._started_ms, self._count),
-            replication=Replication.SOLO if self._node.group is None else Replication.RAFT, role=self._role(), epoch=view.term,
+            replication=self._replication(), role=self._role(), epoch=view.term,
             version=self._version, address=show_address(self._own),
             addresses=tuple(sorted(map(show_address, self._addresses()))), applied=machine.applied_index,
             lag=max(0, view.commit_index - machine.applied_index), is_writable=is_writable, topics=topics, consumer_groups=groups,
             outside=tuple(sorted(map(show_address, self._outside()))),
         )  # fmt: skip
 
+    def _replication(self) -> Replication:
+        group = self._node.group
+        if group is None:
+            return Replication.SOLO
+        return Replication.MASTER_SLAVE if group.has_master else Replication.RAFT
+
     def _role(self) -> Role:
+        if self._node.group is not None and self._node.group.has_master:
+            return Role.MASTER if self._node.reign.is_here else Role.SLAVE
         if self._node.group is None or self._node.reign.is_here:
             return Role.LEADER
         return Role.LEARNER if self._part() else Role.FOLLOWER

@@ -16,7 +16,7 @@ from mq.server.peer_asking import ask_peer
 from mq.server.peer_network import PeerNetwork
 from mq.server.peer_serving import IncomingCall
 
-__all__ = ["STANDING", "SecondOpinion"]
+__all__ = ["STANDING", "SecondOpinion", "Standing"]
 
 STANDING = "PeerStanding"
 """A call between nodes alone: how the asked one stands."""
@@ -24,11 +24,17 @@ STANDING = "PeerStanding"
 _CALL_S = 0.5
 
 
-class _Standing(NamedTuple):
-    """leader: whom that node follows, or leads as. has_room: for many more messages."""
+class Standing(NamedTuple):
+    """leader: whom that node follows, or leads as. has_room: for many more messages.
+
+    epoch: its term; what a node is told of a later master. last, last_term: of its log.
+    """
 
     leader: int | None = None
     has_room: bool = False
+    epoch: int = 0
+    last: int = 0
+    last_term: int = 0
 
 
 class SecondOpinion:
@@ -52,14 +58,14 @@ class SecondOpinion:
 
     async def with_room(self) -> list[int]:
         """The other voters whose disks have room, as they say themselves. Within half a second."""
-        return [other for other, standing in (await self._standings()).items() if standing.has_room]
+        return [other for other, standing in (await self.standings()).items() if standing.has_room]
 
     async def who_answers(self) -> set[int]:
         """This node, and the other voters that answer now. Within half a second."""
-        return {self._own, *await self._standings()}
+        return {self._own, *await self.standings()}
 
-    async def _standings(self) -> dict[int, _Standing]:
-        """Of those that answer."""
+    async def standings(self) -> dict[int, Standing]:
+        """Of those that answer within half a second."""
         others = self._others()
         answers = await asyncio.gather(*map(self._ask, others))
         return {other: standing for other, standing in zip(others, answers, strict=True) if standing is not None}
@@ -72,14 +78,17 @@ class SecondOpinion:
     def _others(self) -> list[int]:
         return [voter for voter in self._node.core.configuration.voters if voter != self._own]
 
-    async def _ask(self, other: int) -> _Standing | None:
+    async def _ask(self, other: int) -> Standing | None:
         found = await ask_peer(self._network, other, STANDING, {}, timeout_s=_CALL_S)
         if found is None:
             return None
         leader = found.get("leader")
-        return _Standing(leader if type(leader) is int else None, has_room=found.get("has_room") is True)
+        numbers = (found.get(name, 0) for name in ("epoch", "last", "last_term"))
+        epoch, last, last_term = (number if type(number) is int else 0 for number in numbers)
+        return Standing(leader if type(leader) is int else None, found.get("has_room") is True, epoch, last, last_term)
 
     async def answer(self, call: IncomingCall) -> None:
         """Another node asks."""
-        standing = _Standing(self._node.reign.leader, self._has_room())
+        view = self._node.view()
+        standing = Standing(self._node.reign.leader, self._has_room(), view.term, view.last.index, view.last.term)
         await call.answer(json.dumps(standing._asdict()).encode(), is_last=True)

@@ -18,7 +18,7 @@ from mq.rpc.passing import PassedContext, Passer
 from mq.rpc.raft_handlers import RaftHandlers
 from mq.rpc.routes import RouteBook
 from mq.server.group_admin import GroupAdministrator
-from mq.server.passing import PassedCalls, Peers
+from mq.server.passing import Masterless, PassedCalls, Peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +58,9 @@ class Services:
         inner = self._inner({_ENSURE_GROUP: self._ensure_group, _STORE_BATCH: batches.store_batch}, messaging, extension)
         self.passed = PassedCalls(broker.node, {**MESSAGING, **BROKER}, inner)
         if broker.member is not None and broker.node.group is not None:
-            passer = Passer(Peers(broker.node, broker.member.network, broker.node.group.node_id))
+            own_id = broker.node.group.node_id
+            master = Masterless(broker.node, own_id, show_address(routes.own)) if broker.node.group.has_master else None
+            passer = Passer(Peers(broker.node, broker.member.network, own_id), master)
             self.messaging = passer.wrap(MESSAGING, self.messaging)
             self.outside = passer.wrap(MESSAGING, self.outside)
             self.extension = passer.wrap(BROKER, self.extension)

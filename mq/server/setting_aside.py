@@ -26,6 +26,7 @@ from mq.server.voters_note import is_majority_without, noted_voters
 __all__ = [
     "ASIDE",
     "DAMAGE_FILE",
+    "EntriesGoneError",
     "StateDiffersError",
     "calls_for_repair",
     "can_come_back",
@@ -49,14 +50,24 @@ class StateDiffersError(DamageError):
         return self.reason
 
 
-def can_come_back(config: BrokerConfig) -> bool:
+class EntriesGoneError(StateDiffersError):
+    """What was acknowledged here is not in the log of the master that a person has named."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__("log/", 0, told)
+
+
+def can_come_back(config: BrokerConfig, damage: DamageError | None = None) -> bool:
     """Whether there are others that hold all that counts: without this node they must still be a majority.
 
-    Of those who vote as far as it has noted that; else, as it was started. And it must know where they are.
+    Of those who vote as far as it has noted that; else, as it was started. And it must know where they are. Of a master and its
+    slaves any one may hold what no other does; there, only what a master says is gone is put aside.
     """
     settings, noted = config.group_settings, noted_voters(config.data)
     if settings is None:
         return False
+    if settings.has_master:
+        return isinstance(damage, StateDiffersError)
     reached = {**(noted.peers if noted is not None else {}), **config.peer_addresses}
     return is_majority_without(noted.members if noted is not None else Configuration(settings.voters), settings.node_id, reached)
 
@@ -67,8 +78,9 @@ def calls_for_repair(error: MqError, config: BrokerConfig) -> TypeGuard[DamageEr
     Not because of damage elsewhere: what is derived from the log can be made anew, and costs no promise, unless others have made
     something else of it. Never because of any other error: that may be a bug, and the data be whole.
     """
-    is_of_log = isinstance(error, DamageError) and error.file.startswith(_LOG)
-    return (is_of_log or isinstance(error, StateDiffersError)) and can_come_back(config)
+    if not isinstance(error, DamageError) or not (error.file.startswith(_LOG) or isinstance(error, StateDiffersError)):
+        return False
+    return can_come_back(config, error)
 
 
 def note_damage(folder: Path, damage: DamageError) -> None:
