@@ -7,6 +7,9 @@ from mq.client.views import OrganView
 __all__ = ["AddressView", "MembersView", "PeerView", "PromotedView", "RaftView"]
 
 
+_WITH_A_MASTER = {"leader": "master", "follower": "slave", "candidate": "slave"}
+
+
 @dataclass(frozen=True, slots=True)
 class MembersView:
     """Who belongs to a group. learners: they get the log, and have no vote."""

@@ -42,4 +42,4 @@ def _pull(*, has_begun: bool, why: str = "") -> list[bytes]:
 
 
 ENDINGS: Mapping[str, Callable[..., list[bytes]]] = {"ReceiveMessage": _receive, "PullMessage": _pull}
-"""By RPC name; has_begun: whether there were answers before. why: what to say where waiting does not help: there is no election."""
+"""By RPC name; has_begun: whether there were answers before. why: what to say where waiting does not help, for nobody elects."""

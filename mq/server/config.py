@@ -92,8 +92,8 @@ class BrokerConfig:
     node. With master_slave the `peers` are to be the same ones for good; the lowest number begins as the master."""
 
     copy: str = ""
-    """Of master_slave, when a message is acknowledged: `async` (durable at the master) or `sync` (also at one slave). Empty: async.
-    async loses acknowledged messages with the master's disk; sync takes no messages while there is no slave."""
+    """Of master_slave, when a message is acknowledged: `async` (durable at the master) or `sync` (at one slave, too). Empty:
+    async. async loses acknowledged messages with the master's disk; sync takes no messages while there is no slave."""
 
     cluster_secret: str = field(default="", repr=False)
     """What the nodes of a group prove to each other that they know. Needed as soon as one of them can be reached from another

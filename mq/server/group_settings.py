@@ -59,7 +59,7 @@ def replication_of(text: str, *, has_peers: bool) -> str:
         raise IllegalArgumentError("replication: solo copies nothing to anyone; leave the peers away, or take raft")
     if wanted == "master_slave" and not has_peers:
         raise IllegalArgumentError(
-            "replication: master_slave needs --peers: the master and its slaves, all of them, on each node"
+            "replication: master_slave needs --peers, the same on each node: the master and all its slaves"
         )
     return wanted
 

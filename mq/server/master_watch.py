@@ -1,8 +1,7 @@
 """A master that waits for its slaves in vain says so, to those who wait for it and in its log.
 
-With synchronous copy nothing is committed without a slave. Whoever asks then would wait for ever; so new commands are refused, for
-sure, and of those that are in the log already nobody knows what becomes of them. RocketMQ: FLUSH_SLAVE_TIMEOUT and
-SLAVE_NOT_AVAILABLE.
+With synchronous copy nothing is committed without a slave. Whoever asks then would wait for ever; so new commands are refused,
+and of those that are in the log already it is said that nobody knows. RocketMQ: SLAVE_NOT_AVAILABLE and FLUSH_SLAVE_TIMEOUT.
 """
 
 import asyncio

@@ -106,7 +106,8 @@ class Masterless:
         has_other = self._node.reign.leader is not None and not self._is_master
         if has_other or (self._is_master and not self._node.stall):
             return ""
-        return f"node {self._node_id}, which has no master, answers up to entry {self._node.machine.applied_index}; there may be newer ones"
+        known = self._node.machine.applied_index
+        return f"node {self._node_id}, which has no master, knows entries up to {known}; there may be newer ones"
 
     @property
     def why_nobody(self) -> str:

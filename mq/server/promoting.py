@@ -61,20 +61,19 @@ class Promoter:
         for other, standing in standings.items():
             if standing.leader == other:
                 raise _refused(
-                    f"node {other} is the master and answers: end it first. With --force there are two until it hears of this one, "
-                    "and what it has not copied is lost"
+                    f"node {other} is the master and answers: end it first. With --force there are two until it hears of this "
+                    "one, and what it has not copied is lost"
                 )
             if (standing.last_term, standing.last) > last:
                 raise _refused(
-                    f"node {other} has entries up to {standing.last} (epoch {standing.last_term}), this one only up to {last.index} "
-                    f"(epoch {last.term}): promote that one. With --force the difference is lost"
+                    f"node {other} has entries up to {standing.last} (epoch {standing.last_term}), this one only up to "
+                    f"{last.index} (epoch {last.term}): promote that one. With --force the difference is lost"
                 )
 
     async def _comes(self, is_true: Callable[[], bool]) -> None:
         try:
             async with asyncio.timeout(_PROMOTE_S):
-                while not is_true():
-                    await asyncio.sleep(0.005)
+                await self._node.until(is_true)
         except TimeoutError:
             raise RefusedError(
                 Code.PROXY_TIMEOUT, f"this node's disk has not taken the new epoch within {_PROMOTE_S:g} s; it may come to it yet"

@@ -1,8 +1,8 @@
 """Epochs: how often a master was named. Each has one master for ever, whatever people do.
 
 A person promotes where she likes, also two nodes that do not hear each other. So nodes count in steps of the number of nodes,
-each from its own place on: of nodes 1, 2 and 3 the first may only begin epochs 1, 4, 7, ..., the second 2, 5, 8, ..., the third 3,
-6, 9, ... No two nodes ever begin the same one, without asking anybody. Paxos numbers its ballots so.
+each from its own place on: of nodes 1, 2 and 3 the first may only begin epochs 1, 4, 7 and so on, the second 2, 5, 8, the third
+3, 6, 9. No two nodes ever begin the same one, without asking anybody. Paxos numbers its ballots so.
 """
 
 from collections.abc import Sequence

@@ -52,7 +52,7 @@ class MasterSlave(Slave):
         snapshot: Snapshot | None = None,
         applied: int = 0,
     ) -> None:
-        """applied: what the state has at the start. Of the log behind it a master of synchronous copy cannot say what any slave has.
+        """applied: what the state has at the start. What any slave has of the log behind it, a synchronous master cannot say.
 
         Any other node holds nothing but what is committed.
         """

@@ -35,8 +35,8 @@ class ContradictionError(MqError):
     def __init__(self, index: int, count: int, epoch: int, master: int) -> None:
         entries = "1 entry" if count == 1 else f"{count} entries"
         super().__init__(
-            f"{entries} that this node took for stored for ever, from {index} on, are not in the log of node {master}, the master "
-            f"of epoch {epoch}: they are gone from the group"
+            f"{entries} that this node took for stored for ever, from {index} on, are not in the log of node {master}, the "
+            f"master of epoch {epoch}: they are gone from the group"
         )
         self.index, self.count, self.epoch, self.master = index, count, epoch, master
 
@@ -86,7 +86,7 @@ class Slave(RaftNode):
             self._restart_timer()
 
     def _handle(self, message: Message) -> None:
-        """Of all messages only those that carry the log. A higher epoch ends the reign of whoever is the master of a lower one."""
+        """Of all messages only those that carry the log. Who is the master of a lower epoch is none any more."""
         if isinstance(message, AppendRequest | AppendReply | SnapshotRequest | SnapshotReply) and self._meet_term(message):
             self._dispatch(message)
 
@@ -106,6 +106,8 @@ class Slave(RaftNode):
         Raises: ContradictionError when the master goes back behind what is kept here: it does so only after all that is kept here
         was refused.
         """
+        if previous.index == 0:
+            return True  # before all entries; or a sign of life of a master that does not know what stands before the next one
         if previous.index < self.log.storage.first_index - 1:
             if self.agreed[0] != self.term or previous.index > self.agreed[1]:
                 self._contradicts(previous.index + 1)

@@ -150,7 +150,7 @@ def test_the_second_endpoint_is_tried_when_the_first_is_dead(mq: Mq, broker: Fak
         (("broker", "--data", "d", "--registry-times", "slow"), "'slow' is not one of"),
         (("broker", "--data", "d", "--parts", "no/such/place"), "parts: 'no/such/place' is no folder"),
         (("broker", "--data", "d", "--replication", "paxos"), "'paxos' is not one of"),
-        (("broker", "--data", "d", "--replication", "master_slave"), "master_slave comes with stage 2"),
+        (("broker", "--data", "d", "--replication", "master_slave"), "master_slave needs --peers"),
         (
             ("broker", "--data", "d", "--listen", "8081"),
             "listen: '8081' is not HOST:PORT, such as 127.0.0.1:8081 or [::1]:8081 (--listen)",

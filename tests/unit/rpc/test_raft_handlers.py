@@ -13,7 +13,7 @@ from mq.raft.role import Role
 from mq.raft.view import NodeView
 from mq.raft.view import PeerView as Peer
 from mq.rpc.handling import Context
-from mq.rpc.raft_handlers import MemberAddress, RaftHandlers, RaftState
+from mq.rpc.raft_handlers import MemberAddress, Promoted, RaftHandlers, RaftState
 from mq.rpc.views import to_raft
 
 NOBODY = cast(Context, None)
@@ -55,6 +55,10 @@ class Group:
 
     async def set_writable(self, broker: str, *, is_writable: bool) -> None:
         self.asked.append(("set_writable", broker, is_writable))
+
+    async def promote_master(self, *, is_alone: bool, is_forced: bool) -> Promoted:
+        self.asked.append(("promote master", is_alone, is_forced))
+        return Promoted(2, 4, needs_slave=not is_alone)
 
 
 @pytest.fixture
