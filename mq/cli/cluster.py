@@ -11,7 +11,7 @@ import click
 from mq.cli.cluster_groups import drain_command, groups_command, undrain_command
 from mq.cli.cluster_status import note_no_members, print_nodes, promised, show_status
 from mq.cli.failing import tidy_end
-from mq.cli.options import DURATION, WholeNumber, backend_options, image_given, output_option, parts_given, parts_option
+from mq.cli.options import DURATION, WholeNumber, any_case, backend_options, image_given, output_option, parts_given, parts_option
 from mq.cli.output import note, print_json, print_line
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ for _command in (groups_command, drain_command, undrain_command):
     help="Node n listens for clients at PORT + 10n; 0 for any free ports.  [default: 8081, or free ports where one is taken]",
 )  # fmt: skip
 @click.option(
+    "--replication", type=any_case("raft", "master_slave"), help="How nodes copy: `docs/master_slave.md`.  [default: raft]"
+)
+@click.option("--copy", type=any_case("async", "sync"), help="Of master_slave, what is waited for.  [default: async]")
+@click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of `mq broker` for all nodes; can be repeated."
 )
 @parts_option
@@ -95,7 +99,8 @@ def _up(folder: Path, is_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - c
     check_is_for_a_cluster(folder)
     plan = ClusterPlan(
         **{name: wanted[name] for name in ("groups", "nodes", "registries", "base_port", "is_direct")},
-        settings=dict(map(_setting, wanted["settings"])), parts=parts_given(wanted["parts"]),
+        settings=dict(map(_setting, wanted["settings"])) | _given(wanted, "replication", "copy"),
+        parts=parts_given(wanted["parts"]),
     )  # fmt: skip
     image = image_given(backend_of(folder, wanted["backend"]), wanted["image"])
     with _told_when_nothing_was_made(folder), tidy_end():
@@ -121,6 +126,10 @@ def _told_when_nothing_was_made(folder: Path) -> Iterator[None]:
         if (folder / LOGS).exists() and not ClusterFile.exists(folder):
             note(f"no cluster was made in {folder}: the next `up` needs its flags again")
         raise
+
+
+def _given(wanted: dict[str, Any], *names: str) -> dict[str, str]:
+    return {name: wanted[name] for name in names if wanted[name] is not None}
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from mq.cluster.docker_confined import given_mounts, is_confined, note_confined
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry
-from mq.cluster.plan import CLIENT_PORT, ClusterPlan, environment_of
+from mq.cluster.plan import CLIENT_PORT, RAFT, ClusterPlan, environment_of
 from mq.cluster.ports import PortPicker
 from mq.core.address import parse_address
 from mq.server.config_sources import ENVIRONMENT_PREFIX
@@ -102,7 +102,8 @@ def settings_of(file: ClusterFile, name: str) -> dict[str, str]:
     group = [node for node in file.nodes if node.group == own.group]
     inside = [f"{parse_address(node.peer, 'peer')[0]}:{CLIENT_PORT}" for node in group]
     settings = {
-        "name": own.group, "node": str(own.node), "replication": "raft", "listen": f"0.0.0.0:{CLIENT_PORT}",
+        "name": own.group, "node": str(own.node), "replication": file.settings.get("replication", RAFT),
+        "listen": f"0.0.0.0:{CLIENT_PORT}",
         "advertise": ",".join(inside), "listen_outside": f"0.0.0.0:{OUTSIDE_PORT}",
         "advertise_outside": ",".join(node.client for node in group),
         "peers": ",".join(f"{node.node}={node.name}:{PEER_PORT}" for node in group),

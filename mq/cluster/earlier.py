@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from mq.cluster.errors import ClusterError
 from mq.cluster.files import ClusterFile
-from mq.cluster.plan import ClusterPlan
+from mq.cluster.plan import RAFT, ClusterPlan
 from mq.cluster.ports import PortPicker
 from mq.core.address import parse_address
 
@@ -44,6 +44,9 @@ def _refuse_other_nodes(plan: ClusterPlan, earlier: ClusterFile) -> None:
     for flag, wanted, is_so in (("--groups", plan.groups, groups), ("--nodes", plan.nodes, nodes)):
         if wanted not in {None, is_so}:
             raise ClusterError(f"{flag} {wanted}: {earlier.folder} holds a cluster of {groups} x {nodes} nodes; {_OR_ELSE}")
+    copies_by = earlier.settings.get("replication", RAFT)
+    if (other := plan.settings.get("replication", copies_by)) != copies_by:
+        raise ClusterError(f"--replication {other}: the cluster in {earlier.folder} copies by {copies_by}; {_OR_ELSE}")
     if plan.registries not in {None, len(earlier.registries)}:
         had = len(earlier.registries)
         raise ClusterError(f"--registries {plan.registries}: the cluster in {earlier.folder} was made with {had}; {_OR_ELSE}")

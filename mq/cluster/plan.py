@@ -14,7 +14,7 @@ from mq.server.config_sources import ENVIRONMENT_PREFIX
 from mq.server.faults import ENVIRONMENT_NAME
 from mq.server.group_settings import PEER_PORT
 
-__all__ = ["BROKER_COMMAND", "ClusterPlan", "environment_of", "flags_of", "registry_command"]
+__all__ = ["BROKER_COMMAND", "RAFT", "ClusterPlan", "environment_of", "flags_of", "registry_command"]
 
 BROKER_COMMAND = (sys.executable, "-m", "mq.cli.main", "broker")
 """What starts a node, together with its flags."""
@@ -24,9 +24,11 @@ CLIENT_PORT = 8081
 REGISTRY_PORT = 9876
 _HOST = "127.0.0.1"
 _GROUPS, _NODES = 1, 3
+RAFT = "raft"
+_REPLICATIONS = (RAFT, "master_slave")
 _GROUPS_MAX, _NODES_MAX, _REGISTRIES_MAX = 26, 7, 9
 _OWN = frozenset({
-    "data", "listen", "advertise", "name", "node", "peers", "peer_listen", "replication", "cluster_secret", "cluster_secret_file",
+    "data", "listen", "advertise", "name", "node", "peers", "peer_listen", "cluster_secret", "cluster_secret_file",
     "metrics_listen", "registry",
 })  # fmt: skip
 """Settings that follow from what the cluster is."""
@@ -71,6 +73,8 @@ class ClusterPlan:
         for name in self.settings:
             if name in _OWN:
                 raise IllegalArgumentError(f"{name}: a cluster sets this itself")
+        if self.settings.get("replication", RAFT).lower() not in _REPLICATIONS:
+            raise IllegalArgumentError(f"replication: a cluster copies by one of {', '.join(_REPLICATIONS)}")
 
     def names(self) -> list[tuple[str, int]]:
         """(group, number) of each node of a new cluster."""
@@ -92,7 +96,14 @@ class ClusterPlan:
     def check_settings(self, made: ClusterFile) -> None:
         """Raises: IllegalArgumentError for a wrong one."""
         for node in made.nodes:
-            own = {"data": str(made.data_folder(node.name)), "listen": node.client, "name": node.group, "node": node.node}
+            own: dict[str, object] = {
+                "data": str(made.data_folder(node.name)),
+                "listen": node.client,
+                "name": node.group,
+                "node": node.node,
+            }
+            if made.settings.get("replication", RAFT) != RAFT:
+                own["peers"] = f"{node.node}={node.peer}"
             load_config(None, {}, {**made.settings, **own})
 
     def make(self, folder: Path) -> ClusterFile:
@@ -138,7 +149,8 @@ def flags_of(cluster: ClusterFile, name: str) -> list[str]:
         "--data", str(cluster.data_folder(name)), "--listen", own.client, "--advertise", ",".join(node.client for node in group),
         "--name", own.group, "--node", str(own.node),
         "--peers", ",".join(f"{node}={place}" for node, place in places.items()), "--peer-listen", own.peer,
-        "--replication", "raft", "--cluster-secret-file", str(cluster.secret_file()), "--metrics", "",
+        "--replication", cluster.settings.get("replication", RAFT),
+        "--cluster-secret-file", str(cluster.secret_file()), "--metrics", "",
     ]  # fmt: skip
     if cluster.registries:
         flags += ["--registry", ",".join(one.listen for one in cluster.registries)]

@@ -94,7 +94,7 @@ class HeldBeforeApplied(Checker):
 
 
 class SentIsDurable(Checker):
-    """A master that starts again goes on in its epoch. In the place of what it had sent and not saved it would put other entries."""
+    """A master that starts again goes on in its epoch: it would put other entries where it had sent what it had not saved."""
 
     promise = "a master sends only what is on its own disk"
     section = "mq.broker.replication.master_slave: _feed"

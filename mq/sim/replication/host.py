@@ -17,7 +17,7 @@ _ASKS_MS = 200
 
 
 class Replica(Host):
-    """group: all nodes, by number. set_aside: what was said each time that it was given all anew. lost_ms: when a disk was last."""
+    """group: all nodes, by number. set_aside: what was said each time that it was given all anew. lost_ms: when its disk was."""
 
     def __init__(self, node_id: int, place: Place, group: "dict[int, Replica]") -> None:
         super().__init__(node_id, place, LightStorage(), Weather())
