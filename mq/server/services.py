@@ -57,21 +57,27 @@ class Services:
         self.refuse_messaging, self.refuse_extension = messaging.refuse, extension.refuse
         inner = self._inner({_ENSURE_GROUP: self._ensure_group, _STORE_BATCH: batches.store_batch}, messaging, extension)
         self.passed = PassedCalls(broker.node, {**MESSAGING, **BROKER}, inner)
-        if broker.member is not None and broker.node.group is not None:
-            own_id = broker.node.group.node_id
-            master = Masterless(broker.node, own_id, show_address(routes.own)) if broker.node.group.has_master else None
-            passer = Passer(Peers(broker.node, broker.member.network, own_id), master)
-            self.messaging = passer.wrap(MESSAGING, self.messaging)
-            self.outside = passer.wrap(MESSAGING, self.outside)
-            self.extension = passer.wrap(BROKER, self.extension)
-            self.extension_outside = passer.wrap(BROKER, self.extension_outside)
-            batches.pass_on = passer.unary(_STORE_BATCH, batches.store_batch)
-            self._pass_group = passer.unary(_ENSURE_GROUP, self._ensure_group)
-            broker.deliverer.make_group = self._make_group
+        self._pass_on(routes, batches)
         if broker.neighbours is not None:
             self.messaging = self._for_all_groups(self.messaging, routes, broker.neighbours)
             if routes_outside is not None:
                 self.outside = self._for_all_groups(self.outside, routes_outside, broker.neighbours, is_outside=True)
+
+    def _pass_on(self, routes: RouteBook, batches: BatchHandlers) -> None:
+        """To the leader, what it alone can do."""
+        broker = self._broker
+        if broker.member is None or broker.node.group is None:
+            return
+        own_id = broker.node.group.node_id
+        master = Masterless(broker.node, own_id, show_address(routes.own)) if broker.node.group.has_master else None
+        passer = Passer(Peers(broker.node, broker.member.network, own_id), master)
+        self.messaging = passer.wrap(MESSAGING, self.messaging)
+        self.outside = passer.wrap(MESSAGING, self.outside)
+        self.extension = passer.wrap(BROKER, self.extension)
+        self.extension_outside = passer.wrap(BROKER, self.extension_outside)
+        batches.pass_on = passer.unary(_STORE_BATCH, batches.store_batch)
+        self._pass_group = passer.unary(_ENSURE_GROUP, self._ensure_group)
+        broker.deliverer.make_group = self._make_group
 
     def _open_outside(self, port: int, batches: BatchHandlers, group: GroupAdministrator) -> RouteBook:
         """For clients of the second listener, who are told other addresses: those of the routes that come back."""
