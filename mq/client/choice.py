@@ -26,11 +26,14 @@ __all__ = [
     "RandomChoice",
     "RoundRobin",
     "Sending",
+    "home_of",
     "queue_choice",
 ]
 
 Draw: TypeAlias = Callable[[int], int]
 """A random number from 0 to below the argument."""
+
+_NO_QUEUE = "the topic has no queue that may be written to"
 
 
 class Sending(NamedTuple):
@@ -79,7 +82,7 @@ class QueueChoice:
         Raises: RefusedError, when there is no queue.
         """
         if not queues:
-            raise RefusedError(Code.FORBIDDEN, "the topic has no queue that may be written to")
+            raise RefusedError(Code.FORBIDDEN, _NO_QUEUE)
         among = [queue for queue in queues if queue.broker not in avoid] or queues
         best = self._best(among, now_ms)
         return self._next([queue for queue in among if queue.broker in best])
@@ -176,6 +179,16 @@ class ConsistentHash(QueueChoice):
 
 def _hash(text: str) -> int:
     return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[:8])
+
+
+def home_of(message_group: str, queues: Sequence[QueueName]) -> QueueName:
+    """Where an ordered message goes: each message group has one broker group, which keeps its order; there the broker chooses.
+
+    When a broker group joins or leaves, only those message groups move that it gets or had. Raises: RefusedError.
+    """
+    if not queues:
+        raise RefusedError(Code.FORBIDDEN, _NO_QUEUE)
+    return min(queues, key=lambda queue: (_hash(f"{queue.broker} {message_group}"), queue))
 
 
 CHOICES: Mapping[str, type[QueueChoice]] = MappingProxyType(

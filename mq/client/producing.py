@@ -2,13 +2,14 @@
 
 A message that a broker group may have stored (an *indefinite* error) goes to the same group again: it knows the message by its id
 and stores it once. Another group would store it a second time. One that was certainly not stored may go anywhere, and goes
-elsewhere. A refusal is told to the caller: nothing gets better by asking again.
+elsewhere; but for an ordered one, whose message group is at home at one broker group. A refusal is told to the caller: nothing
+gets better by asking again.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mq.client.choice import QueueChoice, Sending
+from mq.client.choice import QueueChoice, Sending, home_of
 from mq.client.queues import QueueName
 from mq.core.errors import Fault, MqError
 
@@ -20,12 +21,14 @@ _PAUSES_MS = (100, 300)
 
 @dataclass(slots=True)
 class Delivery:
-    """One message on its way. key: of messages that belong together. bound_to: the broker group that may have it; empty: none.
+    """One message on its way. key: of messages that belong together. message_group: of an ordered one.
 
-    avoid: broker groups that did not take it. sending: the attempt under way.
+    bound_to: the broker group that may have it; empty: none. avoid: broker groups that did not take it. sending: the attempt
+    under way.
     """
 
     key: str = ""
+    message_group: str = ""
     attempts: int = 0
     bound_to: str = ""
     avoid: set[str] = field(default_factory=set)
@@ -47,7 +50,10 @@ class Producing:
         among = [queue for queue in queues if not delivery.bound_to or queue.broker == delivery.bound_to]
         if not among and delivery.unsure is not None:
             raise delivery.unsure
-        queue = self._choice.choose(among, now_ms, key=delivery.key, avoid=delivery.avoid)
+        if delivery.message_group:
+            queue = home_of(delivery.message_group, among)
+        else:
+            queue = self._choice.choose(among, now_ms, key=delivery.key, avoid=delivery.avoid)
         delivery.attempts += 1
         delivery.sending = self._choice.begun(queue, now_ms)
         return queue
@@ -60,7 +66,7 @@ class Producing:
     def pause_ms(self, delivery: Delivery, queues: Sequence[QueueName]) -> int:
         """How long to wait before the next attempt: not at all, where another broker group has not been asked yet."""
         untried = {queue.broker for queue in queues} - delivery.avoid
-        if untried and not delivery.bound_to:
+        if untried and not delivery.bound_to and not delivery.message_group:
             return 0
         return _PAUSES_MS[min(delivery.attempts, len(_PAUSES_MS)) - 1]
 

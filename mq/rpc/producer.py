@@ -71,7 +71,7 @@ class AsyncProducer:
         encoded = encoder.encode(self._ids.next(), body, born_ms=time.time_ns() // 1_000_000, keys=keys)
         request = pb.SendMessageRequest(messages=[pb.Message.FromString(encoded)])
         request.messages[0].topic.name = topic
-        delivery = Delivery(key=routing_key or message_group)
+        delivery = Delivery(key=routing_key, message_group=message_group)
         while True:
             queues = {queue.name: queue for queue in await self._routing.queues(topic) if queue.is_writable}
             chosen = self._core.next_queue(delivery, tuple(queues), now_ms())

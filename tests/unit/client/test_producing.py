@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mq.client.choice import queue_choice
+from mq.client.choice import CHOICES, home_of, queue_choice
 from mq.client.errors import ConnectionLostError, NoAnswerError, UnreachableError
 from mq.client.producing import Delivery, Producing
 from mq.client.queues import QueueName
@@ -97,6 +97,28 @@ def test_no_message_is_ever_at_two_groups_that_may_have_stored_it(errors: list[M
             assert told.definite is (not may_have)  # whoever is told "not stored" can rely on it
             return
     assert delivery.attempts < attempts_max
+
+
+@pytest.mark.parametrize("choice", sorted(CHOICES))
+def test_an_ordered_message_goes_to_the_home_of_its_message_group_alone(choice: str) -> None:
+    """Also when that one cannot take it: order is worth more than a quick answer."""
+    core, homes = Producing(queue_choice(choice, random.Random(1).randrange), 3), {}
+    for name in map(str, range(60)):
+        delivery = Delivery(message_group=name)
+        tried = []
+        for number in range(3):
+            tried.append(core.next_queue(delivery, QUEUES, number).broker)
+            told = core.failed(delivery, DEFINITE[0], number)
+            assert (told is None) is (number < 2)
+            assert core.pause_ms(delivery, QUEUES) > 0
+        assert len(set(tried)) == 1
+        homes[name] = tried[0]
+    assert all(10 <= list(homes.values()).count(broker) <= 30 for broker in "abc")
+    fewer = [queue for queue in QUEUES if queue.broker != "b"]
+    moved = {name for name, home in homes.items() if home_of(name, fewer).broker != home}
+    assert moved == {name for name, home in homes.items() if home == "b"}
+    with pytest.raises(RefusedError, match="no queue that may be written to"):
+        home_of("1", [])
 
 
 def queue(broker: str, number: int) -> KnownQueue:
