@@ -128,10 +128,11 @@ class MessageView:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """A delivery: the message, and the receipt handle that acknowledges it."""
+    """A delivery: the message, and the receipt handle that acknowledges it. broker: the broker group that it is of, if known."""
 
     message: MessageView
     receipt_handle: str
+    broker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import grpc
@@ -16,9 +17,9 @@ from mq.core.message import MessageKind
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.calling import CHANNEL_OPTIONS, client_headers, error_of_rpc, parse_endpoints, targets_of
 from mq.rpc.channels import Channels
-from mq.rpc.methods import unary
+from mq.rpc.methods import server_stream, unary
 
-__all__ = ["Routing", "now_ms"]
+__all__ = ["Routing", "known_queue", "now_ms"]
 
 _ROUTE_S = 3.0
 _LOOK_S = 1.0
@@ -69,14 +70,41 @@ class Routing:
             self._routes.forget(topic)  # the next use asks anew
             raise
 
-    async def call(self, addresses: tuple[str, ...], name: str, request: Any) -> Any:
+    @property
+    def client_id(self) -> str:
+        """By which brokers know this client."""
+        return self._client_id
+
+    def brokers(self) -> Mapping[str, tuple[str, ...]]:
+        """The addresses of all broker groups in the routes of topics used so far, by name."""
+        return self._routes.addresses()
+
+    def channel(self, addresses: tuple[str, ...]) -> grpc.aio.Channel:
+        """The connection to a broker group."""
+        return self._brokers.to(addresses)
+
+    async def call(self, addresses: tuple[str, ...], name: str, request: Any, *, timeout_s: float | None = None) -> Any:
         """A unary call to a broker group. Raises: MqError, but for what the answer's status says."""
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
         try:
             return await unary(self._brokers.to(addresses), name)(
-                request, timeout=self._timeout_s, metadata=client_headers(self._client_id)
+                request, timeout=limit_s, metadata=client_headers(self._client_id)
             )
         except grpc.aio.AioRpcError as error:
-            raise error_of_rpc(error, ", ".join(addresses), self._timeout_s) from None
+            raise error_of_rpc(error, ", ".join(addresses), limit_s) from None
+
+    async def stream(self, addresses: tuple[str, ...], name: str, request: Any, *, timeout_s: float) -> AsyncGenerator[Any, None]:
+        """The answers of a broker group to a call that has several. Raises: as `call`, while iterating."""
+        call = server_stream(self._brokers.to(addresses), name)(
+            request, timeout=timeout_s, metadata=client_headers(self._client_id)
+        )
+        try:
+            async for part in call:
+                yield part
+        except grpc.aio.AioRpcError as error:
+            raise error_of_rpc(error, ", ".join(addresses), timeout_s) from None
+        finally:
+            call.cancel()
 
     async def _refresh_forever(self) -> None:
         while True:
@@ -90,23 +118,26 @@ class Routing:
             self._routes.failed(topic, error, now_ms())
 
     async def _route(self, topic: str) -> tuple[KnownQueue, ...]:
-        request = pb.QueryRouteRequest(topic=pb.Resource(name=topic))
+        response = await self.ask("QueryRoute", pb.QueryRouteRequest(topic=pb.Resource(name=topic)))
+        check_code(response.status.code, response.status.message)
+        return tuple(map(known_queue, response.message_queues))
+
+    async def ask(self, name: str, request: Any) -> Any:
+        """A question to the endpoints, one after the other until one answers. Raises: as `call`."""
         unreachable: MqError = UnreachableError(f"cannot reach {self._where}")
         for channel in self._asked:
             try:
-                response = await unary(channel, "QueryRoute")(request, timeout=_ROUTE_S, metadata=client_headers(self._client_id))
+                return await unary(channel, name)(request, timeout=_ROUTE_S, metadata=client_headers(self._client_id))
             except grpc.aio.AioRpcError as error:
                 unreachable = error_of_rpc(error, self._where, _ROUTE_S, is_read=True)
-                continue
-            check_code(response.status.code, response.status.message)
-            return tuple(map(_known, response.message_queues))
         raise unreachable
 
 
-def _known(queue: pb.MessageQueue) -> KnownQueue:
+def known_queue(queue: pb.MessageQueue) -> KnownQueue:
+    """A queue as a route or an assignment tells it. RocketMQ: MessageQueue."""
     addresses = tuple(show_address((one.host, one.port)) for one in queue.broker.endpoints.addresses)
     name = QueueName(queue.topic.name, queue.broker.name, queue.id)
-    kind = MessageKind(queue.accept_message_types[0])
+    kind = MessageKind(queue.accept_message_types[0]) if queue.accept_message_types else MessageKind.NORMAL
     return KnownQueue(name, kind, queue.permission in _WRITES, queue.permission in _READS, addresses)
 
 
