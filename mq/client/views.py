@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mq.client.queues import QueueName
+
 __all__ = [
     "BatchResult",
     "BrokerView",
@@ -13,6 +15,7 @@ __all__ = [
     "MessageView",
     "OrganView",
     "ProgressView",
+    "PulledMessage",
     "QueueView",
     "ReceivedMessage",
     "SentMessage",
@@ -133,6 +136,14 @@ class ReceivedMessage:
     message: MessageView
     receipt_handle: str
     broker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PulledMessage:
+    """A message as a pull consumer reads it: nothing is hidden, and there is nothing to acknowledge. queue: where it stands."""
+
+    message: MessageView
+    queue: QueueName
 
 
 @dataclass(frozen=True, slots=True)

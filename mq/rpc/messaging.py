@@ -297,7 +297,7 @@ class MessagingHandlers:
         topic = validate.check_topic(request.message_queue.topic.name)
         offset = self._admin.consumer_offset(group, topic, request.message_queue.id)
         if offset is None:
-            raise RefusedError(Code.OFFSET_NOT_FOUND, f"group {group} has read nothing of topic {topic} yet")
+            raise RefusedError(Code.OFFSET_NOT_FOUND, f"group {group} has read nothing of this queue of topic {topic} yet")
         return pb.GetOffsetResponse(status=ok(), offset=offset).SerializeToString()
 
     async def query_offset(self, raw: bytes, context: Context) -> bytes:

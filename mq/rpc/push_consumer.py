@@ -8,7 +8,7 @@ assigns, and the broker hands each message to one of them. RocketMQ: PushConsume
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
 from mq.client.consuming import ConsumerSettings, Step, after_failure
@@ -79,10 +79,7 @@ class AsyncPushConsumer:
             await stack.enter_async_context(self._listening)
             stack.push_async_callback(self._stop_polling)
             await self._assign()
-            brokers = {queue.name.broker for queue in self._polls}
-            settings = [asyncio.ensure_future(self._session.settings(broker)) for broker in brokers]
-            if settings:
-                await _first_good(settings)
+            await self._session.ready()
             assigning = asyncio.create_task(self._assign_forever())
             stack.callback(assigning.cancel)
             self._stack = stack.pop_all()
@@ -190,20 +187,3 @@ class AsyncPushConsumer:
         if known is not None:
             return known
         return next((queue.addresses for queue in self._polls if queue.name.broker == one.broker), ())
-
-
-async def _first_good(settings: "Sequence[asyncio.Future[ConsumerSettings]]") -> None:
-    """Until one broker group has told its settings. Raises: MqError, when none does."""
-    waiting, error = set(settings), None
-    try:
-        while waiting:
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for one in done:
-                error = one.exception()
-                if error is None:
-                    return
-    finally:
-        for one in waiting:
-            one.cancel()
-    assert error is not None
-    raise error

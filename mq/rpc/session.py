@@ -89,6 +89,23 @@ class Session:
         except (KeyError, TimeoutError):
             raise NoAnswerError(f"{broker} did not answer our settings within {_SETTINGS_S:g} s (is it stopped?)") from None
 
+    async def ready(self) -> None:
+        """Until one broker group has told its settings. Raises: MqError, when none does."""
+        waiting = {asyncio.ensure_future(self.settings(broker)) for broker in self._routing.brokers()}
+        error: BaseException | None = None
+        try:
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for one in done:
+                    error = one.exception()
+                    if error is None:
+                        return
+        finally:
+            for one in waiting:
+                one.cancel()
+        if error is not None:
+            raise error
+
     async def heartbeat(self) -> None:
         """A sign of life to all broker groups, now."""
         self._look()

@@ -144,10 +144,10 @@ class Administrator:
         await self._node.carry_out(c.MoveOffset(*self._node.stamps(), group, topic, queue_id, offset))
 
     def consumer_offset(self, group: str, topic: str, queue_id: int) -> int | None:
-        """The lowest offset that is not done; None when the group never read this topic. RocketMQ: GetOffset."""
+        """The lowest offset that is not done; None when the group never read this queue. RocketMQ: GetOffset."""
         self._machine.queue(topic, queue_id)
         table = self._machine.group(group).tables.get(topic)
-        return None if table is None else table.consumer_offset(queue_id)
+        return None if table is None or queue_id not in table.queues() else table.consumer_offset(queue_id)
 
     async def offset_at(self, topic: str, queue_id: int, time_ms: int) -> int:
         """The first offset stored at or after a wall time; the queue's end when there is none."""
