@@ -40,7 +40,7 @@ def effects(rows: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", ["a student's folder", "another right one"])
+@pytest.mark.parametrize("kind", ["a student's folder", pytest.param("another right one", marks=pytest.mark.night)])
 def test_orders_of_a_real_broker_are_booked_once_through_deaths_of_consumer_and_broker(kind: str, tmp_path: Path) -> None:
     work = next(file for file in RIGHT if file.stem == "one_row")
     if kind == "a student's folder":
