@@ -33,6 +33,7 @@ COLUMNS = (
 )
 _NO_ANSWER = "no answer: dead, paused, or it turns clients away because it hears no leader; `mq cluster status` tells"
 _NO_CLIENT = "not known"
+_COPIES = {"async": "asynchronous", "sync": "synchronous"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def row_of(line: NodeLine) -> tuple[object, ...]:
     if view is None:
         role = "no answer (learner)" if line.is_learner else "no answer"
         return ("?" if line.node is None else line.node, role, *["-"] * (len(COLUMNS) - 3), line.client or _NO_CLIENT)
-    role = view.part if view.part in {"asking", "rejoining", "learning"} else "learner" if line.is_learner else view.role
+    role = view.part if view.part in {"asking", "rejoining", "learning"} else "learner" if line.is_learner else view.role_name
     return (
         view.node, role, view.term, "-" if view.leader is None else view.leader, view.first_index, view.last_index,
         view.durable_index, view.commit_index, view.applied_index, view.snapshot_index, line.lag,
@@ -155,6 +156,8 @@ def row_of(line: NodeLine) -> tuple[object, ...]:
 
 def members_text(view: RaftView) -> str:
     """Who belongs to the group, in words."""
+    if view.copy:
+        return f"nodes {', '.join(map(str, view.voters))}; {_COPIES[view.copy]} copy"
     parts = ["voters " + ", ".join(map(str, view.voters))]
     if view.old_voters:
         parts.append("and until the change is done " + ", ".join(map(str, view.old_voters)))
@@ -166,8 +169,14 @@ def members_text(view: RaftView) -> str:
 
 
 def remarks_on(lines: Sequence[NodeLine]) -> list[str]:
-    """What is to be said below the table of nodes without an answer."""
+    """What is to be said below the table: of nodes without an answer, and of masters that a person has to look after."""
     remarks = []
+    masters = [line.view for line in lines if line.view is not None and line.view.role_name == "master"]
+    if len(masters) > 1:
+        told = ", ".join(f"node {one.node} of epoch {one.term}" for one in masters)
+        remarks.append(f"{len(masters)} masters: {told}; what the older one acknowledges is lost when it hears of the other")
+    without = "waits for a slave and takes nothing; without one: `mq broker promote --alone`"
+    remarks += [f"node {one.node} {without}" for one in masters if one.is_stalled]
     if any(line.view is None for line in lines):
         remarks.append(_NO_ANSWER)
     if any(line.node is None for line in lines):

@@ -17,6 +17,7 @@ __all__ = [
     "lost_with_its_disk",
     "no_slave",
     "two_masters",
+    "two_people",
 ]
 
 
@@ -78,6 +79,22 @@ def anything(world: MasterSlaveWorld) -> Iterator[int]:
         yield _some(world) // 2
 
 
+def two_people(world: MasterSlaveWorld) -> Iterator[int]:
+    """The master dies while nobody hears anybody, and each slave has a person of its own who promotes it."""
+    yield 500
+    master = world.masters[-1]
+    slaves = _others(world, master)
+    world.crash(master)
+    for slave in slaves:
+        world.cut(slave, *_others(world, slave))
+    yield _some(world)
+    for slave in slaves:
+        world.promote(slave)
+    yield _some(world)
+    world.heal()
+    yield 1_000
+
+
 def lost_with_its_disk(world: MasterSlaveWorld) -> Iterator[int]:
     """The master's machine is lost while its slaves are a little behind: with asynchronous copy that little is gone."""
     yield 1_000
@@ -116,7 +133,7 @@ def no_slave(world: MasterSlaveWorld) -> Iterator[int]:
     world.go_alone(master)
     before = world.done
     yield 3_000
-    world.say(f"in 3 s without asking for one it were {world.done - before}", *["goes on"] * (world.done > before))
+    world.say(f"in 3 s after that it were {world.done - before}", *["goes on"] * (world.done > before))
 
 
 def two_masters(world: MasterSlaveWorld) -> Iterator[int]:
@@ -127,11 +144,13 @@ def two_masters(world: MasterSlaveWorld) -> Iterator[int]:
     world.cut(master, *slaves)
     yield 300
     world.promote(slaves[0])
+    world.add_clients(4)
     yield 4_000
     counts = world.acknowledged.by_epoch
     epochs = [host.decides.term for host in world.masters]
     told = ", ".join(f"{counts.get(epoch, 0)} in epoch {epoch}" for epoch in epochs)
-    world.say(f"{len(epochs)} masters; acknowledged: {told}", *["two masters"] * (len(epochs) == 2))
+    is_shown = len(epochs) == 2 and all(counts.get(epoch, 0) for epoch in epochs)
+    world.say(f"{len(epochs)} masters; acknowledged: {told}", *["both acknowledge"] * is_shown)
     world.heal()
     yield 1_000
 

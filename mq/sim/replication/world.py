@@ -31,7 +31,7 @@ from mq.sim.replication.network import OrderedNetwork
 __all__ = ["MasterSlaveOptions", "MasterSlaveWorld", "Story", "draw_options"]
 
 Story: TypeAlias = Callable[["MasterSlaveWorld"], Iterator[int]]
-_EVENTS_MAX = 400_000
+_EVENTS_MAX = 150_000
 _REST_MS_MAX = 60_000
 _RULES = "a node keeps its own rules", "the invariants of mq.raft, mq.broker.replication and of their log"
 _REST = "when all nodes run and all links stand, slaves catch up and all hold the same", "mq.broker.replication.master_slave"
@@ -104,8 +104,8 @@ class MasterSlaveWorld:
         )  # fmt: skip
         for node_id in range(1, options.nodes + 1):
             self.hosts[node_id] = Replica(node_id, place, self.hosts)
-        common = Common(self.agenda, self.trace, watch, self.rng, options.workload, cast("dict[int, Any]", self.hosts))
-        self.clients = [Client(f"c{number + 1}", common) for number in range(options.workload.clients)]
+        self._common = Common(self.agenda, self.trace, watch, self.rng, options.workload, cast("dict[int, Any]", self.hosts))
+        self.clients: list[Client] = []
         self.lines: list[str] = []
         self.met: Counter[str] = Counter()
         self.lost: list[bytes] = []
@@ -170,6 +170,12 @@ class MasterSlaveWorld:
         self.excused.add(host.decides.term)
         host.carry_out(host.decides.go_alone())
 
+    def add_clients(self, count: int) -> None:
+        """They begin anywhere, and stay with whoever takes what they ask for."""
+        for _ in range(count):
+            self.clients.append(Client(f"c{len(self.clients) + 1}", self._common))
+            self.clients[-1].act()
+
     def cut(self, one: Replica, *others: Replica) -> None:
         """A node is cut off from others."""
         self.say(f"node {one.node_id} is cut off from {', '.join(str(other.node_id) for other in others)}", "cuts")
@@ -190,8 +196,7 @@ class MasterSlaveWorld:
                 host.start()
             first = self.hosts[1]
             first.carry_out(first.decides.promote())
-            for client in self.clients:
-                client.act()
+            self.add_clients(self.options.workload.clients)
             for pause_ms in self._story(self):
                 self.pass_time(pause_ms)
             self._come_to_rest()
