@@ -16,7 +16,7 @@ from mq.core.message import MessageKind
 __all__ = ["MessageEncoder"]
 
 _TAG, _KEYS, _MESSAGE_ID = b"\x0a", b"\x12", b"\x1a"
-_IDENTITY_ENCODING = b"\x28\x01"
+_IDENTITY_ENCODING, _GZIP_ENCODING = b"\x28\x01", b"\x28\x02"
 _MESSAGE_TYPE, _BORN_TIMESTAMP, _BORN_HOST, _DELIVERY_TIMESTAMP, _MESSAGE_GROUP = b"\x30", b"\x3a", b"\x42", b"\x5a", b"\x8a\x01"
 _USER_PROPERTY, _SYSTEM_PROPERTIES, _BODY = b"\x12", b"\x1a", b"\x22"
 
@@ -30,11 +30,11 @@ def _timestamp(time_ms: int) -> bytes:
 class MessageEncoder:
     """Encodes messages that have the same tag, properties and kind, without their topic.
 
-    tag, message_group: "" for none. delivery_ms: Unix time, only of delayed messages.
+    tag, message_group: "" for none. delivery_ms: Unix time, only of delayed messages. is_gzip: bodies are given compressed.
     Raises: IllegalArgumentError.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by keyword, each a field of the message
         self,
         *,
         kind: MessageKind = MessageKind.NORMAL,
@@ -43,6 +43,7 @@ class MessageEncoder:
         born_host: str = "",
         message_group: str = "",
         delivery_ms: int | None = None,
+        is_gzip: bool = False,
     ) -> None:
         if delivery_ms is not None and delivery_ms < 0:
             raise IllegalArgumentError(f"delivery_ms: {delivery_ms} is before 1970")
@@ -52,7 +53,7 @@ class MessageEncoder:
             for k, v in entries
         )
         self._tag = encode_field(_TAG, tag.encode()) if tag else b""
-        self._type = _IDENTITY_ENCODING + _MESSAGE_TYPE + encode_varint(kind)
+        self._type = (_GZIP_ENCODING if is_gzip else _IDENTITY_ENCODING) + _MESSAGE_TYPE + encode_varint(kind)
         self._rest = encode_field(_BORN_HOST, born_host.encode()) if born_host else b""
         if delivery_ms is not None:
             self._rest += encode_field(_DELIVERY_TIMESTAMP, _timestamp(delivery_ms))

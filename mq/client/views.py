@@ -158,7 +158,7 @@ class MessagePage:
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """A message that is stored."""
+    """A message that is stored. offset: -1 where only its batch is known to be there."""
 
     message_id: str
     offset: int

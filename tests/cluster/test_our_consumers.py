@@ -2,17 +2,22 @@
 end."""
 
 import asyncio
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from mq.client.views import MessageView
 from mq.core.errors import Code, RefusedError
 from mq.core.message import MessageKind
+from mq.rpc.blocking import BroadcastConsumer, Producer, PullConsumer, PushConsumer, SimpleConsumer
 from mq.rpc.producer import AsyncProducer
 from mq.rpc.push_consumer import AsyncPushConsumer
 from mq.rpc.simple_consumer import AsyncSimpleConsumer
+from tests.cluster.broker_process import wait_until
 from tests.cluster.two_groups import TwoGroups, two_groups, until
 from tests.interop.driving import Official
 
@@ -156,3 +161,209 @@ async def test_an_ordered_group_keeps_the_order_while_a_message_is_refused(place
     assert by_name["carl"] == ["carl 0", "carl 1", "carl 2", "carl 3"]
     async with AsyncSimpleConsumer(place.endpoint, place.new_group(), {f"%DLQ%{group}": "*"}) as undertaker:
         assert [one.message.body for one in await undertaker.receive(wait_s=5)] == [b"bert 1"]
+
+
+async def test_lingering_messages_leave_in_batches_and_a_wrong_one_among_them_is_the_only_one_refused(place: TwoGroups) -> None:
+    topic, group = place.new_topic(queues=2), place.new_group()
+    async with AsyncProducer(place.endpoint, linger_ms=30) as producer:
+        alike = [producer.send(topic, b"alike %d" % number, tag="t") for number in range(100)]
+        others = [producer.send(topic, b"other %d" % number, tag=f"tag {number}", keys=[f"k {number}"]) for number in range(20)]
+        results = await asyncio.gather(*alike, producer.send(topic, b""), *others, return_exceptions=True)
+        errors = [one for one in results if isinstance(one, BaseException)]
+        assert [type(one) for one in errors] == [RefusedError]
+        whole = await asyncio.gather(*(producer.send(topic, b"whole %d" % number, tag="t") for number in range(50)))
+        offsets = [one.offset for one in whole]
+        assert offsets == list(range(offsets[0], offsets[0] + 50)), "one batch, in one queue"
+        stored = await producer.send_batch(topic, [b"b %d" % number for number in range(30)], properties={"a": "1"})
+        assert (stored.count, stored.duplicates) == (30, 0)
+        with pytest.raises(RefusedError) as refused:
+            await producer.send("nowhere", b"x")
+        assert refused.value.code == Code.TOPIC_NOT_FOUND
+    found: list[MessageView] = []
+    async with AsyncSimpleConsumer(place.endpoint, group, {topic: "*"}) as consumer:
+        while received := await consumer.receive(32, wait_s=0.5):
+            await consumer.ack(*received)
+            found += [one.message for one in received]
+    wanted = [f"alike {n}" for n in range(100)] + [f"other {n}" for n in range(20)]
+    wanted += [f"whole {n}" for n in range(50)] + [f"b {n}" for n in range(30)]
+    assert Counter(message.body.decode() for message in found) == Counter(wanted)
+    assert {(m.tag, m.keys) for m in found if m.body == b"other 7"} == {("tag 7", ("k 7",))}
+
+
+async def test_ordered_messages_that_linger_keep_their_order(place: TwoGroups) -> None:
+    topic, group = place.new_topic(MessageKind.FIFO, queues=4), place.new_group(is_fifo=True)
+    seen, names = Seen(), ("anna", "bert", "carl")
+    async with AsyncProducer(place.endpoint, linger_ms=5, batch_bytes=64) as producer:
+        await asyncio.gather(
+            *(producer.send(topic, f"{name} {number}".encode(), message_group=name) for number in range(40) for name in names)
+        )
+    async with AsyncPushConsumer(place.endpoint, group, {topic: "*"}, seen):
+        await until(lambda: len(seen.bodies) == 120, "all")
+    for name in names:
+        assert [body for body in seen.bodies if body.startswith(name)] == [f"{name} {number}" for number in range(40)]
+
+
+async def test_the_official_consumers_get_what_our_producer_sends_of_every_type(place: TwoGroups, official: Official) -> None:
+    plain, fifo, delay = place.new_topic(), place.new_topic(MessageKind.FIFO), place.new_topic(MessageKind.DELAY, queues=2)
+    group, ordered = place.new_group(), place.new_group(is_fifo=True)
+    long = "a long text " * 1000
+
+    async def tell(verb: str, client: str, **more: object) -> Any:
+        return await asyncio.wrap_future(official.ask(verb, client, **more))
+
+    await tell("push", "all", topic=plain, group=group)
+    await tell("push", "in order", topic=fifo, group=ordered)
+    await tell("simple", "one", topic=plain, group=place.new_group(), expression="bread")
+    await tell("simple", "late", topic=delay, group=place.new_group())
+    async with AsyncProducer(place.endpoint, compress_over_bytes=1000) as ours:
+        await ours.send(plain, long.encode(), tag="bread", keys=["k1", "k2"], properties={"shop": "7"})
+        await ours.send_batch(plain, [f"batch {number} {long}".encode() for number in range(10)])
+        for number in range(6):
+            await ours.send(fifo, f"anna {number}".encode(), message_group="anna")
+        began_s = time.time()
+        await ours.send(delay, b"later", delivery_ms=int((began_s + 2) * 1000))
+    await until_seen(official, "all", 11)
+    bodies = Counter(body for _, body, _ in await tell("seen", "all"))
+    assert bodies == Counter([long, *(f"batch {number} {long}" for number in range(10))])
+    await until_seen(official, "in order", 6)
+    assert [body for _, body, _ in await tell("seen", "in order")] == [f"anna {number}" for number in range(6)]
+    (one,) = (await tell("receive", "one"))["messages"]
+    assert (one["body"], one["tag"], one["keys"], one["properties"]) == (long, "bread", ["k1", "k2"], {"shop": "7"})
+    late = (await tell("receive", "late"))["messages"]
+    assert [message["body"] for message in late] == ["later"]
+    assert time.time() - began_s >= 2 - 0.1
+    for client in ("all", "in order"):
+        await tell("shut_down", client)
+
+
+async def until_seen(official: Official, client: str, count: int) -> None:
+    async def has_seen() -> bool:
+        return len(await asyncio.wrap_future(official.ask("seen", client))) >= count
+
+    await until(has_seen, f"{client} has seen {count}", limit_s=20)
+
+
+async def test_our_consumers_and_official_ones_share_the_work_of_one_group(place: TwoGroups, official: Official) -> None:
+    topic, group, seen = place.new_topic(), place.new_group(), Seen()
+    await asyncio.wrap_future(official.ask("push", "colleague", topic=topic, group=group))
+    async with AsyncProducer(place.endpoint) as producer, AsyncPushConsumer(place.endpoint, group, {topic: "*"}, seen):
+        for number in range(200):
+            await producer.send(topic, b"%d" % number)
+
+        async def theirs() -> list[str]:
+            return [body for _, body, _ in await asyncio.wrap_future(official.ask("seen", "colleague"))]
+
+        async def all_came() -> bool:
+            return len(await theirs()) + len(seen.bodies) >= 200
+
+        await until(all_came, "all are received")
+        both = await theirs(), seen.bodies
+    assert Counter([*both[0], *both[1]]) == Counter(str(number) for number in range(200))
+    assert min(map(len, both)) > 0
+    await asyncio.wrap_future(official.ask("shut_down", "colleague"))
+
+
+def test_blocking_clients_do_the_same_from_any_thread(place: TwoGroups) -> None:
+    topic, groups = place.new_topic(queues=4), [place.new_group() for _ in range(4)]
+    endpoint, seen, told = place.endpoint, list[str](), list[str]()
+    with pytest.raises(RefusedError, match="it is not open"):
+        Producer(endpoint).send(topic, b"x")
+    with (
+        PushConsumer(endpoint, groups[0], {topic: "*"}, lambda message: seen.append(message.body.decode())),
+        BroadcastConsumer(endpoint, groups[1], "anna", {topic: "*"}, lambda message: told.append(message.body.decode())),
+        Producer(endpoint, linger_ms=5) as producer,
+    ):
+        producer.send(topic, b"one")
+        futures = [producer.send_async(topic, b"%d" % number) for number in range(20)]
+        assert len({future.result(timeout=10).message_id for future in futures}) == 20
+        assert producer.send_batch(topic, [b"a", b"b"]).count == 2
+        with pytest.raises(RefusedError, match="nowhere"):
+            producer.send("nowhere", b"x")
+        wait_until(lambda: len(seen) == len(told) == 23, "all are received")
+    wanted = Counter(["one", "a", "b", *map(str, range(20))])
+    assert Counter(seen) == Counter(told) == wanted
+    with SimpleConsumer(endpoint, groups[2], {topic: "*"}) as simple:
+        received = simple.receive(1)
+        simple.ack(simple.change_invisible(received[0], 20_000))
+    with PullConsumer(endpoint, groups[3], {topic: "*"}) as pull:
+        count = 0
+        while page := pull.poll(wait_s=1):
+            count += len(page)
+        assert (count, len(pull.assignment)) == (23, 4)
+        first = pull.assignment[0]
+        end = pull.position(first)
+        pull.commit()
+        assert pull.committed(first) == end
+        pull.seek_to_begin(first)
+        assert pull.position(first) == 0
+    assert not [thread for thread in threading.enumerate() if thread.name == "mq clients"]
+
+
+async def test_a_listener_at_work_is_waited_for_and_the_rest_goes_to_others_at_once(place: TwoGroups) -> None:
+    topic, group = place.new_topic(queues=2), place.new_group()
+    began, may_end, handled = asyncio.Event(), asyncio.Event(), list[bytes]()
+
+    async def slow(message: MessageView) -> None:
+        began.set()
+        await may_end.wait()
+        handled.append(message.body)
+
+    async with AsyncProducer(place.endpoint) as producer:
+        for number in range(10):
+            await producer.send(topic, b"%d" % number)
+    consumer = AsyncPushConsumer(place.endpoint, group, {topic: "*"}, slow, concurrency=1)
+    await consumer.__aenter__()
+    await began.wait()
+    closing = asyncio.create_task(consumer.__aexit__())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    may_end.set()
+    await closing
+    assert 1 <= len(handled) <= 2
+    seen = Seen()
+    async with AsyncPushConsumer(place.endpoint, group, {topic: "*"}, seen):
+        left = 10 - len(handled)
+        await until(lambda: len(seen.bodies) == left, "the others, long before an invisible time is over", limit_s=8)
+    assert Counter([body.encode() for body in seen.bodies] + handled) == Counter(b"%d" % number for number in range(10))
+
+
+async def test_when_a_broker_group_is_killed_the_other_one_serves_on_and_it_is_used_again_when_it_is_back(
+    place: TwoGroups,
+) -> None:
+    topic, group, simple_group = place.new_topic(queues=4), place.new_group(), place.new_group()
+    seen, taken = Seen(), Counter[str]()
+    async with (
+        AsyncProducer(place.endpoint, route_every_ms=500) as producer,
+        AsyncPushConsumer(place.endpoint, group, {topic: "*"}, seen, assignments_every_ms=500, route_every_ms=500),
+        AsyncSimpleConsumer(place.endpoint, simple_group, {topic: "*"}, route_every_ms=500) as simple,
+    ):
+
+        async def all_are_taken(bodies: set[str]) -> bool:
+            received = await simple.receive(32, wait_s=0.5)
+            await simple.ack(*received)
+            taken.update(one.message.body.decode() for one in received)
+            return bodies <= set(taken) and bodies <= set(seen.bodies)
+
+        async def send(what: str) -> set[str]:
+            for number in range(20):
+                await producer.send(topic, f"{what} {number}".encode())
+            return {f"{what} {number}" for number in range(20)}
+
+        before = await send("before")
+        await until(lambda: all_are_taken(before), "all before it", limit_s=20)
+        await until(lambda: place.lag(group) == 0, "which is acknowledged")
+        await asyncio.to_thread(place.cluster.kill, "broker-b-1")
+        without = await send("without")
+        await until(lambda: all_are_taken(without), "all that the other one has", limit_s=20)
+        await asyncio.to_thread(place.cluster.start, "broker-b-1")
+
+        async def is_used() -> bool:
+            await producer.send(topic, b"is it back?")
+            brokers = {queue.broker for queue in place.admin.describe_topic(topic).queues}
+            return brokers == {"broker-a", "broker-b"}
+
+        await until(is_used, "the registry knows it again", limit_s=20)
+        after = await send("after")
+        await until(lambda: all_are_taken(after), "all after it", limit_s=20)
+    known = Counter(seen.bodies)
+    assert {known[body] for body in before | without | after} == {1}
