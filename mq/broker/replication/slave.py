@@ -33,10 +33,10 @@ class ContradictionError(MqError):
     definite = False
 
     def __init__(self, index: int, count: int, epoch: int, master: int) -> None:
-        entries = "1 entry" if count == 1 else f"{count} entries"
+        entries, gone = ("1 entry", "is not") if count == 1 else (f"{count} entries", "are not")
         super().__init__(
-            f"{entries} that this node took for stored for ever, from {index} on, are not in the log of node {master}, the "
-            f"master of epoch {epoch}: they are gone from the group"
+            f"{entries} that this node took for stored for ever, from {index} on, {gone} in the log of node {master}, the "
+            f"master of epoch {epoch}, and so gone from the group"
         )
         self.index, self.count, self.epoch, self.master = index, count, epoch, master
 

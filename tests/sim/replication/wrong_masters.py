@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
-from mq.broker.replication.master_slave import MasterSlave
+from mq.broker.replication.master_slave import Copy, MasterSlave
 from mq.core.entry import Entry
 from mq.core.ids import EntryId, LogIndex, Term
 from mq.raft.messages import AppendReply, Message
 from mq.raft.output import Output
 from mq.raft.replication import Replication
 from mq.raft.role import Event, Role
+from mq.sim.replication.stories import anything, careful, two_masters, two_people
+from mq.sim.replication.world import Story
 
 __all__ = ["WRONG"]
 
@@ -112,7 +114,17 @@ class StaysMasterOnItsDisk(MasterSlave):
         super()._enter_term(term, self.vote if vote is None else vote)
 
 
-WRONG = (
-    AnswersWithoutASlave, BelievesWhatItSent, SendsWhatIsNotSaved, CountsEpochsByOne, GoesOnInTheOldEpoch, CutsWithoutAWord,
-    TrustsItsSnapshot, IgnoresHigherEpochs, RemembersTheEmptied, AppliesWhatIsNotSaved, StaysMasterOnItsDisk,
-)  # fmt: skip
+WRONG: tuple[tuple[type[MasterSlave], Story, Copy], ...] = (
+    (AnswersWithoutASlave, careful, Copy.SYNC),
+    (BelievesWhatItSent, careful, Copy.SYNC),
+    (SendsWhatIsNotSaved, anything, Copy.ASYNC),
+    (CountsEpochsByOne, two_people, Copy.ASYNC),
+    (GoesOnInTheOldEpoch, two_people, Copy.ASYNC),
+    (CutsWithoutAWord, two_masters, Copy.ASYNC),
+    (TrustsItsSnapshot, two_masters, Copy.ASYNC),
+    (IgnoresHigherEpochs, anything, Copy.SYNC),
+    (RemembersTheEmptied, careful, Copy.SYNC),
+    (AppliesWhatIsNotSaved, anything, Copy.SYNC),
+    (StaysMasterOnItsDisk, careful, Copy.SYNC),
+)
+"""Each with a story in which its mistake shows."""

@@ -108,11 +108,11 @@ def test_nothing_is_sent_in_a_new_epoch_before_it_is_on_the_disk() -> None:
     nodes = running()
     nodes.is_disk_slow = True
     nodes.promote(2)
-    assert nodes.cores[2].role is Role.CANDIDATE
+    assert nodes.cores[2].view().role is Role.CANDIDATE
     assert nodes.wire == []
     nodes.is_disk_slow = False
     nodes.disk_works(2)
-    assert nodes.cores[2].role is Role.LEADER
+    assert nodes.cores[2].view().role is Role.LEADER
     assert {message.term for message in nodes.wire} == {2}
     nodes.deliver()
     assert (nodes.cores[1].role, nodes.cores[1].leader, nodes.cores[1].term) == (Role.FOLLOWER, 2, 2)
