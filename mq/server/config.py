@@ -7,7 +7,6 @@ value came from.
 
 import difflib
 import re
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -28,6 +27,7 @@ from mq.server.group_settings import (
     parse_peers,
     read_secret,
     replication_of,
+    told_addresses,
 )
 from mq.server.logs import LOG_LEVELS
 
@@ -267,11 +267,11 @@ class BrokerConfig:
 
     def advertised(self, port: int) -> list[Address]:
         """What routes tell clients. port: the one that is really listened on."""
-        return _told(self.advertise, (self.listen_address[0], port))
+        return told_addresses(self.advertise, (self.listen_address[0], port))
 
     def advertised_outside(self, port: int) -> list[Address]:
         """What routes tell clients that came in by the second listener."""
-        return _told(self.advertise_outside, ((self.listen_outside_address or self.listen_address)[0], port))
+        return told_addresses(self.advertise_outside, ((self.listen_outside_address or self.listen_address)[0], port))
 
     def outside_by_node(self, port: int) -> dict[int, Address]:
         """Which of `advertised_outside` is whose; empty when there is not one for each node."""
@@ -294,24 +294,6 @@ def _shown_range(name: str, low: int, high: int) -> str:
 def _size(text: str, field: str) -> int:
     # A negative size is a number out of range, not a text that nobody understands.
     return int(text) if re.fullmatch(r"\s*-\d+\s*", text) else parse_size_bytes(text, field)
-
-
-def _told(advertise: tuple[str, ...], listens: Address) -> list[Address]:
-    return [parse_address(one, "advertise") for one in advertise] or [(_own_address(listens[0]), listens[1])]
-
-
-def _own_address(listen_host: str) -> str:
-    """How clients reach a listener: its own host, or for one on all addresses the first that leads outside."""
-    if listen_host not in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not listened on
-        return listen_host
-    family, outside = (socket.AF_INET6, "2001:db8::1") if ":" in listen_host else (socket.AF_INET, "192.0.2.1")
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            # Sends nothing: it only asks which of our addresses would be used.
-            probe.connect((outside, 9))
-            return str(probe.getsockname()[0])
-    except OSError:
-        return socket.gethostname()
 
 
 def _bool(text: str, field: str) -> bool:

@@ -1,6 +1,7 @@
-"""The settings that concern a broker's group: who belongs to it, how the log is copied, and the secret they share."""
+"""The settings that concern a broker's group: who belongs to it, how the log is copied, their secret, and what clients are told."""
 
 import ipaddress
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ __all__ = [
     "parse_peers",
     "read_secret",
     "replication_of",
+    "told_addresses",
 ]
 
 PEER_PORT = 10921
@@ -114,3 +116,22 @@ def check_secret(secret: str, addresses: Sequence[Address]) -> None:
             f"cluster_secret: {show_address(reachable[0])} can be reached from other machines, so the nodes of the group need a "
             "secret: --cluster-secret-file FILE, or MQ_BROKER_CLUSTER_SECRET"
         )
+
+
+def told_addresses(advertise: tuple[str, ...], listens: Address) -> list[Address]:
+    """What clients are told to connect to. listens: (host, port) that is listened on, where nothing else is advertised."""
+    return [parse_address(one, "advertise") for one in advertise] or [(_own_address(listens[0]), listens[1])]
+
+
+def _own_address(listen_host: str) -> str:
+    """How clients reach a listener: its own host, or for one on all addresses the first that leads outside."""
+    if listen_host not in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not listened on
+        return listen_host
+    family, outside = (socket.AF_INET6, "2001:db8::1") if ":" in listen_host else (socket.AF_INET, "192.0.2.1")
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            # Sends nothing: it only asks which of our addresses would be used.
+            probe.connect((outside, 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return socket.gethostname()

