@@ -1,4 +1,4 @@
-"""The settings that concern a broker's group: who belongs to it, how the log is copied, their secret, and what clients are told."""
+"""The settings that concern a broker's group: who is in it, how the log is copied, their secret, and what clients are told."""
 
 import ipaddress
 import socket

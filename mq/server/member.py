@@ -139,9 +139,17 @@ class Member:
         assert self._time is not None
         self._tasks += [
             asyncio.create_task(self.addresses.announce_forever()),
-            asyncio.create_task(keep_noted(self.node, self._config.data, self.addresses.to_dial, lambda: self._is_full)),
+            asyncio.create_task(
+                keep_noted(
+                    self.node,
+                    self._config.data,
+                    self.addresses.to_dial,
+                    lambda: self._is_full,
+                    has_master=self._settings.has_master,
+                )
+            ),
             asyncio.create_task(self._time.hear_forever()),
-        ]  # fmt: skip
+        ]
         if not self._settings.has_master:  # there is no majority that could be right
             self._tasks.append(asyncio.create_task(self.comparer.work_forever()))
 

@@ -14,6 +14,7 @@ from mq.broker import commands as c
 from mq.broker.outcomes import Outcome
 from mq.core.address import Address, show_address
 from mq.core.errors import MqError
+from mq.raft.view import NodeView
 from mq.registry.registration import (
     ConsumerGroupEntry,
     NodeKey,
@@ -26,6 +27,7 @@ from mq.registry.registration import (
 )
 from mq.rpc.registering_client import RegistryLine
 from mq.server.node import BrokerNode
+from mq.server.slaves_way import master_slave_of
 
 __all__ = ["Registrar"]
 
@@ -102,7 +104,7 @@ class Registrar:
             replication=self._replication(), role=self._role(), epoch=view.term,
             version=self._version, address=show_address(self._own),
             addresses=tuple(sorted(map(show_address, self._addresses()))), applied=machine.applied_index,
-            lag=max(0, view.commit_index - machine.applied_index), is_writable=is_writable, topics=topics, consumer_groups=groups,
+            lag=max(0, self._known_end(view) - machine.applied_index), is_writable=is_writable, topics=topics, consumer_groups=groups,
             outside=tuple(sorted(map(show_address, self._outside()))),
         )  # fmt: skip
 
@@ -111,6 +113,11 @@ class Registrar:
         if group is None:
             return Replication.SOLO
         return Replication.MASTER_SLAVE if group.has_master else Replication.RAFT
+
+    def _known_end(self, view: NodeView) -> int:
+        """How far the log goes of whoever leads, as far as this node knows."""
+        is_slave = self._replication() is Replication.MASTER_SLAVE and not self._node.reign.is_here
+        return master_slave_of(self._node).heard_end if is_slave else view.commit_index
 
     def _role(self) -> Role:
         if self._node.group is not None and self._node.group.has_master:

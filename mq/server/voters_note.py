@@ -47,6 +47,13 @@ def noted_voters(folder: Path) -> VotersNote | None:
     return None
 
 
+def _noted_master(folder: Path) -> bool:
+    """Whether the note is of a group in which a person names who leads."""
+    with suppress(OSError, ValueError, AttributeError):
+        return json.loads((folder / VOTERS_FILE).read_bytes()).get("has_master") is True
+    return False
+
+
 def is_majority_without(members: Configuration, node_id: int, reached: Mapping[int, Address]) -> bool:
     """Whether the others decide without this node, so that what the group has promised does not hang on it.
 
@@ -56,27 +63,47 @@ def is_majority_without(members: Configuration, node_id: int, reached: Mapping[i
 
 
 def settings_of(config: BrokerConfig) -> GroupSettings | None:
-    """This node's part in its group. One that is on its way back goes by its note: its start may have known fewer nodes."""
+    """This node's part in its group. One that is on its way back goes by its note: its start may have known fewer nodes.
+
+    Raises: IllegalArgumentError when the folder is of a group that copies in another way, or has other nodes for good.
+    """
     settings = config.group_settings
+    if settings is not None and (known := noted_voters(config.data)) is not None:
+        _check_is_same(settings, known.members.voters, has_master=_noted_master(config.data))
     if settings is None or not (config.data / NOTE_FILE).exists() or (noted := noted_voters(config.data)) is None:
         return settings
     return replace(settings, voters=tuple(sorted({*noted.members.voters, *noted.members.old_voters})))
 
 
+def _check_is_same(settings: GroupSettings, nodes: tuple[int, ...], *, has_master: bool) -> None:
+    if settings.has_master != has_master:
+        kind = "master_slave" if has_master else "raft"
+        raise IllegalArgumentError(f"replication: this data folder is of a group that copies by {kind}")
+    if has_master and settings.voters != nodes:
+        told = ", ".join(map(str, nodes))
+        raise IllegalArgumentError(f"peers: this data folder is of a group of nodes {told}; the epochs are shared out among them")
+
+
 async def keep_noted(
-    node: BrokerNode, folder: Path, reached: Callable[[], Mapping[int, Address]], is_full: Callable[[], bool]
+    node: BrokerNode,
+    folder: Path,
+    reached: Callable[[], Mapping[int, Address]],
+    is_full: Callable[[], bool],
+    *,
+    has_master: bool = False,
 ) -> None:
     """Until it is cancelled: who votes, as soon as the node's log says so, and where they are, soon after. Durably.
 
     reached: where the other nodes are, as of now. is_full: whether this node is a full member; the log of one that comes back
-    speaks of earlier times, and its note is the newer one. What cannot be written is tried again.
+    speaks of earlier times, and its note is the newer one. What cannot be
+    written is tried again. has_master: whether a person names who leads.
     """
     noted, is_told = noted_voters(folder), False
     while True:
         seen = _seen(node, reached())
         if seen != noted and is_full():
             try:
-                write_synced(folder / VOTERS_FILE, _encoded(seen))
+                write_synced(folder / VOTERS_FILE, _encoded(seen, has_master=has_master))
                 noted, is_told = seen, False
             except OSError as error:
                 if not is_told:
@@ -97,6 +124,7 @@ def _seen(node: BrokerNode, reached: Mapping[int, Address]) -> VotersNote:
     return VotersNote(members, {voter: reached[voter] for voter in members.members if voter in reached})
 
 
-def _encoded(note: VotersNote) -> bytes:
+def _encoded(note: VotersNote, *, has_master: bool = False) -> bytes:
     peers = {str(node): show_address(address) for node, address in note.peers.items()}
-    return json.dumps({"voters": note.members.voters, "old_voters": note.members.old_voters, "peers": peers}).encode()
+    told = {"voters": note.members.voters, "old_voters": note.members.old_voters, "peers": peers}
+    return json.dumps({**told, "has_master": True} if has_master else told).encode()

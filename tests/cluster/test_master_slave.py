@@ -11,6 +11,7 @@ from mq.cluster.local import LocalCluster
 from mq.cluster.plan import ClusterPlan
 from mq.core.errors import MqError, OutcomeUnknownError, RefusedError
 from mq.core.message import MessageKind
+from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.admin_client import AdminClient
 from mq.rpc.calling import Connection
 from mq.rpc.message_client import MessageClient
@@ -27,7 +28,9 @@ class Pair:
     """A master and a slave with a proxy between them, and a topic of one queue. Use `with`."""
 
     def __init__(self, folder: Path, copy: str) -> None:
-        self.cluster = LocalCluster.up(folder, ClusterPlan(nodes=2, base_port=0, settings={**SMALL, "copy": copy}))
+        plan = ClusterPlan(nodes=2, registries=1, base_port=0, settings={**SMALL, "copy": copy, "registry_times": "fast"})
+        self.cluster = LocalCluster.up(folder, plan)
+        self.registry = ClusterFile.read(folder).registries[0].listen
         self.clients = {node.name: node.client for node in ClusterFile.read(folder).nodes}
         self.data = {name: ClusterFile.read(folder).data_folder(name) for name in self.clients}
         with Connection(self.clients[MASTER]) as connection:
@@ -59,6 +62,13 @@ class Pair:
         with Connection(self.clients[name]) as connection:
             connection.on_old = told
             return [message.body.decode() for message in AdminClient(connection).peek(TOPIC, 0, 0, 100).messages]
+
+    def route(self) -> tuple[list[str], int]:
+        """Of the registry: where the topic is, and what may be done with it there."""
+        with Connection(self.registry) as connection:
+            request = pb.QueryRouteRequest(topic=pb.Resource(name=TOPIC))
+            (queue,) = connection.call("QueryRoute", request, is_idempotent=True).message_queues
+        return [f"{one.host}:{one.port}" for one in queue.broker.endpoints.addresses], queue.permission
 
     def view(self, name: str) -> RaftView:
         """Of this node, by itself."""
@@ -116,8 +126,10 @@ def test_without_its_master_a_slave_is_read_from_and_takes_over_when_a_person_sa
     with pytest.raises(RefusedError, match="node 1 is the master and answers"):
         pair.promote(SLAVE)
     pair.wait_until_equal()
+    assert pair.route() == ([pair.clients[MASTER]], pb.READ_WRITE)
     pair.cluster.kill(MASTER)
     pair.wait_for(SLAVE, lambda view: view.leader is None, "it hears no master")
+    wait_until(lambda: pair.route() == ([pair.clients[SLAVE]], pb.READ), "the route is to the slave, for reading")
     told: list[str] = []
     assert pair.bodies(SLAVE, told.append) == ["one", "two", "three"]
     assert "which has no master" in told[0]
@@ -127,22 +139,24 @@ def test_without_its_master_a_slave_is_read_from_and_takes_over_when_a_person_sa
         with pytest.raises(MqError, match="mq broker promote --endpoint"):
             admin.create_group("mill")
     assert "mq broker promote --endpoint" in str(pair.try_send(SLAVE, "nobody takes it"))
-    # Started again without its master, it still knows what it was given.
-    pair.cluster.kill(SLAVE)
-    pair.cluster.start(SLAVE, is_awaited=False)
-    pair.wait_for(SLAVE, lambda view: view.applied_index == view.last_index, "it has applied its log")
-    assert pair.bodies(SLAVE) == ["one", "two", "three"]
-
+    restarted_alone(pair, SLAVE, holds=["one", "two", "three"])
     assert pair.promote(SLAVE) == 2
+    wait_until(lambda: pair.route() == ([pair.clients[SLAVE]], pb.READ_WRITE), "the route is to the new master")
     pair.send(SLAVE, "four")
-    told.clear()
-    assert pair.bodies(SLAVE, told.append) == ["one", "two", "three", "four"]
-    assert told == []
+    assert pair.bodies(SLAVE, pytest.fail) == ["one", "two", "three", "four"]
     pair.cluster.start(MASTER, is_awaited=False)  # it asks, and hears of epoch 2
     pair.wait_until_equal()
     assert pair.view(MASTER).role_name == "slave"
     assert pair.bodies(MASTER) == ["one", "two", "three", "four"]
     assert not list(pair.data[MASTER].glob("damaged-*")), "what it had was all in the new master's log"
+
+
+def restarted_alone(pair: Pair, name: str, *, holds: list[str]) -> None:
+    """A slave that is started without its master still knows what it was given."""
+    pair.cluster.kill(name)
+    pair.cluster.start(name, is_awaited=False)
+    pair.wait_for(name, lambda view: view.applied_index == view.last_index, "it has applied its log")
+    assert pair.bodies(name) == holds
 
 
 def test_asynchronous_copy_loses_what_was_acknowledged_and_not_copied(pair: Pair) -> None:

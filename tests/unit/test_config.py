@@ -90,6 +90,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         ("peer_listen", "10921", "'10921' is not HOST:PORT"),
         ("replication", "raftt", "replication: 'raftt' is not one of solo, master_slave, raft"),
         ("replication", "Master_Slave", "master_slave needs --peers"),
+        ("copy", "sync", "add --replication master_slave"),
         ("cluster_secret", 12345678, "what is given is not of type str"),
         ("cluster_secret", "x" * 4097, "4097 bytes are more than 4096"),
         ("cluster_secret_file", Path("no-such-file"), "no-such-file cannot be read: No such file or directory"),

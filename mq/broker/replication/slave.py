@@ -53,11 +53,11 @@ class Slave(RaftNode):
 
     A master sends only what is durable with it. So what is durable here, too, is committed, however it copies.
 
-    agreed: (epoch, index): up to there this log is known to be that of this epoch's master. superseded: how many entries gave way
-    to a master's, of which nobody knew that they were committed.
+    heard_end: how far the master said that it has committed. agreed: (epoch, index): up to there this log is known to be that of
+    this epoch's master. superseded: how many entries gave way to a master's, of which nobody knew that they were committed.
     """
 
-    __slots__ = ("agreed", "superseded")
+    __slots__ = ("agreed", "heard_end", "superseded")
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Slave(RaftNode):
     ) -> None:
         """committed: up to there the log is known to be committed, at the start; None: all of it."""
         super().__init__(node_id, log, _AlwaysTheSame(), options=options, configuration=configuration, snapshot=snapshot)
-        self.agreed, self.superseded = (0, 0), 0
+        self.agreed, self.superseded, self.heard_end = (0, 0), 0, 0
         if self.role is not Role.MUTE:
             end = self.log.last.index
             self.commit_index = LogIndex(max(self.commit_index, end if committed is None else min(committed, end)))
@@ -121,6 +121,7 @@ class Slave(RaftNode):
 
     def _committed_of(self, message: AppendRequest) -> LogIndex:
         """All that agrees; it counts when it is durable (`apply_to`)."""
+        self.heard_end = message.commit_index
         return self._match_after(message)
 
     def _note_agreed(self, index: int) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from mq.core.errors import DamageError, DiskError, FormatError, MqError, StateError
+from mq.core.errors import DamageError, DiskError, FormatError, IllegalArgumentError, MqError, StateError
 from mq.server import process
 from mq.server.broker import Broker
 from mq.server.config import BrokerConfig
 from mq.server.disk import FileDisk, FolderInUseError
 from mq.server.setting_aside import (
     DAMAGE_FILE,
+    EntriesGoneError,
     StateDiffersError,
     calls_for_repair,
     can_come_back,
@@ -118,6 +119,36 @@ def test_a_group_that_became_smaller_counts_as_it_is_now(
 ) -> None:
     (tmp_path / VOTERS_FILE).write_text(json.dumps({"voters": voters, "old_voters": old_voters}))
     assert can_come_back(BrokerConfig(data=tmp_path, peers=THREE)) is can
+
+
+PAIR = ("1=127.0.0.1:1", "2=127.0.0.1:2")
+
+
+def with_a_master(folder: Path, *peers: str) -> BrokerConfig:
+    return BrokerConfig(data=folder, peers=peers or PAIR, replication="master_slave")
+
+
+def test_of_a_master_and_a_slave_only_what_is_gone_from_the_group_is_put_aside(tmp_path: Path) -> None:
+    gone, damage = EntriesGoneError("3 entries are gone"), DamageError("log/0.log", 5, "bad")
+    assert calls_for_repair(gone, with_a_master(tmp_path))
+    assert not calls_for_repair(damage, with_a_master(tmp_path)), "nobody else may have what it holds"
+    note_damage(tmp_path, gone)
+    noted = noted_damage(tmp_path)
+    assert noted is not None
+    assert str(noted) == "3 entries are gone"
+    assert can_come_back(with_a_master(tmp_path), noted)
+
+
+def test_a_folder_stays_with_its_way_of_copying_and_a_master_with_its_nodes(tmp_path: Path) -> None:
+    (tmp_path / VOTERS_FILE).write_text(json.dumps({"voters": [1, 2], "old_voters": [], "has_master": True}))
+    assert settings_of(with_a_master(tmp_path)) is not None
+    with pytest.raises(IllegalArgumentError, match=r"replication: .* by master_slave"):
+        settings_of(BrokerConfig(data=tmp_path, peers=PAIR))
+    with pytest.raises(IllegalArgumentError, match=r"peers: .* of a group of nodes 1, 2"):
+        settings_of(with_a_master(tmp_path, *PAIR, "3=127.0.0.1:3"))
+    (tmp_path / VOTERS_FILE).write_text(json.dumps({"voters": [1, 2], "old_voters": []}))
+    with pytest.raises(IllegalArgumentError, match=r"replication: .* by raft"):
+        settings_of(with_a_master(tmp_path))
 
 
 @pytest.mark.parametrize("note", ["", "{", "[]", '{"voters": 3}', '{"voters": ["a"], "old_voters": []}'])
