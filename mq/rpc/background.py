@@ -11,6 +11,15 @@ __all__ = ["Background"]
 T = TypeVar("T")
 
 
+async def _end_others() -> None:
+    """What gRPC itself still has under way for calls that are over, as `asyncio.run` does at its end."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+
+
 class Background:
     """Use `with`: each one that is entered keeps the loop running."""
 
@@ -37,6 +46,7 @@ class Background:
             Background._loop = Background._thread = None
         assert loop is not None
         assert thread is not None
+        asyncio.run_coroutine_threadsafe(_end_others(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from mq.client.batch import Columns
@@ -15,7 +16,7 @@ from mq.core.message import MessageKind
 from mq.rpc.batch_client import BatchProducer
 from mq.rpc.routing import now_ms
 
-__all__ = ["BatchKey", "BatchStreams", "Frame", "Lingering", "Outgoing", "frame_of", "plain_properties"]
+__all__ = ["BatchKey", "BatchStreams", "Frame", "Lingering", "Outgoing", "columns_of", "frame_of", "plain_properties"]
 
 
 class BatchKey(NamedTuple):
@@ -38,10 +39,13 @@ class Outgoing(NamedTuple):
 
     def encoder(self, key: BatchKey) -> MessageEncoder:
         """Of this message, and of all that are like it."""
-        kind = MessageKind.FIFO if key.message_group else MessageKind.NORMAL
-        return MessageEncoder(
-            kind=kind, tag=self.tag, properties=dict(self.properties), message_group=key.message_group, is_gzip=self.is_gzip
-        )
+        return _encoder(self.tag, self.properties, key.message_group, self.is_gzip)
+
+
+@lru_cache(maxsize=256)
+def _encoder(tag: str, properties: tuple[tuple[str, str], ...], message_group: str, is_gzip: bool) -> MessageEncoder:  # noqa: FBT001 - a key of a cache
+    kind = MessageKind.FIFO if message_group else MessageKind.NORMAL
+    return MessageEncoder(kind=kind, tag=tag, properties=dict(properties), message_group=message_group, is_gzip=is_gzip)
 
 
 Frame: TypeAlias = Columns | Sequence[bytes]
@@ -49,13 +53,17 @@ SendFrame: TypeAlias = Callable[[BatchKey, Frame], Awaitable[BatchResult]]
 SendOne: TypeAlias = Callable[[BatchKey, Outgoing], Awaitable[SentMessage]]
 
 
+def columns_of(key: BatchKey, like: Outgoing, ids: Sequence[str], bodies: Sequence[bytes]) -> Columns:
+    """Messages, made now, that are all like one but for ids and bodies."""
+    return Columns(like.encoder(key).encode_shared(born_ms=time.time_ns() // 1_000_000, keys=like.keys), ids, bodies)
+
+
 def frame_of(key: BatchKey, messages: Sequence[Outgoing]) -> Frame:
     """In columns, where the messages differ in ids and bodies alone, else each whole; all made now."""
-    born_ms = time.time_ns() // 1_000_000
     first = messages[0]
     if all(one[2:] == first[2:] for one in messages):
-        shared = first.encoder(key).encode_shared(born_ms=born_ms, keys=first.keys)
-        return Columns(shared, [one.message_id for one in messages], [one.body for one in messages])
+        return columns_of(key, first, [one.message_id for one in messages], [one.body for one in messages])
+    born_ms = time.time_ns() // 1_000_000
     return [one.encoder(key).encode(one.message_id, one.body, born_ms=born_ms, keys=one.keys) for one in messages]
 
 

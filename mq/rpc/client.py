@@ -3,6 +3,7 @@
 from mq.client.consuming import RetryPolicy
 from mq.rpc.admin_client import AdminClient
 from mq.rpc.batch_client import BatchFetcher, BatchProducer
+from mq.rpc.batch_reader import AsyncBatchReader
 from mq.rpc.blocking import BroadcastConsumer, Producer, PullConsumer, PushConsumer, SimpleConsumer
 from mq.rpc.broadcast_consumer import AsyncBroadcastConsumer
 from mq.rpc.calling import Connection
@@ -15,6 +16,7 @@ from mq.rpc.simple_consumer import AsyncSimpleConsumer
 
 __all__ = [
     "AdminClient",
+    "AsyncBatchReader",
     "AsyncBroadcastConsumer",
     "AsyncProducer",
     "AsyncPullConsumer",

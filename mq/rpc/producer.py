@@ -16,7 +16,7 @@ from mq.client.views import BatchResult, SentMessage
 from mq.core.errors import IllegalArgumentError, MqError
 from mq.core.message import MessageKind
 from mq.proto import rocketmq_v2_pb2 as pb
-from mq.rpc.batching import BatchKey, BatchStreams, Frame, Lingering, Outgoing, frame_of, plain_properties
+from mq.rpc.batching import BatchKey, BatchStreams, Frame, Lingering, Outgoing, columns_of, frame_of, plain_properties
 from mq.rpc.calling import new_client_id
 from mq.rpc.message_client import new_message_ids
 from mq.rpc.routing import Routing, now_ms
@@ -108,21 +108,20 @@ class AsyncProducer:
         """
         if not bodies:
             raise IllegalArgumentError("bodies: there is none")
-        ids, more = self._ids.take(len(bodies)), plain_properties(properties)
+        key, ids, more = BatchKey(topic, message_group, routing_key), self._ids.take(len(bodies)), plain_properties(properties)
         if self._over_bytes is None:
-            messages = [Outgoing(one, body, tag, (), more) for one, body in zip(ids, bodies, strict=True)]
-        else:
-            packed = [compressed(body, self._over_bytes) for body in bodies]
-            messages = [Outgoing(one, body, tag, (), more, gz) for one, (body, gz) in zip(ids, packed, strict=True)]
-        key = BatchKey(topic, message_group, routing_key)
+            return await self._send_frame(key, columns_of(key, Outgoing("", b"", tag, (), more), ids, bodies))
+        packed = [compressed(body, self._over_bytes) for body in bodies]
+        messages = [Outgoing(one, body, tag, (), more, gz) for one, (body, gz) in zip(ids, packed, strict=True)]
         return await self._send_frame(key, frame_of(key, messages))
 
     async def _send_frame(self, key: BatchKey, frame: Frame) -> BatchResult:
         return await self._deliver(key, lambda queue: self._streams.send(queue.addresses, key.topic, frame))
 
     async def _send_alone(self, key: BatchKey, message: Outgoing, delivery_ms: int | None = None) -> SentMessage:
-        encoder = message.encoder(key)
-        if delivery_ms is not None:
+        if delivery_ms is None:
+            encoder = message.encoder(key)
+        else:
             encoder = MessageEncoder(
                 kind=MessageKind.DELAY, tag=message.tag, properties=dict(message.properties), delivery_ms=delivery_ms,
                 message_group=key.message_group, is_gzip=message.is_gzip,
