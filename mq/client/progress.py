@@ -8,12 +8,12 @@ __all__ = ["Progress"]
 
 
 class _Queue:
-    """next_offset: where to read on. open: given to be handled, and not done. told: as the broker was told last."""
+    """next_offset: where to read on. open: given to be handled, and not done. told: as the broker was told last, if ever."""
 
-    def __init__(self, offset: int) -> None:
+    def __init__(self, offset: int, told: int | None) -> None:
         self.next_offset = offset
         self.open: set[int] = set()
-        self.told = offset
+        self.told = told
 
     @property
     def done_to(self) -> int:
@@ -32,9 +32,9 @@ class Progress:
         """Those that are read, sorted."""
         return tuple(sorted(self._queues))
 
-    def take(self, queue: QueueName, offset: int) -> None:
-        """Read this queue from there on, as if nothing of it had been given."""
-        self._queues[queue] = _Queue(offset)
+    def take(self, queue: QueueName, offset: int, told: int | None = None) -> None:
+        """Read this queue from there on, as if nothing of it had been given. told: what the broker knows of it, if anything."""
+        self._queues[queue] = _Queue(offset, told)
 
     def drop(self, queue: QueueName) -> None:
         """Read it no more."""
@@ -71,7 +71,7 @@ class Progress:
             known.open.clear()
 
     def untold(self) -> Mapping[QueueName, int]:
-        """What a broker is to be told: everything below is done, of the queues where that has changed."""
+        """What a broker is to be told: everything below is done, of the queues where it knows something else, or nothing."""
         return {name: known.done_to for name, known in self._queues.items() if known.done_to != known.told}
 
     def told(self, queue: QueueName, offset: int) -> None:

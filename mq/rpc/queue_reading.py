@@ -62,10 +62,11 @@ class ReadingOptions:
 
 @dataclass(slots=True, eq=False)
 class _Reader:
-    """Of one queue. fetched: read ahead. at: where to read on. error: why that fails now."""
+    """Of one queue. at: where to read on. known: where the broker had the group. fetched: read ahead. error: why it fails."""
 
     queue: KnownQueue
     at: int
+    known: int | None = None
     fetched: deque[PulledMessage] = field(default_factory=deque)
     error: MqError | None = None
     task: asyncio.Task[None] | None = None
@@ -181,10 +182,11 @@ class QueueReading:
         offset = first_offset(known, await self.calls.ends(queue), self._options.start)
         if self._group and known is None and self._options.start == "latest":
             await self.calls.commit(queue, offset)  # whoever reads it next begins here, too
-        return _Reader(queue, offset)
+            known = offset
+        return _Reader(queue, offset, known)
 
     def _begin(self, reader: _Reader) -> None:
-        self.progress.take(reader.queue.name, reader.at)
+        self.progress.take(reader.queue.name, reader.at, reader.known)
         self._readers[reader.queue.name] = reader
         reader.task = asyncio.create_task(self._read_forever(reader))
         self._news.set()

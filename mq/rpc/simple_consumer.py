@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from mq.client.errors import is_worth_repeating
 from mq.client.rotation import Place, Rotation
 from mq.client.route_cache import KnownQueue
 from mq.client.views import ReceivedMessage
-from mq.core.errors import Code, IllegalArgumentError, MqError, RefusedError
+from mq.core.errors import Code, Fault, IllegalArgumentError, MqError, RefusedError
 from mq.core.limits import LONG_POLL_MS_MAX, RECEIVE_BATCH_MAX
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.calling import new_client_id
@@ -25,6 +26,7 @@ __all__ = ["AsyncSimpleConsumer"]
 
 _SLICE_MS = 1_000
 """Of waiting at several broker groups: so long one may still wait when another has answered already."""
+_AGAIN_MS, _PAUSES_MS = 250, (100, 300, 1_000)
 _FRESH_MS = 500
 """What was kept for longer gets its whole invisible time anew before it is handed out."""
 
@@ -78,7 +80,7 @@ class AsyncSimpleConsumer:
     async def receive(self, count: int = 16, *, wait_s: float = 5.0, invisible_ms: int | None = None) -> list[ReceivedMessage]:
         """Up to `count` messages (32 at most); none when there is none within `wait_s`.
 
-        Raises: MqError; UnreachableError and the like only when no broker group of these topics can be asked.
+        Raises: RefusedError; UnreachableError and the like, when no broker group of these topics could be asked all the time.
         """
         if count < 1 or wait_s < 0:
             raise IllegalArgumentError(f"count: {count}, wait_s: {wait_s}; at least one message, and no time below 0")
@@ -87,8 +89,14 @@ class AsyncSimpleConsumer:
         if kept := await self._take_kept(count, hidden_ms):
             return kept
         while True:
-            places = await self._places()
-            found = await self._ask_each(places, ReceiveAsk(count, 0, hidden_ms))
+            try:
+                places = await self._places()
+                found = await self._ask_each(places, ReceiveAsk(count, 0, hidden_ms))
+            except MqError as error:
+                if error.fault is Fault.CALLER or now_ms() + _AGAIN_MS >= end_ms:
+                    raise
+                await asyncio.sleep(_AGAIN_MS / 1000)
+                continue
             if found or now_ms() >= end_ms:
                 return found
             if not places:  # no broker group can be read from just now
@@ -110,7 +118,16 @@ class AsyncSimpleConsumer:
             raise late
 
     async def _ack(self, place: Place, messages: Sequence[ReceivedMessage]) -> list[MqError | None]:
-        return await self._calls.ack(await self._addresses(place), place[0], messages)
+        """Twice does no harm, so it is repeated where an election may be under way."""
+        addresses = await self._addresses(place)
+        for pause_ms in (*_PAUSES_MS, None):
+            try:
+                return await self._calls.ack(addresses, place[0], messages)
+            except MqError as error:
+                if pause_ms is None or not is_worth_repeating(error, is_idempotent=True):
+                    raise
+            await asyncio.sleep(pause_ms / 1000)
+        raise AssertionError("the last attempt returns or raises")
 
     async def change_invisible(self, received: ReceivedMessage, invisible_ms: int) -> ReceivedMessage:
         """Hide it for another span, from now on; 0 gives it back. What comes back has the handle that is good from now on.

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 
 from mq import __version__
 from mq.broker import commands as c
@@ -34,6 +35,7 @@ class Administrator:
     def __init__(self, node: BrokerNode, clients: Clients, deliverer: Deliverer, *, name: str, node_id: int) -> None:
         self._node, self._machine = node, node.machine
         self._clients, self._deliverer = clients, deliverer
+        self._readers = count()
         self._name, self._node_id = name, node_id
         self._began_s = time.monotonic()
         self.part: Callable[[], str] = str
@@ -210,8 +212,12 @@ class Administrator:
 
     async def wait_for_more(self, topic: str, offset: int, queue_id: int, timeout_s: float) -> None:
         """Come back when the queue has grown beyond `offset`, or after a while."""
-        if self._machine.queue(topic, queue_id).max_offset <= offset:
-            await self._deliverer.room.wait(topic, f"\0fetch {queue_id}", timeout_s)
+        end_s = time.monotonic() + timeout_s
+        # Each waits by itself: of the polls of one group, a message wakes no more than can take it.
+        reader = f"\0reader {next(self._readers)}"
+        while self._machine.queue(topic, queue_id).max_offset <= offset and (left_s := end_s - time.monotonic()) > 0:
+            if await self._deliverer.room.wait(topic, reader, left_s) is None:
+                return  # its time is over, or this node's; else a message came, perhaps to another queue
 
     # --- the node
 

@@ -69,6 +69,17 @@ async def test_a_pull_consumer_keeps_its_own_places_and_goes_back_as_it_likes(pl
         assert len(await read(another, 41)) == 41
 
 
+async def test_of_two_who_wait_at_one_queue_both_hear_of_one_message(place: TwoGroups) -> None:
+    topic = place.new_topic(queues=1)
+    async with AsyncPullConsumer(place.endpoint) as anna, AsyncPullConsumer(place.endpoint) as bert:
+        for consumer in (anna, bert):
+            await consumer.assign(await consumer.queues(topic))
+            assert await consumer.poll(wait_s=0.2) == []
+        waiting = [asyncio.create_task(consumer.poll(wait_s=8)) for consumer in (anna, bert)]
+        await send(place, topic, ["for both"])
+        assert [[one.message.body for one in await task] for task in waiting] == [[b"for both"]] * 2
+
+
 async def test_a_place_can_be_one_by_time_and_one_that_does_not_exist_is_mended(place: TwoGroups) -> None:
     topic = place.new_topic(queues=2)
     await send(place, topic, ["early 1", "early 2"])

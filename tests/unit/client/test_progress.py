@@ -14,7 +14,7 @@ FIRST, SECOND = (QueueName("orders", "broker-a", number) for number in range(2))
 
 def test_what_is_told_stops_below_the_first_that_is_not_done() -> None:
     progress = Progress()
-    progress.take(FIRST, 10)
+    progress.take(FIRST, 10, 10)
     assert progress.untold() == {}
     for offset in (10, 11, 12):
         progress.given(FIRST, offset)
@@ -31,7 +31,7 @@ def test_what_is_told_stops_below_the_first_that_is_not_done() -> None:
 
 def test_what_a_filter_left_out_is_done_when_all_before_it_is() -> None:
     progress = Progress()
-    progress.take(FIRST, 0)
+    progress.take(FIRST, 0, 0)
     progress.given(FIRST, 3)
     progress.passed(FIRST, 9)
     assert progress.untold() == {FIRST: 3}
@@ -41,7 +41,7 @@ def test_what_a_filter_left_out_is_done_when_all_before_it_is() -> None:
 
 def test_one_who_goes_back_forgets_what_was_given() -> None:
     progress = Progress()
-    progress.take(FIRST, 0)
+    progress.take(FIRST, 0, 0)
     progress.given(FIRST, 0)
     progress.seek(FIRST, 0)
     progress.given(FIRST, 0)
@@ -53,8 +53,8 @@ def test_one_who_goes_back_forgets_what_was_given() -> None:
 
 def test_queues_come_and_go_each_by_itself() -> None:
     progress = Progress()
-    progress.take(SECOND, 0)
-    progress.take(FIRST, 0)
+    progress.take(SECOND, 0, 0)
+    progress.take(FIRST, 0, 0)
     assert progress.queues == (FIRST, SECOND)
     progress.given(FIRST, 0)
     progress.given(SECOND, 0)
@@ -67,10 +67,18 @@ def test_queues_come_and_go_each_by_itself() -> None:
         progress.position(FIRST)
 
 
+def test_where_a_broker_knows_nothing_it_is_told_even_that_nothing_was_read() -> None:
+    progress = Progress()
+    progress.take(FIRST, 7)
+    assert progress.untold() == {FIRST: 7}
+    progress.take(FIRST, 7, told=5)  # what was forgotten meanwhile is passed over
+    assert progress.untold() == {FIRST: 7}
+
+
 @given(st.integers(0, 1_000_000))
 def test_nothing_that_is_not_done_is_ever_below_what_is_told(seed: int) -> None:
     rng, progress = random.Random(seed), Progress()
-    progress.take(FIRST, 0)
+    progress.take(FIRST, 0, 0)
     under_way: set[int] = set()
     told = 0
     for offset in range(rng.randint(1, 30)):
