@@ -2,25 +2,35 @@
 
 import asyncio
 import logging
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from mq.client.views import ReceivedMessage
 from mq.core.errors import Fault, MqError
 from mq.rpc.delivery_calls import DeliveryCalls
+from mq.rpc.routing import now_ms
 
-__all__ = ["Acker"]
+__all__ = ["GIVE_UP_MS", "Acker"]
 
 _TOGETHER_MAX = 256
 _AGAIN_S = 1.0
+GIVE_UP_MS = 60_000
+"""A broker group that cannot be reached for so long has lost sight of us, and hands out again what we had."""
 _log = logging.getLogger(__name__)
 
 _Line: TypeAlias = tuple[tuple[str, ...], str]
 """(addresses, topic)"""
-_Ack: TypeAlias = tuple[ReceivedMessage, "asyncio.Future[None]"]
+
+
+class _Ack(NamedTuple):
+    """done: there is nothing more to be said of it. give_up_ms: its broker group does not come back."""
+
+    received: ReceivedMessage
+    done: "asyncio.Future[None]"
+    give_up_ms: int
 
 
 class Acker:
-    """Each is repeated until its broker group has said yes or no."""
+    """Each is repeated until its broker group has said yes or no, or has been away for long."""
 
     def __init__(self, calls: DeliveryCalls) -> None:
         self._calls = calls
@@ -30,7 +40,7 @@ class Acker:
     async def ack(self, addresses: tuple[str, ...], received: ReceivedMessage) -> None:
         """Come back when it is acknowledged, or was too late: then the message comes again."""
         line, done = (addresses, received.message.topic), asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(line, []).append((received, done))
+        self._waiting.setdefault(line, []).append(_Ack(received, done, now_ms() + GIVE_UP_MS))
         if line not in self._busy:
             self._busy[line] = asyncio.create_task(self._send_all(line))
         await done
@@ -39,7 +49,7 @@ class Acker:
         waiting = self._waiting[line]
         try:
             while waiting:
-                some = [one for one in waiting[:_TOGETHER_MAX] if not one[1].done()]  # its waiter may have given up
+                some = [one for one in waiting[:_TOGETHER_MAX] if not one.done.done()]  # its waiter may be gone
                 del waiting[:_TOGETHER_MAX]
                 again = await self._send(line, some) if some else []
                 if again:
@@ -52,15 +62,16 @@ class Acker:
         """Those that have no answer."""
         addresses, topic = line
         try:
-            told = await self._calls.ack(addresses, topic, [received for received, _ in some])
+            told = await self._calls.ack(addresses, topic, [one.received for one in some])
         except MqError as error:
-            if error.fault is not Fault.CALLER:
-                _log.info("acknowledging to %s is tried again: %s", ", ".join(addresses), error)
-                return some
             told = [error] * len(some)
-        for (received, done), refusal in zip(some, told, strict=True):
-            if refusal is not None:
-                _log.warning("message %s of %s comes again: %s", received.message.message_id, topic, refusal)
-            if not done.done():
-                done.set_result(None)
-        return []
+        again: list[_Ack] = []
+        for one, why_not in zip(some, told, strict=True):
+            if why_not is not None and why_not.fault is not Fault.CALLER and now_ms() < one.give_up_ms:
+                again.append(one)
+                continue
+            if why_not is not None:
+                _log.warning("message %s of %s comes again: %s", one.received.message.message_id, topic, why_not)
+            if not one.done.done():
+                one.done.set_result(None)
+        return again

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from google.protobuf.duration_pb2 import Duration
 
-from mq.client.errors import check_code
+from mq.client.errors import check_code, error_of_code
 from mq.client.route_cache import KnownQueue
 from mq.client.views import ReceivedMessage
-from mq.core.errors import Code, MqError, RefusedError
+from mq.core.errors import Code, MqError
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.routing import Routing
 from mq.rpc.views import to_message
@@ -101,11 +101,8 @@ def as_received(message: pb.Message, queue: KnownQueue) -> ReceivedMessage:
 
 
 def _error_of(status: pb.Status) -> MqError | None:
-    try:
-        check_code(status.code, status.message)
-    except RefusedError as error:
-        return error
-    return None
+    code = int(status.code)
+    return None if code == Code.OK else error_of_code(code, status.message)
 
 
 def _duration(span_ms: int) -> Duration:

@@ -19,11 +19,11 @@ from mq.client.route_cache import KnownQueue
 from mq.client.views import ReceivedMessage
 from mq.core.errors import Fault, IllegalArgumentError, MqError
 from mq.proto import rocketmq_v2_pb2 as pb
-from mq.rpc.acking import Acker
+from mq.rpc.acking import GIVE_UP_MS, Acker
 from mq.rpc.calling import new_client_id
 from mq.rpc.delivery_calls import DeliveryCalls, ReceiveAsk
 from mq.rpc.listening import Listener, Listening
-from mq.rpc.routing import Routing, known_queue
+from mq.rpc.routing import Routing, known_queue, now_ms
 from mq.rpc.session import Session
 
 __all__ = ["AsyncPushConsumer"]
@@ -69,6 +69,9 @@ class AsyncPushConsumer:
             listener, self._inbox, concurrency=concurrency, view=lambda one: one.message, settle=self._settle, grace_s=grace_s
         )
         self._polls: dict[KnownQueue, asyncio.Task[None]] = {}
+        # As of the last message of each broker group: it may have left the routes when its message is settled.
+        self._addresses: dict[str, tuple[str, ...]] = {}
+        self._settings: dict[str, ConsumerSettings] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> "AsyncPushConsumer":
@@ -137,6 +140,7 @@ class AsyncPushConsumer:
                 await asyncio.sleep(_AGAIN_S)
                 continue
             attempt_id = str(uuid.uuid4())
+            self._addresses[queue.name.broker], self._settings[queue.name.broker] = queue.addresses, settings
             for one in received:
                 self._put(one, settings)
 
@@ -151,11 +155,10 @@ class AsyncPushConsumer:
 
     async def _settle(self, held: Held[ReceivedMessage], is_taken: bool) -> int | None:  # noqa: FBT001 - `SettleBehind`
         """See `mq.rpc.listening.SettleBehind`."""
-        addresses = await self._addresses(held.item)
+        addresses, settings = self._addresses[held.item.broker], self._settings[held.item.broker]
         if is_taken:
             await self._acker.ack(addresses, held.item)
             return None
-        settings = await self._session.settings(held.item.broker)
         attempt, message_id = held.item.message.attempt + held.attempts, held.item.message.message_id
         failed = after_failure(settings, attempt)
         match failed.step:
@@ -171,19 +174,14 @@ class AsyncPushConsumer:
     @staticmethod
     async def _insist(ask: Callable[[], Awaitable[object]], message_id: str) -> None:
         """Until the broker group has said yes or no: what it hears nothing of it goes on hiding for us."""
+        give_up_ms = now_ms() + GIVE_UP_MS
         while True:
             try:
                 await ask()
             except MqError as error:
-                if error.fault is Fault.CALLER:
+                if error.fault is Fault.CALLER or now_ms() >= give_up_ms:
                     _log.info("message %s is not ours any more: %s", message_id, error)
                     return
             else:
                 return
             await asyncio.sleep(_AGAIN_S)
-
-    async def _addresses(self, one: ReceivedMessage) -> tuple[str, ...]:
-        known = self._routing.brokers().get(one.broker)
-        if known is not None:
-            return known
-        return next((queue.addresses for queue in self._polls if queue.name.broker == one.broker), ())
