@@ -52,7 +52,15 @@ def print_nodes(status: "ClusterStatus", roles: "Mapping[str, str] | None" = Non
         for n in status.nodes
     ]  # fmt: skip
     rows += [
-        (one.name, one.state, *(("registry",) if roles is not None else ()), one.listen, "-", one.pid or "-", "-")
+        (
+            one.name,
+            one.state,
+            *(("registry",) if roles is not None else ()),
+            one.listen,
+            "-",
+            one.container or one.pid or "-",
+            "-",
+        )
         for one in status.registries
     ]
     print_table(columns, rows)

@@ -1,13 +1,14 @@
-"""The demo: orders through a group of three real brokers, whose leader is killed in mid-stream, and nobody notices.
+"""The demo: orders through two groups of real brokers; the leader of one is killed in mid-stream, and nobody notices.
 
-Six processes: three brokers, with a proxy between them, an official producer and an official push consumer; and this one,
-which kills the broker that leads with SIGKILL when half of the orders are acknowledged, and later starts it again.
+Ten processes: six brokers, a registry by which clients find them, an official producer and an official push consumer; and this
+one, which kills a broker that leads with SIGKILL when half of the orders are acknowledged, and later starts it again.
 """
 
 import argparse
 import os
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 from mq.cli.demo_folder import DEFAULT_FOLDER, FolderError, own_folder
@@ -36,7 +37,9 @@ def _summary(demo: Demo) -> bool:
     acked, consumed = read_record(demo.folder / "produce.txt"), read_record(demo.folder / "consume.txt")
     failed = read_record(demo.folder / "produce.txt", FAILED)
     lost, orders = lost_of(acked, consumed), len({record.order for record in consumed})
-    gap = gap_ms(acked, demo.killed_ms)
+    gap = gap_ms([record for record in acked if record.broker == demo.group], demo.killed_ms)
+    other = gap_ms([record for record in acked if record.broker != demo.group], demo.killed_ms)
+    shares = Counter(record.broker for record in acked)
     # Where matplotlib keeps its list of fonts, otherwise below the home folder; it is kept for the next demo.
     os.environ.setdefault("MPLCONFIGDIR", str((DEFAULT_FOLDER.parent / "matplotlib").absolute()))
     say("6. drawing what happened")
@@ -44,12 +47,15 @@ def _summary(demo: Demo) -> bool:
     election = draw_election(demo.folder / "election.png", demo.traces, demo.killed_trace_ms, demo.killed)
     waited = "none, all orders were sent before it: ask for more by --count" if gap is None else f"{gap / 1000:.3f} s"
     print(f"orders acknowledged by the brokers  {len(acked)}")
+    print(f"by group                            {', '.join(f'{name} {shares[name]}' for name in sorted(shares))}")
     print(f"orders consumed                     {orders}")
     print(f"sends that failed                   {len(failed)}")
     print(f"acknowledged orders lost            {len(lost)}")
     twice = f"{len(consumed) - orders}  (at least once is the promise; consumers must be idempotent)"
     print(f"consumed more than once             {twice}")
-    print(f"gap around the kill                 {waited}  (the longest time without an acknowledgement)")
+    print(f"gap around the kill                 {waited}  (the longest time without an acknowledgement by that group)")
+    if other is not None:
+        print(f"the same of the other group         {other / 1000:.3f} s")
     print(f"pictures                            {demo.folder / 'demo.png'}, {election}")
     if gap is None:
         print("nothing was shown: the leader was not killed in mid-stream, but when all orders had been sent")

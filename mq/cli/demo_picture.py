@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_demo", "draw_election"]
 
-_NEAR_MS = 500
+_BEFORE_KILL_MS, _AFTER_KILL_MS = 500, 2000
 _BEFORE_MS, _AFTER_MS = 4, 12
+
+
+_COLOURS = ("#1f77b4", "#2ca02c")
+"""Of the two groups."""
 
 
 def draw_demo(path: Path, acked: list[Record], consumed: list[Record], killed_ms: int, killed: str) -> None:
@@ -25,9 +29,11 @@ def draw_demo(path: Path, acked: list[Record], consumed: list[Record], killed_ms
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     zero_ms = acked[0].wall_ms
-    figure, axes = plt.subplots(figsize=(9, 4.5), dpi=120)
+    figure, (axes, near) = plt.subplots(1, 2, figsize=(12, 4.8), dpi=110, width_ratios=(5, 3))
     axes.axvline((killed_ms - zero_ms) / 1000, color="#d62728", linewidth=1.5, label=f"{killed}, the leader, killed (SIGKILL)")
-    for events, label, colour, width in ((acked, "acknowledged", "#1f77b4", 4.0), (_first(consumed), "consumed", "#ff7f0e", 1.8)):
+    lines = [(acked, "acknowledged", "#9aa7b5", 5.0), (_first(consumed), "consumed", "#ff7f0e", 1.6)]
+    lines += [(events, f"acknowledged by {group}", colour, 2.0) for group, events, colour in _by_group(acked)]
+    for events, label, colour, width in lines:
         axes.step(
             [(record.wall_ms - zero_ms) / 1000 for record in events],
             range(1, len(events) + 1),
@@ -36,7 +42,7 @@ def draw_demo(path: Path, acked: list[Record], consumed: list[Record], killed_ms
             color=colour,
             linewidth=width,
         )
-    _draw_gap(axes, acked, consumed, killed_ms)
+    _draw_gap(near, acked, killed_ms)
     axes.set_xlabel("seconds since the first acknowledgement")
     axes.set_ylabel("orders")
     axes.set_ylim(bottom=0)
@@ -52,17 +58,25 @@ def draw_demo(path: Path, acked: list[Record], consumed: list[Record], killed_ms
     plt.close(figure)
 
 
-def _draw_gap(axes: "Axes", acked: list[Record], consumed: list[Record], killed_ms: int) -> None:
-    """The second around the kill, large: in the whole the gap cannot be seen."""
-    near = axes.inset_axes((0.64, 0.11, 0.34, 0.34))
-    around = range(-_NEAR_MS, _NEAR_MS + 1)
-    for events, colour, size in ((acked, "#1f77b4", 22), (_first(consumed), "#ff7f0e", 7)):
-        points = [(event.wall_ms - killed_ms, n) for n, event in enumerate(events, 1) if event.wall_ms - killed_ms in around]
-        near.scatter([at for at, _ in points], [n for _, n in points], s=size, color=colour)
+def _by_group(acked: list[Record]) -> list[tuple[str, list[Record], str]]:
+    """What each group acknowledged, with the group's colour."""
+    names = sorted({record.broker for record in acked})
+    return [
+        (name, [record for record in acked if record.broker == name], colour)
+        for name, colour in zip(names, _COLOURS, strict=False)
+    ]
+
+
+def _draw_gap(near: "Axes", acked: list[Record], killed_ms: int) -> None:
+    """The time around the kill, large: one group has a gap, the other one goes on."""
+    for _, events, colour in _by_group(acked):
+        points = [(event.wall_ms - killed_ms, n) for n, event in enumerate(events, 1)]
+        points = [(at, n) for at, n in points if -_BEFORE_KILL_MS <= at <= _AFTER_KILL_MS]
+        near.scatter([at for at, _ in points], [n for _, n in points], s=8, color=colour)
     near.axvline(0, color="#d62728", linewidth=1.5)
-    near.set_xlim(-_NEAR_MS, _NEAR_MS)
-    near.set_title("the kill, and half a second to each side (ms)", fontsize=8)
-    near.tick_params(labelsize=7)
+    near.set_xlim(-_BEFORE_KILL_MS, _AFTER_KILL_MS)
+    near.set_xlabel("milliseconds since the kill")
+    near.set_title("each acknowledgement around it, by group")
     near.grid(alpha=0.3)
 
 
@@ -83,8 +97,10 @@ def draw_election(path: Path, traces: Path, killed_ms: int, killed: str) -> Path
     from mq.chaos.merging import merge, read_events  # noqa: PLC0415 - not needed to refuse a wrong folder
     from mq.sim.spacetime import Window, draw_png  # noqa: PLC0415
 
-    number = killed.rpartition("-")[2]
-    merged = list(merge([read_events(file) for file in sorted(traces.glob("*.trace"))]))
+    group, _, number = killed.rpartition("-")
+    # Of this group alone, with what was done to it: nodes of the other one have the same numbers.
+    files = [file for file in sorted(traces.glob("*.trace")) if file.name.startswith((f"{group}-", "zz-"))]
+    merged = list(merge([read_events(file) for file in files]))
     leads = next((event for event in merged if event.at_ms >= killed_ms and _is_next_leader(event, f"n{number}")), None)
     if leads is None:
         raise DemoError(f"no trace in {traces} tells of another broker that led after {killed} was killed: no election to draw")

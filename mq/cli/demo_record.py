@@ -11,11 +11,15 @@ DONE, FAILED = "done", "failed"
 
 
 class Record(NamedTuple):
-    """One line: milliseconds of the wall clock, the order's number, and whether it was done, or a send failed."""
+    """One line: milliseconds of the wall clock, the order's number, and whether it was done, or a send failed.
+
+    broker: the group that acknowledged it; empty of what was consumed.
+    """
 
     wall_ms: int
     order: int
     outcome: str
+    broker: str = ""
 
 
 def read_record(path: Path, outcome: str = DONE) -> list[Record]:
@@ -23,7 +27,7 @@ def read_record(path: Path, outcome: str = DONE) -> list[Record]:
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    found = [Record(int(wall_ms), int(order), what) for wall_ms, order, what in (line.split() for line in lines)]
+    found = [Record(int(wall_ms), int(order), *rest) for wall_ms, order, *rest in (line.split() for line in lines)]
     return [record for record in found if record.outcome == outcome]
 
 

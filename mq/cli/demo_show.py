@@ -1,4 +1,4 @@
-"""The demo itself: three brokers, two customers, and the moment in which the leader dies."""
+"""The demo itself: two groups of three brokers, a registry, two customers, and the moment in which a leader dies."""
 
 import os
 import subprocess
@@ -29,6 +29,7 @@ _TOPIC, _GROUP = "orders", "bakery"
 _END_LIMIT_S, _LEADER_LIMIT_S = 120.0, 20.0
 _SETTINGS = {"segment_bytes": "8MiB"}
 """Less to read for the broker that comes back."""
+_QUEUES = 8
 
 
 class DemoError(Exception):
@@ -58,11 +59,12 @@ class Demo:
 
     @cached_property
     def cluster(self) -> LocalCluster:
-        """Three brokers of one group, with their traces. Raises: DemoError."""
+        """Two groups of three brokers, with their traces, and a registry. Raises: DemoError."""
         settings = {**_SETTINGS, "trace": str(self.traces.absolute() / "{name}-{node}.trace")}
         self.traces.mkdir(parents=True, exist_ok=True)
         try:
-            return LocalCluster.up(self.folder / CLUSTER_FOLDER, ClusterPlan(base_port=0, settings=settings))
+            plan = ClusterPlan(groups=2, nodes=3, registries=1, base_port=0, settings=settings, is_direct=True)
+            return LocalCluster.up(self.folder / CLUSTER_FOLDER, plan)
         except MqError as error:
             raise DemoError(str(error)) from error
 
@@ -71,26 +73,38 @@ class Demo:
         """The folder of the brokers' traces."""
         return self.folder / "traces"
 
-    def leader(self, *, but: str = "") -> str:
-        """The name of the broker that leads; waits for one. but: it is dead, and others may not know yet. Raises: DemoError."""
+    @property
+    def group(self) -> str:
+        """Of the leader that was killed."""
+        return self.killed.rpartition("-")[0]
+
+    def leader(self, group: str, *, but: str = "") -> str:
+        """The name of the broker that leads a group; waits for one. but: it is dead, which others may not know yet.
+
+        Raises: DemoError.
+        """
         found: list[str] = []
 
         def is_known() -> bool:
-            nodes = self.cluster.status().nodes
+            nodes = [node for node in self.cluster.status().nodes if node.group == group]
             found[:] = [name for name in leader_of(nodes, ask_all(nodes, ask_broker)).values() if name != but]
             return bool(found)
 
         if not poll_until(is_known, _LEADER_LIMIT_S):
-            raise DemoError(f"no broker leads; their logs are in {self.folder / CLUSTER_FOLDER / 'logs'}")
+            raise DemoError(f"no broker of {group} leads; their logs are in {self.folder / CLUSTER_FOLDER / 'logs'}")
         return found[0]
 
     def show(self) -> None:
         """The whole story, in five sentences. Raises: DemoError."""
-        say("1. three brokers, one group")
-        addresses = ", ".join(f"{node.name} on {node.client}" for node in self.cluster.status().nodes)
-        say(f"   {addresses}; {self.leader()} leads")
+        say("1. two groups of three brokers, and a registry that knows them")
+        status = self.cluster.status()
+        say(f"   {status.registries[0].name} on {status.endpoint}")
+        for group in sorted({node.group for node in status.nodes}):
+            addresses = ", ".join(f"{node.name} on {node.client}" for node in status.nodes if node.group == group)
+            say(f"   {addresses}; {self.leader(group)} leads")
         self._make_topic()
-        say("2. an official RocketMQ push consumer, and an official producer that sends")
+        say(f"   topic {_TOPIC}: {_QUEUES} queues, half of them at each group")
+        say("2. an official RocketMQ push consumer, and an official producer that sends; they know the registry alone")
         consumer = self._client("consume")
         assert consumer.stdout is not None
         consumer.stdout.readline()
@@ -105,14 +119,14 @@ class Demo:
         try:
             with Connection(self.cluster.status().endpoint) as connection:
                 admin = AdminClient(connection)
-                admin.create_topic(_TOPIC, kind=MessageKind.NORMAL, queues=4)
+                admin.create_topic(_TOPIC, kind=MessageKind.NORMAL, queues=_QUEUES)
                 admin.create_group(_GROUP)
         except MqError as error:
             raise DemoError(f"the topic cannot be made: {error}") from error
 
     def kill_the_leader(self) -> None:
-        """SIGKILL for the broker that leads; returns when another one does. Raises: DemoError."""
-        self.killed = self.leader()
+        """SIGKILL for the broker that leads the first group; returns when another one does. Raises: DemoError."""
+        self.killed = self.leader(self.cluster.status().nodes[0].group)
         number = next(node.node for node in self.cluster.status().nodes if node.name == self.killed)
         notes = TraceNotes(self.traces / "zz-demo.trace")
         self.killed_ms = time.time_ns() // 1_000_000
@@ -120,8 +134,8 @@ class Demo:
             self.killed_trace_ms = began_us // 1000
             self.cluster.kill(self.killed)
         notes.close()
-        say(f"3. SIGKILL: {self.killed}, the leader, is dead, in mid-stream")
-        leader = self.leader(but=self.killed)
+        say(f"3. SIGKILL: {self.killed}, the leader, is dead, in mid-stream; the other group goes on")
+        leader = self.leader(self.group, but=self.killed)
         self.replaced_ms = time.time_ns() // 1_000_000
         say(f"4. {leader} leads; nobody told the producer, and it goes on")
 
@@ -132,7 +146,8 @@ class Demo:
             raise DemoError(f"{self.killed} does not come back: {error}") from error
 
         def has_all() -> bool:
-            answers = ask_all(self.cluster.status().nodes, ask_broker).values()
+            members = [node for node in self.cluster.status().nodes if node.group == self.group]
+            answers = ask_all(members, ask_broker).values()
             return len({answer.last_index if answer is not None else -1 for answer in answers}) == 1
 
         if not poll_until(has_all, _LEADER_LIMIT_S):
@@ -142,7 +157,7 @@ class Demo:
     def _client(self, role: str) -> "subprocess.Popen[bytes]":
         # The official client writes a log below its home folder as soon as it is imported; nothing goes outside of ours.
         home = str((self.folder / "home").absolute())
-        endpoint = ";".join(node.client for node in self.cluster.status().nodes)
+        endpoint = self.cluster.status().endpoint
         with (self.folder / f"{role}.log").open("wb") as log:
             process = subprocess.Popen(
                 [

@@ -16,7 +16,19 @@ from mq.core.errors import MqError
 if TYPE_CHECKING:
     from mq.rpc.admin_client import AdminClient
 
-__all__ = ["ASKING", "Answer", "Ask", "ask_all", "ask_broker", "foreign_leaders", "leader_of", "listens", "no_members", "resolve"]
+__all__ = [
+    "ASKING",
+    "Answer",
+    "Ask",
+    "ask_all",
+    "ask_broker",
+    "foreign_leaders",
+    "leader_of",
+    "listens",
+    "no_members",
+    "resolve",
+    "serves",
+]
 
 _ASK_S_MAX = 1.0
 _LEADER, ASKING = "leader", "asking"
@@ -49,6 +61,17 @@ def listens(place: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def serves(place: str) -> bool:
+    """Whether whoever listens at HOST:PORT says that it serves."""
+    from mq.rpc.calling import Connection  # noqa: PLC0415 - as below
+
+    try:
+        with Connection(place, timeout_s=_ASK_S_MAX) as connection:
+            return connection.is_serving()
+    except MqError:
+        return False
 
 
 def ask_broker(client: str) -> Answer | None:

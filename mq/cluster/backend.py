@@ -35,12 +35,13 @@ class NodeInfo:
 
 @dataclass(frozen=True, slots=True)
 class RegistryInfo:
-    """A registry node. listen: HOST:PORT. state, pid: as of a node."""
+    """A registry node. listen: HOST:PORT. state, pid, container: as of a node."""
 
     name: str
     listen: str
     state: str
     pid: int | None = None
+    container: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,25 +6,25 @@ heard (`mq.cluster.silence`), by a container that is there for a moment: brokers
 Nothing can be delayed: that needs a module that kernels often lack.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mq.cluster import docker_plan as planned
-from mq.cluster.asking import Ask, ask_broker
-from mq.cluster.backend import ClusterStatus, NodeInfo
-from mq.cluster.docker_confined import confined_options, is_confined, start_keeper, volume_options
+from mq.cluster.asking import Ask, ask_broker, serves
+from mq.cluster.backend import ClusterStatus, NodeInfo, RegistryInfo
+from mq.cluster.docker_confined import is_confined, start_keeper, volume_options
+from mq.cluster.docker_container import make_container, run_beside
 from mq.cluster.docker_engine import check_image, check_unused, engine, explained, freeze, last_of, make_network
 from mq.cluster.earlier import as_it_was
 from mq.cluster.errors import ClusterError
-from mq.cluster.files import CUTS, FAULTS, TRACES, ClusterFile, locked, read_json, write_json
+from mq.cluster.files import CUTS, FAULTS, TRACES, ClusterFile, RegistryEntry, locked, read_json, write_json
 from mq.cluster.plan import ClusterPlan
 from mq.cluster.polling import poll_until
 from mq.cluster.processes import PAUSED, RUNNING, STOPPED, uninterrupted
 from mq.cluster.undoing import Before
 from mq.cluster.waiting import Waiting
-from mq.core.address import parse_address
 from mq.server.faults import Faults
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class DockerCluster:
             before, waiting = Before(folder), Waiting(ask)
             if before.cluster is not None:
                 earlier = cls(folder, ask=ask)
-                if any(earlier._state(node.name) != STOPPED for node in earlier._file.nodes):
+                if any(earlier._state(name) != STOPPED for name in earlier._file.processes()):
                     raise ClusterError(f"the cluster in {folder} is up already; `mq cluster down --dir {folder}` ends it")
                 made = as_it_was(plan, before.cluster)
                 made.docker["image"] = image
@@ -92,8 +92,10 @@ class DockerCluster:
     def down(self) -> int:
         """End all containers in good order and take them and their network away; how many ran. Volumes stay."""
         with locked(self.folder):
-            running = [node.name for node in self._file.nodes if self._state(node.name) != STOPPED]
-            self._each(running, self._stop)
+            running = [name for name in self._file.processes() if self._state(name) != STOPPED]
+            registries = [name for name in running if self._file.registry(name) is not None]
+            self._each([name for name in running if name not in registries], self._stop)  # they say goodbye to registry nodes
+            self._each(registries, self._stop)
             self._clear()
         return len(running)
 
@@ -135,6 +137,9 @@ class DockerCluster:
                     freeze(container)  # nothing is said before the cut is there
                     self._silence(name)
                     container.unpause()
+        if (registry := self._file.registry(name)) is not None:
+            self._await_registries([registry])
+            return True
         if not is_awaited:
             return False
         found: list[bool | None] = [False]
@@ -173,8 +178,8 @@ class DockerCluster:
 
     def cut(self, a: str, b: str, *, is_one_way: bool = False) -> None:
         """Cut two nodes off from each other."""
-        self._file.node(a)
-        self._file.node(b)
+        self._file.check_name(a)
+        self._file.check_name(b)
         if a == b:
             raise ClusterError(f"{a} cannot be cut off from itself")
         added = [(a, b)] if is_one_way else [(a, b), (b, a)]
@@ -204,11 +209,12 @@ class DockerCluster:
         if self._state(name) != STOPPED:
             raise ClusterError(f"{name} is {self._state(name)}; `mq cluster kill` ends it")
         with explained(f"wiping {name}"):
-            self._run_beside(name, ["find", planned.DATA, "-mindepth", "1", "-delete"], network_mode="none")
+            command = ["find", planned.DATA, "-mindepth", "1", "-delete"]
+            run_beside(self._engine, self._file, name, self._labels(), command, network_mode="none")
 
     def logs(self, name: str, *, is_followed: bool = False) -> Iterator[str]:
         """The lines of a node's log."""
-        self._file.node(name)
+        self._file.check_name(name)
         begun = ""
         with explained(name):
             for data in self._needed(name).logs(stream=True, follow=is_followed):
@@ -221,16 +227,22 @@ class DockerCluster:
         """How everything is now."""
         with explained("status"):
             found = {one.name: one for one in self._engine.containers.list(all=True, filters=self._mine())}
-        nodes = []
+
+        def shown(name: str) -> tuple[str, str | None]:
+            """State and container."""
+            made = planned.object_name(self.folder, name)
+            return (_STATES.get(found[made].status, STOPPED), made) if made in found else (STOPPED, None)
+
+        nodes, registries = [], []
         for node in self._file.nodes:
-            name = planned.object_name(self.folder, node.name)
-            state = _STATES.get(found[name].status, STOPPED) if name in found else STOPPED
-            container = name if name in found else None
-            parts = self._file.parts.get(node.name, "")
-            nodes.append(
-                NodeInfo(node.name, node.group, node.node, node.client, node.peer, name, state, container=container, parts=parts)
-            )
-        return ClusterStatus(tuple(nodes), RUNNING if found else STOPPED, tuple(self._cuts()))
+            (state, container), parts = shown(node.name), self._file.parts.get(node.name, "")
+            volume, own = planned.object_name(self.folder, node.name), (node.name, node.group, node.node, node.client, node.peer)
+            nodes.append(NodeInfo(*own, volume, state, container=container, parts=parts))
+        for one in self._file.registries:
+            state, container = shown(one.name)
+            registries.append(RegistryInfo(one.name, one.listen, state, container=container))
+        network, cuts = RUNNING if found else STOPPED, tuple(self._cuts())
+        return ClusterStatus(tuple(nodes), network, cuts, registries=tuple(registries))
 
     # --- containers
 
@@ -254,7 +266,9 @@ class DockerCluster:
         if is_confined(self._file.docker):
             volumes = {name: planned.object_name(self.folder, name) for name in names}
             start_keeper(self._engine, self._file.docker["image"], planned.object_name(self.folder), self._labels(), volumes)
-        self._each(names, self._make)
+        for some in ([one.name for one in self._file.registries], names):
+            self._each(some, lambda name: make_container(self._engine, self._file, name, self._labels(name)))
+        self._await_registries(self._file.registries)
         self._await_all(waiting)
 
     def _make_test_folders(self) -> None:
@@ -262,14 +276,6 @@ class DockerCluster:
         if self.is_under_test:  # nodes run as somebody whom this machine need not know
             (self.folder / TRACES).chmod(0o777)
             (self.folder / FAULTS).chmod(0o755)  # whatever the umask: who cannot read there plays nothing
-
-    def _run_beside(self, name: str, command: list[str], **more: Any) -> None:
-        """A container that is there for a moment. It has the node's volume: else the engine makes one that nobody removes."""
-        self._engine.containers.run(
-            self._file.docker["image"], command[1:], entrypoint=command[:1], labels=self._labels(), remove=True,
-            volumes={planned.object_name(self.folder, name): {"bind": planned.DATA, "mode": "rw"}},
-            healthcheck={"test": ["NONE"]}, **more,
-        )  # fmt: skip
 
     def _make_network(self) -> None:
         name, is_internal = planned.object_name(self.folder), is_confined(self._file.docker)
@@ -286,23 +292,10 @@ class DockerCluster:
             options = volume_options(self._file.docker)
             self._engine.volumes.create(planned.object_name(self.folder, name), labels=self._labels(name), **options)
 
-    def _make(self, name: str) -> None:
-        node = self._file.node(name)
-        network, made = planned.object_name(self.folder), planned.object_name(self.folder, name)
-        address, port = parse_address(node.peer, "peer")[0], parse_address(node.client, "client")[1]
-        with explained(name):
-            endpoint = self._engine.api.create_endpoint_config(ipv4_address=address, aliases=[name])
-            self._engine.containers.create(
-                self._file.docker["image"], name=made, hostname=name, init=True, labels=self._labels(name),
-                environment=planned.settings_of(self._file, name), volumes=planned.mounts_of(self._file, name),
-                ports={} if is_confined(self._file.docker) else {f"{planned.OUTSIDE_PORT}/tcp": ("127.0.0.1", port)},
-                network=network, networking_config={network: endpoint}, **confined_options(self._file.docker),
-            ).start()  # fmt: skip
-
     def _container(self, name: str) -> "Container | None":
         import docker  # noqa: PLC0415
 
-        self._file.node(name)
+        self._file.check_name(name)
         try:
             with explained(name):
                 return self._engine.containers.get(planned.object_name(self.folder, name))
@@ -361,7 +354,7 @@ class DockerCluster:
     def _cuts_of(self, name: str) -> list[str]:
         """The addresses that this node does not reach."""
         targets = [target for source, target in self._cuts() if source == name]
-        return [parse_address(self._file.node(target).peer, "peer")[0] for target in targets]
+        return [planned.inside_host(self._file, target) for target in targets]
 
     def _set_cuts(self, cuts: list[tuple[str, str]]) -> None:
         with locked(self.folder):
@@ -371,28 +364,37 @@ class DockerCluster:
 
     def _silence(self, name: str) -> None:
         with explained(f"cutting {name} off"):
-            self._run_beside(
-                name, [_PYTHON, "-m", "mq.cluster.silence", *self._cuts_of(name)], user="root", cap_add=["NET_ADMIN"],
-                network_mode=f"container:{planned.object_name(self.folder, name)}",
+            run_beside(
+                self._engine, self._file, name, self._labels(), [_PYTHON, "-m", "mq.cluster.silence", *self._cuts_of(name)],
+                user="root", cap_add=["NET_ADMIN"], network_mode=f"container:{planned.object_name(self.folder, name)}",
             )  # fmt: skip
 
     # --- waiting
 
     def _await_all(self, waiting: Waiting) -> None:
-        names = [node.name for node in self._file.nodes]
         missing: list[str] = []
 
         def is_done() -> bool:
-            self._check_alive(names)
+            self._check_alive(self._file.processes())
             missing[:] = waiting.missing(self.status().nodes)
             return not missing
 
         if not poll_until(is_done, _SERVE_S_MAX):
             raise ClusterError(f"after {_SERVE_S_MAX:g} s {', '.join(missing)}")
 
+    def _await_registries(self, registries: Sequence[RegistryEntry]) -> None:
+        """Until they serve: the engine itself listens at their ports. Raises: ClusterError."""
+        for registry in registries:
+
+            def is_done(registry: RegistryEntry = registry) -> bool:
+                self._check_alive([registry.name])
+                return serves(registry.listen)
+
+            if not poll_until(is_done, _START_S_MAX, every_s=_START_POLL_S):
+                raise ClusterError(f"after {_START_S_MAX:g} s {registry.name} does not serve at {registry.listen}")
+
     def _check_alive(self, names: list[str]) -> None:
         for name in names:
             container = self._needed(name)
-            if container.status in {"created", "running", "paused", "restarting"}:
-                continue
-            raise ClusterError(last_of(container, name, _TAIL_LINES))
+            if container.status not in {"created", "running", "paused", "restarting"}:
+                raise ClusterError(last_of(container, name, _TAIL_LINES))

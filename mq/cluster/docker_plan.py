@@ -7,16 +7,16 @@ from pathlib import Path
 
 from mq.cluster.docker_confined import given_mounts, is_confined, note_confined
 from mq.cluster.errors import ClusterError
-from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry
-from mq.cluster.plan import CLIENT_PORT, RAFT, ClusterPlan, environment_of
+from mq.cluster.files import FAULTS, TRACES, ClusterFile, NodeEntry, RegistryEntry
+from mq.cluster.plan import CLIENT_PORT, RAFT, REGISTRY_PORT, ClusterPlan, environment_of
 from mq.cluster.ports import PortPicker
 from mq.core.address import parse_address
 from mq.server.config_sources import ENVIRONMENT_PREFIX
 from mq.server.group_settings import PEER_PORT
 
 __all__ = [
-    "CLUSTER_LABEL", "DATA", "DEFAULT_IMAGE", "NODE_LABEL", "OUTSIDE_PORT", "cluster_id", "image_of", "make", "mounts_of",
-    "moved", "object_name", "random_subnet", "settings_of",
+    "CLUSTER_LABEL", "DATA", "DEFAULT_IMAGE", "NODE_LABEL", "OUTSIDE_PORT", "cluster_id", "image_of", "inside_host", "make",
+    "mounts_of", "moved", "object_name", "random_subnet", "registry_command", "settings_of",
 ]  # fmt: skip
 
 DEFAULT_IMAGE = "raftmq:latest"
@@ -29,7 +29,8 @@ OUTSIDE_PORT = 8082
 """Inside of a container: for clients on this machine."""
 _PARTS, _UNDER_TEST = "/parts", "/under-test"
 _HOST = "127.0.0.1"
-_FIRST_ADDRESS = 11
+_FIRST_ADDRESS, _FIRST_REGISTRY = 11, 231
+"""Up to 26 groups of 7 nodes, and 9 registry nodes."""
 
 
 def cluster_id(folder: Path) -> str:
@@ -72,14 +73,15 @@ def image_of(folder: Path) -> str:
 
 def make(folder: Path, plan: ClusterPlan, image: str) -> ClusterFile:
     """The cluster, with ports of this machine that are free now. Raises: ClusterError, IllegalArgumentError."""
-    if (plan.groups or 1) > 1 or plan.registries:
-        told = "--groups, --registries: containers hold one group without a registry so far; --backend local takes more"
-        raise ClusterError(told)
+    if plan.is_confined and plan.registry_count():
+        raise ClusterError("--groups, --registries: confined containers are one group without a registry")
     names = plan.names()
     subnet = random_subnet()
     with PortPicker() as ports:
         base = CLIENT_PORT if plan.base_port is None else plan.base_port
         clients = ports.row(base, len(names), is_needed=bool(plan.base_port))
+        base = 0 if plan.base_port == 0 else REGISTRY_PORT - 10
+        registries = [f"{_HOST}:{port}" for port in ports.row(base, plan.registry_count(), is_needed=False)]
     nodes = [
         NodeEntry(f"{group}-{node}", group, node, f"{_HOST}:{client}", f"{_address(subnet, number)}:{PEER_PORT}")
         for number, ((group, node), client) in enumerate(zip(names, clients, strict=True))
@@ -87,6 +89,7 @@ def make(folder: Path, plan: ClusterPlan, image: str) -> ClusterFile:
     made = ClusterFile(
         folder, nodes, [], dict(plan.settings), backend="docker", docker={"image": image, "subnet": subnet},
         is_under_test=plan.is_under_test,
+        registries=[RegistryEntry(f"registry-{number}", listen) for number, listen in enumerate(registries, 1)],
     )  # fmt: skip
     if plan.is_confined:  # nothing of this machine leads to them: clients come to where they are
         note_confined(made.docker, plan.given)
@@ -96,8 +99,24 @@ def make(folder: Path, plan: ClusterPlan, image: str) -> ClusterFile:
     return made
 
 
+def inside_host(file: ClusterFile, name: str) -> str:
+    """The address of a node or of a registry node in the containers' network. Raises: ClusterError."""
+    names = [one.name for one in file.registries]
+    if name in names:
+        return f"{file.docker['subnet'].rpartition('.')[0]}.{_FIRST_REGISTRY + names.index(name)}"
+    return parse_address(file.node(name).peer, "peer")[0]
+
+
+def registry_command(file: ClusterFile) -> list[str]:
+    """What a registry node's container runs."""
+    doors = ["--listen", f"0.0.0.0:{REGISTRY_PORT}", "--listen-outside", f"0.0.0.0:{OUTSIDE_PORT}"]
+    return ["registry", *doors, "--times", file.settings.get("registry_times", "usual")]
+
+
 def settings_of(file: ClusterFile, name: str) -> dict[str, str]:
-    """The environment of one node's container."""
+    """The environment of one node's container, or of a registry node's."""
+    if file.registry(name) is not None:
+        return {"MQ_ENDPOINT": f"127.0.0.1:{REGISTRY_PORT}"}  # for `mq health`
     own = file.node(name)
     group = [node for node in file.nodes if node.group == own.group]
     inside = [f"{parse_address(node.peer, 'peer')[0]}:{CLIENT_PORT}" for node in group]
@@ -111,6 +130,8 @@ def settings_of(file: ClusterFile, name: str) -> dict[str, str]:
     }  # fmt: skip
     if is_confined(file.docker):
         del settings["listen_outside"], settings["advertise_outside"]
+    if file.registries:
+        settings["registry"] = ",".join(f"{inside_host(file, one.name)}:{REGISTRY_PORT}" for one in file.registries)
     if name in file.parts:
         settings["parts"] = f"{_PARTS}/{Path(file.parts[name]).name}" if Path(file.parts[name]).exists() else file.parts[name]
     return {**environment_of(file, _UNDER_TEST), **{f"{ENVIRONMENT_PREFIX}{key.upper()}": text for key, text in settings.items()}}

@@ -97,11 +97,14 @@ class AccessPoint:
         return queues_of_route(route, named, self._own, language_of(context), is_outside=self._is_outside)
 
     def _messages(self, raw: bytes, context: Context) -> AsyncIterator[bytes]:
-        """From whichever broker group has some; an ordered consumer group polls the queue it names. RocketMQ: ReceiveMessage."""
+        """From whichever broker group has some; a push consumer of an ordered group polls each queue by itself.
+
+        RocketMQ: ReceiveMessage.
+        """
         request = parse(pb.ReceiveMessageRequest, raw)
         route = self._registry.route(request.message_queue.topic.name)
         brokers = {queue.broker: queue.addresses for queue in route.queues if queue.permission.is_readable} if route else {}
-        if len(brokers) < 2 or self._registry.is_fifo(request.group.name):
+        if len(brokers) < 2 or (request.auto_renew and self._registry.is_fifo(request.group.name)):
             return self._relay.stream(self._addresses_for(request), "ReceiveMessage", raw, context)
         return receive_anywhere(self._relay, self._in_turn(brokers), raw, context)
 

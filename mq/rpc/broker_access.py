@@ -124,7 +124,7 @@ class BrokerAccess:
     def _keeps_poll(self, request: pb.ReceiveMessageRequest) -> bool:
         """A push consumer polls each broker group by itself; a simple one asks one of them at a time, and means all."""
         topic = request.message_queue.topic.name
-        if request.auto_renew or self._routes.is_fifo(request.group.name):
+        if request.auto_renew:
             named = request.message_queue.broker.name
             return self._is_own(named) and self._has_topic(topic)
         return not self._has_others(self._routes.route(topic))

@@ -29,15 +29,25 @@ _log = logging.getLogger(__name__)
 
 
 class RegistryNode:
-    """One registry node. It must be made inside a running event loop. clock: seconds that only grow."""
+    """One registry node. It must be made inside a running event loop. clock: seconds that only grow.
 
-    def __init__(self, listen: Address, times: RegistryTimes, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._listen, self._times, self._clock = listen, times, clock
+    outside: where clients from outside of the brokers' network connect, who are told the brokers' addresses out there.
+    """
+
+    def __init__(
+        self,
+        listen: Address,
+        times: RegistryTimes,
+        *,
+        outside: Address | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._listen, self._outside, self._times, self._clock = listen, outside, times, clock
         self.table = RegistryTable(times.expiry_ms)
         self._began_s = clock()
         self._changed = asyncio.Event()
         self._relay = Relay()
-        self._server = GrpcServer()
+        self._servers: list[GrpcServer] = []
         self._scan: asyncio.Task[None] | None = None
 
     # --- what the handlers ask
@@ -116,22 +126,27 @@ class RegistryNode:
 
     async def start(self) -> int:
         """Listen; returns the port. Raises: MqError."""
-        port = self._server.bind(self._listen[0], GrpcServer.port_of(*self._listen))
         own, ours = RegistryHandlers(self), ExtensionRelay(self, self._relay)
-        point = AccessPoint(self, self._relay, (self._listen[0], port))
-        await self._server.start([
-            Service(MESSAGING_SERVICE, MESSAGING, point.by_name, MessagingHandlers.refuse),
-            Service(BROKER_SERVICE, BROKER, ours.by_name, ours.refuse),
-            Service(REGISTRY_SERVICE, REGISTRY, own.by_name, own.refuse),
-        ])  # fmt: skip
+        ports = []
+        for listen, is_outside in ((self._listen, False), (self._outside, True)):
+            if listen is not None:
+                server = GrpcServer()
+                self._servers.append(server)
+                ports.append(server.bind(listen[0], GrpcServer.port_of(*listen)))
+                point = AccessPoint(self, self._relay, (listen[0], ports[-1]), is_outside=is_outside)
+                await server.start([
+                    Service(MESSAGING_SERVICE, MESSAGING, point.by_name, MessagingHandlers.refuse),
+                    Service(BROKER_SERVICE, BROKER, ours.by_name, ours.refuse),
+                    Service(REGISTRY_SERVICE, REGISTRY, own.by_name, own.refuse),
+                ])  # fmt: skip
         self._scan = asyncio.create_task(self._expire_forever())
-        return port
+        return ports[0]
 
     async def stop(self) -> None:
         """Turn everybody away."""
         if self._scan is not None:
             self._scan.cancel()
-        await self._server.stop(_GRACE_S)
+        await asyncio.gather(*(server.stop(_GRACE_S) for server in self._servers))
         await self._relay.close()
 
     async def _expire_forever(self) -> None:

@@ -15,17 +15,19 @@ __all__ = ["run_registry"]
 _log = logging.getLogger("mq.registry")
 
 
-def run_registry(listen: str, times: str, log_level: str = "info") -> int:
+def run_registry(listen: str, times: str, log_level: str = "info", *, outside: str = "") -> int:
     """Run until SIGTERM or SIGINT; the exit status: 0 after a clean stop, 1 when it could not start.
 
-    listen: HOST:PORT. times: a profile of `mq.registry.registration.times_of`. Raises: IllegalArgumentError.
+    listen, outside: HOST:PORT; see `RegistryNode`. times: a profile of
+    `mq.registry.registration.times_of`. Raises: IllegalArgumentError.
     """
     address, profile = parse_address(listen, "listen", is_zero_port_allowed=True), times_of(times)
+    address_outside = parse_address(outside, "listen_outside", is_zero_port_allowed=True) if outside else None
     set_up_logs(log_level)
 
     async def serve() -> int:
         stop = stop_at_signals()
-        node = RegistryNode(address, profile)
+        node = RegistryNode(address, profile, outside=address_outside)
         try:
             port = await node.start()
         except MqError as error:

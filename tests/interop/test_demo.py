@@ -1,4 +1,4 @@
-"""The demo, as a user sees it: three brokers, official clients, the leader killed in mid-stream, and nobody notices."""
+"""The demo, as a user sees it: two groups, a registry, official clients, a leader killed in mid-stream, and nobody notices."""
 
 import os
 import re
@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
 import pytest
 
-from mq.cli.demo_record import read_record
+from mq.cli.demo_record import Record, read_record
 from tests.cluster.broker_process import wait_until
 from tests.interop.place import Place
 
@@ -71,6 +72,10 @@ def test_no_send_of_the_demo_fails_and_nothing_is_lost(tmp_path: Path, run: int)
     assert killed[1] != leads[1]
     assert f"{killed[1]} is back, and has all that it missed" in done.stderr
     assert re.search(r"gap around the kill                 \d+\.\d{3} s", done.stdout), "in mid-stream"
+    shares = re.search(r"(?m)^by group +broker-a (\d+), broker-b (\d+)$", done.stdout)
+    assert shares is not None
+    assert int(shares[1]) + int(shares[2]) == 1200
+    check_the_other_group_went_on(read_record(folder / "produce.txt"))
     for picture in ("demo.png", "election.png"):
         assert (folder / picture).read_bytes().startswith(b"\x89PNG")
     left = [process for process in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(process.info["cmdline"] or [])]
@@ -78,6 +83,13 @@ def test_no_send_of_the_demo_fails_and_nothing_is_lost(tmp_path: Path, run: int)
     took = re.search(r"(?m)^seconds in all +(\d+\.\d)  ", done.stdout)
     assert took is not None, done.stdout
     hold_to_the_minute(float(took[1]), wall_s, load_before, psutil.cpu_count() or 1)
+
+
+def check_the_other_group_went_on(acked: list[Record]) -> None:
+    """While the first group had no leader, messages went to the second one."""
+    by_first = [record.wall_ms for record in acked if record.broker == "broker-a"]
+    _, begins_ms, ends_ms = max((later - earlier, earlier, later) for earlier, later in pairwise(by_first))
+    assert sum(begins_ms < record.wall_ms < ends_ms for record in acked if record.broker == "broker-b") >= 3
 
 
 def is_over(process: psutil.Process) -> bool:

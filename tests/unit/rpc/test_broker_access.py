@@ -114,8 +114,8 @@ def changed(handle: str) -> pb.ChangeInvisibleDurationRequest:
         ("ReceiveMessage", poll("mine"), ["here"]),
         ("ReceiveMessage", poll("theirs"), [OTHER]),
         ("ReceiveMessage", poll("both", auto_renew=True), ["here"]),  # a push consumer polls each group by itself
-        ("ReceiveMessage", poll("both", group="ordered"), ["here"]),
-        ("ReceiveMessage", poll("both", group="ordered", broker=OTHER), [OTHER]),
+        ("ReceiveMessage", poll("both", group="ordered", auto_renew=True), ["here"]),
+        ("ReceiveMessage", poll("both", group="ordered", auto_renew=True, broker=OTHER), [OTHER]),
         ("AckMessage", acked(f"{OWN}/1", "nonsense", "broker-z/1"), ["here"]),
         ("AckMessage", acked(f"{OTHER}/1"), [OTHER]),
         ("ChangeInvisibleDuration", changed(f"{OWN}/1"), ["here"]),
@@ -130,8 +130,9 @@ async def test_calls_go_where_they_can_be_carried_out(name: str, request_of_it: 
 
 
 async def test_a_poll_of_a_simple_consumer_asks_both_groups_and_then_waits_at_both() -> None:
-    asked = await who("ReceiveMessage", poll("both"))
-    assert sorted(asked[:2]) == sorted(asked[2:]) == [OWN, OTHER]
+    for group in ("g", "ordered"):
+        asked = await who("ReceiveMessage", poll("both", group=group))
+        assert sorted(asked[:2]) == sorted(asked[2:]) == [OWN, OTHER]
 
 
 async def test_messages_of_a_message_group_go_to_one_group_and_to_one_that_takes_messages() -> None:
