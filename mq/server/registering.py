@@ -104,8 +104,8 @@ class Registrar:
             replication=self._replication(), role=self._role(), epoch=view.term,
             version=self._version, address=show_address(self._own),
             addresses=tuple(sorted(map(show_address, self._addresses()))), applied=machine.applied_index,
-            lag=max(0, self._known_end(view) - machine.applied_index), is_writable=is_writable, topics=topics, consumer_groups=groups,
-            outside=tuple(sorted(map(show_address, self._outside()))),
+            lag=max(0, self._known_end(view) - machine.applied_index), is_writable=is_writable, topics=topics,
+            consumer_groups=groups, outside=tuple(sorted(map(show_address, self._outside()))),
         )  # fmt: skip
 
     def _replication(self) -> Replication:

@@ -31,12 +31,16 @@ def commands() -> tuple[tuple[str, ...], ...]:
 
 
 class Compose:
-    """One project. names: of the services. ports: of this machine, by service.
+    """One project. names: of the services of the first group. ports: of this machine, by service of it.
+
+    second: the services of the group that a profile starts. registries: those of registry nodes.
 
     parts: MQ_PARTS, empty for none. command: which Compose, by default the newest that is there. environment: more variables.
     """
 
     names = ("broker-a-1", "broker-a-2", "broker-a-3")
+    second = ("broker-b-1", "broker-b-2", "broker-b-3")
+    registries = ("registry-1", "registry-2")
 
     def __init__(
         self, image: str, *, parts: str = "", command: Sequence[str] = (), environment: Mapping[str, str] | None = None
@@ -45,10 +49,14 @@ class Compose:
         self._command = tuple(command) or commands()[0]
         self.project = f"raftmqtest{secrets.token_hex(4)}"
         self.ports = {name: free_port() for name in self.names}
+        self.registry_ports = {name: free_port() for name in self.registries}
         self.net = f"10.{200 + secrets.randbelow(50)}.{secrets.randbelow(256)}"
         self._environment = {
             **os.environ, "MQ_IMAGE": image, "MQ_NET": self.net, "MQ_CLUSTER_SECRET": secrets.token_hex(16), "MQ_PARTS": parts,
             **{f"MQ_PORT_{name[-1]}": str(port) for name, port in self.ports.items()},
+            **{f"MQ_PORT_{number}": str(free_port()) for number in (4, 5, 6)},
+            **{f"MQ_REGISTRY_PORT_{name[-1]}": str(port) for name, port in self.registry_ports.items()},
+            "MQ_REGISTRY_TIMES": "fast",
             **(environment or {}),
         }  # fmt: skip
 

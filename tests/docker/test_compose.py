@@ -19,6 +19,7 @@ from tests.interop.raw import OK, RawClient
 
 pytestmark = pytest.mark.timeout(300)  # making and removing containers is no quick matter on a busy machine
 QUEUES = 8
+PYTHON = "/opt/raftmq/bin/python"
 ENOUGH = 300
 ASK_ROUTE = """
 import json, sys, grpc
@@ -79,10 +80,7 @@ def test_the_image_runs_as_nobody_with_an_init_and_says_how_it_is(compose: Compo
 def test_both_sides_of_the_network_are_told_addresses_that_they_reach(compose: Compose) -> None:
     create(compose, "both-sides")
     with RawClient(compose.outside[0], "both-sides", "g") as client:
-        route = client.route()
-    assert route.status.code == OK
-    told = {f"{one.host}:{one.port}" for queue in route.message_queues for one in queue.broker.endpoints.addresses}
-    assert told == set(compose.outside)
+        assert told(client) == set(compose.outside)
     inside = engine().containers.run(
         compose.image, ["-c", ASK_ROUTE, "broker-a-2:8081", "both-sides"], entrypoint=["/opt/raftmq/bin/python"],
         network=f"{compose.project}_mq", remove=True, tmpfs={planned.DATA: ""},
@@ -95,6 +93,49 @@ def test_both_sides_of_the_network_are_told_addresses_that_they_reach(compose: C
     )  # fmt: skip
     assert sent
     check_stored_everywhere(compose, "both-sides", ["a loaf"])
+
+
+def test_registry_nodes_tell_both_sides_addresses_that_they_reach_and_say_how_they_are(compose: Compose) -> None:
+    outside = [f"127.0.0.1:{port}" for port in compose.registry_ports.values()]
+    assert run_mq("topic", "create", "by-registry", "--endpoint", ",".join(outside)).code == 0
+    for client in outside:
+        with RawClient(client, "by-registry", "g") as raw:
+
+            def is_known(raw: RawClient = raw) -> bool:
+                return bool(raw.route().status.code == OK)
+
+            wait_until(is_known, "it knows the topic")
+            assert told(raw) == set(compose.outside)
+    inside = compose.container("registry-2").exec_run([PYTHON, "-c", ASK_ROUTE, "registry-1:9876", "by-registry"])
+    assert json.loads(inside.output) == compose.inside
+    assert compose.container("registry-1").exec_run(["mq", "health"]).exit_code == 0
+    shown = run_mq("cluster", "groups", "--endpoint", outside[1])
+    assert [line.split()[0] for line in shown.out.splitlines()[1:]] == list(compose.names), shown
+
+
+@pytest.mark.night  # three more containers
+def test_a_second_group_joins_by_a_profile_and_a_topic_is_widened_onto_it(image: str, has_compose: None) -> None:
+    compose = Compose(image, environment={"COMPOSE_PROFILES": "second-group"})
+    try:
+        compose.up()
+        registry = f"127.0.0.1:{compose.registry_ports['registry-1']}"
+
+        def has_both() -> bool:
+            return len(run_mq("cluster", "groups", "--endpoint", registry).out.splitlines()) == 1 + 6
+
+        wait_until(has_both, "six nodes have registered", limit_s=90)
+        made = run_mq("topic", "create", "wide", "--queues", "8", "--endpoint", registry)
+        assert made.code == 0, made
+        with RawClient(registry, "wide", "g") as raw:
+            assert {queue.broker.name for queue in raw.route().message_queues} == {"broker-a", "broker-b"}
+            assert {raw.try_send() for _ in range(20)} == {OK}
+    finally:
+        compose.run("down", "--volumes", "--timeout", "1")
+
+
+def told(client: RawClient) -> set[str]:
+    """The addresses in a route."""
+    return {f"{one.host}:{one.port}" for queue in client.route().message_queues for one in queue.broker.endpoints.addresses}
 
 
 def test_status_shows_each_node_once_by_the_addresses_of_the_side_that_asks(compose: Compose) -> None:

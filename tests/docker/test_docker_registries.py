@@ -24,9 +24,9 @@ def cluster(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Do
     made = DockerCluster.up(tmp_path_factory.mktemp("docker") / "cluster", plan, image=image)
     yield made
     made.remove()
-    label = {"label": f"{CLUSTER_LABEL}={cluster_id(made.folder)}"}
-    assert engine().containers.list(all=True, filters=label) == []
-    assert engine().volumes.list(filters=label) == []
+    label = f"{CLUSTER_LABEL}={cluster_id(made.folder)}"
+    assert engine().containers.list(all=True, filters={"label": label}) == []
+    assert engine().volumes.list(filters={"label": label}) == []
 
 
 def known(registry: str) -> list[str]:
