@@ -6,7 +6,7 @@ it failed, goes to a broker that it has not been at, as long as there is one.
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
@@ -26,6 +26,7 @@ __all__ = [
     "RandomChoice",
     "RoundRobin",
     "Sending",
+    "home_among",
     "home_of",
     "queue_choice",
 ]
@@ -188,7 +189,13 @@ def home_of(message_group: str, queues: Sequence[QueueName]) -> QueueName:
     """
     if not queues:
         raise RefusedError(Code.FORBIDDEN, _NO_QUEUE)
-    return min(queues, key=lambda queue: (_hash(f"{queue.broker} {message_group}"), queue))
+    home = home_among(message_group, {queue.broker for queue in queues})
+    return min(queue for queue in queues if queue.broker == home)
+
+
+def home_among(key: str, brokers: Iterable[str]) -> str:
+    """The broker group where what has that key is at home; clients, registry nodes and brokers all ask this function."""
+    return min(brokers, key=lambda broker: (_hash(f"{broker} {key}"), broker))
 
 
 CHOICES: Mapping[str, type[QueueChoice]] = MappingProxyType(

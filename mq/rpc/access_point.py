@@ -6,10 +6,10 @@ one step slower.
 
 import asyncio
 import itertools
-import zlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from mq.client.choice import home_among
 from mq.core.address import Address
 from mq.core.errors import Code, MqError, RefusedError
 from mq.proto import rocketmq_v2_pb2 as pb
@@ -220,10 +220,10 @@ class AccessPoint:
     @staticmethod
     def _writable(request: pb.SendMessageRequest, by_broker: Mapping[str, RouteQueue]) -> Sequence[str]:
         """A message that is sent again goes to the same broker group, which knows it by its id; message groups stay together."""
-        names = sorted(name for name, queue in by_broker.items() if queue.permission.is_writable) or sorted(by_broker)
+        names = [name for name, queue in by_broker.items() if queue.permission.is_writable] or list(by_broker)
         system = request.messages[0].system_properties
         key = system.message_group or system.message_id
-        return by_broker[names[zlib.crc32(key.encode()) % len(names)]].addresses
+        return by_broker[home_among(key, names)].addresses
 
     def _any(self) -> Sequence[str]:
         return next(iter(self._brokers().values()))

@@ -4,10 +4,10 @@ So a client may be pointed at any broker, and a consumer that asks one group at 
 one has messages. A call that was relayed already is carried out here, whatever it says: nothing goes round.
 """
 
-import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, cast
 
+from mq.client.choice import home_among
 from mq.core.address import Address
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.registry.route import Route
@@ -116,10 +116,10 @@ class BrokerAccess:
         topic = request.messages[0].topic.name if request.messages else ""
         key = request.messages[0].system_properties.message_group if request.messages else ""
         route = self._routes.route(topic)
-        names = sorted({queue.broker for queue in route.queues if queue.permission.is_writable}) if route else []
+        names = {queue.broker for queue in route.queues if queue.permission.is_writable} if route else set[str]()
         if not names:
             return True
-        return names[zlib.crc32(key.encode()) % len(names)] == self._name if key else self._name in names
+        return home_among(key, names) == self._name if key else self._name in names
 
     def _keeps_poll(self, request: pb.ReceiveMessageRequest) -> bool:
         """A push consumer polls each broker group by itself; a simple one asks one of them at a time, and means all."""
