@@ -187,7 +187,16 @@ def _start(cluster: "Cluster", node: str) -> None:
     nodes = status.nodes
     members = [one for one in nodes if one.group == next(own.group for own in nodes if own.name == name)]
     running = sum(one.state == "running" for one in members)
+    if _has_master(cluster):
+        note(f"{name} runs, and hears no master: it is read from, and takes nothing until it hears one, or `mq broker promote`")
+        return
     note(f"{name} runs, but its group has no leader ({running} of {len(members)} nodes run): it turns clients away until it has")
+
+
+def _has_master(cluster: "Cluster") -> bool:
+    from mq.cluster.files import ClusterFile  # noqa: PLC0415
+
+    return ClusterFile.read(cluster.folder).settings.get("replication") == "master_slave"
 
 
 def _states(cluster: "Cluster") -> dict[str, str]:

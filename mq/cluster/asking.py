@@ -40,7 +40,8 @@ class Answer:
 
     role: of one that is no full member yet the part that it takes: asking, rejoining or learning.
     node: another's than the asked one's, if the question was passed on. members: as the one that was asked knows them; None
-    when it does not say, or while they are being changed. leader: whom it follows, if anybody.
+    when it does not say, or while they are being changed. leader: whom it follows, if anybody. needs_person: nobody leads, and
+    nobody will by itself: with `master_slave` a person says who.
     """
 
     node: int
@@ -48,6 +49,7 @@ class Answer:
     last_index: int
     members: MembersView | None = None
     leader: int | None = None
+    needs_person: bool = False
 
 
 Ask = Callable[[str], Answer | None]
@@ -89,7 +91,9 @@ def ask_broker(client: str) -> Answer | None:
             found = admin.describe_broker()
             view = _raft_of(admin)
             members = None if view is None or view.is_changing else MembersView(view.voters, view.learners)
-            return Answer(found.node, found.role, found.last_index, members, None if view is None else view.leader)
+            leader = None if view is None else view.leader
+            needs_person = view is not None and bool(view.copy) and leader is None
+            return Answer(found.node, found.role, found.last_index, members, leader, needs_person)
     except MqError:
         return None
 

@@ -38,7 +38,7 @@ class Waiting:
     def __init__(self, ask: Ask, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._ask, self._clock = ask, clock
         self._since_s: dict[str, float] = {}  # of nodes that are no members now
-        self._looked_s = clock()
+        self._looked_s = self._began_s = clock()
         self.has_led = False
 
     def missing(self, nodes: Iterable[NodeInfo]) -> list[str]:
@@ -54,7 +54,8 @@ class Waiting:
     def serves(self, name: str, nodes: Iterable[NodeInfo]) -> bool | None:
         """Whether a node answers, and its group has a leader; without one it turns clients away.
 
-        None: it never will by itself. Its group has let it go, or no majority of the group runs and others must be started.
+        None: it never will by itself. Its group has let it go, or no majority of the group runs and others must be started; or
+        nobody leads where a person says who does.
         """
         nodes = list(nodes)
         own = next(node for node in nodes if node.name == name)
@@ -69,6 +70,8 @@ class Waiting:
             return False
         if leader_of(members, answers) or foreign_leaders(members, answers):
             return True
+        if answer.needs_person:
+            return None if self._clock() - self._began_s >= _SURE_AFTER_S else False
         voters = [node for node in members if answer.members is None or node.node in answer.members.voters]
         running = sum(node.state == "running" for node in voters)
         return False if 2 * running > len(voters) else None

@@ -241,7 +241,8 @@ GLOSSARY: dict[str, tuple[re.Pattern[str], str, tuple[str, ...], str]] = {
         (
             "mq/proto/", "mq/registry/", "mq/broker/replication/", "mq/sim/replication/",
             # where that replication stands beside Raft
-            "mq/cli/broker.py", "mq/cli/group_watch.py", "mq/cli/promote.py", "mq/client/raft_views.py", "mq/rpc/admin_client.py",
+            "mq/cli/broker.py", "mq/cli/cluster.py", "mq/cli/group_watch.py", "mq/cli/promote.py",
+            "mq/client/raft_views.py", "mq/rpc/admin_client.py",
             "mq/rpc/calling.py", "mq/rpc/passing.py", "mq/rpc/raft_handlers.py", "mq/server/admin.py", "mq/server/broker.py",
             "mq/server/config.py", "mq/server/core.py", "mq/server/group_admin.py", "mq/server/group_settings.py",
             "mq/server/master_watch.py", "mq/server/member.py", "mq/server/passing.py", "mq/server/promoting.py",
