@@ -18,7 +18,7 @@ COMMANDS = {
     "NotifyClientTermination", "ChangeInvisibleDuration", "RecallMessage", "SyncLiteSubscription", "CreateTopic", "DeleteTopic",
     "CreateGroup", "DeleteGroup", "ResetGroup", "TransferLeadership", "ChangeMembers", "SetWritable",
 }  # fmt: skip
-SERVED_WHERE_THEY_ARRIVE = {"QueryRoute", "QueryAssignment", "DescribeBroker", "DescribeRaft"}
+SERVED_WHERE_THEY_ARRIVE = {"QueryRoute", "QueryAssignment", "DescribeBroker", "DescribeRaft", "PromoteMaster"}
 """From whatever this node knows of its group."""
 
 
