@@ -22,7 +22,7 @@ class StandIn:
         self.asked: list[tuple[Any, ...]] = []
         self.configuration = BEFORE
         self.reign = SimpleNamespace(term=7, is_here=True, leader=1)
-        self.is_settled = True
+        self.is_settled, self.group = True, None
         self._becomes, self._next_term = becomes, next_term
 
     def view(self) -> Any:

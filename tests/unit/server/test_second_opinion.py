@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from mq.core.errors import Code, RefusedError
+from mq.core.ids import EntryId, LogIndex, Term
 from mq.server.core import GroupSettings
 from mq.server.node import BrokerNode, Reign
 from mq.server.peer_calling import OutgoingCall, PeerUnreachableError
@@ -73,7 +74,9 @@ async def test_a_node_tells_whom_it_follows_and_whether_it_has_room() -> None:
         told.append(data)
 
     for leader, has_room in ((2, False), (None, True)):
-        node = SimpleNamespace(reign=Reign(4, leader, is_here=False))
+        view = SimpleNamespace(term=4, last=EntryId(Term(3), LogIndex(9)))
+        node = SimpleNamespace(reign=Reign(4, leader, is_here=False), view=lambda view=view: view)
         asked = SecondOpinion(cast(BrokerNode, node), cast(PeerNetwork, None), lambda has_room=has_room: has_room)  # type: ignore[misc]
         await asked.answer(cast(IncomingCall, SimpleNamespace(answer=answer)))
-    assert [json.loads(one) for one in told] == [{"leader": 2, "has_room": False}, {"leader": None, "has_room": True}]
+    log = {"epoch": 4, "last": 9, "last_term": 3}
+    assert list(map(json.loads, told)) == [{"leader": 2, "has_room": False} | log, {"leader": None, "has_room": True} | log]
