@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mq.client.views import MessageView
-from mq.core.errors import Code, RefusedError
+from mq.core.errors import Code, MqError, RefusedError
 from mq.core.message import MessageKind
 from mq.rpc.blocking import BroadcastConsumer, Producer, PullConsumer, PushConsumer, SimpleConsumer
 from mq.rpc.producer import AsyncProducer
@@ -347,6 +347,20 @@ async def test_a_listener_at_work_is_waited_for_and_the_rest_goes_to_others_at_o
     assert Counter([body.encode() for body in seen.bodies] + handled) == Counter(b"%d" % number for number in range(10))
 
 
+async def sent_for_sure(producer: AsyncProducer, topic: str, what: str) -> set[str]:
+    """Twenty bodies, but for the one that was on its way to a group that died: it may be there or not."""
+    stored, errors = set[str](), list[MqError]()
+    for body in (f"{what} {number}" for number in range(20)):
+        try:
+            await producer.send(topic, body.encode())
+            stored.add(body)
+        except MqError as error:
+            errors.append(error)
+    assert len(errors) <= 2
+    assert not any(error.definite for error in errors)
+    return stored
+
+
 async def test_when_a_broker_group_is_killed_the_other_one_serves_on_and_it_is_used_again_when_it_is_back(
     place: TwoGroups,
 ) -> None:
@@ -364,26 +378,20 @@ async def test_when_a_broker_group_is_killed_the_other_one_serves_on_and_it_is_u
             taken.update(one.message.body.decode() for one in received)
             return bodies <= set(taken) and bodies <= set(seen.bodies)
 
-        async def send(what: str) -> set[str]:
-            for number in range(20):
-                await producer.send(topic, f"{what} {number}".encode())
-            return {f"{what} {number}" for number in range(20)}
-
-        before = await send("before")
+        before = await sent_for_sure(producer, topic, "before")
         await until(lambda: all_are_taken(before), "all before it", limit_s=20)
         await until(lambda: place.lag(group) == 0, "which is acknowledged")
         await asyncio.to_thread(place.cluster.kill, "broker-b-1")
-        without = await send("without")
+        without = await sent_for_sure(producer, topic, "without")
         await until(lambda: all_are_taken(without), "all that the other one has", limit_s=20)
         await asyncio.to_thread(place.cluster.start, "broker-b-1")
 
         async def is_used() -> bool:
-            await producer.send(topic, b"is it back?")
             brokers = {queue.broker for queue in place.admin.describe_topic(topic).queues}
             return brokers == {"broker-a", "broker-b"}
 
         await until(is_used, "the registry knows it again", limit_s=20)
-        after = await send("after")
+        after = await sent_for_sure(producer, topic, "after")
         await until(lambda: all_are_taken(after), "all after it", limit_s=20)
     known = Counter(seen.bodies)
     assert {known[body] for body in before | without | after} == {1}
