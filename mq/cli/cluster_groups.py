@@ -9,8 +9,9 @@ from mq.cli.output import note, print_json, print_table
 
 if TYPE_CHECKING:
     from mq.registry.view import RegistryView
+    from mq.rpc.calling import Connection
 
-__all__ = ["drain_command", "groups_command", "undrain_command"]
+__all__ = ["drain_command", "groups_at", "groups_command", "undrain_command"]
 
 _COLUMNS = ("node", "role", "address", "epoch", "applied", "lag", "silent ms", "topics")
 
@@ -23,22 +24,27 @@ def groups_command(session: Session) -> None:
     EPOCH: Raft's term. APPLIED: the log entry up to which the node's state has come; LAG: entries that it knows to be committed
     and has not applied. SILENT MS: since the node registered last. TOPICS: of its group.
     """
-    from mq.core.errors import Code, RefusedError  # noqa: PLC0415
-    from mq.rpc.registry_client import describe_cluster  # noqa: PLC0415
-
     with session.connect() as connection:
-        try:
-            view = describe_cluster(connection)
-        except RefusedError as refusal:
-            if refusal.code != Code.NOT_IMPLEMENTED:
-                raise
-            raise RefusedError(
-                Code.NOT_IMPLEMENTED, f"{connection.where} is no registry; `mq raft status` shows a broker's group"
-            ) from None
+        view = groups_at(connection)
     if session.is_json:
         print_json(view)
         return
     _print(view)
+
+
+def groups_at(connection: "Connection") -> "RegistryView":
+    """What the registry at the other end knows. Raises: RefusedError, when it is none."""
+    from mq.core.errors import Code, RefusedError  # noqa: PLC0415
+    from mq.rpc.registry_client import describe_cluster  # noqa: PLC0415
+
+    try:
+        return describe_cluster(connection)
+    except RefusedError as refusal:
+        if refusal.code != Code.NOT_IMPLEMENTED:
+            raise
+        raise RefusedError(
+            Code.NOT_IMPLEMENTED, f"{connection.where} is no registry; `mq raft status` shows a broker's group"
+        ) from None
 
 
 def _print(view: "RegistryView") -> None:

@@ -18,7 +18,7 @@ _COLUMNS = ("name", "type", "queues", "permission")
 
 @click.group("topic")
 def topic_command() -> None:
-    """Create, list, describe and delete topics."""
+    """Create, widen, list, describe and delete topics."""
 
 
 @topic_command.command("create")
@@ -112,6 +112,32 @@ def _describe(session: Session, name: str) -> None:
     if found.groups:
         print()
         print_table(("group", "lag", "in flight"), [(g.group, g.lag, g.in_flight) for g in found.groups])
+
+
+@topic_command.command("widen")
+@client_command
+@click.argument("name")
+def _widen(session: Session, name: str) -> None:
+    """Spread topic NAME over all broker groups that take messages, such as one that has joined.
+
+    Each gets as many queues as the group that has most of them; none loses any. --endpoint: a registry node.
+    """
+    from collections import Counter  # noqa: PLC0415
+
+    from mq.cli.cluster_groups import groups_at  # noqa: PLC0415
+    from mq.cli.failing import missing_is_no_invitation  # noqa: PLC0415
+    from mq.rpc.admin_client import AdminClient  # noqa: PLC0415
+
+    with missing_is_no_invitation("topic", name), session.connect() as connection:
+        admin = AdminClient(connection)
+        writable = {group.name for group in groups_at(connection).groups if group.is_writable}
+        before = Counter(queue.broker for queue in admin.describe_topic(name).queues)
+        admin.create_topic(name, queues=max(before.values()) * len(writable))
+        after = Counter(queue.broker for queue in admin.describe_topic(name).queues)
+    if session.is_json:
+        print_json({"topic": name, "queues": dict(sorted(after.items()))})
+        return
+    print_table(("broker", "queues before", "queues"), [(one, before[one], after[one]) for one in sorted(after)])
 
 
 @topic_command.command("delete")

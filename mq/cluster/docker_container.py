@@ -28,7 +28,7 @@ def make_container(engine: "DockerClient", file: ClusterFile, name: str, labels:
     with explained(name):
         endpoint = engine.api.create_endpoint_config(ipv4_address=planned.inside_host(file, name), aliases=[name])
         engine.containers.create(
-            file.docker["image"], planned.registry_command(file) if file.registry(name) is not None else None, name=made,
+            file.docker["image"], planned.registry_command(file, name) if file.registry(name) is not None else None, name=made,
             hostname=name, init=True, labels=labels, environment=planned.settings_of(file, name),
             ports={} if is_confined(file.docker) else {f"{planned.OUTSIDE_PORT}/tcp": ("127.0.0.1", port)},
             network=network, networking_config={network: endpoint}, **_storage(file, name), **confined_options(file.docker),

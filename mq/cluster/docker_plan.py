@@ -107,9 +107,12 @@ def inside_host(file: ClusterFile, name: str) -> str:
     return parse_address(file.node(name).peer, "peer")[0]
 
 
-def registry_command(file: ClusterFile) -> list[str]:
+def registry_command(file: ClusterFile, name: str) -> list[str]:
     """What a registry node's container runs."""
-    doors = ["--listen", f"0.0.0.0:{REGISTRY_PORT}", "--listen-outside", f"0.0.0.0:{OUTSIDE_PORT}"]
+    doors = [
+        "--listen", f"0.0.0.0:{REGISTRY_PORT}", "--advertise", f"{inside_host(file, name)}:{REGISTRY_PORT}",
+        "--listen-outside", f"0.0.0.0:{OUTSIDE_PORT}", "--advertise-outside", file.places(name)[0],
+    ]  # fmt: skip
     return ["registry", *doors, "--times", file.settings.get("registry_times", "usual")]
 
 

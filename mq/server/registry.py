@@ -32,6 +32,7 @@ class RegistryNode:
     """One registry node. It must be made inside a running event loop. clock: seconds that only grow.
 
     outside: where clients from outside of the brokers' network connect, who are told the brokers' addresses out there.
+    advertise, advertise_outside: by which addresses both kinds of clients reach this node, where not by those.
     """
 
     def __init__(
@@ -40,13 +41,16 @@ class RegistryNode:
         times: RegistryTimes,
         *,
         outside: Address | None = None,
+        advertise: Address | None = None,
+        advertise_outside: Address | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._listen, self._outside, self._times, self._clock = listen, outside, times, clock
+        self._times, self._clock = times, clock
         self.table = RegistryTable(times.expiry_ms)
         self._began_s = clock()
         self._changed = asyncio.Event()
         self._relay = Relay()
+        self._doors = [(listen, advertise, False), (outside, advertise_outside, True)]
         self._servers: list[GrpcServer] = []
         self._scan: asyncio.Task[None] | None = None
 
@@ -128,12 +132,12 @@ class RegistryNode:
         """Listen; returns the port. Raises: MqError."""
         own, ours = RegistryHandlers(self), ExtensionRelay(self, self._relay)
         ports = []
-        for listen, is_outside in ((self._listen, False), (self._outside, True)):
+        for listen, advertised, is_outside in self._doors:
             if listen is not None:
                 server = GrpcServer()
                 self._servers.append(server)
                 ports.append(server.bind(listen[0], GrpcServer.port_of(*listen)))
-                point = AccessPoint(self, self._relay, (listen[0], ports[-1]), is_outside=is_outside)
+                point = AccessPoint(self, self._relay, advertised or (listen[0], ports[-1]), is_outside=is_outside)
                 await server.start([
                     Service(MESSAGING_SERVICE, MESSAGING, point.by_name, MessagingHandlers.refuse),
                     Service(BROKER_SERVICE, BROKER, ours.by_name, ours.refuse),

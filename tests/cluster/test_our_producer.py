@@ -12,7 +12,7 @@ from mq.rpc.admin_client import AdminClient
 from mq.rpc.calling import Connection
 from mq.rpc.producer import AsyncProducer
 from mq.rpc.registry_client import describe_cluster
-from tests.cluster.broker_process import BrokerProcess, wait_until
+from tests.cluster.broker_process import BrokerProcess, run_mq, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("registry")]
 
@@ -50,7 +50,10 @@ async def test_a_third_group_joins_and_the_topic_is_widened_onto_it_without_a_fa
 
             sending = asyncio.create_task(keep_sending())
             await asyncio.to_thread(wait_until, lambda: len(describe_cluster(connection).groups) == 3, "the third has registered")
-            await asyncio.to_thread(admin.create_topic, topic, queues=6)
+            widened = await asyncio.to_thread(run_mq, "topic", "widen", topic, "--endpoint", endpoint)
+            assert [line.split() for line in widened.out.splitlines()[1:]] == [
+                ["broker-a", "2", "2"], ["broker-b", "2", "2"], ["broker-c", "0", "2"],
+            ], widened  # fmt: skip
             with Connection(third.endpoint) as new:
                 await asyncio.to_thread(
                     wait_until, lambda: _count(AdminClient(new), topic) > 50, "the third gets messages", limit_s=15

@@ -54,6 +54,9 @@ def test_clients_of_this_machine_are_told_addresses_that_they_reach_and_registry
             assert client.try_send() == OK
     with RawClient(second, "orders", "bakery") as client:
         assert len(client.take(4, acks=True, wait_s=2)) == 4
+    with RawClient(first, "orders", "bakery", language="RUST") as client:
+        assert told(client) == {first}  # such a client goes on with the one address that it came in by
+        assert client.try_send() == OK
     cluster.kill("registry-1")
     assert known(first) == []
     cluster.cut("broker-b-1", "registry-2")
