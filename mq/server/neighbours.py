@@ -41,6 +41,9 @@ class Neighbours:
         self._others: tuple[Registration, ...] = ()
         self._heard_s = clock()
         self._made: RegistryTable | None = None
+        # Asked for with each call of a client, so what the table says is kept as long as the table is.
+        self._routes: dict[str, Route] = {}
+        self._brokers: dict[str, tuple[str, ...]] = {}
 
     def join(self, own: Callable[[], Registration]) -> None:
         """own: says what this node is now."""
@@ -50,7 +53,10 @@ class Neighbours:
 
     def route(self, topic: str) -> Route | None:
         """Where the queues of a topic are; None when no broker group is known to have it."""
-        return self._table().route(topic)
+        table = self._table()
+        if topic not in self._routes and (found := table.route(topic)) is not None:
+            self._routes[topic] = found
+        return self._routes.get(topic)
 
     async def known_route(self, topic: str) -> Route | None:
         """The same: a broker that has just started answers for itself."""
@@ -62,11 +68,12 @@ class Neighbours:
 
     def brokers(self) -> dict[str, tuple[str, ...]]:
         """The addresses of all broker groups, by name, sorted."""
-        return self._table().brokers()
+        self._table()
+        return self._brokers
 
     def own_addresses(self) -> tuple[str, ...]:
         """Of the nodes of this group."""
-        return self._table().brokers().get(self._key.broker, ())
+        return self.brokers().get(self._key.broker, ())
 
     # --- what they follow from
 
@@ -91,6 +98,7 @@ class Neighbours:
             self._made = RegistryTable(self._times.expiry_ms)
             for one in (*self._others, self._own()):
                 self._made.register(one, 0)
+            self._routes, self._brokers = {}, self._made.brokers()
         return self._made
 
     async def follow_forever(self) -> None:
