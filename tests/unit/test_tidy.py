@@ -247,7 +247,7 @@ GLOSSARY: dict[str, tuple[re.Pattern[str], str, tuple[str, ...], str]] = {
             "mq/server/config.py", "mq/server/core.py", "mq/server/group_admin.py", "mq/server/group_settings.py",
             "mq/server/master_watch.py", "mq/server/member.py", "mq/server/passing.py", "mq/server/promoting.py",
             "mq/server/registering.py", "mq/server/second_opinion.py", "mq/server/services.py", "mq/server/setting_aside.py",
-            "mq/server/slaves_way.py",
+            "mq/server/slaves_way.py", "mq/server/voters_note.py",
         ),
         "the master answers",
     ),

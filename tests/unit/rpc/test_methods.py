@@ -37,7 +37,7 @@ def test_the_client_protocol_is_served_under_its_official_path() -> None:
 
 def test_our_own_service_has_a_path_of_its_own() -> None:
     assert BROKER["SendBatches"].path == "/raftmq.broker.v1.Broker/SendBatches"
-    assert len(BROKER) == 19
+    assert len(BROKER) == 20
 
 
 def test_cardinalities_are_those_of_the_protocol() -> None:
