@@ -12,8 +12,9 @@ def marked_handle(broker: str, text: str) -> str:
 
 
 def own_handle(broker: str, text: str) -> str:
-    """The handle itself, when this broker group made it; else the text as it is, which no broker takes for one of its own."""
-    return text.removeprefix(broker + _SEPARATOR)
+    """The handle itself, when this broker group made it; else empty, which no broker takes for one of its own."""
+    made_here = broker + _SEPARATOR
+    return text.removeprefix(made_here) if text.startswith(made_here) else ""
 
 
 def broker_of_handle(text: str) -> str:
