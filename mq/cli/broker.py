@@ -41,7 +41,7 @@ def _no_port(context: click.Context, parameter: click.Parameter, value: str | No
 )  # fmt: skip
 @click.option(
     "--copy", type=any_case("async", "sync"),
-    help="Of master_slave: acknowledge when the master has it, or when a slave has it, too.  [default: async]",
+    help="Of master_slave: acknowledge when the master has it, or when a slave has it, too.  [default: async there]",
 )  # fmt: skip
 @click.option(
     "--cluster-secret-file", metavar="FILE",

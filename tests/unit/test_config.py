@@ -149,8 +149,8 @@ def test_every_field_can_come_from_the_environment_as_text() -> None:
         "data": "d", "listen": "h:1", "advertise": "10.0.0.1:1, 10.0.0.2:2", "name": "n", "node": "7", "segment_bytes": "128KiB",
         "snapshot_every_bytes": "1gib", "retention_bytes": "5", "retention_ms": "1500", "auto_create_topics": "1",
         "metrics_listen": "", "log_level": "ERROR", "peers": "7=127.0.0.1:1, 8=127.0.0.1:2", "peer_listen": "127.0.0.1:3",
-        "replication": "RAFT", "cluster_secret": "s", "cluster_secret_file": "", "tick_ms": "20ms", "election_ticks": "9",
-        "heartbeat_ticks": "3", "trace": "t-{name}-{node}", "parts": "p",
+        "replication": "RAFT", "copy": "", "cluster_secret": "s", "cluster_secret_file": "", "tick_ms": "20ms",
+        "election_ticks": "9", "heartbeat_ticks": "3", "trace": "t-{name}-{node}", "parts": "p",
         "listen_outside": "0.0.0.0:5", "advertise_outside": "127.0.0.1:5", "registry": "h:1, h:2", "registry_times": "FAST",
     }  # fmt: skip
     assert set(texts) == {field.name for field in fields(BrokerConfig)}

@@ -59,6 +59,8 @@ def test_nodes_that_ask_for_the_secret_at_the_same_moment_get_the_same(tmp_path:
         ({"nodes": 8}, "nodes: 8 is outside of 1 to 7"),
         ({"groups": 27}, "groups: 27 is outside of 1 to 26"),
         ({"settings": {"peers": "x"}}, "peers: a cluster sets this itself"),
+        ({"settings": {"replication": "solo"}}, "replication: a cluster copies by one of raft, master_slave"),
+        ({"settings": {"copy": "sync"}}, "copy: only a master and its slaves copy so"),
         ({"settings": {"tick_ms": "5"}}, r"tick_ms: 5 is outside of 10 to 1000 \(--tick-ms\)"),
         ({"parts": {"broker-a-9": "x"}}, "there is no node 'broker-a-9'"),
         ({"base_port": 65530}, "base port 65530: 3 nodes need ports up to 65560, and 65535 is the last"),
@@ -70,7 +72,7 @@ def test_a_plan_that_cannot_be_is_refused(tmp_path: Path, wanted: dict[str, Any]
 
 
 def test_every_setting_that_a_cluster_makes_itself_is_one_of_the_brokers() -> None:
-    for name in ("data", "listen", "peers", "peer_listen", "replication", "cluster_secret", "metrics_listen"):
+    for name in ("data", "listen", "peers", "peer_listen", "cluster_secret", "metrics_listen"):
         with pytest.raises(IllegalArgumentError, match=f"{name}: a cluster sets this itself"):
             ClusterPlan(settings={name: "x"})
         assert hasattr(load_config(None, {}, {"data": "d"}), name)
