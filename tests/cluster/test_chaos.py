@@ -56,6 +56,7 @@ def election_of(trace: Path) -> int:
     return [int(line[:10]) for line in trace.read_text().splitlines() if "role=leader" in line][-1]
 
 
+@pytest.mark.night  # by day .ci/run has three minutes of it
 @pytest.mark.timeout(600)  # judging twice and drawing are no quick matter on a busy machine
 def test_a_short_run_loses_nothing_and_its_traces_keep_the_rules(tmp_path: Path) -> None:
     folder = tmp_path / "run"
