@@ -1,9 +1,10 @@
 """The demo's two customers: an official RocketMQ 5 producer and push consumer, each in a process of its own.
 
-`python -m mq.cli.demo_clients produce|consume ENDPOINT TOPIC GROUP COUNT FILE`. Each writes one line per event into FILE:
-milliseconds of the wall clock, the order's number, `done` or `failed`, and of what is sent the group that acknowledged it. Both
-end with their standard input, at the latest: so neither outlives a demo that was killed. The product itself does not need the
-official client; only the demo and the tests do.
+`python -m mq.cli.demo_clients produce|offer|consume ENDPOINT TOPIC GROUP COUNT FILE`. `produce` sends one order after the other,
+`offer` one each few milliseconds, whoever has answered by then. Each writes one line per event into FILE: milliseconds of the
+wall clock, the order's number, `done` or `failed`, and with `offer` the broker group that acknowledged it. All end with their
+standard input, at the latest: so none outlives a demo that was killed. The product itself does not need the official client;
+only the demo, the lessons and the tests do.
 """
 
 import os
@@ -36,13 +37,41 @@ _AT_ONCE = 40
 slow machine answers all of them in time."""
 
 
-def _note(file: IO[str], number: int, *outcome: str) -> None:
-    file.write(f"{time.time_ns() // 1_000_000} {number} {' '.join(outcome)}\n")
+def _note(file: IO[str], number: int, outcome: str = DONE, *group: str) -> None:
+    file.write(f"{time.time_ns() // 1_000_000} {number} {' '.join((outcome, *group))}\n")
     file.flush()
 
 
 def _configuration(endpoint: str) -> ClientConfiguration:
     return ClientConfiguration(endpoint, Credentials("", ""))
+
+
+def _order(topic: str, number: int) -> Message:
+    message = Message()
+    message.topic, message.tag, message.keys = topic, "order", f"order-{number}"
+    message.body = f"order {number}: {number % 7 + 1} loaves of bread".encode()
+    return message
+
+
+def produce(endpoint: str, topic: str, count: int, file: IO[str]) -> None:
+    """Send `count` orders one after the other; an order counts when it is acknowledged, until then it is sent again."""
+    producer = Producer(_configuration(endpoint), (topic,))
+    producer.startup()
+    for number in range(count):
+        message = Message()
+        message.topic, message.tag, message.keys = topic, "order", f"order-{number}"
+        message.body = f"order {number}: {number % 7 + 1} loaves of bread".encode()
+        while True:
+            try:
+                producer.send(message)
+            except Exception as error:  # noqa: BLE001 - the client raises many kinds; each means: not acknowledged
+                _note(file, number, FAILED)
+                print(f"order {number} was not acknowledged ({type(error).__name__}), sending it again", file=sys.stderr)
+                time.sleep(_RETRY_S)
+                continue
+            _note(file, number)
+            break
+    producer.shutdown()
 
 
 class _Orders:
@@ -59,11 +88,8 @@ class _Orders:
         self._try(number)
 
     def _try(self, number: int) -> None:
-        message = Message()
-        message.topic, message.tag, message.keys = self._topic, "order", f"order-{number}"
-        message.body = f"order {number}: {number % 7 + 1} loaves of bread".encode()
         try:
-            self._producer.send_async(message).add_done_callback(lambda future: self._ended(number, future))
+            self._producer.send_async(_order(self._topic, number)).add_done_callback(lambda future: self._ended(number, future))
         except Exception as error:  # noqa: BLE001 - the client raises many kinds; each means: not acknowledged
             self._failed(number, error)
 
@@ -88,7 +114,7 @@ class _Orders:
         again.start()
 
 
-def produce(endpoint: str, topic: str, count: int, file: IO[str]) -> None:
+def offer(endpoint: str, topic: str, count: int, file: IO[str]) -> None:
     """Send `count` orders, one each few milliseconds, whoever has answered by then; until all are acknowledged."""
     producer = Producer(_configuration(endpoint), (topic,))
     producer.startup()
@@ -107,7 +133,7 @@ class _Listener(MessageListener):  # type: ignore[misc]
     def consume(self, message: Message) -> ConsumeResult:
         """One order arrived."""
         with self._lock:
-            _note(self._file, int(bytes(message.body).split(b":")[0].split()[1]), DONE)
+            _note(self._file, int(bytes(message.body).split(b":")[0].split()[1]))
         return ConsumeResult.SUCCESS
 
 
@@ -125,14 +151,15 @@ def _end_with_input() -> None:
 
 
 def main() -> int:
-    """Run one of the two."""
+    """Run one of them."""
     role, endpoint, topic, group, count, path = sys.argv[1:]
     with Path(path).open("w", encoding="utf-8") as file:
-        if role == "produce":
-            threading.Thread(target=_end_with_input, daemon=True).start()
-            produce(endpoint, topic, int(count), file)
-        else:
+        if role == "consume":
             consume(endpoint, topic, group, file)
+        else:
+            threading.Thread(target=_end_with_input, daemon=True).start()
+            send = produce if role == "produce" else offer
+            send(endpoint, topic, int(count), file)
     return 0
 
 

@@ -105,10 +105,10 @@ class Demo:
         self._make_topic()
         say(f"   topic {_TOPIC}: {_QUEUES} queues, half of them at each group")
         say("2. an official RocketMQ push consumer, and an official producer that sends; they know the registry alone")
-        consumer = self._client("consume")
+        consumer = self._client("consume", "consume")
         assert consumer.stdout is not None
         consumer.stdout.readline()
-        self._client("produce")
+        self._client("offer", "produce")
         self.wait_until("acknowledged", "produce.txt", self.count // 2)
         self.kill_the_leader()
         self.wait_until("acknowledged", "produce.txt", self.count)
@@ -154,15 +154,15 @@ class Demo:
             raise DemoError(f"{self.killed} does not catch up; its log is in {self.folder / CLUSTER_FOLDER / 'logs'}")
         say(f"5. {self.killed} is back, and has all that it missed")
 
-    def _client(self, role: str) -> "subprocess.Popen[bytes]":
+    def _client(self, role: str, name: str) -> "subprocess.Popen[bytes]":
         # The official client writes a log below its home folder as soon as it is imported; nothing goes outside of ours.
         home = str((self.folder / "home").absolute())
         endpoint = self.cluster.status().endpoint
-        with (self.folder / f"{role}.log").open("wb") as log:
+        with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 [
                     sys.executable, "-m", "mq.cli.demo_clients",
-                    role, endpoint, _TOPIC, _GROUP, str(self.count), str(self.folder / f"{role}.txt"),
+                    role, endpoint, _TOPIC, _GROUP, str(self.count), str(self.folder / f"{name}.txt"),
                 ],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE if role == "consume" else log, stderr=log,
                 env={**os.environ, "HOME": home, "USERPROFILE": home},

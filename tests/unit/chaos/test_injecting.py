@@ -209,7 +209,7 @@ def test_the_demo_notes_the_kill_before_the_signal_and_counts_from_there(
 ) -> None:
     demo = Demo(tmp_path, 8)
     demo.__dict__["cluster"] = stand_in
-    monkeypatch.setattr(Demo, "leader", lambda _demo, *, but="": "b" if but else "a")
+    monkeypatch.setattr(Demo, "leader", lambda _demo, _group, *, but="": "b" if but else "a")
     demo.kill_the_leader()
     (kill,) = read_events(demo.traces / "zz-demo.trace")
     (verb, at_us), *_ = stand_in.deeds
