@@ -128,7 +128,7 @@ class AsyncPushConsumer:
     async def _poll_forever(self, queue: KnownQueue) -> None:
         """The attempt id stays until an answer has come: of an ordered group the same messages are handed out once more then."""
         attempt_id = str(uuid.uuid4())
-        while True:
+        while self._polls.get(queue) is asyncio.current_task():
             await self._listening.room()
             try:
                 settings = await self._session.settings(queue.name.broker)

@@ -272,7 +272,8 @@ class QueueReading:
         """Come back when more was read, or something else has changed, or after a while."""
         self._news.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # `wait_for` of Python 3.11 can lose a cancellation
+                await self._news.wait()
 
     def error(self) -> MqError | None:
         """Why nothing can be read just now; None when some queue can be."""

@@ -85,7 +85,8 @@ class Session:
                 await asyncio.sleep(_LOOK_S)
         try:
             line = self._lines[broker]
-            return await asyncio.wait_for(asyncio.shield(line.settings), max(0.0, (end_ms - now_ms()) / 1000))
+            async with asyncio.timeout(max(0.0, (end_ms - now_ms()) / 1000)):  # `wait_for` of Python 3.11 can lose a cancellation
+                return await asyncio.shield(line.settings)
         except (KeyError, TimeoutError):
             raise NoAnswerError(f"{broker} did not answer our settings within {_SETTINGS_S:g} s (is it stopped?)") from None
 

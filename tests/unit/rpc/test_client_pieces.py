@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from mq.client.batch import Columns
+from mq.client.consuming import ConsumerSettings
 from mq.client.errors import ConnectionLostError
 from mq.client.inbox import Held, Inbox
 from mq.client.views import BatchResult, MessageView, ReceivedMessage, SentMessage
@@ -16,6 +17,7 @@ from mq.rpc.acking import Acker
 from mq.rpc.batching import BatchKey, Frame, Lingering, Outgoing
 from mq.rpc.delivery_calls import DeliveryCalls
 from mq.rpc.listening import Listening
+from mq.rpc.session import Session, _Line
 
 ADDRESSES = ("127.0.0.1:1",)
 
@@ -26,6 +28,34 @@ def view(body: str) -> MessageView:
 
 def received(body: str) -> ReceivedMessage:
     return ReceivedMessage(view(body), f"handle {body}", "broker-a")
+
+
+# --- what brokers decide for us
+
+
+class NoRoutes:
+    def brokers(self) -> dict[str, tuple[str, ...]]:
+        return {"broker-a": ADDRESSES}
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_who_waits_for_settings_can_be_stopped_at_any_moment(turns: int) -> None:
+    """A poll that did not hear that it was to end kept a consumer from closing, for ever."""
+    session = Session(cast(Any, NoRoutes()), group="g", client_type=3, subscriptions={"orders": "*"})
+    line = _Line(ADDRESSES)
+    line.told(ConsumerSettings())
+    session._lines["broker-a"] = line
+
+    async def ask_forever() -> None:
+        while True:
+            await session.settings("broker-a")
+            await asyncio.sleep(0)
+
+    asking = asyncio.create_task(ask_forever())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    asking.cancel()
+    assert (await asyncio.wait({asking}, timeout=5))[0] == {asking}
 
 
 # --- a listener
