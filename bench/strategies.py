@@ -13,20 +13,20 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from bench.common import data_folder, end_at_signals, free_port, machine, percentile, spawn, stop
+from bench.common import data_folder, end_at_signals, free_port, machine, percentile
+from bench.registered import registered
 from mq.client.choice import CHOICES
 from mq.core.errors import MqError
 from mq.rpc.admin_client import AdminClient
 from mq.rpc.calling import Connection
 from mq.rpc.producer import AsyncProducer
-from mq.rpc.registry_client import describe_cluster
 
 __all__ = ["main"]
 
-_QUEUES, _SLOW_MS, _START_S = 8, 800, 20.0
+_QUEUES, _SLOW_MS = 8, 800
 _FAIR, _FASTER = 0.10, 3.0
 _EVEN = ("round_robin", "random", "consistent_hash")
 """What the bars of even shares are for: the other two go by what brokers do."""
@@ -80,30 +80,10 @@ class Relay:
 def cluster(folder: Path, relay_port: int, second_port: int) -> Iterator[str]:
     """A registry and two brokers; its endpoint. The second is told to clients by the relay's port."""
     registry = f"127.0.0.1:{free_port()}"
-    quiet = ["--metrics", "", "--log-level", "warning", "--registry", registry]
-    commands = [
-        ["registry", "--listen", registry, "--log-level", "warning"],
-        ["broker", "--data", str(folder / "a"), "--name", "broker-a", "--listen", f"127.0.0.1:{free_port()}", *quiet],
-        ["broker", "--data", str(folder / "b"), "--name", "broker-b", "--listen", f"127.0.0.1:{second_port}", "--advertise",
-         f"127.0.0.1:{relay_port}", *quiet],
-    ]  # fmt: skip
-    with ExitStack() as running:
-        for command in commands:
-            running.callback(stop, spawn(["-m", "mq.cli.main", *command]))
-        until = time.monotonic() + _START_S
-        with Connection(registry) as connection:
-            while not _has_two(connection):
-                if time.monotonic() > until:
-                    raise RuntimeError(f"not within {_START_S:g} s: two brokers have registered")
-                time.sleep(0.1)  # nobody announces it
+    first = ["--data", str(folder / "a"), "--name", "broker-a", "--listen", f"127.0.0.1:{free_port()}"]
+    second = ["--data", str(folder / "b"), "--name", "broker-b", "--listen", f"127.0.0.1:{second_port}"]
+    with registered(registry, first, [*second, "--advertise", f"127.0.0.1:{relay_port}"]):
         yield registry
-
-
-def _has_two(connection: Connection) -> bool:
-    try:
-        return len(describe_cluster(connection).groups) == 2
-    except MqError:
-        return False
 
 
 async def offered(registry: str, topic: str, choice: str, rate: float, seconds: float) -> tuple[list[float], int]:

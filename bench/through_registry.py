@@ -14,26 +14,25 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from bench.common import data_folder, end_at_signals, free_port, machine, run_driver, run_in_loop, spawn, stop
+from bench.common import data_folder, end_at_signals, free_port, machine, run_driver, run_in_loop
 from bench.messages import BODY_BYTES
+from bench.registered import registered
 from mq.client.message_ids import MessageIds
-from mq.core.errors import MqError
 from mq.proto import rocketmq_v2_pb2 as v2
 from mq.rpc.admin_client import AdminClient
 from mq.rpc.calling import Connection
 from mq.rpc.client import AsyncBatchReader, AsyncProducer, AsyncSimpleConsumer, new_message_ids
 from mq.rpc.message_calls import MessageCalls
-from mq.rpc.registry_client import describe_cluster
 
 __all__ = ["main"]
 
 _BODIES = [os.urandom(BODY_BYTES) for _ in range(100)]
 _WINDOW, _SENDERS, _RECEIVERS, _QUEUES = 64, 64, 8, 8
-_WARM_UP_S, _START_S, _LEAST = 0.3, 20.0, 0.8
+_WARM_UP_S, _LEAST = 0.3, 0.8
 _STORED = 400_000
 FIGURES = ("batches", "fetch", "single", "receive")
 _SHOWN = {
@@ -159,27 +158,8 @@ def measure(way: str, figure: str, endpoint: str, topic: str, seconds: float) ->
 def servers(folder: Path) -> Iterator[tuple[str, str]]:
     """A registry and a broker; the endpoints of both."""
     registry, broker = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    commands = [
-        ["registry", "--listen", registry, "--log-level", "warning"],
-        ["broker", "--data", str(folder), "--listen", broker, "--metrics", "", "--log-level", "warning", "--registry", registry],
-    ]
-    with ExitStack() as running:
-        for command in commands:
-            running.callback(stop, spawn(["-m", "mq.cli.main", *command]))
-        until = time.monotonic() + _START_S
-        with Connection(registry) as connection:
-            while not _is_there(connection):
-                if time.monotonic() > until:
-                    raise RuntimeError(f"not within {_START_S:g} s: the broker has registered")
-                time.sleep(0.1)  # nobody announces it
+    with registered(registry, ["--data", str(folder), "--listen", broker]):
         yield registry, broker
-
-
-def _is_there(connection: Connection) -> bool:
-    try:
-        return len(describe_cluster(connection).groups) == 1
-    except MqError:
-        return False
 
 
 def run(options: argparse.Namespace) -> int:

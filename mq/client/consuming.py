@@ -1,12 +1,22 @@
 """What a push consumer does with a message that its listener has not taken, by the settings that a broker tells."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = ["ConsumerSettings", "Failed", "RetryPolicy", "Step", "after_failure", "exponential"]
+from mq.core.errors import IllegalArgumentError
+
+__all__ = ["ConsumerSettings", "Failed", "RetryPolicy", "Step", "after_failure", "checked_subscriptions", "exponential"]
 
 _DELAYS_MAX = 64
+
+
+def checked_subscriptions(subscriptions: Mapping[str, str]) -> dict[str, str]:
+    """Tags by topic. Raises: IllegalArgumentError, when there is none."""
+    if not subscriptions:
+        raise IllegalArgumentError("subscriptions: there is none; it is such as {'orders': '*'}")
+    return dict(subscriptions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ and `mq.client.errors`.
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from mq.client.consuming import RetryPolicy
 from mq.client.queues import QueueName
@@ -41,7 +41,7 @@ class _Blocking(Generic[C]):
             raise IllegalArgumentError(f"{type(self).__name__}: it is not open; use `with {type(self).__name__}(...) as ...:`")
         return self._open
 
-    def _enter(self) -> None:
+    def __enter__(self) -> Self:
         if self._open is not None:
             raise IllegalArgumentError(f"{type(self).__name__}: it is open already")
 
@@ -56,6 +56,7 @@ class _Blocking(Generic[C]):
         except BaseException:
             self._background.__exit__()
             raise
+        return self
 
     def __exit__(self, *ended: Any) -> None:
         twin, self._open = self._twin, None
@@ -93,10 +94,6 @@ class Producer(_Blocking[AsyncProducer]):
                 linger_ms=linger_ms, batch_bytes=batch_bytes, compress_over_bytes=compress_over_bytes,
             )
         )  # fmt: skip
-
-    def __enter__(self) -> "Producer":
-        self._enter()
-        return self
 
     def send(  # noqa: PLR0913 - by keyword, each a field of the message
         self,
@@ -178,10 +175,6 @@ class PushConsumer(_Blocking[AsyncPushConsumer]):
             )
         )  # fmt: skip
 
-    def __enter__(self) -> "PushConsumer":
-        self._enter()
-        return self
-
 
 class BroadcastConsumer(_Blocking[AsyncBroadcastConsumer]):
     """See `AsyncBroadcastConsumer`. listener: runs in threads, up to `concurrency` at a time; it works within `with`."""
@@ -207,10 +200,6 @@ class BroadcastConsumer(_Blocking[AsyncBroadcastConsumer]):
             )
         )  # fmt: skip
 
-    def __enter__(self) -> "BroadcastConsumer":
-        self._enter()
-        return self
-
 
 class SimpleConsumer(_Blocking[AsyncSimpleConsumer]):
     """See `AsyncSimpleConsumer`."""
@@ -230,10 +219,6 @@ class SimpleConsumer(_Blocking[AsyncSimpleConsumer]):
                 endpoints, group, subscriptions, invisible_ms=invisible_ms, timeout_s=timeout_s, route_every_ms=route_every_ms
             )
         )
-
-    def __enter__(self) -> "SimpleConsumer":
-        self._enter()
-        return self
 
     def receive(self, count: int = 16, *, wait_s: float = 5.0, invisible_ms: int | None = None) -> list[ReceivedMessage]:
         """See `AsyncSimpleConsumer.receive`."""
@@ -261,10 +246,6 @@ class PullConsumer(_Blocking[AsyncPullConsumer]):
         options: ReadingOptions | None = None,
     ) -> None:
         super().__init__(lambda: AsyncPullConsumer(endpoints, group, subscriptions, instance=instance, options=options))
-
-    def __enter__(self) -> "PullConsumer":
-        self._enter()
-        return self
 
     def queues(self, topic: str) -> tuple[QueueName, ...]:
         """See `AsyncPullConsumer.queues`."""

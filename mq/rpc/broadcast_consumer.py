@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from mq.client.consuming import RetryPolicy
+from mq.client.consuming import RetryPolicy, checked_subscriptions
 from mq.client.inbox import Held, Inbox
 from mq.client.views import PulledMessage
 from mq.core.errors import IllegalArgumentError, MqError
@@ -49,8 +49,7 @@ class AsyncBroadcastConsumer:
         options: ReadingOptions | None = None,
         grace_s: float = 30.0,
     ) -> None:
-        if not subscriptions:
-            raise IllegalArgumentError("subscriptions: there is none; it is such as {'orders': '*'}")
+        wanted = checked_subscriptions(subscriptions)
         if not group or not instance:
             raise IllegalArgumentError("group, instance: both have to be named, or the broker could not keep the progress")
         if concurrency < 1:
@@ -58,7 +57,7 @@ class AsyncBroadcastConsumer:
         self._retry = retry
         self._inbox: Inbox[PulledMessage] = Inbox(cache_count, cache_bytes)
         chosen = replace(options or ReadingOptions(commit_every_ms=1_000), shares=False)
-        self._reading = QueueReading(endpoints, instance_group(group, instance), subscriptions, chosen)
+        self._reading = QueueReading(endpoints, instance_group(group, instance), wanted, chosen)
         self._listening = Listening(
             listener, self._inbox, concurrency=concurrency, view=lambda one: one.message, settle=self._settle, grace_s=grace_s
         )

@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from google.protobuf.duration_pb2 import Duration
-
 from mq.client.errors import check_code, error_of_code
 from mq.client.route_cache import KnownQueue
 from mq.client.views import ReceivedMessage
 from mq.core.errors import Code, MqError
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.routing import Routing
+from mq.rpc.spans import POLL_MARGIN_S, span
 from mq.rpc.views import to_message
 
 __all__ = ["DeliveryCalls", "ReceiveAsk", "as_received"]
-
-_MARGIN_S = 5.0
-"""A poll may take so much longer than it waits for messages."""
 
 
 class ReceiveAsk(NamedTuple):
@@ -41,16 +37,16 @@ class DeliveryCalls:
         if ask.invisible_ms is None:
             request.auto_renew = True
         else:
-            request.invisible_duration.CopyFrom(_duration(ask.invisible_ms))
+            request.invisible_duration.CopyFrom(span(ask.invisible_ms))
         request.group.name = self._group
         request.message_queue.topic.name, request.message_queue.id = queue.name.topic, queue.name.queue_id
         request.message_queue.broker.name = queue.name.broker
-        request.long_polling_timeout.CopyFrom(_duration(ask.wait_ms))
+        request.long_polling_timeout.CopyFrom(span(ask.wait_ms))
         request.filter_expression.type, request.filter_expression.expression = pb.TAG, ask.tags
         received: list[ReceivedMessage] = []
         try:
             async for part in self._routing.stream(
-                queue.addresses, "ReceiveMessage", request, timeout_s=ask.wait_ms / 1000 + _MARGIN_S
+                queue.addresses, "ReceiveMessage", request, timeout_s=ask.wait_ms / 1000 + POLL_MARGIN_S
             ):
                 match part.WhichOneof("content"):
                     case "status" if part.status.code != Code.MESSAGE_NOT_FOUND:
@@ -77,7 +73,7 @@ class DeliveryCalls:
         """Hide a message for another span from now on; its new receipt handle. RocketMQ: ChangeInvisibleDuration."""
         request = pb.ChangeInvisibleDurationRequest(receipt_handle=one.receipt_handle, message_id=one.message.message_id)
         request.group.name, request.topic.name = self._group, one.message.topic
-        request.invisible_duration.CopyFrom(_duration(invisible_ms))
+        request.invisible_duration.CopyFrom(span(invisible_ms))
         response = await self._routing.call(addresses, "ChangeInvisibleDuration", request)
         check_code(response.status.code, response.status.message)
         return str(response.receipt_handle)
@@ -103,7 +99,3 @@ def as_received(message: pb.Message, queue: KnownQueue) -> ReceivedMessage:
 def _error_of(status: pb.Status) -> MqError | None:
     code = int(status.code)
     return None if code == Code.OK else error_of_code(code, status.message)
-
-
-def _duration(span_ms: int) -> Duration:
-    return Duration(seconds=span_ms // 1000, nanos=span_ms % 1000 * 1_000_000)

@@ -19,10 +19,10 @@ from mq.proto import broker_v1_pb2 as broker_pb
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.calling import CHANNEL_OPTIONS, client_headers, error_of_rpc, new_client_id, parse_endpoints
 from mq.rpc.methods import server_stream, unary
+from mq.rpc.spans import POLL_MARGIN_S
 
 __all__ = ["Delivered", "MessageCalls", "Received", "read_message"]
 
-_MARGIN_S = 5.0
 _QUICK = (
     ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 500), ("grpc.max_reconnect_backoff_ms", 200),
     ("grpc.use_local_subchannel_pool", 1),
@@ -108,13 +108,13 @@ class MessageCalls:
         found: list[Delivered] = []
         try:
             stream = server_stream(self._open(), "ReceiveMessage")
-            async for part in stream(request, timeout=wait_s + _MARGIN_S, metadata=client_headers(self._client_id)):
+            async for part in stream(request, timeout=wait_s + POLL_MARGIN_S, metadata=client_headers(self._client_id)):
                 if part.HasField("message"):
                     found.append(_delivered(part.message))
                 elif part.HasField("status") and part.status.code != Code.MESSAGE_NOT_FOUND:
                     check_code(part.status.code, part.status.message)
         except grpc.aio.AioRpcError as failure:
-            return Received(tuple(found), error_of_rpc(failure, self.where, wait_s + _MARGIN_S))
+            return Received(tuple(found), error_of_rpc(failure, self.where, wait_s + POLL_MARGIN_S))
         except MqError as error:
             return Received(tuple(found), error)
         return Received(tuple(found), None)

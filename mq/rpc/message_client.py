@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
-
 from mq.client.encoding import MessageEncoder
 from mq.client.errors import check_code
 from mq.client.message_ids import MessageIds
@@ -21,12 +19,10 @@ from mq.core.errors import Code, MqError
 from mq.core.message import MessageKind
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.calling import Connection
+from mq.rpc.spans import POLL_MARGIN_S, span
 from mq.rpc.views import to_message
 
 __all__ = ["MessageClient", "new_message_ids"]
-
-_MARGIN_S = 5.0
-"""A poll may take so much longer than it waits for messages."""
 
 
 def new_message_ids() -> MessageIds:
@@ -75,13 +71,13 @@ class MessageClient:
         if invisible_ms is None:
             request.auto_renew = True  # only that is given back by a goodbye, also what was on its way when Ctrl-C came
         else:
-            request.invisible_duration.CopyFrom(_duration(invisible_ms))
+            request.invisible_duration.CopyFrom(span(invisible_ms))
         request.group.name, request.message_queue.topic.name, request.message_queue.id = group, topic, -1
-        request.long_polling_timeout.CopyFrom(_duration(wait_ms))
+        request.long_polling_timeout.CopyFrom(span(wait_ms))
         request.filter_expression.type, request.filter_expression.expression = pb.TAG, tags
         received: list[ReceivedMessage] = []
         try:
-            for part in self._connection.stream("ReceiveMessage", request, timeout_s=wait_ms / 1000 + _MARGIN_S):
+            for part in self._connection.stream("ReceiveMessage", request, timeout_s=wait_ms / 1000 + POLL_MARGIN_S):
                 match part.WhichOneof("content"):
                     case "status" if part.status.code != Code.MESSAGE_NOT_FOUND:
                         check_code(part.status.code, part.status.message)
@@ -121,10 +117,6 @@ def _check_whole(response: Any) -> None:
     """Of an answer that speaks of each entry by itself, only what concerns them all."""
     if not response.entries:
         _check(response)
-
-
-def _duration(span_ms: int) -> Duration:
-    return Duration(seconds=span_ms // 1000, nanos=span_ms % 1000 * 1_000_000)
 
 
 def _received(message: pb.Message, topic: str) -> ReceivedMessage:

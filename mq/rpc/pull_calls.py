@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mq.client.errors import check_answer, check_code
@@ -13,11 +12,10 @@ from mq.core.errors import Code, RefusedError
 from mq.proto import broker_v1_pb2 as broker_pb
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.rpc.routing import Routing
+from mq.rpc.spans import POLL_MARGIN_S, span
 from mq.rpc.views import to_client, to_message
 
 __all__ = ["Page", "PullCalls"]
-
-_MARGIN_S = 5.0
 
 
 class Page(NamedTuple):
@@ -39,13 +37,13 @@ class PullCalls:
         Raises: RefusedError (ILLEGAL_OFFSET) for an offset outside of the queue. RocketMQ: PullMessage.
         """
         request = pb.PullMessageRequest(message_queue=_named(queue), offset=offset, batch_size=count)
-        request.long_polling_timeout.CopyFrom(Duration(seconds=wait_ms // 1000, nanos=wait_ms % 1000 * 1_000_000))
+        request.long_polling_timeout.CopyFrom(span(wait_ms))
         request.filter_expression.type, request.filter_expression.expression = pb.TAG, tags
         if self._group:
             request.group.name = self._group
         found: list[PulledMessage] = []
         next_offset = offset
-        stream = self._routing.stream(queue.addresses, "PullMessage", request, timeout_s=wait_ms / 1000 + _MARGIN_S)
+        stream = self._routing.stream(queue.addresses, "PullMessage", request, timeout_s=wait_ms / 1000 + POLL_MARGIN_S)
         async for part in stream:
             match part.WhichOneof("content"):
                 case "status" if part.status.code != Code.MESSAGE_NOT_FOUND:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
-from mq.client.consuming import ConsumerSettings, Step, after_failure
+from mq.client.consuming import ConsumerSettings, Step, after_failure, checked_subscriptions
 from mq.client.errors import check_code
 from mq.client.inbox import Held, Inbox
 from mq.client.queues import QueueName
@@ -55,11 +55,10 @@ class AsyncPushConsumer:
         route_every_ms: int = 30_000,
         grace_s: float = 30.0,
     ) -> None:
-        if not subscriptions:
-            raise IllegalArgumentError("subscriptions: there is none; it is such as {'orders': '*'}")
+        self._subscriptions = checked_subscriptions(subscriptions)
         if concurrency < 1:
             raise IllegalArgumentError(f"concurrency: {concurrency} is below 1")
-        self._group, self._subscriptions, self._every_s = group, dict(subscriptions), assignments_every_ms / 1000
+        self._group, self._every_s = group, assignments_every_ms / 1000
         self._routing = Routing(endpoints, new_client_id(), every_ms=route_every_ms, timeout_s=timeout_s)
         self._session = Session(self._routing, group=group, client_type=pb.PUSH_CONSUMER, subscriptions=self._subscriptions)
         self._calls = DeliveryCalls(self._routing, group)

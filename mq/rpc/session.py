@@ -65,7 +65,6 @@ class Session:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._keeping is not None
-        tasks = [self._keeping]
         self._keeping.cancel()
         await asyncio.gather(self._keeping, return_exceptions=True)
         request = pb.NotifyClientTerminationRequest(group=pb.Resource(name=self._group))

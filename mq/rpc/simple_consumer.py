@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from mq.client.consuming import checked_subscriptions
 from mq.client.errors import is_worth_repeating
 from mq.client.rotation import Place, Rotation
 from mq.client.route_cache import KnownQueue
@@ -55,9 +56,7 @@ class AsyncSimpleConsumer:
         timeout_s: float = 3.0,
         route_every_ms: int = 30_000,
     ) -> None:
-        if not subscriptions:
-            raise IllegalArgumentError("subscriptions: there is none; it is such as {'orders': '*'}")
-        self._subscriptions, self._invisible_ms = dict(subscriptions), invisible_ms
+        self._subscriptions, self._invisible_ms = checked_subscriptions(subscriptions), invisible_ms
         self._routing = Routing(endpoints, new_client_id(), every_ms=route_every_ms, timeout_s=timeout_s)
         self._session = Session(self._routing, group=group, client_type=pb.SIMPLE_CONSUMER, subscriptions=self._subscriptions)
         self._calls = DeliveryCalls(self._routing, group)

@@ -20,6 +20,7 @@ from mq.core.encoding import encode_field, encode_varint
 from mq.core.errors import FormatError, IllegalArgumentError
 from mq.proto import rocketmq_v2_pb2 as pb
 from mq.proto import view_v1_pb2 as view
+from mq.rpc.spans import span
 
 __all__ = ["DeliveryFramer", "encode_sent", "parse", "split_messages"]
 
@@ -77,7 +78,7 @@ class DeliveryFramer:
         self._topic, self._store_host = topic, store_host
         self._hidden: Duration | None = None
         if invisible_ms is not None:
-            self._hidden = Duration(seconds=invisible_ms // 1000, nanos=invisible_ms % 1000 * 1_000_000)
+            self._hidden = span(invisible_ms)
 
     def response(  # noqa: PLR0913 - one for each field that differs from message to message
         self,
